@@ -1,0 +1,169 @@
+//! The checked registry: services, their operations and how they are retried.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    ExecutionType, Schema,
+    http::{HttpOperation, HttpService},
+};
+
+/// All services of a project, in name order. This is what the compiler puts into the binary, as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Registry {
+    /// Name → service.
+    pub services: IndexMap<String, Service>,
+}
+
+/// A service that jobs may call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Unique name.
+    pub name: String,
+    /// `type:` in YAML; a free word for listings.
+    pub kind: Option<String>,
+    /// A free word for listings.
+    pub category: Option<String>,
+    /// One line for people.
+    pub description: Option<String>,
+    /// Which runner serves it.
+    pub execution_type: ExecutionType,
+    /// Configuration and policy where no environment is chosen (production).
+    pub base: Configuration,
+    /// Name → the configuration in that environment, already merged over the base.
+    pub environments: IndexMap<String, Environment>,
+    /// Name → operation.
+    pub operations: IndexMap<String, Operation>,
+}
+
+/// A service's configuration in a named environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// May be weaker than the base.
+    pub development: bool,
+    /// The merged configuration.
+    pub configuration: Configuration,
+}
+
+/// `runner_config` and `security_policy`, by type of runner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Configuration {
+    /// An HTTP API.
+    Http(HttpService),
+    /// No target: served by a handler in code, or by another worker.
+    Handler,
+}
+
+/// Something that a service can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Unique within its service.
+    pub name: String,
+    /// One line for people.
+    pub description: Option<String>,
+    /// What it takes.
+    pub input: Schema,
+    /// What it answers.
+    pub output: Schema,
+    /// Seconds before a call is given up.
+    pub timeout_seconds: u32,
+    /// Attempts in all, 1 or more.
+    pub max_attempts: u32,
+    /// What a second call with the same identifier does.
+    pub unique: Unique,
+    /// Whether an attempt of unknown outcome may be repeated: declared, or by method or idempotency header.
+    pub idempotent: bool,
+    /// The waits between attempts.
+    pub retry: RetryPolicy,
+    /// What its runner needs.
+    pub call: Call,
+}
+
+/// What a runner needs of an operation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// An HTTP request.
+    Http(HttpOperation),
+    /// Served by a handler in code.
+    Handler,
+}
+
+/// What a second call of an operation with the same identifier does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unique {
+    /// No new job while an unfinished one exists.
+    #[default]
+    InFlight,
+    /// Nor after one completed.
+    Once,
+    /// Always a new job.
+    Never,
+}
+
+impl Unique {
+    /// The name in YAML and SQL.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InFlight => "in_flight",
+            Self::Once => "once",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// The waits between attempts: exponential, with full jitter unless it is turned off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// Milliseconds before the second attempt, doubled for each further one.
+    pub initial_ms: u64,
+    /// The longest wait in milliseconds.
+    pub max_ms: u64,
+    /// Draw each wait evenly from zero to its value.
+    pub jitter: bool,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { initial_ms: 1_000, max_ms: 600_000, jitter: true }
+    }
+}
+
+impl Registry {
+    /// The operation of that name.
+    #[must_use]
+    pub fn operation(&self, service: &str, operation: &str) -> Option<(&Service, &Operation)> {
+        let service = self.services.get(service)?;
+        Some((service, service.operations.get(operation)?))
+    }
+}
+
+impl Service {
+    /// The configuration in `environment`; `None` where the service defines environments but not this one.
+    ///
+    /// A service without any environments has the same configuration in all of them.
+    #[must_use]
+    pub fn configuration(&self, environment: Option<&str>) -> Option<&Configuration> {
+        match environment {
+            None => Some(&self.base),
+            Some(_) if self.environments.is_empty() => Some(&self.base),
+            Some(name) => self.environments.get(name).map(|environment| &environment.configuration),
+        }
+    }
+}
+
+/// Digest of all that decides what a job of this operation may do: hex SHA-256 over configuration, policy and call.
+///
+/// Recorded with a job when it is queued; a worker whose own digest differs checks the job against its own policy.
+///
+/// # Panics
+/// Never: the types it writes have no map with keys other than text.
+#[must_use]
+pub fn policy_hash(configuration: &Configuration, operation: &Operation) -> String {
+    let text = serde_json::to_string(&(configuration, &operation.call)).expect("plain data is always JSON");
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}

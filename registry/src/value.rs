@@ -1,0 +1,63 @@
+//! The types a value can have, in entities, inputs and outputs alike.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{scalars::Scalar, schema::Schema};
+
+/// A basic type of the language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basic {
+    /// UTF-8 text without NUL.
+    Text,
+    /// 32 bit signed.
+    Integer,
+    /// 64 bit signed.
+    Bigint,
+    /// 64 bit IEEE 754.
+    Float,
+    /// `true` or `false`.
+    Boolean,
+    /// A point in time, with a time zone in its text form (RFC 3339).
+    Timestamp,
+    /// Any JSON value.
+    Json,
+}
+
+/// The type of a field, an input or an output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueType {
+    /// `text`, `integer`, …
+    Basic(Basic),
+    /// `decimal` or `decimal(precision, scale)`.
+    Decimal(Option<(u16, u16)>),
+    /// `email`, `money`, …: a row of [`crate::scalars`].
+    Scalar(Scalar),
+    /// `enum(a, b)`; the order is that of the source.
+    Enum(Vec<String>),
+    /// `list(T)`.
+    List(Box<ValueType>),
+    /// An inline object (service schemas only).
+    Object(Schema),
+}
+
+impl Basic {
+    /// All basic types, in the order in which the reference lists them.
+    pub const ALL: [Self; 7] =
+        [Self::Text, Self::Integer, Self::Bigint, Self::Float, Self::Boolean, Self::Timestamp, Self::Json];
+
+    /// The name in YAML. `jsonb` is accepted for `json`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "integer",
+            Self::Bigint => "bigint",
+            Self::Float => "float",
+            Self::Boolean => "boolean",
+            Self::Timestamp => "timestamp",
+            Self::Json => "json",
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Typed expressions.
+
+use specql_registry::{Basic, ValueType, scalars::Scalar};
+
+use super::{EntityId, FieldId, VarId};
+
+/// An expression whose names are resolved and whose type is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// What it computes.
+    pub kind: ExprKind,
+    /// The type of its value.
+    pub ty: ExprType,
+    /// Whether it may be NULL.
+    pub nullable: bool,
+}
+
+/// The type of an expression's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExprType {
+    /// A value.
+    Value(ValueType),
+    /// A reference to a row of this entity. Columns of ref fields have this type; so has a `$order` that is used as a
+    /// value. In SQL it is the target's `pk`; leaving the database (a service's input, a correlation id) it is the
+    /// target's UUID, by [`ExprKind::PublicId`].
+    Ref(EntityId),
+    /// An interval (`delay` arithmetic on timestamps).
+    Interval,
+    /// A bare NULL.
+    Null,
+}
+
+/// What an expression computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExprKind {
+    /// A constant.
+    Literal(Literal),
+    /// A column of the statement's own row: in `WHERE` and `SET` of an update, delete or find.
+    Column {
+        /// The statement's entity.
+        entity: EntityId,
+        /// The column.
+        column: ColumnRef,
+    },
+    /// A column of the row in a variable: `$order.total`, or a bare `total` where there is a current row.
+    VarColumn {
+        /// The variable.
+        var: VarId,
+        /// The column.
+        column: ColumnRef,
+    },
+    /// A column of the row that a ref points to: `$order.customer.email`.
+    Follow {
+        /// An expression of type [`ExprType::Ref`].
+        base: Box<Expr>,
+        /// The entity it points to.
+        entity: EntityId,
+        /// The column there.
+        column: ColumnRef,
+    },
+    /// The public id (UUID) of what an expression of type [`ExprType::Ref`] points to.
+    PublicId(Box<Expr>),
+    /// The primary key of the row with this public id (a UUID): what a ref column stores. Raises
+    /// `validation:unknown_<field>` when there is none.
+    KeyOf {
+        /// The target.
+        entity: EntityId,
+        /// A UUID.
+        id: Box<Expr>,
+        /// The input or field name, for the message.
+        field: String,
+    },
+    /// `$input.x` of the action. In a ref input its type is [`ExprType::Ref`] by way of [`ExprKind::KeyOf`].
+    Input(String),
+    /// `$payment.job_id` of an earlier `call_service … as: payment`.
+    JobId(String),
+    /// `$job.<field>` in a callback.
+    Job(JobField),
+    /// `$output.a.b` in an on_success callback; the type is that of the schema.
+    Output(Vec<String>),
+    /// `$error.message` or `$error.kind` in an on_failure callback.
+    Error(ErrorField),
+    /// A prefix operator.
+    Unary(UnaryOp, Box<Expr>),
+    /// An infix operator.
+    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    /// `a [NOT] IN (b, c)`.
+    In {
+        /// The left side.
+        value: Box<Expr>,
+        /// One or more.
+        list: Vec<Expr>,
+        /// `NOT IN`.
+        negated: bool,
+    },
+    /// `a [NOT] LIKE b`.
+    Like {
+        /// The left side.
+        value: Box<Expr>,
+        /// The pattern.
+        pattern: Box<Expr>,
+        /// `NOT LIKE`.
+        negated: bool,
+    },
+    /// `a [NOT] BETWEEN b AND c`.
+    Between {
+        /// The left side.
+        value: Box<Expr>,
+        /// The lower bound, included.
+        low: Box<Expr>,
+        /// The upper bound, included.
+        high: Box<Expr>,
+        /// `NOT BETWEEN`.
+        negated: bool,
+    },
+    /// `a IS [NOT] NULL`.
+    IsNull {
+        /// What is asked.
+        value: Box<Expr>,
+        /// `IS NOT NULL`.
+        negated: bool,
+    },
+    /// `CASE WHEN … THEN … ELSE … END` (the searched form; `CASE x WHEN` is rewritten to it).
+    Case {
+        /// Condition and value.
+        branches: Vec<(Expr, Expr)>,
+        /// `ELSE`.
+        otherwise: Option<Box<Expr>>,
+    },
+    /// A function of the documented list.
+    Call {
+        /// Its name: a row of [`FUNCTIONS`].
+        function: &'static str,
+        /// Its arguments.
+        args: Vec<Expr>,
+    },
+}
+
+/// A column of an entity's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnRef {
+    /// A declared field.
+    Field(FieldId),
+    /// A column that every entity has.
+    System(SystemColumn),
+}
+
+/// The columns that every entity has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
+pub enum SystemColumn {
+    /// `id`, the public UUID.
+    Id,
+    Identifier,
+    TenantId,
+    CreatedAt,
+    UpdatedAt,
+    CreatedBy,
+    UpdatedBy,
+    DeletedAt,
+    DeletedBy,
+}
+
+/// A constant. Numbers keep their text, so nothing is lost.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)] // the names say it
+pub enum Literal {
+    Null,
+    Boolean(bool),
+    /// Digits with an optional sign.
+    Integer(String),
+    /// Digits, a point, digits, with an optional sign.
+    Decimal(String),
+    Text(String),
+    /// `INTERVAL '10 minutes'`, in seconds.
+    Interval(i64),
+    /// A JSON document (the default of a json or list field).
+    Json(serde_json::Value),
+}
+
+/// `$job.<field>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
+pub enum JobField {
+    /// UUID.
+    Id,
+    Service,
+    Operation,
+    CorrelationId,
+    /// Attempts made.
+    Attempts,
+}
+
+/// `$error.<field>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorField {
+    /// What happened, for people.
+    Message,
+    /// The failure class.
+    Kind,
+}
+
+/// A prefix operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
+pub enum UnaryOp {
+    Not,
+    Negate,
+}
+
+/// An infix operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the names say it
+pub enum BinaryOp {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Concat,
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    And,
+    Or,
+}
+
+/// The functions that expressions may call; printed into the reference.
+///
+/// The checker knows their signatures; SQL knows them as `pg_catalog` functions of the same name, apart from
+/// `minor_units`, which is ours (`app.minor_units`).
+pub const FUNCTIONS: &[&str] = &[
+    "now",
+    "coalesce",
+    "lower",
+    "upper",
+    "length",
+    "trim",
+    "round",
+    "abs",
+    "ceil",
+    "floor",
+    "concat",
+    "greatest",
+    "least",
+    "date_trunc",
+    "minor_units",
+];
+
+impl ExprType {
+    /// A basic type.
+    #[must_use]
+    pub const fn basic(basic: Basic) -> Self {
+        Self::Value(ValueType::Basic(basic))
+    }
+
+    /// The scalar `uuid`.
+    ///
+    /// # Panics
+    /// Never: the table has it.
+    #[must_use]
+    pub fn uuid() -> Self {
+        Self::Value(ValueType::Scalar(Scalar::from_name("uuid").expect("the table has it")))
+    }
+}

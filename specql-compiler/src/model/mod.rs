@@ -1,0 +1,196 @@
+//! The checked project: all that an emitter may read.
+//!
+//! Every name is resolved, every expression typed, every default filled in. Emitters decide how something is
+//! written, never whether it is right.
+
+pub mod expr;
+pub mod names;
+pub mod step;
+
+use specql_registry::{Registry, ValueType};
+
+pub use expr::{Expr, ExprKind};
+pub use step::{CallService, Callback, CallbackKind, Step, StepKind};
+
+use crate::source::Origin;
+
+/// A whole project.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// Entities, ordered by (schema, name).
+    pub entities: Vec<Entity>,
+    /// The services that the project uses (by a step, by `use` in `specql.toml`, or by declaring them), by name.
+    pub registry: Registry,
+    /// Whether the project has a job queue: a `call_service`, a registry file, or `use = [...]`.
+    pub uses_jobs: bool,
+}
+
+/// Index into [`Model::entities`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntityId(pub usize);
+
+/// Index into [`Entity::fields`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FieldId(pub usize);
+
+/// An entity: a table, a view and actions.
+#[derive(Clone, Debug)]
+pub struct Entity {
+    /// `Order`.
+    pub name: String,
+    /// `order`: its snake_case name, used in `tb_order`, `pk_order`, `v_order`.
+    pub snake: String,
+    /// `sales`.
+    pub schema: String,
+    /// For the table's comment.
+    pub description: Option<String>,
+    /// The declared fields, in source order.
+    pub fields: Vec<Field>,
+    /// Its actions, in source order.
+    pub actions: Vec<Action>,
+    /// Whether rows carry `tenant_id` (domain registry).
+    pub multi_tenant: bool,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// A declared field.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// The name in YAML, JSON and Rust.
+    pub name: String,
+    /// The column: the name, or `fk_<name>` for a ref.
+    pub column: String,
+    /// Its type.
+    pub ty: FieldType,
+    /// `NOT NULL`.
+    pub required: bool,
+    /// Has a unique constraint.
+    pub unique: bool,
+    /// The default, a constant of the field's type or `now()`.
+    pub default: Option<Expr>,
+    /// For the column's comment.
+    pub description: Option<String>,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// The type of a field.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FieldType {
+    /// A value in a column of its own.
+    Value(ValueType),
+    /// `ref(Entity)`: the target's `pk_` in the table, its `id` (UUID) everywhere else.
+    Ref {
+        /// The entity it points to.
+        target: EntityId,
+        /// What happens when the target row is removed.
+        on_delete: OnDelete,
+    },
+}
+
+/// What happens to a ref when its target row is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnDelete {
+    /// The removal is refused.
+    #[default]
+    Restrict,
+    /// The row goes too.
+    Cascade,
+    /// The ref becomes NULL.
+    SetNull,
+}
+
+/// An action: `app.<wrapper>(tenant, user, payload)` around `<schema>.<name>(…)`.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// Its name, also that of the core function in the entity's schema.
+    pub name: String,
+    /// Name of the public function in schema `app`; unique in the project.
+    pub wrapper: String,
+    /// For the function's comment.
+    pub description: Option<String>,
+    /// What it takes; `id` (UUID) comes first where [`Action::loads_current_row`].
+    pub input: Vec<InputField>,
+    /// The row variables that steps bind or load. [`Var`]s of callbacks are their own.
+    pub vars: Vec<Var>,
+    /// Set when the action works on an existing row: it is loaded and locked by `$input.id` before the first step,
+    /// and its absence is `not_found`.
+    pub loads_current_row: Option<VarId>,
+    /// The row that a success reports (`id`, `object_data`): the last value of this variable.
+    pub result: Option<VarId>,
+    /// The steps; standard bodies are already expanded to steps.
+    pub steps: Vec<Step>,
+    /// `true` for `create_…`, … without steps whose standard body stands in `steps`.
+    pub standard: bool,
+    /// An action without steps and without a standard body: answers `failed:not_implemented`.
+    pub not_implemented: bool,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// A field of an action's input.
+#[derive(Clone, Debug)]
+pub struct InputField {
+    /// The name in JSON and Rust.
+    pub name: String,
+    /// Its type.
+    pub ty: FieldType,
+    /// Must be given and not null.
+    pub required: bool,
+    /// The field whose value, default or partial update it feeds, where it was inferred from one.
+    pub field: Option<(EntityId, FieldId)>,
+}
+
+/// Index into the `vars` of an action or a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VarId(pub usize);
+
+/// A variable that holds a row.
+#[derive(Clone, Debug)]
+pub struct Var {
+    /// `order`: the name in YAML (`as:`), or the entity's snake name. Unique among the vars of its scope.
+    pub name: String,
+    /// What it is a row of.
+    pub entity: EntityId,
+}
+
+impl Model {
+    /// The entity of that id.
+    ///
+    /// # Panics
+    /// When the id is not of this model.
+    #[must_use]
+    pub fn entity(&self, id: EntityId) -> &Entity {
+        &self.entities[id.0]
+    }
+}
+
+impl Entity {
+    /// The field of that id.
+    ///
+    /// # Panics
+    /// When the id is not of this entity.
+    #[must_use]
+    pub fn field(&self, id: FieldId) -> &Field {
+        &self.fields[id.0]
+    }
+
+    /// The table's name without its schema: `tb_order`.
+    #[must_use]
+    pub fn table(&self) -> String {
+        names::derived(&format!("tb_{}", self.snake))
+    }
+
+    /// The primary key's column: `pk_order`.
+    #[must_use]
+    pub fn pk(&self) -> String {
+        names::derived(&format!("pk_{}", self.snake))
+    }
+
+    /// The read view's name without its schema: `v_order`.
+    #[must_use]
+    pub fn view(&self) -> String {
+        names::derived(&format!("v_{}", self.snake))
+    }
+}

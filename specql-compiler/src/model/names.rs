@@ -1,0 +1,27 @@
+//! Names of derived objects: one snake_case, one way to shorten.
+
+use heck::ToSnakeCase;
+use sha2::{Digest, Sha256};
+
+/// Longest identifier of PostgreSQL, in bytes.
+pub const MAX_IDENTIFIER: usize = 63;
+
+/// `PurchaseOrder` → `purchase_order`.
+#[must_use]
+pub fn snake(name: &str) -> String {
+    name.to_snake_case()
+}
+
+/// A derived name: as it is up to 63 bytes, else its first 54 bytes, `_` and 8 hex digits of its SHA-256.
+#[must_use]
+pub fn derived(full: &str) -> String {
+    if full.len() <= MAX_IDENTIFIER {
+        return full.to_owned();
+    }
+    let digest: String = Sha256::digest(full).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let mut end = 54;
+    while !full.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}_{digest}", &full[..end])
+}

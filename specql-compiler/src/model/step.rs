@@ -1,0 +1,185 @@
+//! The steps of actions and callbacks.
+
+use specql_registry::service::Unique;
+
+use super::{EntityId, Expr, FieldId, Var, VarId};
+use crate::source::Origin;
+
+/// A step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What it does.
+    pub kind: StepKind,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum StepKind {
+    /// Ends the action with `validation:<error>` unless the condition is true (NULL is not true).
+    Validate {
+        /// A boolean.
+        condition: Expr,
+        /// The code after `validation:`.
+        error: String,
+        /// For people.
+        message: Option<String>,
+    },
+    /// Inserts a row.
+    Insert {
+        /// Into this entity's table.
+        entity: EntityId,
+        /// Field and value; fields that are absent take their default.
+        values: Vec<Assignment>,
+        /// Holds the new row from here on.
+        bind: VarId,
+    },
+    /// Updates rows.
+    Update {
+        /// Of this entity's table.
+        entity: EntityId,
+        /// Field and value.
+        set: Vec<Assignment>,
+        /// Which rows.
+        target: Target,
+        /// A standard `update_…` body: an assignment whose input key is missing leaves the field alone.
+        partial: bool,
+    },
+    /// Deletes rows (standard `delete_…` bodies, for now).
+    Delete {
+        /// Of this entity's table.
+        entity: EntityId,
+        /// Which rows.
+        target: Target,
+        /// Really, instead of setting `deleted_at`.
+        hard: bool,
+    },
+    /// A branch.
+    If {
+        /// A boolean; NULL is not true.
+        condition: Expr,
+        /// When true.
+        then: Vec<Step>,
+        /// Otherwise.
+        otherwise: Vec<Step>,
+    },
+    /// Ends the action with `failed:<code>`.
+    Reject {
+        /// The code after `failed:`.
+        code: String,
+    },
+    /// Queues a call.
+    CallService(Box<CallService>),
+}
+
+/// `field = value`.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// A field of the statement's entity.
+    pub field: FieldId,
+    /// Its new value, already of the field's type (for a ref: the target's UUID, or a row's `pk`, see
+    /// [`super::ExprKind`]).
+    pub value: Expr,
+}
+
+/// Which rows a statement works on.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// The row in this variable, by primary key; the variable is read again afterwards.
+    Row(VarId),
+    /// All rows for which this is true; columns are [`super::ExprKind::Column`].
+    Where(Expr),
+}
+
+/// A queued call of a service.
+#[derive(Clone, Debug)]
+pub struct CallService {
+    /// The service.
+    pub service: String,
+    /// Its operation.
+    pub operation: String,
+    /// `<n>`: the step's `as:` name, else its ordinal (from 1) among the action's calls of this operation.
+    pub ordinal: String,
+    /// Input field and value, in the order of the operation's schema; fields that were not given are absent and
+    /// get their default in the worker (or here, when it is a constant).
+    pub input: Vec<(String, Expr)>,
+    /// Seconds; always set.
+    pub timeout_seconds: u32,
+    /// Attempts in all; always set.
+    pub max_attempts: u32,
+    /// What a second call with the same identifier does.
+    pub unique: Unique,
+    /// `correlation_field`, as text.
+    pub correlation: Option<Expr>,
+    /// `idempotency_key`, as text.
+    pub idempotency_key: Option<Expr>,
+    /// When it may start.
+    pub start: Start,
+    /// Higher first.
+    pub priority: i32,
+    /// The row in whose name it is queued: its entity, key and identifier are recorded with the job, and callbacks
+    /// read it again.
+    pub row: Option<VarId>,
+    /// `as:`; `$payment.job_id` is [`super::ExprKind::JobId`].
+    pub bind: Option<String>,
+    /// `async: false`: the typed Rust function returns only when the job is done.
+    pub wait: bool,
+    /// Runs in the transaction that completes the job.
+    pub on_success: Option<Callback>,
+    /// Runs in the transaction that ends the job as failed.
+    pub on_failure: Option<Callback>,
+}
+
+/// When a call may start.
+#[derive(Clone, Debug, Default)]
+pub enum Start {
+    /// As soon as the transaction commits.
+    #[default]
+    Now,
+    /// So many seconds later.
+    Delay(u64),
+    /// At this point in time.
+    At(Expr),
+}
+
+/// The steps that follow a call, compiled to a function of their own.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    /// Key in `jobs.tb_callback`: `<schema>.<function>`, before any shortening. Unique.
+    pub key: String,
+    /// Schema of the function: the entity's.
+    pub schema: String,
+    /// `cb_<entity>_<action>_<n>_<service>_<operation>_{success|failure}`, shortened to 63 bytes.
+    pub function: String,
+    /// Success or failure.
+    pub kind: CallbackKind,
+    /// Row variables of this callback.
+    pub vars: Vec<Var>,
+    /// The originating row, read again and locked before the first step. `None`: the call had no row.
+    pub row: Option<VarId>,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// Which end of a job a callback follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallbackKind {
+    /// `on_success`.
+    Success,
+    /// `on_failure`.
+    Failure,
+}
+
+impl CallbackKind {
+    /// The name in SQL.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Sources: files in memory, positions in them, and the bounded YAML reader.
+
+pub mod settings;
+pub mod yaml;
+
+use std::fmt;
+
+/// The files of a project, in memory. Order does not matter: [`Sources::new`] sorts by path.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    files: Vec<SourceFile>,
+}
+
+/// One file.
+#[derive(Clone, Debug)]
+pub struct SourceFile {
+    /// Path as it is shown to people: relative to the project, with `/`.
+    pub path: String,
+    /// The text.
+    pub text: String,
+    /// What it is read as.
+    pub kind: SourceKind,
+}
+
+/// What a file is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// `specql.toml`.
+    Settings,
+    /// An entity file.
+    Entities,
+    /// A registry file of the project.
+    Registry,
+    /// A registry file that ships with the compiler.
+    BuiltinRegistry,
+}
+
+/// Index of a file in [`Sources`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileId(pub u32);
+
+/// A range of bytes in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+/// A value with the place where it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A line of a source, for the comments in emitted code: `entities/order.yaml:12`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Path of the file.
+    pub path: String,
+    /// Line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)
+    }
+}
+
+impl Sources {
+    /// Takes the files of a project, in any order.
+    #[must_use]
+    pub fn new(mut files: Vec<SourceFile>) -> Self {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Self { files }
+    }
+
+    /// All files with their ids, in path order.
+    pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        self.files.iter().enumerate().map(|(index, file)| (FileId(u32::try_from(index).unwrap_or(u32::MAX)), file))
+    }
+
+    /// The file of that id.
+    #[must_use]
+    pub fn get(&self, id: FileId) -> Option<&SourceFile> {
+        self.files.get(id.0 as usize)
+    }
+
+    /// Line and column (both from 1; the column counts characters) of a byte offset.
+    #[must_use]
+    pub fn line_column(&self, file: FileId, offset: u32) -> (u32, u32) {
+        let Some(file) = self.get(file) else { return (1, 1) };
+        let end = (offset as usize).min(file.text.len());
+        let before = file.text.get(..end).unwrap_or(&file.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+    }
+
+    /// The line on which a span starts.
+    #[must_use]
+    pub fn origin(&self, span: Span) -> Origin {
+        Origin {
+            path: self.get(span.file).map(|file| file.path.clone()).unwrap_or_default(),
+            line: self.line_column(span.file, span.start).0,
+        }
+    }
+}

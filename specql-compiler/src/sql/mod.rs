@@ -1,0 +1,5 @@
+//! The model as database objects. The only place with SQL text, apart from the runtime's query module.
+
+pub mod object;
+
+pub use object::{Definition, Object, ObjectKind, Schema};

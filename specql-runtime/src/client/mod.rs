@@ -1,0 +1,11 @@
+//! What generated code calls: actions, enqueue, a job's outcome.
+
+pub mod action;
+pub mod connection;
+pub mod enqueue;
+pub mod outcome;
+
+pub use action::{Action, ActionCall, ActionError, Mutation, QueuedJob};
+pub use connection::Connection;
+pub use enqueue::{Enqueue, EnqueueError, Operation};
+pub use outcome::{Job, JobFailure, OutcomeError};

@@ -1,0 +1,31 @@
+//! What the generated code says about a project.
+
+/// A compiled project: the static `PROJECT` that `specql!` makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Project {
+    /// The package's name; names the embedded database's folder.
+    pub name: &'static str,
+    /// Version of the compiler that made it.
+    pub compiler_version: &'static str,
+    /// All migrations, by version.
+    pub migrations: &'static [Migration],
+    /// The checked registry, as JSON ([`specql_registry::Registry`]).
+    pub registry: &'static str,
+    /// Whether there is a job queue at all.
+    pub uses_jobs: bool,
+}
+
+/// A migration that was in the project's folder when it was built.
+#[derive(Clone, Copy, Debug)]
+pub struct Migration {
+    /// `1` of `0001_init.sql`.
+    pub version: i64,
+    /// `init` of `0001_init.sql`, with spaces for underscores, as sqlx has it.
+    pub description: &'static str,
+    /// The text of the file.
+    pub sql: &'static str,
+    /// Not sealed yet: applied in development only.
+    pub open: bool,
+    /// Undoes an open migration.
+    pub reverse: Option<&'static str>,
+}

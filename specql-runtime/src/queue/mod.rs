@@ -1,0 +1,1 @@
+//! The protocol of `jobs`: all SQL of the worker and the client.

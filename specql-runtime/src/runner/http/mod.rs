@@ -1,0 +1,5 @@
+//! The HTTP runner.
+
+/// A request, exact but for its secrets.
+#[derive(Clone, Debug)]
+pub struct RequestPlan {}
