@@ -3,3 +3,11 @@
 pub mod object;
 
 pub use object::{Definition, Object, ObjectKind, Schema};
+
+use crate::model::Model;
+
+/// All database objects of a project.
+#[must_use]
+pub fn schema(_model: &Model) -> Schema {
+    Schema::default()
+}
