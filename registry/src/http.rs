@@ -8,6 +8,8 @@ use crate::{
     template::{BodyTemplate, Template},
 };
 
+pub use crate::output_path::{OutputPath, PathStep};
+
 /// `runner_config` and `security_policy` of an HTTP service, in one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HttpService {
@@ -147,26 +149,4 @@ pub enum HttpTarget {
     Url(String),
     /// The service's target that this input field names.
     Target(String),
-}
-
-/// Where an output field is found in a response.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OutputPath {
-    /// `$.a.b[0]`: into the JSON body. Empty: the body itself.
-    Body(Vec<PathStep>),
-    /// `$header.<name>`.
-    Header(String),
-    /// `$status`.
-    Status,
-}
-
-/// A step of a path into a JSON body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PathStep {
-    /// A member of an object.
-    Key(String),
-    /// An element of an array.
-    Index(usize),
 }

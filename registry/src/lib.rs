@@ -12,6 +12,7 @@
 //! | [`http`] | what the HTTP runner needs of a service and an operation |
 //! | [`setting`] | values that may be references to the environment or to a secret |
 //! | [`template`] | `/v1/charges/{id}` and body templates |
+//! | [`output_path`] | `$.data[0].id`, `$header.<name>`, `$status`: where an output field is found |
 //! | [`execution_type`] | `http`, `shell`, `docker`, `serverless` and their metadata |
 //! | [`failure`] | the failure classes: what each means for retries, breakers and fallbacks |
 //! | [`builtin`] | the built-in services, as YAML text |
@@ -23,6 +24,7 @@ pub mod builtin;
 pub mod execution_type;
 pub mod failure;
 pub mod http;
+pub mod output_path;
 pub mod scalars;
 pub mod schema;
 pub mod service;
