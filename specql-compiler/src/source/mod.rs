@@ -33,6 +33,10 @@ pub enum SourceKind {
     Registry,
     /// A registry file that ships with the compiler.
     BuiltinRegistry,
+    /// `migrations/specql.lock`. Read by `migrations` alone.
+    Lock,
+    /// A migration file. Read by `migrations` alone.
+    Migration,
 }
 
 /// Index of a file in [`Sources`].
