@@ -1,6 +1,7 @@
 //! The model as database objects. The only place with SQL text, apart from the runtime's query module.
 
 pub mod object;
+mod statements;
 
 pub use object::{Definition, Object, ObjectKind, Schema};
 
