@@ -1,12 +1,13 @@
 //! Calling an action.
 
-use std::marker::PhantomData;
-
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use super::{Connection, Job, Operation};
+use crate::queue::client::{self as statements, MutationRow};
+
 /// An action, by its input type. Implemented by generated code.
-pub trait Action: Serialize + Send {
+pub trait Action: Serialize + Send + Sync {
     /// The public function: `place_order` of `app.place_order`.
     const WRAPPER: &'static str;
     /// The row that a success reports, as the generated entity struct; `serde_json::Value` where there is none.
@@ -15,14 +16,11 @@ pub trait Action: Serialize + Send {
 
 /// A call of an action that has not been sent yet.
 #[must_use = "an action does nothing until it is sent"]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ActionCall<A> {
-    /// The input.
-    pub(crate) input: A,
-    /// The tenant in whose name it runs.
-    pub(crate) tenant: Option<Uuid>,
-    /// The user in whose name it runs.
-    pub(crate) user: Option<Uuid>,
+    input: A,
+    tenant: Option<Uuid>,
+    user: Option<Uuid>,
 }
 
 /// What a successful action did.
@@ -106,6 +104,140 @@ pub enum ActionError {
     Database(#[from] sqlx::Error),
 }
 
-/// Ties an input type to its module without a value.
-#[doc(hidden)]
-pub type Marker<A> = PhantomData<fn() -> A>;
+impl<A: Action> ActionCall<A> {
+    /// A call with this input. Generated functions make it.
+    pub const fn new(input: A) -> Self {
+        Self { input, tenant: None, user: None }
+    }
+
+    /// The tenant in whose name it runs; needed where the schema is multi-tenant.
+    pub const fn tenant(mut self, tenant: Uuid) -> Self {
+        self.tenant = Some(tenant);
+        self
+    }
+
+    /// The user in whose name it runs: `created_by`, `updated_by` and the audit row.
+    pub const fn user(mut self, user: Uuid) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// Runs the action, in one round trip: `&db`, `&pool`, `&mut connection`, or `&mut transaction` to make it part of
+    /// the caller's own transaction.
+    ///
+    /// # Errors
+    /// What the action answered, or why it could not be asked. [`ActionError::Database`] with a SQLSTATE of class 40
+    /// (serialisation failure, deadlock) means: repeat the whole transaction.
+    pub async fn send<'c>(self, connection: impl Connection<'c>) -> Result<Mutation<A::Row>, ActionError> {
+        let answer =
+            statements::act(connection.into_executor(), A::WRAPPER, self.tenant, self.user, &self.input).await?;
+        Mutation::read(A::WRAPPER, answer)
+    }
+}
+
+impl<R: DeserializeOwned> Mutation<R> {
+    fn read(wrapper: &'static str, answer: MutationRow) -> Result<Self, ActionError> {
+        let shape = |reason: String| ActionError::Shape { wrapper, reason };
+        let status = answer.status.ok_or_else(|| shape("no status".to_owned()))?;
+        let message = answer.message;
+        match status.split_once(':').unwrap_or((&status, "")) {
+            ("success", "") => {}
+            ("not_found", "") => return Err(ActionError::NotFound { message }),
+            ("validation", code) => return Err(ActionError::Validation { code: code.to_owned(), message }),
+            ("conflict", constraint) => {
+                return Err(ActionError::Conflict { constraint: constraint.to_owned(), message });
+            }
+            ("failed", code) => return Err(ActionError::Failed { code: code.to_owned(), message }),
+            _ => return Err(shape(format!("status `{status}`"))),
+        }
+        let row = match answer.object_data {
+            None | Some(serde_json::Value::Null) => None,
+            Some(data) => Some(R::deserialize(data).map_err(|error| shape(format!("object_data: {error}")))?),
+        };
+        let metadata = answer.extra_metadata.unwrap_or_default();
+        let jobs = match metadata.get("jobs") {
+            None | Some(serde_json::Value::Null) => Vec::new(),
+            Some(jobs) => serde::Deserialize::deserialize(jobs)
+                .map_err(|error: serde_json::Error| shape(format!("extra_metadata.jobs: {error}")))?,
+        };
+        let updated_fields = answer.updated_fields.unwrap_or_default();
+        Ok(Self { id: answer.id, row, updated_fields, message, jobs, metadata })
+    }
+}
+
+impl<R> Mutation<R> {
+    /// The first job of this operation that the action queued: `placed.job::<services::stripe::CreateCharge>()`.
+    #[must_use]
+    pub fn job<O: Operation>(&self) -> Option<Job<O>> {
+        self.jobs.iter().find_map(QueuedJob::of)
+    }
+}
+
+impl QueuedJob {
+    /// This job with its types, if it is one of operation `O`.
+    #[must_use]
+    pub fn of<O: Operation>(&self) -> Option<Job<O>> {
+        (self.service == O::SERVICE && self.operation == O::OPERATION)
+            .then(|| Job { deduplicated: self.deduplicated, ..Job::from_id(self.job_id) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn answer(status: &str) -> MutationRow {
+        MutationRow {
+            id: None,
+            updated_fields: None,
+            status: Some(status.to_owned()),
+            message: Some("why".to_owned()),
+            object_data: None,
+            extra_metadata: None,
+        }
+    }
+
+    fn read(answer: MutationRow) -> Result<Mutation<serde_json::Value>, ActionError> {
+        Mutation::read("place_order", answer)
+    }
+
+    #[test]
+    fn a_success_carries_the_row_and_its_jobs() {
+        let mut success = answer("success");
+        success.object_data = Some(json!({"total": 42}));
+        success.extra_metadata = Some(json!({"jobs": [{
+            "step": "1", "service": "stripe", "operation": "create_charge",
+            "job_id": "018f3f6e-7b0a-7c3e-9d7e-0123456789ab", "deduplicated": true,
+        }]}));
+        let mutation = read(success).unwrap();
+        assert_eq!(mutation.row.unwrap()["total"], 42);
+        assert_eq!(mutation.jobs[0].operation, "create_charge");
+        assert!(mutation.jobs[0].deduplicated);
+    }
+
+    #[test]
+    fn every_status_is_its_own_error() {
+        assert!(matches!(read(answer("not_found")), Err(ActionError::NotFound { .. })));
+        assert!(
+            matches!(read(answer("validation:total:low")), Err(ActionError::Validation { code, .. }) if code == "total:low")
+        );
+        assert!(
+            matches!(read(answer("conflict:uq_order")), Err(ActionError::Conflict { constraint, .. }) if constraint == "uq_order")
+        );
+        assert!(matches!(read(answer("failed:closed")), Err(ActionError::Failed { code, .. }) if code == "closed"));
+    }
+
+    #[test]
+    fn an_unknown_status_is_never_a_success() {
+        assert!(matches!(read(answer("successful")), Err(ActionError::Shape { .. })));
+        assert!(matches!(read(answer("success:almost")), Err(ActionError::Shape { .. })));
+        assert!(matches!(read(MutationRow { status: None, ..answer("") }), Err(ActionError::Shape { .. })));
+    }
+
+    #[test]
+    fn a_message_stands_behind_the_code() {
+        assert_eq!(read(answer("failed:closed")).unwrap_err().to_string(), "failed: closed (why)");
+    }
+}

@@ -7,5 +7,5 @@ pub mod outcome;
 
 pub use action::{Action, ActionCall, ActionError, Mutation, QueuedJob};
 pub use connection::Connection;
-pub use enqueue::{Enqueue, EnqueueError, Operation};
+pub use enqueue::{Enqueue, EnqueueError, EnqueueMany, Operation};
 pub use outcome::{Job, JobFailure, OutcomeError};

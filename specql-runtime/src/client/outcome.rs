@@ -1,18 +1,28 @@
 //! A queued job, and what became of it.
 
+use std::{fmt, marker::PhantomData, time::Duration};
+
 use specql_registry::FailureClass;
 use uuid::Uuid;
 
 use super::Operation;
+use crate::{
+    Database,
+    queue::client::{self as statements, Queued, Standing},
+};
+
+/// The first wait between two looks at a job; each further one is half as long again.
+const FIRST_WAIT: Duration = Duration::from_millis(5);
+/// The longest wait between two looks at a job.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 /// A job that was queued. It exists once its transaction has committed.
-#[derive(Debug)]
 pub struct Job<O: Operation> {
     /// Its id.
     pub id: Uuid,
     /// An earlier job with the same key was found, and no new one made.
     pub deduplicated: bool,
-    pub(crate) operation: std::marker::PhantomData<fn() -> O>,
+    pub(crate) operation: PhantomData<fn() -> O>,
 }
 
 /// A job that ended without success.
@@ -38,10 +48,142 @@ pub enum OutcomeError {
     /// There is no such job (or its transaction has not committed).
     #[error("no job {0}: its transaction has not committed, or retention removed it")]
     Unknown(Uuid),
+    /// The job ended in a way that this binary does not know.
+    #[error("the job ended with {what} `{value}`, which this binary does not know")]
+    Unexpected {
+        /// `status` or `failure class`.
+        what: &'static str,
+        /// What the database has.
+        value: String,
+    },
     /// The output does not have the shape that this binary was built for.
     #[error("the job's output does not fit: {0}")]
     Shape(#[from] serde_json::Error),
     /// The database could not be asked.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
+}
+
+impl<O: Operation> Job<O> {
+    /// The job of that id: one that another process queued, or that an action reported.
+    #[must_use]
+    pub const fn from_id(id: Uuid) -> Self {
+        Self { id, deduplicated: false, operation: PhantomData }
+    }
+
+    pub(crate) const fn queued(queued: Queued) -> Self {
+        Self { id: queued.job_id, deduplicated: queued.deduplicated, operation: PhantomData }
+    }
+
+    /// Waits until the job is done and returns its typed output.
+    ///
+    /// It asks with short queries, first after 5 ms and at last every 250 ms, and holds no connection in between.
+    /// Dropping the future stops the waiting and nothing else (so `tokio::time::timeout` around it is safe): the job
+    /// goes on, and its outcome can be asked for again.
+    ///
+    /// # Errors
+    /// [`OutcomeError::Failed`] when the job ended without success; [`OutcomeError::Unknown`] when there is no such
+    /// job, so also when its transaction has not committed: call it after the commit.
+    pub async fn outcome(&self, database: &Database) -> Result<O::Output, OutcomeError> {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let standing = statements::standing(database.pool(), self.id).await?;
+            let Some(outcome) = outcome(standing.ok_or(OutcomeError::Unknown(self.id))?)? else {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 3 / 2).min(LONGEST_WAIT);
+                continue;
+            };
+            return Ok(serde_json::from_value(outcome)?);
+        }
+    }
+}
+
+/// The output of a job that is done; `None` while it is not.
+fn outcome(standing: Standing) -> Result<Option<serde_json::Value>, OutcomeError> {
+    match standing.status.as_str() {
+        "pending" | "running" => Ok(None),
+        // An operation without output fields answers nothing, which is an object without fields.
+        "completed" => Ok(Some(standing.output_data.filter(|output| !output.is_null()).unwrap_or_else(empty))),
+        "failed" | "cancelled" => {
+            let class = match standing.failure_class {
+                Some(name) => FailureClass::from_name(&name)
+                    .ok_or(OutcomeError::Unexpected { what: "failure class", value: name })?,
+                None if standing.status == "cancelled" => FailureClass::Cancelled,
+                None => return Err(OutcomeError::Unexpected { what: "failure class", value: String::new() }),
+            };
+            Err(OutcomeError::Failed(JobFailure {
+                class,
+                message: standing.error_message.unwrap_or_default(),
+                attempts: u32::try_from(standing.attempts).unwrap_or_default(),
+            }))
+        }
+        _ => Err(OutcomeError::Unexpected { what: "status", value: standing.status }),
+    }
+}
+
+fn empty() -> serde_json::Value {
+    serde_json::Value::Object(serde_json::Map::new())
+}
+
+// Derived impls would ask the same of `O`, which is only a name.
+impl<O: Operation> Clone for Job<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O: Operation> Copy for Job<O> {}
+
+impl<O: Operation> fmt::Debug for Job<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("operation", &format_args!("{}.{}", O::SERVICE, O::OPERATION))
+            .field("id", &self.id)
+            .field("deduplicated", &self.deduplicated)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(status: &str, class: Option<&str>) -> Standing {
+        Standing {
+            status: status.to_owned(),
+            output_data: None,
+            error_message: Some("card declined".to_owned()),
+            failure_class: class.map(str::to_owned),
+            attempts: 3,
+        }
+    }
+
+    #[test]
+    fn an_unfinished_job_has_no_outcome() {
+        assert!(matches!(outcome(standing("pending", None)), Ok(None)));
+        assert!(matches!(outcome(standing("running", None)), Ok(None)));
+    }
+
+    #[test]
+    fn a_completed_job_without_output_answers_an_empty_object() {
+        assert_eq!(outcome(standing("completed", None)).unwrap(), Some(serde_json::json!({})));
+    }
+
+    #[test]
+    fn a_failure_says_class_message_and_attempts() {
+        let error = outcome(standing("failed", Some("permanent_reported"))).unwrap_err();
+        assert_eq!(error.to_string(), "job failed after 3 attempts: permanent_reported: card declined");
+    }
+
+    #[test]
+    fn a_cancelled_job_failed_as_cancelled() {
+        let error = outcome(standing("cancelled", None)).unwrap_err();
+        assert!(matches!(error, OutcomeError::Failed(JobFailure { class: FailureClass::Cancelled, .. })));
+    }
+
+    #[test]
+    fn what_this_binary_does_not_know_is_an_error_and_not_an_endless_wait() {
+        assert!(matches!(outcome(standing("paused", None)), Err(OutcomeError::Unexpected { what: "status", .. })));
+        assert!(matches!(outcome(standing("failed", Some("bored"))), Err(OutcomeError::Unexpected { .. })));
+    }
 }

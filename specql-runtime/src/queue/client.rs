@@ -1,0 +1,183 @@
+//! The statements of clients: an action, a job, many jobs, a job's outcome.
+
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, Executor, FromRow, Postgres, Row, postgres::PgRow, types::Json};
+use uuid::Uuid;
+
+/// SQLSTATE with which `jobs.enqueue` refuses an operation that this database does not know.
+pub(crate) const UNKNOWN_OPERATION: &str = "SQ404";
+
+/// `app.mutation_result`.
+#[derive(Debug)]
+pub(crate) struct MutationRow {
+    pub(crate) id: Option<Uuid>,
+    pub(crate) updated_fields: Option<Vec<String>>,
+    pub(crate) status: Option<String>,
+    pub(crate) message: Option<String>,
+    pub(crate) object_data: Option<serde_json::Value>,
+    pub(crate) extra_metadata: Option<serde_json::Value>,
+}
+
+/// What every way of queueing may say besides the input.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) unique: Option<&'static str>,
+    pub(crate) tenant: Option<Uuid>,
+    pub(crate) user: Option<Uuid>,
+    pub(crate) priority: i32,
+    pub(crate) run_at: Option<chrono::DateTime<chrono::Utc>>,
+    /// Counted from the database's clock, for the client's may be wrong.
+    pub(crate) delay_seconds: Option<f64>,
+}
+
+/// What one job may say besides.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JobOptions {
+    pub(crate) idempotency_key: Option<String>,
+    pub(crate) correlation_id: Option<String>,
+    pub(crate) timeout_seconds: Option<i32>,
+    pub(crate) max_attempts: Option<i32>,
+}
+
+/// A queued job.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Queued {
+    pub(crate) job_id: Uuid,
+    pub(crate) deduplicated: bool,
+}
+
+/// Where a job stands.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) status: String,
+    pub(crate) output_data: Option<serde_json::Value>,
+    pub(crate) error_message: Option<String>,
+    pub(crate) failure_class: Option<String>,
+    pub(crate) attempts: i32,
+}
+
+impl FromRow<'_, PgRow> for MutationRow {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            updated_fields: row.try_get("updated_fields")?,
+            status: row.try_get("status")?,
+            message: row.try_get("message")?,
+            object_data: row.try_get("object_data")?,
+            extra_metadata: row.try_get("extra_metadata")?,
+        })
+    }
+}
+
+impl FromRow<'_, PgRow> for Queued {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { job_id: row.try_get("job_id")?, deduplicated: row.try_get("deduplicated")? })
+    }
+}
+
+impl FromRow<'_, PgRow> for Standing {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            status: row.try_get("status")?,
+            output_data: row.try_get("output_data")?,
+            error_message: row.try_get("error_message")?,
+            failure_class: row.try_get("failure_class")?,
+            attempts: row.try_get("attempts")?,
+        })
+    }
+}
+
+/// Calls `app.<wrapper>`.
+pub(crate) async fn act<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    wrapper: &str,
+    tenant: Option<Uuid>,
+    user: Option<Uuid>,
+    input: &(impl Serialize + Sync),
+) -> Result<MutationRow, sqlx::Error> {
+    // The name comes from generated code, never from data; it is quoted all the same.
+    let statement = format!(
+        "SELECT id, updated_fields, status, message, object_data, extra_metadata FROM app.\"{}\"($1, $2, $3)",
+        wrapper.replace('"', "\"\"")
+    );
+    sqlx::query_as(AssertSqlSafe(statement)).bind(tenant).bind(user).bind(Json(input)).fetch_one(executor).await
+}
+
+/// Queues one job.
+pub(crate) async fn enqueue<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    service: &str,
+    operation: &str,
+    input: &(impl Serialize + Sync),
+    options: Options,
+    job: JobOptions,
+) -> Result<Queued, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT job_id, deduplicated FROM jobs.enqueue(
+            _service => $1, _operation => $2, _input_data => $3, _idempotency_key => $4, _unique => $5,
+            _tenant_id => $6, _triggered_by => $7, _correlation_id => $8, _priority => $9,
+            _run_at => coalesce($10, clock_timestamp() + make_interval(secs => $11)),
+            _timeout_seconds => $12, _max_attempts => $13)",
+    )
+    .bind(service)
+    .bind(operation)
+    .bind(Json(input))
+    .bind(job.idempotency_key)
+    .bind(options.unique)
+    .bind(options.tenant)
+    .bind(options.user)
+    .bind(job.correlation_id)
+    .bind(options.priority)
+    .bind(options.run_at)
+    .bind(options.delay_seconds)
+    .bind(job.timeout_seconds)
+    .bind(job.max_attempts)
+    .fetch_one(executor)
+    .await
+}
+
+/// Queues many jobs of one operation with one statement; answers in the order of the inputs.
+pub(crate) async fn enqueue_many<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    service: &str,
+    operation: &str,
+    inputs: &[impl Serialize + Sync],
+    options: Options,
+    idempotency_keys: Option<Vec<String>>,
+    correlation_ids: Option<Vec<String>>,
+) -> Result<Vec<Queued>, sqlx::Error> {
+    let inputs: Vec<_> = inputs.iter().map(Json).collect();
+    sqlx::query_as(
+        "SELECT job_id, deduplicated FROM jobs.enqueue_many(
+            _service => $1, _operation => $2, _inputs => $3, _idempotency_keys => $4, _correlation_ids => $5,
+            _unique => $6, _tenant_id => $7, _triggered_by => $8, _priority => $9,
+            _run_at => coalesce($10, clock_timestamp() + make_interval(secs => $11)))
+         ORDER BY ordinal",
+    )
+    .bind(service)
+    .bind(operation)
+    .bind(inputs)
+    .bind(idempotency_keys)
+    .bind(correlation_ids)
+    .bind(options.unique)
+    .bind(options.tenant)
+    .bind(options.user)
+    .bind(options.priority)
+    .bind(options.run_at)
+    .bind(options.delay_seconds)
+    .fetch_all(executor)
+    .await
+}
+
+/// Where a job stands; `None` when there is no such job, or none yet.
+pub(crate) async fn standing<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    id: Uuid,
+) -> Result<Option<Standing>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT status, output_data, error_message, failure_class, attempts FROM jobs.v_job_run WHERE id = $1",
+    )
+    .bind(id)
+    .fetch_optional(executor)
+    .await
+}
