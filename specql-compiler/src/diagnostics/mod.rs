@@ -1,4 +1,15 @@
 //! Errors and warnings for the person who writes the YAML.
+//!
+//! [`rules`] holds one file per rule: its code, its page of the error manual and the functions that make its
+//! diagnostics. [`render()`] draws a diagnostic with its excerpt; [`suggest()`] finds the name that was meant.
+
+pub mod rules;
+
+mod render;
+mod suggest;
+
+pub use render::{render, render_line};
+pub use suggest::{help_for, suggest};
 
 use crate::source::Span;
 
@@ -59,6 +70,20 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// With a help where there is one.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// With a further place that explains it.
+    #[must_use]
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related.push((span, label.into()));
         self
     }
 

@@ -102,7 +102,8 @@ impl Sources {
     pub fn line_column(&self, file: FileId, offset: u32) -> (u32, u32) {
         let Some(file) = self.get(file) else { return (1, 1) };
         let end = (offset as usize).min(file.text.len());
-        let before = file.text.get(..end).unwrap_or(&file.text);
+        // A byte order mark takes no column.
+        let before = file.text.get(..end).unwrap_or(&file.text).trim_start_matches('\u{feff}');
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))

@@ -1,0 +1,160 @@
+//! Diagnostics as text, in the layout that people know from rustc.
+
+use std::ops::Range;
+
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+
+use super::{Diagnostic, Severity};
+use crate::source::{FileId, SourceFile, Sources, Span};
+
+/// A diagnostic with code, position, excerpt and help; many lines, without a newline at the end.
+///
+/// ```text
+/// error[SQ0003]: duplicate key `total`
+///  --> entities/order.yaml:6:3
+///   |
+/// 6 |   total: text
+///   |   ^^^^^
+///   |
+///   = help: remove one of them
+/// ```
+#[must_use]
+pub fn render(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> String {
+    let level = match diagnostic.rule.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.rule.code);
+    let mut group = Group::with_title(title);
+    for snippet in snippets(diagnostic, sources) {
+        group = group.element(snippet);
+    }
+    if let Some(help) = &diagnostic.help {
+        let lines: Vec<String> = help.lines().map(normalize_untrusted_str).collect();
+        group = group.element(Level::HELP.message(lines.join("\n")));
+    }
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[group])
+}
+
+/// One line, for `cargo::warning=`: `entities/order.yaml:6:3: duplicate key [SQ0003]`.
+#[must_use]
+pub fn render_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let path = sources.get(diagnostic.span.file).map_or("specql", |file| file.path.as_str());
+    let (line, column) = sources.line_column(diagnostic.span.file, diagnostic.span.start);
+    let message = normalize_untrusted_str(&diagnostic.message).replace('\n', " ");
+    format!("{path}:{line}:{column}: {message} [{}]", diagnostic.rule.code)
+}
+
+/// An excerpt for each file that is concerned, the diagnostic's own first.
+fn snippets<'a>(diagnostic: &Diagnostic, sources: &'a Sources) -> Vec<Snippet<'a, Annotation<'a>>> {
+    let mut files: Vec<FileId> = vec![diagnostic.span.file];
+    for (span, _) in &diagnostic.related {
+        if !files.contains(&span.file) {
+            files.push(span.file);
+        }
+    }
+    let known = files.into_iter().filter_map(|id| Some((id, sources.get(id)?)));
+    known
+        .map(|(id, file)| {
+            let mut snippet = Snippet::source(text(file)).path(file.path.as_str());
+            if id == diagnostic.span.file {
+                let mut primary = AnnotationKind::Primary.span(range(file, diagnostic.span));
+                if let Some(label) = &diagnostic.label {
+                    primary = primary.label(normalize_untrusted_str(label));
+                }
+                snippet = snippet.annotation(primary);
+            }
+            for (span, label) in diagnostic.related.iter().filter(|(span, _)| span.file == id) {
+                let context = AnnotationKind::Context.span(range(file, *span));
+                snippet = snippet.annotation(context.label(normalize_untrusted_str(label)));
+            }
+            snippet
+        })
+        .collect()
+}
+
+/// A byte order mark is invisible in the file and would be a sign in the excerpt.
+fn text(file: &SourceFile) -> &str {
+    file.text.strip_prefix('\u{feff}').unwrap_or(&file.text)
+}
+
+/// The span in [`text`], on character boundaries whatever was asked for, and on its first line alone: an excerpt of a
+/// whole mapping helps nobody.
+fn range(file: &SourceFile, span: Span) -> Range<usize> {
+    let text = text(file);
+    let skipped = file.text.len() - text.len();
+    let boundary = |offset: u32| {
+        let mut offset = (offset as usize).saturating_sub(skipped).min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        offset
+    };
+    let start = boundary(span.start);
+    let end = boundary(span.end).max(start);
+    let line_end = text[start..end].find(['\n', '\r']).map_or(end, |length| start + length);
+    start..line_end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        diagnostics::rules::sq0003_duplicate_key::duplicate_key,
+        source::{SourceFile, SourceKind},
+    };
+
+    fn sources(text: &str) -> Sources {
+        let path = "entities/order.yaml".to_owned();
+        Sources::new(vec![SourceFile { path, text: text.to_owned(), kind: SourceKind::Entities }])
+    }
+
+    fn span(start: u32, end: u32) -> Span {
+        Span { file: FileId(0), start, end }
+    }
+
+    #[test]
+    fn an_error_shows_code_position_excerpt_and_related_place() {
+        let sources = sources("fields:\n  total: text\n  total: money\n");
+        let text = render(&duplicate_key(span(24, 29), span(10, 15), "total"), &sources, false);
+        pretty_assertions::assert_eq!(
+            text,
+            "\
+error[SQ0003]: duplicate key `total`
+ --> entities/order.yaml:3:3
+  |
+2 |   total: text
+  |   ----- first here
+3 |   total: money
+  |   ^^^^^
+  |
+  = help: a key stands once in a mapping; remove or rename one of them"
+        );
+    }
+
+    #[test]
+    fn columns_count_characters_not_bytes() {
+        let sources = sources("\u{feff}ä: 1\r\nö: 'ü' # ß\r\n");
+        assert_eq!(
+            render_line(&duplicate_key(span(14, 18), span(3, 5), "ü"), &sources),
+            "entities/order.yaml:2:4: duplicate key `ü` [SQ0003]"
+        );
+    }
+
+    #[test]
+    fn no_span_makes_it_panic() {
+        let sources = sources("ä");
+        for (start, end) in [(0, 0), (1, 1), (0, 1), (1, 2), (7, 9), (2, 1), (u32::MAX, u32::MAX)] {
+            assert!(render(&duplicate_key(span(start, end), span(0, 9), "a"), &sources, true).contains("SQ0003"));
+        }
+        assert!(render(&duplicate_key(span(0, 1), span(0, 1), "a"), &Sources::default(), false).contains("duplicate"));
+    }
+
+    #[test]
+    fn control_characters_of_a_source_never_reach_the_terminal() {
+        let sources = sources("a: 1\n");
+        let text = render(&duplicate_key(span(0, 1), span(0, 1), "\u{1b}[31m"), &sources, false);
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}

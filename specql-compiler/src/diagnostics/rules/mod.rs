@@ -1,0 +1,90 @@
+//! All rules: one file each, with its code, its page of the error manual, and the functions that make its diagnostics.
+//!
+//! To add a rule: write its file, and name it twice here. Codes are never used again for something else.
+//!
+//! | codes | are about |
+//! |---|---|
+//! | SQ00xx | files, YAML, `specql.toml` |
+//! | SQ01xx | entities, fields, types |
+//! | SQ02xx | actions and steps |
+//! | SQ03xx | expressions |
+//! | SQ04xx | `call_service` |
+//! | SQ05xx | the service registry |
+//! | SQ06xx | migrations |
+
+use super::Rule;
+
+pub mod sq0001_invalid_yaml;
+pub mod sq0002_yaml_budget;
+pub mod sq0003_duplicate_key;
+pub mod sq0004_yaml_feature;
+pub mod sq0005_forbidden_character;
+pub mod sq0006_ambiguous_scalar;
+pub mod sq0007_split_parenthesis;
+pub mod sq0008_cut_by_comment;
+pub mod sq0009_colon_in_plain;
+pub mod sq0010_readers_disagree;
+pub mod sq0011_key_not_text;
+
+/// Every rule, by code.
+pub static ALL: &[&Rule] = &[
+    &sq0001_invalid_yaml::RULE,
+    &sq0002_yaml_budget::RULE,
+    &sq0003_duplicate_key::RULE,
+    &sq0004_yaml_feature::RULE,
+    &sq0005_forbidden_character::RULE,
+    &sq0006_ambiguous_scalar::RULE,
+    &sq0007_split_parenthesis::RULE,
+    &sq0008_cut_by_comment::RULE,
+    &sq0009_colon_in_plain::RULE,
+    &sq0010_readers_disagree::RULE,
+    &sq0011_key_not_text::RULE,
+];
+
+/// The rule of that code (`SQ0003`) or name (`duplicate-key`).
+#[must_use]
+pub fn find(code_or_name: &str) -> Option<&'static Rule> {
+    ALL.iter().copied().find(|rule| rule.code.eq_ignore_ascii_case(code_or_name) || rule.name == code_or_name)
+}
+
+/// The text as a YAML scalar in the quotes that need the fewest escapes, for messages.
+fn quote(text: &str) -> String {
+    if text.contains('"') && !text.contains('\'') {
+        format!("'{text}'")
+    } else {
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_this_folder_is_in_the_table_under_its_code_and_name() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnostics/rules");
+        let files: BTreeSet<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != "mod.rs")
+            .collect();
+        let table: BTreeSet<String> =
+            ALL.iter().map(|rule| format!("{}_{}.rs", rule.code.to_lowercase(), rule.name.replace('-', "_"))).collect();
+        assert_eq!(files, table);
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_no_code_stands_twice() {
+        assert!(ALL.windows(2).all(|pair| pair[0].code < pair[1].code));
+    }
+
+    #[test]
+    fn every_page_shows_a_wrong_and_a_right_example() {
+        for rule in ALL {
+            assert!(rule.explanation.contains("Wrong:\n```"), "{}", rule.code);
+            assert!(rule.explanation.contains("Right:\n```"), "{}", rule.code);
+        }
+    }
+}
