@@ -1,21 +1,53 @@
 //! The database: `DATABASE_URL`, else the embedded server; migrations.
 
+#[cfg(all(feature = "embedded", unix))]
+pub mod embedded;
+mod migrate;
+mod open;
+
+use std::sync::Arc;
+
 use sqlx::PgPool;
+
+pub use migrate::MigrateError;
+pub use open::OpenError;
 
 use crate::Project;
 
-/// A connection pool to a project's database.
+/// A connection pool to a project's database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
     project: &'static Project,
+    /// Keeps the embedded server running while this process uses it.
+    _server: Option<Arc<dyn std::any::Any + Send + Sync>>,
 }
 
 impl Database {
+    /// Opens the project's database: `DATABASE_URL` where it is set, else the embedded server, which is started (and, the
+    /// first time, created) when it is not running. It stops when the last process that uses it has ended.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what was tried and what can be done about it. A set `DATABASE_URL` is never passed over.
+    pub async fn open(project: &'static Project) -> Result<Self, OpenError> {
+        open::open(project).await
+    }
+
     /// Takes an open pool, where the application makes its own.
     #[must_use]
     pub const fn from_pool(pool: PgPool, project: &'static Project) -> Self {
-        Self { pool, project }
+        Self { pool, project, _server: None }
+    }
+
+    /// Brings the schema up to the project's migrations, and tells the database which operations there are.
+    ///
+    /// Any number of processes may do so at once; one works, the others wait. In a debug build the open migration is
+    /// applied too; when it has changed since, its old form is undone first.
+    ///
+    /// # Errors
+    /// [`MigrateError`], with what to do; what had been applied before stays applied.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        migrate::migrate(self).await
     }
 
     /// The pool.
