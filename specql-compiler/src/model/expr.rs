@@ -49,6 +49,8 @@ pub enum ExprKind {
         /// The column.
         column: ColumnRef,
     },
+    /// The row in a variable itself, of type [`ExprType::Ref`]: its `pk`.
+    Row(VarId),
     /// A column of the row that a ref points to: `$order.customer.email`.
     Follow {
         /// An expression of type [`ExprType::Ref`].
