@@ -1,6 +1,6 @@
 //! Objects as statements, without semicolons: shared by the whole fresh schema and by migrations.
 
-use super::object::{Column, Definition, Object, Table, TableConstraint};
+use super::object::{Column, Definition, Object, ObjectKind, Table, TableConstraint};
 
 impl Object {
     /// The statements that make it.
@@ -16,12 +16,31 @@ impl Object {
         }
     }
 
-    /// The statements that unmake it; none where it goes with its table or schema.
+    /// The statements that unmake it: its own, else the plain `DROP` of its kind. None for roles, grants and rows that
+    /// say nothing: the server or their table keeps those.
     #[must_use]
     pub fn unmake(&self) -> Vec<String> {
-        match &self.definition {
-            Definition::Table(table) => vec![format!("DROP TABLE {}", table.name)],
-            Definition::Statements { drop, .. } => drop.clone(),
+        if let Definition::Statements { drop, .. } = &self.definition
+            && !drop.is_empty()
+        {
+            return drop.clone();
+        }
+        let name = &self.name;
+        match self.kind {
+            ObjectKind::Role | ObjectKind::Grant | ObjectKind::Data => Vec::new(),
+            ObjectKind::Schema => vec![format!("DROP SCHEMA {name}")],
+            ObjectKind::Type => vec![format!("DROP TYPE {name}")],
+            ObjectKind::Table => vec![format!("DROP TABLE {name}")],
+            ObjectKind::Index => vec![format!("DROP INDEX {name}")],
+            ObjectKind::Function => vec![format!("DROP FUNCTION {name}")],
+            ObjectKind::View => vec![format!("DROP VIEW {name}")],
+            // These are named `name ON table`, which is how they are dropped, apart from constraints.
+            ObjectKind::Trigger => vec![format!("DROP TRIGGER {name}")],
+            ObjectKind::Policy => vec![format!("DROP POLICY {name}")],
+            ObjectKind::Constraint => match name.rsplit_once(" ON ") {
+                Some((constraint, table)) => vec![format!("ALTER TABLE {table} DROP CONSTRAINT {constraint}")],
+                None => Vec::new(),
+            },
         }
     }
 }

@@ -1,0 +1,301 @@
+//! Plans for small hand-built schemas.
+
+use super::*;
+use crate::sql::object::{Column, Table, TableConstraint};
+
+fn statement(kind: ObjectKind, name: &str, create: &str) -> Object {
+    let definition = Definition::Statements { create: vec![create.to_owned()], drop: Vec::new() };
+    Object { kind, name: name.to_owned(), origin: None, definition }
+}
+
+fn function(name: &str, header: &str, body: &str) -> Object {
+    let create = format!("CREATE OR REPLACE FUNCTION {header}\nAS $$\n{body}\n$$");
+    statement(ObjectKind::Function, name, &create)
+}
+
+fn column(name: &str, ty: &str) -> Column {
+    Column { name: name.to_owned(), ty: ty.to_owned(), not_null: false, default: None, generated: None, comment: None }
+}
+
+fn table(columns: Vec<Column>, constraints: &[(&str, &str)]) -> Object {
+    let constraints = (constraints.iter())
+        .map(|(name, definition)| TableConstraint { name: (*name).to_owned(), definition: (*definition).to_owned() })
+        .collect();
+    Object {
+        kind: ObjectKind::Table,
+        name: "sales.tb_order".to_owned(),
+        origin: Some("entities/order.yaml:1".to_owned()),
+        definition: Definition::Table(Table {
+            name: "sales.tb_order".to_owned(),
+            columns,
+            constraints,
+            suffix: None,
+            comment: None,
+        }),
+    }
+}
+
+fn schema(objects: &[Object]) -> Schema {
+    Schema { objects: objects.to_vec() }
+}
+
+fn forward(old: &[Object], new: &[Object]) -> Plan {
+    diff(&schema(old), &schema(new), Direction::Forward)
+}
+
+fn statements(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().flat_map(|step| &step.statements).map(String::as_str).collect()
+}
+
+fn hazards(plan: &Plan) -> Vec<(HazardKind, &str)> {
+    plan.hazards.iter().map(|hazard| (hazard.kind, hazard.message.as_str())).collect()
+}
+
+#[test]
+fn a_schema_does_not_differ_from_itself() {
+    let objects = [table(vec![column("total", "INTEGER")], &[]), function("sales.f()", "sales.f()", "BEGIN END")];
+    for direction in [Direction::Forward, Direction::Reverse] {
+        assert!(diff(&schema(&objects), &schema(&objects), direction).is_empty());
+    }
+}
+
+#[test]
+fn new_objects_are_made_in_order() {
+    let plan = forward(
+        &[],
+        &[
+            statement(ObjectKind::Schema, "sales", "CREATE SCHEMA IF NOT EXISTS sales"),
+            table(vec![column("total", "INTEGER")], &[]),
+        ],
+    );
+    assert_eq!(
+        statements(&plan),
+        ["CREATE SCHEMA IF NOT EXISTS sales", "CREATE TABLE sales.tb_order (\n    total INTEGER\n)"]
+    );
+    assert!(plan.hazards.is_empty());
+}
+
+#[test]
+fn a_new_nullable_column_is_added() {
+    let plan = forward(
+        &[table(vec![column("total", "INTEGER")], &[])],
+        &[table(vec![column("total", "INTEGER"), column("discount", "INTEGER")], &[])],
+    );
+    assert_eq!(statements(&plan), ["ALTER TABLE sales.tb_order ADD COLUMN discount INTEGER"]);
+    assert!(plan.hazards.is_empty());
+}
+
+#[test]
+fn a_new_column_brings_its_default_check_and_comment() {
+    let discount = Column {
+        not_null: true,
+        default: Some("0".to_owned()),
+        comment: Some("Percent".to_owned()),
+        ..column("discount", "INTEGER")
+    };
+    let plan = forward(
+        &[table(vec![column("total", "INTEGER")], &[])],
+        &[table(vec![discount, column("total", "INTEGER")], &[("ck_discount", "CHECK (discount >= 0)")])],
+    );
+    assert_eq!(
+        statements(&plan),
+        [
+            "ALTER TABLE sales.tb_order\n    ADD COLUMN discount INTEGER NOT NULL DEFAULT 0,\n    ADD CONSTRAINT ck_discount CHECK (discount >= 0)",
+            "COMMENT ON COLUMN sales.tb_order.discount IS 'Percent'",
+        ]
+    );
+    assert!(plan.hazards.is_empty());
+}
+
+#[test]
+fn a_required_column_without_default_is_a_hazard() {
+    let plan =
+        forward(&[table(vec![], &[])], &[table(vec![Column { not_null: true, ..column("discount", "INTEGER") }], &[])]);
+    assert_eq!(
+        hazards(&plan),
+        [(
+            HazardKind::Misfit,
+            "column `discount` of `sales.tb_order` is required, and rows that are there have no value"
+        )]
+    );
+}
+
+#[test]
+fn a_dropped_column_is_a_hazard_and_its_reverse_is_not() {
+    let (with, without) =
+        ([table(vec![column("a", "TEXT"), column("b", "TEXT")], &[])], [table(vec![column("a", "TEXT")], &[])]);
+    assert_eq!(
+        hazards(&forward(&with, &without)),
+        [(HazardKind::Loss, "column `b` of `sales.tb_order` would be dropped: the model no longer has it")]
+    );
+    let reverse = diff(&schema(&with), &schema(&without), Direction::Reverse);
+    assert!(reverse.hazards.is_empty());
+    assert_eq!(statements(&reverse), ["ALTER TABLE sales.tb_order DROP COLUMN b"]);
+}
+
+#[test]
+fn a_dropped_table_is_a_hazard() {
+    let plan = forward(&[table(vec![], &[])], &[]);
+    assert_eq!(
+        hazards(&plan),
+        [(HazardKind::Loss, "table `sales.tb_order` would be dropped with all its rows: the model no longer has it")]
+    );
+}
+
+#[test]
+fn a_changed_type_is_a_hazard() {
+    let plan = forward(&[table(vec![column("a", "TEXT")], &[])], &[table(vec![column("a", "INTEGER")], &[])]);
+    assert_eq!(
+        hazards(&plan),
+        [(HazardKind::Misfit, "column `a` of `sales.tb_order` would change from `TEXT` to `INTEGER`")]
+    );
+}
+
+#[test]
+fn relaxing_a_column_is_none() {
+    let strict = Column { not_null: true, default: Some("1".to_owned()), ..column("a", "INTEGER") };
+    let plan = forward(&[table(vec![strict], &[])], &[table(vec![column("a", "INTEGER")], &[])]);
+    assert_eq!(
+        statements(&plan),
+        ["ALTER TABLE sales.tb_order\n    ALTER COLUMN a DROP DEFAULT,\n    ALTER COLUMN a DROP NOT NULL"]
+    );
+    assert!(plan.hazards.is_empty());
+}
+
+#[test]
+fn an_enum_may_get_a_value_and_not_lose_one() {
+    let with = |values: &str| [table(vec![column("s", "TEXT")], &[("ck_s", &format!("CHECK (s IN ({values}))"))])];
+    let wider = forward(&with("'a'"), &with("'a', 'b'"));
+    assert!(wider.hazards.is_empty());
+    assert_eq!(
+        statements(&wider),
+        ["ALTER TABLE sales.tb_order\n    DROP CONSTRAINT ck_s,\n    ADD CONSTRAINT ck_s CHECK (s IN ('a', 'b'))"]
+    );
+    assert_eq!(forward(&with("'a', 'b'"), &with("'a'")).hazards.len(), 1);
+}
+
+#[test]
+fn a_new_unique_is_a_hazard_unless_its_column_is_new_and_null() {
+    let old = [table(vec![column("a", "TEXT")], &[])];
+    let on_old = [table(vec![column("a", "TEXT")], &[("uq", "UNIQUE (a)")])];
+    let on_new = [table(vec![column("a", "TEXT"), column("b", "TEXT")], &[("uq", "UNIQUE (b)")])];
+    assert_eq!(forward(&old, &on_old).hazards.len(), 1);
+    assert!(forward(&old, &on_new).hazards.is_empty());
+    let index = statement(ObjectKind::Index, "sales.ix", "CREATE UNIQUE INDEX ix ON sales.tb_order (a)");
+    assert_eq!(forward(&old, &[old[0].clone(), index.clone()]).hazards.len(), 1);
+    assert!(forward(&[], &[old[0].clone(), index]).hazards.is_empty(), "a new table holds no rows");
+}
+
+#[test]
+fn a_function_is_replaced_when_its_body_changes() {
+    let plan = forward(&[function("s.f()", "s.f()", "one")], &[function("s.f()", "s.f()", "two")]);
+    assert_eq!(statements(&plan), ["CREATE OR REPLACE FUNCTION s.f()\nAS $$\ntwo\n$$"]);
+}
+
+#[test]
+fn a_function_is_dropped_and_made_again_with_its_grants_when_its_header_changes() {
+    let grant = statement(ObjectKind::Grant, "f to x", "GRANT EXECUTE ON FUNCTION s.f() TO x");
+    let plan = forward(
+        &[function("s.f()", "s.f() RETURNS text", "one"), grant.clone()],
+        &[function("s.f()", "s.f() RETURNS uuid", "one"), grant],
+    );
+    assert_eq!(
+        statements(&plan),
+        [
+            "DROP FUNCTION s.f()",
+            "CREATE OR REPLACE FUNCTION s.f() RETURNS uuid\nAS $$\none\n$$",
+            "GRANT EXECUTE ON FUNCTION s.f() TO x"
+        ]
+    );
+}
+
+#[test]
+fn a_changed_input_type_takes_the_functions_of_its_signature_along() {
+    let input =
+        |columns: &str| statement(ObjectKind::Type, "app.type_f", &format!("CREATE TYPE app.type_f AS ({columns})"));
+    let core = function("s.f(app.type_f)", "s.f(input app.type_f)", "one");
+    let wrapper = function("app.f(jsonb)", "app.f(payload jsonb)", "PERFORM s.f(NULL::app.type_f)");
+    let plan = forward(&[input("a TEXT"), core.clone(), wrapper.clone()], &[input("a TEXT, b TEXT"), core, wrapper]);
+    assert_eq!(
+        statements(&plan),
+        [
+            "DROP FUNCTION s.f(app.type_f)",
+            "DROP TYPE app.type_f",
+            "CREATE TYPE app.type_f AS (a TEXT, b TEXT)",
+            "CREATE OR REPLACE FUNCTION s.f(input app.type_f)\nAS $$\none\n$$",
+        ],
+        "the wrapper only names it in its body, which PostgreSQL keeps as text"
+    );
+}
+
+#[test]
+fn a_changed_view_takes_the_views_on_it_along() {
+    let base = |what: &str| statement(ObjectKind::View, "s.v", &format!("CREATE VIEW s.v AS SELECT {what}"));
+    let outer = statement(ObjectKind::View, "s.w", "CREATE VIEW s.w AS SELECT x FROM s.v");
+    let other = statement(ObjectKind::View, "s.v2", "CREATE VIEW s.v2 AS SELECT 1 AS x");
+    let plan = forward(&[base("1 AS x"), other.clone(), outer.clone()], &[base("2 AS x"), other, outer]);
+    assert_eq!(
+        statements(&plan),
+        ["DROP VIEW s.w", "DROP VIEW s.v", "CREATE VIEW s.v AS SELECT 2 AS x", "CREATE VIEW s.w AS SELECT x FROM s.v"]
+    );
+}
+
+#[test]
+fn a_view_goes_before_the_column_it_reads() {
+    let view = |what: &str| {
+        statement(ObjectKind::View, "s.v", &format!("CREATE VIEW s.v AS SELECT {what} FROM sales.tb_order"))
+    };
+    let plan = diff(
+        &schema(&[table(vec![column("a", "TEXT"), column("b", "TEXT")], &[]), view("a, b")]),
+        &schema(&[table(vec![column("a", "TEXT")], &[]), view("a")]),
+        Direction::Reverse,
+    );
+    assert_eq!(
+        statements(&plan),
+        [
+            "DROP VIEW s.v",
+            "ALTER TABLE sales.tb_order DROP COLUMN b",
+            "CREATE VIEW s.v AS SELECT a FROM sales.tb_order"
+        ]
+    );
+}
+
+#[test]
+fn code_that_is_gone_is_dropped_last() {
+    let plan = forward(
+        &[function("s.f()", "s.f()", "one"), statement(ObjectKind::Trigger, "t ON sales.tb_order", "CREATE TRIGGER t")],
+        &[],
+    );
+    assert_eq!(statements(&plan), ["DROP TRIGGER t ON sales.tb_order", "DROP FUNCTION s.f()"]);
+    assert!(plan.hazards.is_empty());
+}
+
+#[test]
+fn a_callback_that_is_gone_is_retired_and_its_function_kept() {
+    let callback = function("sales.cb_order(uuid, jsonb)", "sales.cb_order(a uuid, b jsonb)", "one");
+    let registration = Object {
+        kind: ObjectKind::Data,
+        name: "sales.cb_order".to_owned(),
+        origin: None,
+        definition: Definition::Statements {
+            create: vec!["INSERT INTO jobs.tb_callback VALUES ('sales', 'cb_order')".to_owned()],
+            drop: vec!["UPDATE jobs.tb_callback SET retired_at = now()".to_owned()],
+        },
+    };
+    let plan = forward(&[callback, registration], &[]);
+    assert_eq!(statements(&plan), ["UPDATE jobs.tb_callback SET retired_at = now()"]);
+    assert!(plan.hazards.is_empty());
+}
+
+#[test]
+fn moving_a_line_of_yaml_changes_nothing() {
+    let at =
+        |line: u32| function("s.f()", "s.f()", &format!("BEGIN\n    -- entities/order.yaml:{line}\n    NULL;\nEND"));
+    assert!(forward(&[at(3)], &[at(4)]).is_empty());
+}
+
+#[test]
+fn roles_and_schemas_stay_when_their_last_user_goes_back() {
+    let role = statement(ObjectKind::Role, "specql_worker", "CREATE ROLE specql_worker");
+    assert!(diff(&schema(&[role]), &schema(&[]), Direction::Reverse).is_empty());
+}

@@ -1,0 +1,79 @@
+//! Whether a constraint only became wider: the one change of a CHECK that all rows survive.
+
+use std::collections::BTreeSet;
+
+/// Whether `new` is `old` with more string literals in a list: an enum that got a value.
+pub(super) fn widens(old: &str, new: &str) -> bool {
+    let (old, new) = (split(old), split(new));
+    old.shape == new.shape && old.literals.is_subset(&new.literals)
+}
+
+struct Parts {
+    /// The text with each comma-separated run of literals as one `?`.
+    shape: String,
+    literals: BTreeSet<String>,
+}
+
+fn split(text: &str) -> Parts {
+    let mut shape = String::new();
+    let mut literals = BTreeSet::new();
+    let mut rest = text;
+    while let Some(start) = rest.find('\'') {
+        let (before, from) = rest.split_at(start);
+        let length = literal_length(from);
+        let (literal, after) = from.split_at(length);
+        literals.insert(literal.to_owned());
+        // `'a', 'b'` is a run: the comma between two literals is part of it.
+        if !(before.trim() == "," && shape.ends_with('?')) {
+            shape.push_str(before);
+            shape.push('?');
+        }
+        rest = after;
+    }
+    shape.push_str(rest);
+    Parts { shape, literals }
+}
+
+/// Bytes of the literal at the start of `text`; a doubled quote does not end it.
+fn literal_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() {
+        if bytes[at] != b'\'' {
+            at += 1;
+        } else if bytes.get(at + 1) == Some(&b'\'') {
+            at += 2;
+        } else {
+            return at + 1;
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::widens;
+
+    #[test]
+    fn an_enum_that_gets_a_value_is_wider() {
+        assert!(widens("CHECK (s IN ('a', 'b'))", "CHECK (s IN ('a', 'c', 'b'))"));
+        assert!(widens("CHECK (s IN ('it''s'))", "CHECK (s IN ('it''s', 'b'))"));
+    }
+
+    #[test]
+    fn an_enum_that_loses_a_value_is_not() {
+        assert!(!widens("CHECK (s IN ('a', 'b'))", "CHECK (s IN ('a'))"));
+    }
+
+    #[test]
+    fn another_condition_is_not() {
+        assert!(!widens("CHECK (s IN ('a'))", "CHECK (t IN ('a', 'b'))"));
+        assert!(!widens("CHECK (n > 0)", "CHECK (n > 1)"));
+        assert!(!widens("CHECK (s ~ 'a')", "CHECK (s ~ 'a' AND s <> 'b')"));
+    }
+
+    #[test]
+    fn a_text_that_never_closes_its_literal_ends() {
+        assert!(!widens("CHECK ('", "CHECK"));
+    }
+}
