@@ -27,6 +27,9 @@ pub struct HttpService {
     pub plaintext: bool,
     /// Named receivers of signed webhooks.
     pub targets: IndexMap<String, WebhookTarget>,
+    /// Signs the body of a call to an address that an input holds ([`HttpTarget::Url`]), as a target's own secret does.
+    #[serde(default)]
+    pub signing_secret: Option<Setting>,
     /// The security policy.
     pub policy: HttpPolicy,
 }
@@ -145,7 +148,7 @@ pub struct HttpOperation {
 pub enum HttpTarget {
     /// `base_url` + path; each slot is percent-encoded into its segment.
     Path(Template),
-    /// The URL that this input field holds (needs `allow_any_public_host`).
+    /// The URL that this input field holds (needs `allow_any_public_host` and the service's `signing_secret`).
     Url(String),
     /// The service's target that this input field names.
     Target(String),

@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Setting, ValueType};
 
+mod check;
+mod number;
+mod text;
+
+pub use check::SchemaError;
+
 /// The fields of an input, an output or an inline object.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {

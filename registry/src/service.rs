@@ -49,6 +49,7 @@ pub struct Environment {
 /// `runner_config` and `security_policy`, by type of runner.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a handful per process; a box would cost every reader")]
 pub enum Configuration {
     /// An HTTP API.
     Http(HttpService),
@@ -84,6 +85,7 @@ pub struct Operation {
 /// What a runner needs of an operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a handful per process; a box would cost every reader")]
 pub enum Call {
     /// An HTTP request.
     Http(HttpOperation),

@@ -21,3 +21,43 @@ pub enum Setting {
     /// `{secret: name}`: the file `name` in the folder that `SPECQL_SECRETS_DIR` names.
     Secret(String),
 }
+
+/// Whether a key (of a header, a query parameter, a configuration) names a credential: a literal under it is an error,
+/// and what a reference under it resolves to is masked.
+#[must_use]
+pub fn names_credential(key: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "apikey",
+        "authorization",
+        "bearer",
+        "credential",
+        "passphrase",
+        "passwd",
+        "password",
+        "privatekey",
+        "secret",
+        "signature",
+        "token",
+        "accesskey",
+        "authkey",
+        "webhookurl",
+    ];
+    let plain: String = key.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    // `max_tokens` and the like count something; they hold no credential.
+    !plain.ends_with("tokens") && WORDS.iter().any(|word| plain.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_credential;
+
+    #[test]
+    fn credentials_are_known_by_their_key() {
+        for key in ["token", "X-Api-Key", "api_key", "client_secret", "Authorization", "db_password", "accessToken"] {
+            assert!(names_credential(key), "{key}");
+        }
+        for key in ["amount", "max_tokens", "key", "author", "idempotency_key"] {
+            assert!(!names_credential(key), "{key}");
+        }
+    }
+}

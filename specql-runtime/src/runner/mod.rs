@@ -3,7 +3,7 @@
 //! A runner is given the service and operation *of the worker's own registry* and the job's input; it answers with
 //! an output or a classified failure. Retries, callbacks and records are the worker's business.
 
-use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc, time::Instant};
+use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 
 use specql_registry::{FailureClass, Operation, Service, service::Configuration};
 use tokio_util::sync::CancellationToken;
@@ -79,13 +79,6 @@ pub struct Context {
     pub settings: Arc<Settings>,
 }
 
-/// The values behind `{env: NAME}` and `{secret: name}`.
-#[derive(Default)]
-pub struct Settings {
-    /// Given in code (`Worker::builder(..).env(name, value)`); they come before the process environment.
-    pub overrides: HashMap<String, String>,
-}
-
 /// A call that succeeded.
 #[derive(Clone, Debug)]
 pub struct Success {
@@ -111,13 +104,9 @@ pub struct Failure {
     pub usage: serde_json::Value,
 }
 
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut names: Vec<_> = self.overrides.keys().collect();
-        names.sort();
-        f.debug_struct("Settings").field("overrides", &names).finish_non_exhaustive()
-    }
-}
-
 #[cfg(feature = "http")]
 pub mod http;
+pub mod redact;
+pub mod settings;
+
+pub use settings::Settings;
