@@ -1,0 +1,59 @@
+-- object: table jobs.tb_operation
+-- drop: DROP TABLE jobs.tb_operation
+-- What this database knows of the registry. Enqueuing reads it; a worker trusts only the registry in its own binary.
+CREATE TABLE jobs.tb_operation (
+    code INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    service_name TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    execution_type TEXT NOT NULL DEFAULT 'http',
+    timeout_seconds INTEGER NOT NULL,
+    max_attempts INTEGER NOT NULL,
+    unique_rule TEXT NOT NULL DEFAULT 'in_flight',
+    idempotent BOOLEAN NOT NULL DEFAULT false,
+    policy_hash TEXT,
+    registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),
+    CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'once', 'never')),
+    CONSTRAINT ck_tb_operation_limits CHECK (timeout_seconds > 0 AND max_attempts > 0)
+);
+COMMENT ON TABLE jobs.tb_operation IS
+    'Operations of services, as the binaries that used this database declared them.';
+COMMENT ON COLUMN jobs.tb_operation.idempotent IS
+    'An attempt of unknown outcome may be repeated: by declaration, by HTTP method or by an idempotency header.';
+COMMENT ON COLUMN jobs.tb_operation.policy_hash IS
+    'The policy in force at the last registration; recorded with every job that is queued.';
+
+-- object: table jobs.tb_operation_policy
+-- drop: DROP TABLE jobs.tb_operation_policy
+-- Every policy that was ever in force, so that a job's policy_hash can be read years later. A record, never a source:
+-- nothing that runs is taken from here.
+CREATE TABLE jobs.tb_operation_policy (
+    operation_code INTEGER NOT NULL,
+    environment TEXT NOT NULL,
+    policy_hash TEXT NOT NULL,
+    runner_config JSONB,
+    security_context JSONB,
+    recorded_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT pk_tb_operation_policy PRIMARY KEY (operation_code, policy_hash, environment)
+);
+COMMENT ON TABLE jobs.tb_operation_policy IS 'Configuration and policy of operations, by environment and hash.';
+COMMENT ON COLUMN jobs.tb_operation_policy.environment IS 'Empty where no environment was chosen.';
+
+-- object: table jobs.tb_callback
+-- drop: DROP TABLE jobs.tb_callback
+-- Filled by migrations alone. A job can name only a callback that stands here, and it runs only for the service,
+-- operation and entity that it was generated for.
+CREATE TABLE jobs.tb_callback (
+    key TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    schema_name TEXT NOT NULL,
+    function_name TEXT NOT NULL,
+    service_name TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    entity_type TEXT,
+    retired_at TIMESTAMPTZ,
+    CONSTRAINT ck_tb_callback_kind CHECK (kind IN ('success', 'failure'))
+);
+COMMENT ON TABLE jobs.tb_callback IS 'Generated functions that run when a job ends.';
+COMMENT ON COLUMN jobs.tb_callback.retired_at IS
+    'The model no longer has it; it stays until no unfinished job names it.';

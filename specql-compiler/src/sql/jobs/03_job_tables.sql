@@ -1,0 +1,119 @@
+-- object: table jobs.tb_job_run
+-- drop: DROP TABLE jobs.tb_job_run
+-- A job, written once and never updated; where it stands is in the narrow tables below, and `jobs.v_job_run` puts
+-- both together. The three partitioned tables share their ranges of pk_job_run, so old jobs go by DROP, not DELETE.
+CREATE TABLE jobs.tb_job_run (
+    pk_job_run BIGINT GENERATED ALWAYS AS IDENTITY,
+    -- UUIDv7: ordered by time, so that its index grows at one end.
+    id UUID NOT NULL DEFAULT encode(
+        set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+            PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+        52, 1), 53, 1), 'hex')::uuid,
+    identifier TEXT,
+    idempotency_key TEXT,
+    service_name TEXT NOT NULL,
+    operation TEXT NOT NULL,
+    execution_type TEXT NOT NULL DEFAULT 'http',
+    runner_config JSONB,
+    security_context JSONB,
+    input_data JSONB NOT NULL DEFAULT '{}',
+    tenant_id UUID,
+    triggered_by UUID,
+    correlation_id TEXT,
+    entity_type TEXT,
+    entity_pk BIGINT,
+    max_attempts INTEGER,
+    timeout_seconds INTEGER,
+    priority INTEGER NOT NULL DEFAULT 0,
+    run_at TIMESTAMPTZ,
+    unique_rule TEXT NOT NULL DEFAULT 'never',
+    on_success TEXT,
+    on_failure TEXT,
+    policy_hash TEXT,
+    trace_context TEXT,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run),
+    CONSTRAINT ck_tb_job_run_execution_type CHECK (execution_type IN ('http', 'shell', 'docker', 'serverless')),
+    CONSTRAINT ck_tb_job_run_keys CHECK (octet_length(identifier) <= 512 AND octet_length(idempotency_key) <= 512),
+    CONSTRAINT ck_tb_job_run_limits CHECK (max_attempts > 0 AND timeout_seconds > 0),
+    CONSTRAINT ck_tb_job_run_priority CHECK (priority BETWEEN -32767 AND 32767),
+    CONSTRAINT ck_tb_job_run_unique_rule CHECK (unique_rule IN ('in_flight', 'once', 'never'))
+) PARTITION BY RANGE (pk_job_run);
+COMMENT ON TABLE jobs.tb_job_run IS 'Jobs as they were queued. Read jobs.v_job_run to see where they stand.';
+COMMENT ON COLUMN jobs.tb_job_run.runner_config IS 'A record for audit. No worker reads it.';
+COMMENT ON COLUMN jobs.tb_job_run.security_context IS 'A record for audit. No worker reads it.';
+COMMENT ON COLUMN jobs.tb_job_run.max_attempts IS 'Where it is absent the operation''s own applies.';
+COMMENT ON COLUMN jobs.tb_job_run.timeout_seconds IS 'Where it is absent the operation''s own applies.';
+COMMENT ON COLUMN jobs.tb_job_run.priority IS 'Higher goes first.';
+
+-- object: table jobs.tb_job_run_p0
+-- The first range; jobs.maintain() keeps two ahead of the last job.
+CREATE TABLE jobs.tb_job_run_p0 PARTITION OF jobs.tb_job_run FOR VALUES FROM (MINVALUE) TO (1000000);
+
+-- object: table jobs.tb_job_run_default
+-- Takes the jobs of a range that nobody made in time. None is ever refused for want of a partition.
+CREATE TABLE jobs.tb_job_run_default PARTITION OF jobs.tb_job_run DEFAULT;
+
+-- object: table jobs.tb_job_outcome
+-- drop: DROP TABLE jobs.tb_job_outcome
+-- One row a finished job; its presence is what "finished" means.
+CREATE TABLE jobs.tb_job_outcome (
+    pk_job_run BIGINT NOT NULL,
+    epoch INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    output_data JSONB,
+    failure_class TEXT,
+    error_message TEXT,
+    resource_usage JSONB,
+    started_at TIMESTAMPTZ,
+    completed_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT pk_tb_job_outcome PRIMARY KEY (pk_job_run),
+    CONSTRAINT ck_tb_job_outcome_status CHECK (status IN ('completed', 'failed', 'cancelled')),
+    CONSTRAINT ck_tb_job_outcome_class CHECK ((failure_class IS NULL) = (status = 'completed'))
+) PARTITION BY RANGE (pk_job_run);
+COMMENT ON TABLE jobs.tb_job_outcome IS 'What became of the jobs that are done.';
+
+-- object: table jobs.tb_job_outcome_p0
+CREATE TABLE jobs.tb_job_outcome_p0 PARTITION OF jobs.tb_job_outcome FOR VALUES FROM (MINVALUE) TO (1000000);
+
+-- object: table jobs.tb_job_outcome_default
+CREATE TABLE jobs.tb_job_outcome_default PARTITION OF jobs.tb_job_outcome DEFAULT;
+
+-- object: table jobs.tb_job_attempt
+-- drop: DROP TABLE jobs.tb_job_attempt
+-- The audit trail: one row an event, only ever added to.
+CREATE TABLE jobs.tb_job_attempt (
+    pk_job_run BIGINT NOT NULL,
+    epoch INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    at TIMESTAMPTZ NOT NULL,
+    worker UUID,
+    failure_class TEXT,
+    message TEXT,
+    resource_usage JSONB,
+    CONSTRAINT ck_tb_job_attempt_event CHECK (event IN
+        ('claimed', 'refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried'))
+) PARTITION BY RANGE (pk_job_run);
+COMMENT ON TABLE jobs.tb_job_attempt IS
+    'What happened to jobs, event by event. "finished" without a failure class is a call that succeeded.';
+
+-- object: table jobs.tb_job_attempt_p0
+CREATE TABLE jobs.tb_job_attempt_p0 PARTITION OF jobs.tb_job_attempt FOR VALUES FROM (MINVALUE) TO (1000000);
+
+-- object: table jobs.tb_job_attempt_default
+CREATE TABLE jobs.tb_job_attempt_default PARTITION OF jobs.tb_job_attempt DEFAULT;
+
+-- object: index jobs.idx_tb_job_run_id
+-- Plain: a unique index of a partitioned table would have to contain the partition key.
+CREATE INDEX idx_tb_job_run_id ON jobs.tb_job_run (id);
+
+-- object: index jobs.idx_tb_job_run_correlation
+CREATE INDEX idx_tb_job_run_correlation ON jobs.tb_job_run (correlation_id) WHERE correlation_id IS NOT NULL;
+
+-- object: index jobs.idx_tb_job_run_entity
+CREATE INDEX idx_tb_job_run_entity ON jobs.tb_job_run (entity_type, entity_pk) WHERE entity_type IS NOT NULL;
+
+-- object: index jobs.idx_tb_job_attempt_job
+CREATE INDEX idx_tb_job_attempt_job ON jobs.tb_job_attempt (pk_job_run);

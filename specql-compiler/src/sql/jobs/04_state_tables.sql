@@ -1,0 +1,143 @@
+-- object: table jobs.tb_job_ready
+-- drop: DROP TABLE jobs.tb_job_ready
+-- The jobs that can start now, in the order in which they should. Rows come and go and are never updated. What a
+-- completion must know about a job travels with it, so that the hot path never reads the job itself twice.
+CREATE TABLE jobs.tb_job_ready (
+    rank INTEGER NOT NULL,
+    pk_job_run BIGINT NOT NULL,
+    operation_code INTEGER NOT NULL,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    keyed BOOLEAN NOT NULL,
+    has_on_success BOOLEAN NOT NULL,
+    has_on_failure BOOLEAN NOT NULL,
+    effect_possible BOOLEAN NOT NULL DEFAULT false,
+    CONSTRAINT pk_tb_job_ready PRIMARY KEY (rank, pk_job_run)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
+COMMENT ON TABLE jobs.tb_job_ready IS 'Jobs that wait for a worker.';
+COMMENT ON COLUMN jobs.tb_job_ready.rank IS 'The priority, negated: the smallest goes first.';
+COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed.';
+COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made.';
+COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it.';
+COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key.';
+COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
+    'An earlier attempt may have had its effect, so no later failure can prove that nothing happened.';
+
+-- object: table jobs.tb_job_scheduled
+-- drop: DROP TABLE jobs.tb_job_scheduled
+-- Delayed jobs and retries. Apart from the ready ones, because a million future jobs in the index that a claim scans
+-- make each claim two hundred times slower.
+CREATE TABLE jobs.tb_job_scheduled (
+    run_at TIMESTAMPTZ NOT NULL,
+    pk_job_run BIGINT NOT NULL,
+    rank INTEGER NOT NULL,
+    operation_code INTEGER NOT NULL,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    keyed BOOLEAN NOT NULL,
+    has_on_success BOOLEAN NOT NULL,
+    has_on_failure BOOLEAN NOT NULL,
+    effect_possible BOOLEAN NOT NULL DEFAULT false,
+    CONSTRAINT pk_tb_job_scheduled PRIMARY KEY (run_at, pk_job_run)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
+COMMENT ON TABLE jobs.tb_job_scheduled IS 'Jobs that wait for a time: delayed ones and retries.';
+
+-- object: table jobs.tb_job_lease
+-- drop: DROP TABLE jobs.tb_job_lease
+-- What runs. Every write about a running job compares epoch and worker, so a worker that lost its lease can write
+-- nothing. Half of each page is free for heartbeats, which then touch no index.
+CREATE TABLE jobs.tb_job_lease (
+    pk_job_run BIGINT NOT NULL,
+    rank INTEGER NOT NULL,
+    operation_code INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    crashes INTEGER NOT NULL,
+    worker UUID NOT NULL,
+    claimed_at TIMESTAMPTZ NOT NULL,
+    renewed_at TIMESTAMPTZ NOT NULL,
+    deadline_at TIMESTAMPTZ NOT NULL,
+    cancel_requested BOOLEAN NOT NULL DEFAULT false,
+    keyed BOOLEAN NOT NULL,
+    has_on_success BOOLEAN NOT NULL,
+    has_on_failure BOOLEAN NOT NULL,
+    effect_possible BOOLEAN NOT NULL,
+    CONSTRAINT pk_tb_job_lease PRIMARY KEY (pk_job_run)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+    autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
+COMMENT ON TABLE jobs.tb_job_lease IS 'Jobs that a worker has.';
+COMMENT ON COLUMN jobs.tb_job_lease.attempt IS 'The number of this call, if it is made.';
+COMMENT ON COLUMN jobs.tb_job_lease.renewed_at IS 'The last sign of life; ten seconds later the job is rescued.';
+
+-- object: table jobs.tb_job_callback
+-- drop: DROP TABLE jobs.tb_job_callback
+-- Jobs whose call is over and whose callback has not succeeded yet. In the ordinary case a row lives only inside the
+-- completing transaction.
+CREATE TABLE jobs.tb_job_callback (
+    pk_job_run BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    result JSONB,
+    epoch INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    keyed BOOLEAN NOT NULL,
+    effect_possible BOOLEAN NOT NULL,
+    failure_class TEXT,
+    error_message TEXT,
+    resource_usage JSONB,
+    started_at TIMESTAMPTZ,
+    tries INTEGER NOT NULL DEFAULT 0,
+    run_at TIMESTAMPTZ,
+    last_error TEXT,
+    CONSTRAINT pk_tb_job_callback PRIMARY KEY (pk_job_run),
+    CONSTRAINT ck_tb_job_callback_kind CHECK (kind IN ('success', 'failure'))
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
+COMMENT ON TABLE jobs.tb_job_callback IS 'Finished calls whose callback waits.';
+COMMENT ON COLUMN jobs.tb_job_callback.result IS 'What the callback is given: the output, or the error.';
+COMMENT ON COLUMN jobs.tb_job_callback.attempts IS 'Calls made. The callback''s own are counted in tries.';
+COMMENT ON COLUMN jobs.tb_job_callback.run_at IS
+    'When it is tried next. NULL: given up, kept so that jobs.retry can repeat the callback alone.';
+
+-- object: table jobs.tb_job_key
+-- drop: DROP TABLE jobs.tb_job_key
+-- Uniqueness, only for jobs that ask for it.
+CREATE TABLE jobs.tb_job_key (
+    key BYTEA PRIMARY KEY,
+    pk_job_run BIGINT NOT NULL,
+    rule TEXT NOT NULL,
+    CONSTRAINT ck_tb_job_key_rule CHECK (rule IN ('in_flight', 'once'))
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
+COMMENT ON TABLE jobs.tb_job_key IS 'SHA-256 of (tenant, service, operation, identifier), held by one job.';
+
+-- object: table jobs.tb_job_waiter
+-- drop: DROP TABLE jobs.tb_job_waiter
+-- A notification makes commits queue up behind each other, so only jobs that somebody waits for send one.
+CREATE TABLE jobs.tb_job_waiter (
+    pk_job_run BIGINT PRIMARY KEY,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+COMMENT ON TABLE jobs.tb_job_waiter IS 'Jobs whose end is announced on the channel jobs_done.';
+
+-- object: table jobs.tb_worker
+-- drop: DROP TABLE jobs.tb_worker
+-- A row per start of a worker process; its id is random, because host and pod names are used again.
+CREATE TABLE jobs.tb_worker (
+    id UUID PRIMARY KEY,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    capabilities JSONB NOT NULL,
+    started_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now()
+) WITH (fillfactor = 50);
+COMMENT ON TABLE jobs.tb_worker IS 'Worker processes. Rescue goes by the leases, never by this table.';
+
+-- object: index jobs.idx_tb_job_scheduled_job
+CREATE INDEX idx_tb_job_scheduled_job ON jobs.tb_job_scheduled (pk_job_run);
+
+-- object: index jobs.idx_tb_job_callback_due
+CREATE INDEX idx_tb_job_callback_due ON jobs.tb_job_callback (run_at) WHERE run_at IS NOT NULL;
+
+-- object: index jobs.idx_tb_job_key_job
+CREATE INDEX idx_tb_job_key_job ON jobs.tb_job_key (pk_job_run);

@@ -1,0 +1,101 @@
+-- object: function jobs.announce(bigint[])
+-- drop: DROP FUNCTION jobs.announce(bigint[])
+-- Tells those who wait for these jobs that they are done.
+CREATE OR REPLACE FUNCTION jobs.announce(_pks bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- Nobody waits for most jobs: then this one look is all it costs.
+    IF EXISTS (SELECT FROM jobs.tb_job_waiter) THEN
+        PERFORM pg_notify('jobs_done', j.id::text)
+        FROM jobs.tb_job_waiter AS w
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
+        WHERE w.pk_job_run = ANY (_pks);
+    END IF;
+END
+$$;
+
+-- object: function jobs.complete_plain(uuid, bigint[], integer[], jsonb[], jsonb[])
+-- drop: DROP FUNCTION jobs.complete_plain(uuid, bigint[], integer[], jsonb[], jsonb[])
+-- Ends the jobs that have no callback for success: one statement a batch, with the planner pinned to the primary keys.
+-- Apart from jobs.complete so that these settings do not reach the users' callbacks.
+CREATE OR REPLACE FUNCTION jobs.complete_plain(
+    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[]) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _completed bigint[];
+BEGIN
+    WITH given AS (
+        SELECT g.pk, g.epoch, g.output, g.usage
+        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
+    freed AS (
+        DELETE FROM jobs.tb_job_lease AS l USING given AS g
+        WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker AND NOT l.has_on_success
+        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
+    recorded AS (
+        INSERT INTO jobs.tb_job_outcome (
+            pk_job_run, epoch, status, attempts, output_data, resource_usage, started_at, completed_at)
+        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, f.usage, f.claimed_at, _now FROM freed AS f),
+    audited AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
+        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker FROM freed AS f),
+    released AS (
+        DELETE FROM jobs.tb_job_key AS k USING freed AS f
+        WHERE f.keyed AND k.pk_job_run = f.pk_job_run AND k.rule = 'in_flight')
+    SELECT array_agg(f.pk_job_run) INTO _completed FROM freed AS f;
+    RETURN _completed;
+END
+$$;
+
+-- object: function jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[])
+-- drop: DROP FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[])
+-- Ends jobs whose call succeeded. Their callbacks run in the same transaction. One that raises, or waits too long for
+-- a lock, is set aside and tried again later; the call is not repeated, and the rest of the batch completes.
+CREATE OR REPLACE FUNCTION jobs.complete(
+    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[])
+RETURNS TABLE (pk_job_run bigint, result text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _completed bigint[] := jobs.complete_plain(_worker, _pks, _epochs, _outputs, _usages);
+    _called bigint[];
+    _waiting bigint[];
+BEGIN
+    IF _completed IS NOT NULL THEN
+        PERFORM jobs.announce(_completed);
+    END IF;
+
+    IF coalesce(cardinality(_completed), 0) < cardinality(_pks) THEN
+        WITH given AS (
+            SELECT g.pk, g.epoch, g.output, g.usage
+            FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
+        freed AS (
+            DELETE FROM jobs.tb_job_lease AS l USING given AS g
+            WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
+        called AS (
+            INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
+                resource_usage, started_at, run_at)
+            SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
+                f.usage, f.claimed_at, clock_timestamp()
+            FROM freed AS f),
+        audited AS (
+            INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
+            SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', clock_timestamp(), _worker FROM freed AS f)
+        SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
+        IF _called IS NOT NULL THEN
+            _waiting := jobs.settle_callbacks(_called);
+        END IF;
+    END IF;
+
+    RETURN QUERY
+    SELECT given.pk, CASE
+        WHEN given.pk = ANY (_waiting) THEN 'callback_waiting'
+        WHEN given.pk = ANY (_completed) OR given.pk = ANY (_called) THEN 'completed'
+        ELSE 'fenced' END
+    FROM unnest(_pks) AS given (pk);
+END
+$$;
+COMMENT ON FUNCTION jobs.complete IS
+    'Ends jobs whose call succeeded: completed, callback_waiting, or fenced where the lease was lost.';

@@ -1,0 +1,132 @@
+-- object: function jobs.end_leases(bigint[], text[], text[], text[], integer[], integer[], boolean[], timestamptz[], jsonb[], text)
+-- drop: DROP FUNCTION jobs.end_leases(bigint[], text[], text[], text[], integer[], integer[], boolean[], timestamptz[], jsonb[], text)
+-- Ends leases, which the caller has locked, without success: each job is retried, cancelled or failed. What rescue and
+-- jobs.fail have in common. Returns the jobs whose callback had to be set aside.
+CREATE OR REPLACE FUNCTION jobs.end_leases(
+    _pks bigint[], _results text[], _classes text[], _messages text[], _attempts integer[], _crashes integer[],
+    _effects boolean[], _run_at timestamptz[], _usages jsonb[], _event text) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _ended bigint[];
+    _called bigint[];
+BEGIN
+    WITH given AS (
+        SELECT g.pk, g.result, g.class, left(g.message, 8000) AS message, g.attempts, g.crashes, g.effect_possible,
+            g.run_at, g.usage
+        FROM unnest(_pks, _results, _classes, _messages, _attempts, _crashes, _effects, _run_at, _usages)
+            AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
+    freed AS (
+        DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = g.pk
+        RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
+            l.has_on_success, l.has_on_failure, g.result, g.class, g.message, g.attempts, g.crashes,
+            g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
+    audited AS (
+        INSERT INTO jobs.tb_job_attempt (
+            pk_job_run, epoch, attempt, event, at, worker, failure_class, message, resource_usage)
+        SELECT f.pk_job_run, f.epoch, f.attempts, CASE WHEN f.class = 'policy_denied' THEN 'refused' ELSE _event END,
+            _now, f.worker, f.class, f.message, f.usage
+        FROM freed AS f),
+    rescheduled AS (
+        INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, rank, operation_code, epoch, attempts, crashes,
+            keyed, has_on_success, has_on_failure, effect_possible)
+        SELECT f.run_at, f.pk_job_run, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
+            f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+        FROM freed AS f
+        WHERE f.result = 'retrying'),
+    called AS (
+        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
+            failure_class, error_message, resource_usage, started_at, run_at)
+        SELECT f.pk_job_run, 'failure',
+            jsonb_build_object('message', f.message, 'kind', f.class, 'attempts', f.attempts),
+            f.epoch, f.attempts, f.keyed, f.effect_possible, f.class, f.message, f.usage, f.claimed_at, _now
+        FROM freed AS f
+        WHERE f.calls_back),
+    recorded AS (
+        INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, failure_class, error_message,
+            resource_usage, started_at, completed_at)
+        SELECT f.pk_job_run, f.epoch, f.result, f.attempts, f.class, f.message, f.usage, f.claimed_at, _now
+        FROM freed AS f
+        WHERE f.result <> 'retrying' AND NOT f.calls_back),
+    released AS (
+        DELETE FROM jobs.tb_job_key AS k USING freed AS f
+        WHERE f.keyed AND k.pk_job_run = f.pk_job_run AND f.result <> 'retrying' AND NOT f.calls_back
+            AND NOT f.effect_possible)
+    SELECT array_agg(f.pk_job_run) FILTER (WHERE f.result <> 'retrying' AND NOT f.calls_back),
+        array_agg(f.pk_job_run ORDER BY f.pk_job_run) FILTER (WHERE f.calls_back)
+    INTO _ended, _called
+    FROM freed AS f;
+
+    IF _ended IS NOT NULL THEN
+        PERFORM jobs.announce(_ended);
+    END IF;
+    IF _called IS NOT NULL THEN
+        RETURN jobs.settle_callbacks(_called);
+    END IF;
+    RETURN '{}'::bigint[];
+END
+$$;
+
+-- object: function jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
+-- drop: DROP FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
+-- Reports calls that did not succeed. The worker knows the class and how long to wait; whether attempts are left, and
+-- what a cancel in between means, is decided here. A call that was never made (counted = false) uses no attempt up.
+CREATE OR REPLACE FUNCTION jobs.fail(
+    _worker uuid, _pks bigint[], _epochs integer[], _classes text[], _messages text[], _retry_in_ms bigint[],
+    _counted boolean[], _usages jsonb[])
+RETURNS TABLE (pk_job_run bigint, result text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _ends record;
+    _waiting bigint[];
+    _unknown text;
+BEGIN
+    SELECT coalesce(given.class, 'NULL') INTO _unknown
+    FROM unnest(_classes) AS given (class)
+    WHERE given.class = ANY ('{policy_denied,invalid_input,not_started,breaker_open,rate_limited,no_capacity,ambiguous,
+        effect_result_lost,transient_reported,permanent_reported,timeout,resource_limit,killed_external,cancelled}')
+        IS NOT TRUE
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'unknown failure class `%`', _unknown USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    -- Locked in key order, like everything that locks several leases.
+    WITH held AS (
+        SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
+            l.effect_possible OR (g.counted AND NOT jobs.proves_no_effect(g.class)) AS effect_possible,
+            _now + make_interval(secs => g.retry_in_ms / 1000.0) AS run_at,
+            CASE
+                WHEN g.class = 'cancelled' THEN 'cancelled'
+                WHEN g.retry_in_ms IS NULL THEN 'failed'
+                WHEN l.cancel_requested THEN 'cancelled'
+                WHEN g.counted AND l.attempt >= coalesce(j.max_attempts, o.max_attempts) THEN 'failed'
+                ELSE 'retrying' END AS result
+        FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages)
+            AS g (pk, epoch, class, message, retry_in_ms, counted, usage)
+        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        JOIN jobs.tb_operation AS o ON o.code = l.operation_code
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
+        ORDER BY l.pk_job_run
+        FOR UPDATE OF l)
+    SELECT array_agg(h.pk) AS pks, array_agg(h.result) AS results, array_agg(h.class) AS classes,
+        array_agg(h.message) AS messages, array_agg(h.attempts) AS attempts, array_agg(h.crashes) AS crashes,
+        array_agg(h.effect_possible) AS effects, array_agg(h.run_at) AS run_at, array_agg(h.usage) AS usages
+    INTO _ends
+    FROM held AS h;
+
+    IF _ends.pks IS NOT NULL THEN
+        _waiting := jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts,
+            _ends.crashes, _ends.effects, _ends.run_at, _ends.usages, 'finished');
+    END IF;
+
+    RETURN QUERY
+    SELECT given.pk, CASE
+        WHEN given.pk = ANY (_waiting) THEN 'callback_waiting'
+        ELSE coalesce(_ends.results[array_position(_ends.pks, given.pk)], 'fenced') END
+    FROM unnest(_pks) AS given (pk);
+END
+$$;
+COMMENT ON FUNCTION jobs.fail IS
+    'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, or fenced where the lease was lost.';

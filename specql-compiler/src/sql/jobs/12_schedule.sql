@@ -1,0 +1,44 @@
+-- object: function jobs.promote(integer)
+-- drop: DROP FUNCTION jobs.promote(integer)
+-- Makes jobs ready whose time has come. Returns how many.
+CREATE OR REPLACE FUNCTION jobs.promote(_limit integer DEFAULT 1000) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _promoted integer;
+BEGIN
+    WITH due AS MATERIALIZED (
+        SELECT s.ctid AS place
+        FROM jobs.tb_job_scheduled AS s
+        WHERE s.run_at <= _now
+        ORDER BY s.run_at, s.pk_job_run
+        FOR UPDATE SKIP LOCKED
+        LIMIT _limit),
+    taken AS (
+        DELETE FROM jobs.tb_job_scheduled AS s USING due AS d WHERE s.ctid = d.place
+        RETURNING s.rank, s.pk_job_run, s.operation_code, s.epoch, s.attempts, s.crashes,
+            s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible)
+    INSERT INTO jobs.tb_job_ready (rank, pk_job_run, operation_code, epoch, attempts, crashes,
+        keyed, has_on_success, has_on_failure, effect_possible)
+    SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempts, t.crashes,
+        t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+    FROM taken AS t;
+    GET DIAGNOSTICS _promoted = ROW_COUNT;
+    IF _promoted > 0 THEN
+        PERFORM jobs.wake_workers();
+    END IF;
+    RETURN _promoted;
+END
+$$;
+
+-- object: function jobs.next_due()
+-- drop: DROP FUNCTION jobs.next_due()
+-- When the next delayed job, retry or callback is due; NULL when there is none.
+CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT least(
+        (SELECT s.run_at FROM jobs.tb_job_scheduled AS s ORDER BY s.run_at LIMIT 1),
+        (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1))
+$$;

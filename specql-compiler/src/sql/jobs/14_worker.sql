@@ -1,0 +1,17 @@
+-- object: function jobs.register_worker(uuid, text, text, jsonb)
+-- drop: DROP FUNCTION jobs.register_worker(uuid, text, text, jsonb)
+-- Announces a worker process. The id is drawn anew at every start.
+CREATE OR REPLACE FUNCTION jobs.register_worker(_worker uuid, _name text, _version text, _capabilities jsonb) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO jobs.tb_worker (id, name, version, capabilities)
+    VALUES (_worker, _name, _version, coalesce(_capabilities, '{}'))
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
+$$;
+
+-- object: function jobs.unregister_worker(uuid)
+-- drop: DROP FUNCTION jobs.unregister_worker(uuid)
+-- Takes leave. Leases that the worker did not give back are rescued like those of a dead one.
+CREATE OR REPLACE FUNCTION jobs.unregister_worker(_worker uuid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker
+$$;
