@@ -25,6 +25,9 @@ pub mod sq0008_cut_by_comment;
 pub mod sq0009_colon_in_plain;
 pub mod sq0010_readers_disagree;
 pub mod sq0011_key_not_text;
+pub mod sq0110_unknown_type;
+pub mod sq0111_type_syntax;
+pub mod sq0112_bad_default;
 
 /// Every rule, by code.
 pub static ALL: &[&Rule] = &[
@@ -39,6 +42,9 @@ pub static ALL: &[&Rule] = &[
     &sq0009_colon_in_plain::RULE,
     &sq0010_readers_disagree::RULE,
     &sq0011_key_not_text::RULE,
+    &sq0110_unknown_type::RULE,
+    &sq0111_type_syntax::RULE,
+    &sq0112_bad_default::RULE,
 ];
 
 /// The rule of that code (`SQ0003`) or name (`duplicate-key`).
