@@ -1,0 +1,166 @@
+//! `actions`: calling the project's actions.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{
+    docs, entities, enums,
+    names::{Names, Scope, ident},
+    print::{self, Module},
+    structs::{self, Field, Presence, Struct},
+    types::{Definitions, RustType},
+};
+use crate::model::{Action, Entity, EntityId, FieldType, InputField, Model, Step, StepKind};
+
+pub(super) fn module(model: &Model, names: &Names) -> Module {
+    let doc = docs::doc(["The actions of each entity; nothing happens before `.send(…)`."]);
+    let allow = print::allow();
+    let modules = model
+        .entities
+        .iter()
+        .enumerate()
+        .filter(|(_, entity)| !entity.actions.is_empty())
+        .filter_map(|(index, entity)| entity_module(model, names, EntityId(index), entity))
+        .collect();
+    Module { attributes: quote!(#doc #allow), name: ident("actions"), uses: quote!(), items: Vec::new(), modules }
+}
+
+fn entity_module(model: &Model, names: &Names, id: EntityId, entity: &Entity) -> Option<Module> {
+    let mut types = Scope::types();
+    let mut functions = Scope::values();
+    let claimed: Vec<_> = entity
+        .actions
+        .iter()
+        .map(|action| (action, types.claim_type(&action.name), functions.claim_value(&action.name)))
+        .collect();
+    let mut items = Vec::new();
+    for (action, input, function) in claimed {
+        let mut nested = Vec::new();
+        let mut definitions = Definitions { types: &mut types, items: &mut nested, input: true };
+        items.push(input_struct(model, names, action, &input, &mut definitions));
+        items.append(&mut nested);
+        items.push(call(names, entity, action, &input, &function));
+    }
+    Some(Module {
+        attributes: docs::doc([format!("Actions of {} (`{}`).", docs::code(&entity.name), entity.origin)]),
+        name: names.action_modules.get(&id)?.clone(),
+        uses: quote!(
+            use super::super::entities;
+            use ::specql_runtime::{
+                __private::{bon, serde},
+                client, value,
+            };
+        ),
+        items,
+        modules: Vec::new(),
+    })
+}
+
+fn input_struct(
+    model: &Model,
+    names: &Names,
+    action: &Action,
+    ident: &proc_macro2::Ident,
+    definitions: &mut Definitions<'_>,
+) -> TokenStream {
+    let partial = updates_partially(&action.steps);
+    let mut scope = Scope::values();
+    let rust_names = structs::field_names(&mut scope, action.input.iter().map(|field| &field.name));
+    let fields = action
+        .input
+        .iter()
+        .zip(rust_names)
+        .map(|(field, rust_name)| Field {
+            name: field.name.clone(),
+            ident: rust_name,
+            doc: input_doc(model, field),
+            ty: input_type(model, names, field, ident, definitions),
+            presence: presence(model, field, partial),
+        })
+        .collect();
+    let doc = docs::doc([
+        format!("What {} takes.", docs::code(&action.name)),
+        if partial {
+            "A field that is not set stays as it is; one that is set to `None` is emptied.".to_owned()
+        } else {
+            String::new()
+        },
+    ]);
+    structs::definition(&Struct { ident: ident.clone(), doc, fields, deserialize: false, rows: false, builder: true })
+}
+
+fn call(
+    names: &Names,
+    entity: &Entity,
+    action: &Action,
+    input: &proc_macro2::Ident,
+    function: &proc_macro2::Ident,
+) -> TokenStream {
+    let row = action
+        .result
+        .and_then(|var| action.vars.get(var.0))
+        .and_then(|var| names.entities.get(&var.entity))
+        .map_or_else(|| quote!(value::Json), |row| quote!(entities::#row));
+    let tenant = if entity.multi_tenant { "Needs `.tenant(…)`: the schema is multi-tenant." } else { "" };
+    let doc = docs::doc([
+        action.description.clone().unwrap_or_default(),
+        format!("Calls {} (`{}`).", docs::code(&format!("app.{}", action.wrapper)), action.origin),
+        tenant.to_owned(),
+        if action.not_implemented { "It has no steps yet and always fails.".to_owned() } else { String::new() },
+    ]);
+    let wrapper = &action.wrapper;
+    quote! {
+        impl client::Action for #input {
+            const WRAPPER: &'static str = #wrapper;
+            type Row = #row;
+        }
+
+        #doc
+        pub fn #function(input: #input) -> client::ActionCall<#input> {
+            client::ActionCall::new(input)
+        }
+    }
+}
+
+fn input_type(
+    model: &Model,
+    names: &Names,
+    field: &InputField,
+    action: &proc_macro2::Ident,
+    definitions: &mut Definitions<'_>,
+) -> RustType {
+    let FieldType::Value(ty) = &field.ty else { return RustType::uuid() };
+    // An enum that comes from a field is that field's type.
+    match field.field {
+        Some((entity, id)) if enums::values(ty).is_some() && names.enums.contains_key(&(entity, id)) => {
+            entities::field_type(names, entity, id, model.entity(entity).field(id), &quote!(entities::))
+        }
+        _ => definitions.value(ty, &format!("{action}_{}", field.name)),
+    }
+}
+
+fn input_doc(model: &Model, field: &InputField) -> TokenStream {
+    let required = if field.required { "!" } else { "" };
+    let text = format!("{}: {}{required}", field.name, entities::type_text(model, &field.ty));
+    let source = field.field.map(|(entity, id)| model.entity(entity).field(id));
+    let description = source.and_then(|field| field.description.clone()).unwrap_or_default();
+    let origin = source.map(|field| format!(" (`{}`)", field.origin)).unwrap_or_default();
+    docs::doc([description, format!("{}{origin}", docs::code(&text))])
+}
+
+/// Whether an update in these steps leaves fields alone whose input is not given.
+fn updates_partially(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.kind {
+        StepKind::Update { partial, .. } => *partial,
+        StepKind::If { then, otherwise, .. } => updates_partially(then) || updates_partially(otherwise),
+        _ => false,
+    })
+}
+
+fn presence(model: &Model, field: &InputField, partial: bool) -> Presence {
+    if field.required {
+        return Presence::Required;
+    }
+    let nullable = field.field.is_some_and(|(entity, id)| !model.entity(entity).field(id).required);
+    if partial && nullable { Presence::Change } else { Presence::Optional }
+}
