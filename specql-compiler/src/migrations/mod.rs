@@ -3,13 +3,26 @@
 //! | module | holds |
 //! |---|---|
 //! | [`file`] | names of migration files |
+//! | [`lock`] | `specql.lock`: the chain of migrations and the schema after the last sealed one |
 //! | [`diff`] | two schemas → a plan |
 //! | [`plan`] | statements in order, hazards, changes |
+//! | [`name`] | what a plan is called |
+//! | [`render`] | a plan as the text of a file |
+//! | [`history`] | the folder as it is and as it should be |
+//!
+//! A *sealed* migration never changes; at most one is *open*, and every build writes it anew from the difference between
+//! the last sealed schema and the model. Nothing here touches a file: `build` makes the edits.
 
 pub mod diff;
 pub mod file;
+pub mod history;
+pub mod lock;
+pub mod name;
 pub mod plan;
+pub mod render;
 
 pub use diff::diff;
 pub use file::FileName;
+pub use history::{Edit, History, Mode, history, seal};
+pub use lock::Lock;
 pub use plan::{Direction, Plan};

@@ -28,6 +28,14 @@ pub mod sq0011_key_not_text;
 pub mod sq0110_unknown_type;
 pub mod sq0111_type_syntax;
 pub mod sq0112_bad_default;
+pub mod sq0601_unreadable_lock;
+pub mod sq0602_edited_migration;
+pub mod sq0603_missing_migration;
+pub mod sq0604_unknown_migration;
+pub mod sq0605_open_migration;
+pub mod sq0606_outdated_migration;
+pub mod sq0607_data_loss;
+pub mod sq0608_rows_may_not_fit;
 
 /// Every rule, by code.
 pub static ALL: &[&Rule] = &[
@@ -45,6 +53,14 @@ pub static ALL: &[&Rule] = &[
     &sq0110_unknown_type::RULE,
     &sq0111_type_syntax::RULE,
     &sq0112_bad_default::RULE,
+    &sq0601_unreadable_lock::RULE,
+    &sq0602_edited_migration::RULE,
+    &sq0603_missing_migration::RULE,
+    &sq0604_unknown_migration::RULE,
+    &sq0605_open_migration::RULE,
+    &sq0606_outdated_migration::RULE,
+    &sq0607_data_loss::RULE,
+    &sq0608_rows_may_not_fit::RULE,
 ];
 
 /// The rule of that code (`SQ0003`) or name (`duplicate-key`).

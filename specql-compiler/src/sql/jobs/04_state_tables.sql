@@ -41,7 +41,8 @@ CREATE TABLE jobs.tb_job_scheduled (
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
-    CONSTRAINT pk_tb_job_scheduled PRIMARY KEY (run_at, pk_job_run)
+    CONSTRAINT pk_tb_job_scheduled PRIMARY KEY (run_at, pk_job_run),
+    CONSTRAINT uq_tb_job_scheduled_job UNIQUE (pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
 COMMENT ON TABLE jobs.tb_job_scheduled IS 'Jobs that wait for a time: delayed ones and retries.';
 
@@ -132,9 +133,6 @@ CREATE TABLE jobs.tb_worker (
     heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jobs.tb_worker IS 'Worker processes. Rescue goes by the leases, never by this table.';
-
--- object: index jobs.idx_tb_job_scheduled_job
-CREATE INDEX idx_tb_job_scheduled_job ON jobs.tb_job_scheduled (pk_job_run);
 
 -- object: index jobs.idx_tb_job_callback_due
 CREATE INDEX idx_tb_job_callback_due ON jobs.tb_job_callback (run_at) WHERE run_at IS NOT NULL;

@@ -10,6 +10,7 @@ BEGIN
         FROM jobs.tb_job_waiter AS w
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
         WHERE w.pk_job_run = ANY (_pks);
+        DELETE FROM jobs.tb_job_waiter AS w WHERE w.pk_job_run = ANY (_pks);
     END IF;
 END
 $$;

@@ -1,0 +1,38 @@
+//! SQ0607: a change that would lose data.
+
+use crate::{
+    diagnostics::{Diagnostic, Rule, Severity},
+    source::Span,
+};
+
+/// A change that would lose data.
+pub static RULE: Rule = Rule {
+    code: "SQ0607",
+    name: "data-loss",
+    severity: Severity::Error,
+    explanation: "\
+Dropping a table or a column cannot be taken back, so no build does it by itself.
+
+Wrong:
+```yaml
+entity: Order
+fields:
+  total: integer!
+  # note: text       was here, and is in the database
+```
+
+Right:
+```yaml
+entity: Order
+fields:
+  total: integer!
+  note: text
+```
+",
+};
+
+/// What would be lost.
+#[must_use]
+pub fn data_loss(span: Span, message: &str, help: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, message).help(help)
+}

@@ -1,0 +1,267 @@
+//! A project's migrations through its life, in memory.
+
+use super::*;
+use crate::sql::{
+    Definition, Object, ObjectKind,
+    object::{Column, Table},
+};
+
+/// A project folder without a disk.
+#[derive(Clone, Default)]
+struct Project {
+    files: Vec<SourceFile>,
+}
+
+impl Project {
+    fn sources(&self) -> Sources {
+        let entity = SourceFile {
+            path: "entities/order.yaml".to_owned(),
+            text: "entity: Order\nfields:\n  total: integer\n".to_owned(),
+            kind: SourceKind::Entities,
+        };
+        Sources::new(self.files.iter().cloned().chain([entity]).collect())
+    }
+
+    fn put(&mut self, path: &str, text: &str) {
+        self.files.retain(|file| file.path != path);
+        let kind = if path.ends_with("lock") { SourceKind::Lock } else { SourceKind::Migration };
+        self.files.push(SourceFile { path: path.to_owned(), text: text.to_owned(), kind });
+    }
+
+    fn apply(&mut self, edits: &[Edit]) {
+        for edit in edits {
+            match edit {
+                Edit::Write { path, text } => self.put(path, text),
+                Edit::Remove { path } => self.files.retain(|file| file.path != *path),
+            }
+        }
+    }
+
+    fn build(&mut self, columns: &[&str]) -> History {
+        let history = history(&self.sources(), "migrations", Some(&schema(columns)), &Mode::Write);
+        self.apply(&history.edits);
+        history
+    }
+
+    fn seal(&mut self, columns: &[&str], name: Option<&str>) {
+        let (_, edits) = seal(&self.sources(), "migrations", &schema(columns), name).unwrap();
+        self.apply(&edits);
+    }
+
+    fn in_ci(&self, columns: &[&str]) -> Vec<String> {
+        let mode = Mode::Compare("`CI` is set".to_owned());
+        let history = history(&self.sources(), "migrations", Some(&schema(columns)), &mode);
+        assert!(history.edits.is_empty());
+        codes(&history)
+    }
+
+    fn paths(&self) -> Vec<&str> {
+        let mut paths: Vec<&str> = self.files.iter().map(|file| file.path.as_str()).collect();
+        paths.sort_unstable();
+        paths
+    }
+
+    fn text(&self, path: &str) -> &str {
+        &self.files.iter().find(|file| file.path == path).unwrap().text
+    }
+}
+
+fn schema(columns: &[&str]) -> Schema {
+    let columns = columns.iter().map(|name| Column {
+        name: (*name).to_owned(),
+        ty: "INTEGER".to_owned(),
+        not_null: false,
+        default: None,
+        generated: None,
+        comment: None,
+    });
+    let name = "tb_order".to_owned();
+    let table =
+        Table { name: name.clone(), columns: columns.collect(), constraints: Vec::new(), suffix: None, comment: None };
+    let origin = Some("entities/order.yaml:1".to_owned());
+    Schema { objects: vec![Object { kind: ObjectKind::Table, name, origin, definition: Definition::Table(table) }] }
+}
+
+fn codes(history: &History) -> Vec<String> {
+    history.diagnostics.iter().map(|diagnostic| format!("{} {}", diagnostic.rule.code, diagnostic.message)).collect()
+}
+
+/// A project with a sealed first migration.
+fn sealed() -> Project {
+    let mut project = Project::default();
+    project.build(&["a"]);
+    project.seal(&["a"], None);
+    project
+}
+
+#[test]
+fn the_first_build_writes_init_and_the_lock_last() {
+    let mut project = Project::default();
+    let history = project.build(&["a"]);
+    assert!(matches!(history.edits.last(), Some(Edit::Write { path, .. }) if path == "migrations/specql.lock"));
+    assert_eq!(project.paths(), ["migrations/0001_init.sql", "migrations/specql.lock"]);
+    assert!(project.text("migrations/0001_init.sql").contains("CREATE TABLE tb_order"));
+    let part = &history.migrations[0];
+    assert!(part.open);
+    assert!(part.reverse.as_deref().unwrap().contains("DROP TABLE tb_order;"));
+}
+
+#[test]
+fn the_second_build_writes_nothing() {
+    let mut project = Project::default();
+    project.build(&["a"]);
+    assert!(project.build(&["a"]).edits.is_empty());
+    project.seal(&["a"], None);
+    assert!(project.build(&["a"]).edits.is_empty());
+}
+
+#[test]
+fn an_open_migration_is_rewritten_as_the_entities_change() {
+    let mut project = Project::default();
+    project.build(&["a"]);
+    project.build(&["a", "b"]);
+    assert_eq!(project.paths(), ["migrations/0001_init.sql", "migrations/specql.lock"]);
+    assert!(project.text("migrations/0001_init.sql").contains("b INTEGER"));
+}
+
+#[test]
+fn a_field_after_the_seal_is_a_second_migration() {
+    let mut project = sealed();
+    let first = project.text("migrations/0001_init.sql").to_owned();
+    let history = project.build(&["a", "b"]);
+    assert_eq!(
+        project.paths(),
+        ["migrations/0001_init.sql", "migrations/0002_order_add_b.sql", "migrations/specql.lock"]
+    );
+    assert_eq!(project.text("migrations/0001_init.sql"), first);
+    assert!(project.text("migrations/0002_order_add_b.sql").contains("ALTER TABLE tb_order ADD COLUMN b INTEGER;"));
+    assert_eq!(history.migrations.iter().map(|part| part.open).collect::<Vec<_>>(), [false, true]);
+    assert!(history.migrations[1].reverse.as_deref().unwrap().contains("DROP COLUMN b;"));
+}
+
+#[test]
+fn an_open_migration_changes_its_name_with_its_content_and_goes_when_nothing_differs() {
+    let mut project = sealed();
+    project.build(&["a", "b"]);
+    project.build(&["a", "c"]);
+    assert_eq!(project.paths()[1], "migrations/0002_order_add_c.sql");
+    project.build(&["a"]);
+    assert_eq!(project.paths(), ["migrations/0001_init.sql", "migrations/specql.lock"]);
+    assert!(project.in_ci(&["a"]).is_empty());
+}
+
+#[test]
+fn a_seal_may_rename_and_keeps_bytes_and_version() {
+    let mut project = sealed();
+    project.build(&["a", "b"]);
+    let text = project.text("migrations/0002_order_add_b.sql").to_owned();
+    project.seal(&["a", "b"], Some("loyalty"));
+    assert_eq!(project.paths()[1], "migrations/0002_loyalty.sql");
+    assert_eq!(project.text("migrations/0002_loyalty.sql"), text);
+    assert!(project.build(&["a", "b"]).edits.is_empty());
+}
+
+#[test]
+fn a_seal_refuses_a_name_that_is_no_file_name() {
+    let mut project = Project::default();
+    project.build(&["a"]);
+    let error = seal(&project.sources(), "migrations", &schema(&["a"]), Some("../x")).unwrap_err();
+    assert_eq!(error, "`../x` is no name for a migration: use lower-case letters, digits and `_`");
+}
+
+#[test]
+fn nothing_open_is_nothing_to_seal() {
+    let error = seal(&sealed().sources(), "migrations", &schema(&["a"]), None).unwrap_err();
+    assert!(error.starts_with("nothing is open"), "{error}");
+}
+
+#[test]
+fn an_edited_sealed_file_is_an_error_and_nothing_is_written() {
+    let mut project = sealed();
+    project.put("migrations/0001_init.sql", "-- @generated by specql me\nSELECT 1;\n");
+    let history = project.build(&["a", "b"]);
+    assert_eq!(codes(&history), ["SQ0602 sealed migration `migrations/0001_init.sql` was edited"]);
+    assert!(history.edits.is_empty());
+}
+
+#[test]
+fn a_missing_sealed_file_is_an_error_at_its_line_of_the_lock() {
+    let mut project = sealed();
+    project.files.retain(|file| !file.path.ends_with(".sql"));
+    let history = project.build(&["a"]);
+    assert_eq!(codes(&history), ["SQ0603 sealed migration `migrations/0001_init.sql` is missing"]);
+    let span = history.diagnostics[0].span;
+    assert_eq!(project.sources().line_column(span.file, span.start), (4, 5));
+}
+
+#[test]
+fn a_file_of_someone_else_is_never_overwritten() {
+    let mut project = sealed();
+    project.put("migrations/0002_order_add_b.sql", "ALTER TABLE tb_order ADD COLUMN mine TEXT;");
+    let history = project.build(&["a", "b"]);
+    assert_eq!(codes(&history), ["SQ0604 `migrations/0002_order_add_b.sql` is not in the lock of the migrations"]);
+    assert!(history.edits.is_empty());
+}
+
+#[test]
+fn a_build_that_died_before_the_lock_is_repaired_by_the_next() {
+    let mut project = sealed();
+    let edits = history(&project.sources(), "migrations", Some(&schema(&["a", "b"])), &Mode::Write).edits;
+    let (first, rest) = edits.split_at(1);
+    assert_eq!(rest.len(), 1);
+    project.apply(first);
+    project.build(&["a", "c"]);
+    assert_eq!(
+        project.paths(),
+        ["migrations/0001_init.sql", "migrations/0002_order_add_c.sql", "migrations/specql.lock"]
+    );
+    assert!(project.build(&["a", "c"]).edits.is_empty());
+}
+
+#[test]
+fn in_ci_an_open_migration_an_outdated_one_and_a_missing_one_are_errors() {
+    let project = Project::default();
+    assert_eq!(
+        project.in_ci(&["a"]),
+        ["SQ0606 migration `migrations/0001_init.sql` is not up to date, and `CI` is set"]
+    );
+    let mut project = Project::default();
+    project.build(&["a"]);
+    assert_eq!(project.in_ci(&["a"]), ["SQ0605 migration `migrations/0001_init.sql` is open, and `CI` is set"]);
+    project.seal(&["a"], None);
+    assert!(project.in_ci(&["a"]).is_empty());
+    assert_eq!(
+        project.in_ci(&["a", "b"]),
+        ["SQ0606 migration `migrations/0002_order_add_b.sql` is not up to date, and `CI` is set"]
+    );
+}
+
+#[test]
+fn a_hazard_stops_the_build_at_the_entity_and_leaves_the_folder_alone() {
+    let mut project = sealed();
+    let history = project.build(&[]);
+    assert_eq!(codes(&history), ["SQ0607 column `a` of `tb_order` would be dropped: the model no longer has it"]);
+    assert!(history.edits.is_empty());
+    let span = history.diagnostics[0].span;
+    assert_eq!(project.sources().get(span.file).unwrap().path, "entities/order.yaml");
+}
+
+#[test]
+fn a_model_with_errors_leaves_the_folder_alone_and_still_checks_what_is_sealed() {
+    let mut project = sealed();
+    assert!(history(&project.sources(), "migrations", None, &Mode::Write).edits.is_empty());
+    project.put("migrations/0001_init.sql", "");
+    let history = history(&project.sources(), "migrations", None, &Mode::Write);
+    assert_eq!(history.diagnostics.len(), 1);
+}
+
+#[test]
+fn two_branches_in_one_lock_are_an_error_at_the_place() {
+    let mut project = sealed();
+    let lock = project.text("migrations/specql.lock").replace("  \"snapshot\"", "<<<<<<< HEAD\n  \"snapshot\"");
+    project.put("migrations/specql.lock", &lock);
+    let history = project.build(&["a"]);
+    assert!(codes(&history)[0].starts_with("SQ0601"));
+    let span = history.diagnostics[0].span;
+    assert_eq!(project.sources().line_column(span.file, span.start), (6, 1));
+}

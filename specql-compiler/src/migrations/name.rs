@@ -1,0 +1,119 @@
+//! Names a migration after what it changes.
+
+use std::collections::BTreeSet;
+
+use super::plan::Change;
+use crate::sql::ObjectKind;
+
+/// Longest derived name, so that file names stay readable in a listing.
+const LONGEST: usize = 60;
+
+/// `order_add_discount`, `add_customer`, `change_place_order`; `init` for the first.
+#[must_use]
+pub fn derive(version: i64, changes: &[Change]) -> String {
+    if version == 1 {
+        return "init".to_owned();
+    }
+    let parts = parts(changes);
+    let mut name = String::new();
+    for part in &parts {
+        let separator = if name.is_empty() { "" } else { "_and_" };
+        if name.len() + separator.len() + part.len() > LONGEST - "_and_more".len() && !name.is_empty() {
+            name.push_str("_and_more");
+            break;
+        }
+        name.push_str(separator);
+        name.push_str(part);
+    }
+    let name = if name.is_empty() { "change".to_owned() } else { name };
+    name.chars().take(LONGEST).collect()
+}
+
+/// What is worth a mention: new tables, then new columns by table, and only where there is neither of them, code.
+fn parts(changes: &[Change]) -> Vec<String> {
+    let mut parts: Vec<String> = changes.iter().filter_map(new_table).map(|table| format!("add_{table}")).collect();
+    let mut tables: Vec<(String, Vec<String>)> = Vec::new();
+    for change in changes {
+        let Change::AddColumn { table, column } = change else { continue };
+        let (table, column) = (plain(table), plain(column));
+        match tables.iter_mut().find(|(name, _)| *name == table) {
+            Some((_, columns)) => columns.push(column),
+            None => tables.push((table, vec![column])),
+        }
+    }
+    parts.extend(tables.into_iter().map(|(table, columns)| format!("{table}_add_{}", columns.join("_"))));
+    for (verb, altered) in [("alter", true), ("change", false)] {
+        if parts.is_empty() {
+            parts = others(changes, verb, altered);
+        }
+    }
+    parts
+}
+
+fn new_table(change: &Change) -> Option<String> {
+    match change {
+        Change::Add(ObjectKind::Table, name) => Some(plain(name)),
+        _ => None,
+    }
+}
+
+/// Altered tables, or else whatever there is, each name once.
+fn others(changes: &[Change], verb: &str, tables: bool) -> Vec<String> {
+    let names: BTreeSet<String> = (changes.iter())
+        .filter_map(|change| match change {
+            Change::Add(kind, name) | Change::Alter(kind, name) | Change::Remove(kind, name) => Some((kind, name)),
+            Change::AddColumn { .. } => None,
+        })
+        .filter(|(kind, _)| (**kind == ObjectKind::Table) == tables)
+        .map(|(_, name)| plain(name))
+        .collect();
+    names.into_iter().map(|name| format!("{verb}_{name}")).collect()
+}
+
+/// `order` of `sales.tb_order`, `place_order` of `app.place_order(uuid, uuid, jsonb)`.
+fn plain(name: &str) -> String {
+    let name = name.split(['(', ' ']).next().unwrap_or(name);
+    let name = name.rsplit('.').next().unwrap_or(name);
+    let name: String = name.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    ["tb_", "v_", "type_"].iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(&name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(table: &str, column: &str) -> Change {
+        Change::AddColumn { table: table.to_owned(), column: column.to_owned() }
+    }
+
+    #[test]
+    fn the_first_is_init() {
+        assert_eq!(derive(1, &[]), "init");
+    }
+
+    #[test]
+    fn columns_are_named_with_their_table_and_code_that_follows_is_not() {
+        let function = Change::Alter(ObjectKind::Function, "app.place_order(uuid)".to_owned());
+        let changes = [column("sales.tb_order", "discount"), column("sales.tb_order", "note"), function];
+        assert_eq!(derive(2, &changes), "order_add_discount_note");
+    }
+
+    #[test]
+    fn new_tables_come_first() {
+        let changes = [column("a.tb_x", "y"), Change::Add(ObjectKind::Table, "crm.tb_customer".to_owned())];
+        assert_eq!(derive(2, &changes), "add_customer_and_x_add_y");
+    }
+
+    #[test]
+    fn code_alone_is_named() {
+        let changes = [Change::Alter(ObjectKind::Function, "app.place_order(uuid, uuid, jsonb)".to_owned())];
+        assert_eq!(derive(2, &changes), "change_place_order");
+    }
+
+    #[test]
+    fn many_changes_are_cut_short() {
+        let changes: Vec<Change> = (0..40).map(|n| column(&format!("s.tb_t{n}"), "c")).collect();
+        let name = derive(2, &changes);
+        assert!(name.len() <= LONGEST && name.ends_with("_and_more"), "{name}");
+    }
+}

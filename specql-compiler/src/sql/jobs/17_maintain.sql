@@ -1,0 +1,51 @@
+-- object: function jobs.add_partition(text, bigint)
+-- drop: DROP FUNCTION jobs.add_partition(text, bigint)
+-- Makes the partition of a million jobs with the given number, unless it exists. It is built apart and then attached,
+-- which locks writers out of nothing. A range whose first jobs already went to the DEFAULT partition is left there.
+CREATE OR REPLACE FUNCTION jobs.add_partition(_table text, _number bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _name text := format('%s_p%s', _table, _number);
+BEGIN
+    IF to_regclass(format('jobs.%I', _name)) IS NOT NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE TABLE jobs.%I (LIKE jobs.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
+        _name, _table);
+    EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I FOR VALUES FROM (%s) TO (%s)',
+        _table, _name, _number * 1000000, (_number + 1) * 1000000);
+EXCEPTION WHEN check_violation THEN
+    RAISE DEBUG 'jobs of range % of % stay in the default partition', _number, _table;
+END
+$$;
+
+-- object: function jobs.maintain()
+-- drop: DROP FUNCTION jobs.maintain()
+-- Keeps two partitions ahead of the last job, and removes what nobody asks for any more. Any worker may call it at
+-- any time: one at a time does the work, and it gives up rather than make others queue behind its locks.
+CREATE OR REPLACE FUNCTION jobs.maintain() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+    _current bigint := (SELECT s.last_value / 1000000 FROM jobs.tb_job_run_pk_job_run_seq AS s);
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(1399869772, 2) THEN
+        RETURN;
+    END IF;
+
+    DELETE FROM jobs.tb_job_waiter AS w WHERE w.expires_at < now();
+    -- Rescue goes by leases; a worker's row is kept for people as long as it has any.
+    DELETE FROM jobs.tb_worker AS w
+    WHERE w.heartbeat_at < now() - interval '1 day'
+        AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = w.id);
+
+    FOR _ahead IN 0..2 LOOP
+        PERFORM jobs.add_partition('tb_job_run', _current + _ahead);
+        PERFORM jobs.add_partition('tb_job_outcome', _current + _ahead);
+        PERFORM jobs.add_partition('tb_job_attempt', _current + _ahead);
+    END LOOP;
+EXCEPTION WHEN lock_not_available THEN
+    -- Somebody holds a table (a dump, a migration). The ranges ahead leave time to try again.
+    RAISE DEBUG 'no partition was made: %', SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION jobs.maintain IS 'Makes partitions ahead of need and removes rows of workers that are long gone.';

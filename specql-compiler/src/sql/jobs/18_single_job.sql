@@ -1,0 +1,56 @@
+-- object: function jobs.mark_job_started(uuid)
+-- drop: DROP FUNCTION jobs.mark_job_started(uuid)
+-- Starts one job by hand, for scripts that do not speak the batch protocol. There is no heartbeat: the lease holds
+-- until the job's own timeout. A job that is not waiting is left alone.
+CREATE OR REPLACE FUNCTION jobs.mark_job_started(job_id uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+BEGIN
+    WITH taken AS (
+        DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
+        WHERE j.id = job_id AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
+        RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds),
+    leased AS (
+        INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
+            claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+        SELECT t.pk_job_run, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
+            '00000000-0000-0000-0000-000000000000', _now, until.deadline, until.deadline,
+            t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+        FROM taken AS t
+        JOIN jobs.tb_operation AS o ON o.code = t.operation_code
+        CROSS JOIN LATERAL (
+            SELECT _now + make_interval(secs => coalesce(t.timeout_seconds, o.timeout_seconds)) AS deadline) AS until)
+    INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at)
+    SELECT t.pk_job_run, t.epoch, t.attempt, 'claimed', _now FROM taken AS t;
+END
+$$;
+
+-- object: function jobs.complete_job_successfully(uuid, jsonb)
+-- drop: DROP FUNCTION jobs.complete_job_successfully(uuid, jsonb)
+-- Ends a job that jobs.mark_job_started started.
+CREATE OR REPLACE FUNCTION jobs.complete_job_successfully(job_id uuid, output jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM jobs.complete(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
+    FROM jobs.tb_job_run AS j
+    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = j.pk_job_run
+    WHERE j.id = job_id AND l.worker = '00000000-0000-0000-0000-000000000000';
+END
+$$;
+
+-- object: function jobs.fail_job(uuid, text)
+-- drop: DROP FUNCTION jobs.fail_job(uuid, text)
+-- Ends a job that jobs.mark_job_started started, for good. Nothing is known about how far it came, so its uniqueness
+-- key is kept; jobs.retry queues it again.
+CREATE OR REPLACE FUNCTION jobs.fail_job(job_id uuid, error_text text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM jobs.fail(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
+        ARRAY[NULL::bigint], ARRAY[true], ARRAY[NULL::jsonb])
+    FROM jobs.tb_job_run AS j
+    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = j.pk_job_run
+    WHERE j.id = job_id AND l.worker = '00000000-0000-0000-0000-000000000000';
+END
+$$;
