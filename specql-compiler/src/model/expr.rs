@@ -252,6 +252,55 @@ pub const FUNCTIONS: &[&str] = &[
     "minor_units",
 ];
 
+impl Expr {
+    /// Visits the expressions of which this one is made, not those of which they are made.
+    pub fn children<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
+        match &self.kind {
+            ExprKind::Literal(_)
+            | ExprKind::Column { .. }
+            | ExprKind::VarColumn { .. }
+            | ExprKind::Row(_)
+            | ExprKind::Input(_)
+            | ExprKind::JobId(_)
+            | ExprKind::Job(_)
+            | ExprKind::Output(_)
+            | ExprKind::Error(_) => {}
+            ExprKind::Follow { base: inner, .. }
+            | ExprKind::PublicId(inner)
+            | ExprKind::KeyOf { id: inner, .. }
+            | ExprKind::Unary(_, inner)
+            | ExprKind::IsNull { value: inner, .. } => visit(inner),
+            ExprKind::Binary(_, left, right) => {
+                visit(left);
+                visit(right);
+            }
+            ExprKind::In { value, list, .. } => {
+                visit(value);
+                list.iter().for_each(visit);
+            }
+            ExprKind::Like { value, pattern, .. } => {
+                visit(value);
+                visit(pattern);
+            }
+            ExprKind::Between { value, low, high, .. } => {
+                visit(value);
+                visit(low);
+                visit(high);
+            }
+            ExprKind::Case { branches, otherwise } => {
+                for (condition, value) in branches {
+                    visit(condition);
+                    visit(value);
+                }
+                if let Some(value) = otherwise {
+                    visit(value);
+                }
+            }
+            ExprKind::Call { args, .. } => args.iter().for_each(visit),
+        }
+    }
+}
+
 impl ExprType {
     /// A basic type.
     #[must_use]

@@ -1,14 +1,75 @@
 //! The model as database objects. The only place with SQL text, apart from the runtime's query module.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`object`] | what is emitted, and what migrations compare |
+//! | [`quote`] | the only maker of identifiers, literals, dollar quotes and comments |
+//! | `foundation` | the static schemas `app` and `jobs`, from `app/*.sql` and `jobs/*.sql` |
+//! | `types`, `input` | types of the language in SQL, and how JSON is read into them |
+//! | `entity`, `table`, `view` | what an entity becomes |
+//! | `action` | what an action becomes: input type, wrapper, core, callbacks |
+//! | `expr`, `usage` | expressions printed, and what they read |
+//! | `statements`, `writer`, [`render`] | text |
 
+mod action;
+mod entity;
+mod expr;
+mod foundation;
+mod input;
+mod keywords;
 pub mod object;
+pub mod quote;
+pub mod render;
 mod statements;
+mod table;
+mod types;
+mod usage;
+mod view;
+mod writer;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use object::{Definition, Object, ObjectKind, Schema};
 
 use crate::model::Model;
 
-/// All database objects of a project.
+/// All database objects of a project, in an order in which they can be created.
 #[must_use]
-pub fn schema(_model: &Model) -> Schema {
-    Schema::default()
+pub fn schema(model: &Model) -> Schema {
+    let mut objects = foundation::app();
+    if model.uses_jobs {
+        objects.extend(foundation::jobs());
+    }
+    objects.extend(entity_schemas(model));
+    let actions = || model.entities.iter().flat_map(|entity| entity.actions.iter().map(move |action| (entity, action)));
+    let callbacks = || actions().flat_map(|(_, action)| action::callbacks(&action.steps));
+
+    objects.extend(actions().map(|(_, action)| action::input_type(action)));
+    objects.extend(model.entities.iter().map(|entity| table::table(model, entity)));
+    objects.extend(model.entities.iter().flat_map(|entity| table::foreign_keys(model, entity)));
+    objects.extend(model.entities.iter().flat_map(table::indexes));
+    objects.extend(model.entities.iter().map(|entity| view::view(model, entity)));
+    for (entity, action) in actions() {
+        objects.push(action::wrapper(model, entity, action));
+        objects.push(action::core(model, entity, action));
+        objects.extend(action::callbacks(&action.steps).iter().map(|(call, it)| action::callback(model, call, it)));
+    }
+    objects.extend(callbacks().map(|(call, callback)| action::registration(model, call, callback)));
+    Schema { objects }
+}
+
+/// The schemas that entities name, each at its first entity. `public` is there in every database.
+fn entity_schemas(model: &Model) -> Vec<Object> {
+    let mut out: Vec<Object> = Vec::new();
+    for entity in model.entities.iter().filter(|entity| entity.schema != "public") {
+        let name = quote::ident(&entity.schema);
+        if out.iter().all(|known| known.name != name) {
+            let create = vec![format!("CREATE SCHEMA IF NOT EXISTS {name}")];
+            out.push(Object::made_by(ObjectKind::Schema, name, entity.origin.to_string(), create));
+        }
+    }
+    out
 }

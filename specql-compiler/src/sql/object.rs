@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::quote::ident;
+
 /// All objects of a database, in an order in which they can be created.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
@@ -105,4 +107,58 @@ pub struct TableConstraint {
     pub name: String,
     /// `CHECK (…)`, `UNIQUE (…)`, `PRIMARY KEY (…)`.
     pub definition: String,
+}
+
+impl ObjectKind {
+    /// All kinds, in the order of creation.
+    pub const ALL: [Self; 12] = [
+        Self::Role,
+        Self::Schema,
+        Self::Type,
+        Self::Table,
+        Self::Constraint,
+        Self::Index,
+        Self::Function,
+        Self::Trigger,
+        Self::View,
+        Self::Policy,
+        Self::Grant,
+        Self::Data,
+    ];
+
+    /// The name in headers and snapshots.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::Schema => "schema",
+            Self::Type => "type",
+            Self::Table => "table",
+            Self::Constraint => "constraint",
+            Self::Index => "index",
+            Self::Function => "function",
+            Self::Trigger => "trigger",
+            Self::View => "view",
+            Self::Policy => "policy",
+            Self::Grant => "grant",
+            Self::Data => "data",
+        }
+    }
+}
+
+impl Object {
+    /// An object that is made by statements, and unmade by the plain `DROP` of its kind.
+    #[must_use]
+    pub(super) fn made_by(kind: ObjectKind, name: impl Into<String>, origin: String, create: Vec<String>) -> Self {
+        let definition = Definition::Statements { create, drop: Vec::new() };
+        Self { kind, name: name.into(), origin: Some(origin), definition }
+    }
+}
+
+impl Column {
+    /// A nullable column without default.
+    #[must_use]
+    pub(super) fn new(name: &str, ty: impl Into<String>) -> Self {
+        Self { name: ident(name), ty: ty.into(), not_null: false, default: None, generated: None, comment: None }
+    }
 }

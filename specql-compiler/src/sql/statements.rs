@@ -1,6 +1,9 @@
 //! Objects as statements, without semicolons: shared by the whole fresh schema and by migrations.
 
-use super::object::{Column, Definition, Object, ObjectKind, Table, TableConstraint};
+use super::{
+    object::{Column, Definition, Object, ObjectKind, Table, TableConstraint},
+    quote::literal,
+};
 
 impl Object {
     /// The statements that make it.
@@ -108,12 +111,6 @@ impl TableConstraint {
 
 fn comment_text(comment: Option<&str>) -> String {
     comment.map_or_else(|| "NULL".to_owned(), literal)
-}
-
-/// A string literal that is safe whatever `standard_conforming_strings` says.
-fn literal(text: &str) -> String {
-    let escape = if text.contains('\\') { "E" } else { "" };
-    format!("{escape}'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,153 @@
+//! The callbacks of queued calls: functions that run in the transaction which ends the job.
+
+use super::{
+    super::{
+        entity::tenant_and,
+        expr::row_variable,
+        object::{Definition, Object, ObjectKind},
+        quote::{ident, literal, qualified},
+        usage::Usage,
+        writer::{Writer, filled},
+    },
+    Function,
+    steps::{Body, Scope, declare_rows},
+};
+use crate::model::{CallService, Callback, CallbackKind, Model, Step, StepKind};
+
+/// The tenant of the job.
+const TENANT: &str = "_context.tenant_id";
+
+/// All callbacks of these steps, with the calls that they follow; nested ones after the one they are in.
+pub(in super::super) fn callbacks(steps: &[Step]) -> Vec<(&CallService, &Callback)> {
+    let mut out = Vec::new();
+    for step in steps {
+        match &step.kind {
+            StepKind::If { then, otherwise, .. } => {
+                out.extend(callbacks(then));
+                out.extend(callbacks(otherwise));
+            }
+            StepKind::CallService(call) => {
+                for callback in call.on_success.iter().chain(&call.on_failure) {
+                    out.push((call, callback));
+                    out.extend(callbacks(&callback.steps));
+                }
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
+/// The callback's function.
+pub(in super::super) fn function(model: &Model, call: &CallService, callback: &Callback) -> Object {
+    let mut usage = Usage::of(model, &callback.vars, &callback.steps);
+    usage.job_context |=
+        callback.row.is_some() || usage.queues || model.entities.iter().any(|entity| entity.multi_tenant);
+
+    let mut w = Writer::default();
+    let mut declarations = Writer::default();
+    if usage.job_context {
+        declarations.line("_context RECORD;");
+    }
+    declare_rows(&mut declarations, &callback.vars, &usage);
+    let declarations = declarations.finish();
+    if !declarations.is_empty() {
+        w.line("DECLARE");
+        w.indent(|w| w.line(declarations));
+    }
+    w.line("BEGIN");
+    w.open();
+    if usage.job_context {
+        w.line("SELECT c.entity_pk, c.tenant_id, c.service_name, c.operation, c.correlation_id, c.attempts");
+        w.line("INTO STRICT _context");
+        w.line("FROM jobs.callback_context(_job_run_id) AS c;");
+        w.blank();
+    }
+    originating_row(&mut w, model, callback, &usage);
+    let scope = Scope {
+        model,
+        vars: &callback.vars,
+        usage: &usage,
+        tenant: TENANT,
+        user: None,
+        result: None,
+        identifier: &callback.function,
+        collects_jobs: false,
+    };
+    let mut body = Body::new(scope, w);
+    body.steps(&callback.steps);
+    w = body.finish();
+    if callback.steps.is_empty() {
+        w.line("NULL;");
+    }
+    w.close();
+    w.line("END;");
+
+    let (payload, when) = match callback.kind {
+        CallbackKind::Success => ("_output_data", "has succeeded"),
+        CallbackKind::Failure => ("_error", "has failed for good"),
+    };
+    Function {
+        name: qualified(&callback.schema, &callback.function),
+        parameters: vec![("_job_run_id".to_owned(), "UUID".to_owned()), (payload.to_owned(), "JSONB".to_owned())],
+        returns: "void",
+        definer: false,
+        comment: format!("Callback {}: after {}.{} {when}", callback.key, call.service, call.operation),
+        origin: callback.origin.clone(),
+        body: w,
+    }
+    .object()
+}
+
+/// Reads and locks the row in whose name the call was queued, deleted or not: the call did happen. If the row is gone
+/// the callback fails, and the job shows that somebody must look at it.
+fn originating_row(w: &mut Writer, model: &Model, callback: &Callback, usage: &Usage) {
+    let Some(var) = callback.row else { return };
+    let Some(row) = callback.vars.get(var.0) else { return };
+    let entity = model.entity(row.entity);
+    w.line(format!("-- The {} as it is now, locked until the end of the transaction.", entity.name));
+    if usage.reads(var) {
+        w.line(filled("SELECT", &usage.fetched(entity, var, "t")));
+        w.line(format!("INTO {}", row_variable(row)));
+    } else {
+        w.line("PERFORM 1");
+    }
+    w.line(format!("FROM {} AS t", qualified(&entity.schema, &entity.table())));
+    w.line(format!("WHERE t.{} = _context.entity_pk{}", ident(&entity.pk()), tenant_and(entity, "t", TENANT)));
+    w.line("FOR NO KEY UPDATE;");
+    w.line("IF NOT FOUND THEN");
+    w.line(
+        "    RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found', DETAIL = 'the row of this job is gone';",
+    );
+    w.line("END IF;");
+    w.blank();
+}
+
+/// The callback's row in `jobs.tb_callback`. One that the model no longer has is retired: queued jobs may still name it.
+pub(in super::super) fn registration(model: &Model, call: &CallService, callback: &Callback) -> Object {
+    let key = literal(&callback.key);
+    let entity = callback.row.and_then(|row| callback.vars.get(row.0)).map(|row| &model.entity(row.entity).name);
+    let columns = ["schema_name", "function_name", "kind", "service_name", "operation", "entity_type"];
+    let values = [
+        literal(&callback.schema),
+        literal(&callback.function),
+        literal(callback.kind.name()),
+        literal(&call.service),
+        literal(&call.operation),
+        entity.map_or_else(|| "NULL".to_owned(), |name| literal(name)),
+    ];
+    let updates: Vec<String> = columns.iter().map(|column| format!("    {column} = EXCLUDED.{column},")).collect();
+    let create = format!(
+        "INSERT INTO jobs.tb_callback (key, {})\nVALUES (\n    {key},\n    {}\n)\nON CONFLICT (key) DO UPDATE SET\n{}\n    retired_at = NULL",
+        columns.join(", "),
+        values.join(",\n    "),
+        updates.join("\n"),
+    );
+    let drop = vec![format!("UPDATE jobs.tb_callback SET retired_at = now() WHERE key = {key}")];
+    Object {
+        kind: ObjectKind::Data,
+        name: callback.key.clone(),
+        origin: Some(callback.origin.to_string()),
+        definition: Definition::Statements { create: vec![create], drop },
+    }
+}

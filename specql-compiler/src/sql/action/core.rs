@@ -1,0 +1,125 @@
+//! The core of an action: its steps, in the entity's schema.
+
+use super::{
+    super::{
+        entity::{TENANT, tenant_and},
+        expr::row_variable,
+        object::Object,
+        quote::{ident, qualified},
+        usage::Usage,
+        writer::{Writer, filled},
+    },
+    Function, input_type_name, source_line,
+    steps::{Body, Scope, declare_rows, writes_to},
+};
+use crate::model::{Action, Entity, Model};
+
+/// `<schema>.<action>`.
+pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) -> Object {
+    let mut usage = Usage::of(model, &action.vars, &action.steps);
+    if let Some(var) = action.result {
+        usage.read(var, "id");
+    }
+    let reports_fields = action.result.is_some_and(|var| writes_to(&action.steps, var));
+
+    let mut w = Writer::default();
+    let mut declarations = Writer::default();
+    declare_rows(&mut declarations, &action.vars, &usage);
+    if reports_fields {
+        declarations.line("_updated_fields TEXT[] := ARRAY[]::TEXT[];");
+    }
+    if usage.queues {
+        declarations.line("_job RECORD;");
+        declarations.line("_jobs JSONB := '[]'::jsonb;");
+    }
+    let declarations = declarations.finish();
+    if !declarations.is_empty() {
+        w.line("DECLARE");
+        w.indent(|w| w.line(declarations));
+    }
+    w.line("BEGIN");
+    w.open();
+    if action.not_implemented {
+        w.line(source_line(&action.origin, "no steps"));
+        w.line("RAISE EXCEPTION USING");
+        w.line("    ERRCODE = 'SQ001',");
+        w.line("    MESSAGE = 'failed:not_implemented',");
+        w.line("    DETAIL = 'the action has no steps';");
+    } else {
+        load_current_row(&mut w, model, action, &usage);
+        let scope = Scope {
+            model,
+            vars: &action.vars,
+            usage: &usage,
+            tenant: TENANT,
+            user: Some("auth_user_id"),
+            result: if reports_fields { action.result } else { None },
+            identifier: &action.name,
+            collects_jobs: true,
+        };
+        let mut body = Body::new(scope, w);
+        let ended = body.steps(&action.steps);
+        w = body.finish();
+        if !ended {
+            answer(&mut w, model, action, reports_fields, usage.queues);
+        }
+    }
+    w.close();
+    w.line("END;");
+
+    Function {
+        name: qualified(&entity.schema, &action.name),
+        parameters: vec![
+            (TENANT.to_owned(), "UUID".to_owned()),
+            ("auth_user_id".to_owned(), "UUID".to_owned()),
+            ("input".to_owned(), qualified("app", &input_type_name(action))),
+        ],
+        returns: "app.mutation_result",
+        definer: false,
+        comment: format!("Steps of app.{}", action.wrapper),
+        origin: action.origin.clone(),
+        body: w,
+    }
+    .object()
+}
+
+/// Reads and locks the row that the action works on.
+fn load_current_row(w: &mut Writer, model: &Model, action: &Action, usage: &Usage) {
+    let Some(var) = action.loads_current_row else { return };
+    let row = &action.vars[var.0];
+    let entity = model.entity(row.entity);
+    w.line(format!("-- The current {}, locked until the end of the transaction.", entity.name));
+    if usage.reads(var) {
+        w.line(filled("SELECT", &usage.fetched(entity, var, "t")));
+        w.line(format!("INTO {}", row_variable(row)));
+    } else {
+        w.line("PERFORM 1");
+    }
+    w.line(format!("FROM {} AS t", qualified(&entity.schema, &entity.table())));
+    w.line(format!("WHERE t.id = input.{} AND t.deleted_at IS NULL{}", ident("id"), tenant_and(entity, "t", TENANT)));
+    w.line("FOR NO KEY UPDATE;");
+    w.line("IF NOT FOUND THEN");
+    w.line("    RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found';");
+    w.line("END IF;");
+    w.blank();
+}
+
+/// The result of an action whose steps all succeeded.
+fn answer(w: &mut Writer, model: &Model, action: &Action, reports_fields: bool, queues: bool) {
+    let (id, data) = match action.result {
+        None => ("NULL".to_owned(), "NULL".to_owned()),
+        Some(var) => {
+            let row = &action.vars[var.0];
+            let entity = model.entity(row.entity);
+            let id = format!("{}.id", row_variable(row));
+            let view = qualified(&entity.schema, &entity.view());
+            (id.clone(), format!("(SELECT d.data FROM {view} AS d WHERE d.id = {id})"))
+        }
+    };
+    w.blank();
+    w.line("RETURN app.success(");
+    w.line(format!("    {id},"));
+    w.line(format!("    {data},"));
+    w.line(format!("    {},", if reports_fields { "_updated_fields" } else { "ARRAY[]::TEXT[]" }));
+    w.line(format!("    {});", if queues { "_jobs" } else { "'[]'::jsonb" }));
+}

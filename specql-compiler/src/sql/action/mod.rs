@@ -1,0 +1,97 @@
+//! Actions as functions: an input type, a core with the steps, a public wrapper, and the callbacks of its calls.
+//!
+//! | status | when |
+//! |---|---|
+//! | `success` | all steps were done |
+//! | `validation:invalid_payload` | the payload is no JSON object |
+//! | `validation:unknown_field_<name>` | it has a key that the action does not take |
+//! | `validation:missing_<name>` | a required input is absent or null |
+//! | `validation:invalid_<name>` | an input is not of its type, or outside of what that allows |
+//! | `validation:unknown_<name>` | a ref names a row that does not exist |
+//! | `validation:<code>` | a `validate` step |
+//! | `not_found` | the row that the action works on does not exist |
+//! | `conflict:<constraint>` | a unique or foreign key was violated |
+//! | `failed:<code>` | a `reject` step |
+//! | `failed:not_implemented` | the action has no steps |
+//! | `failed:unknown_operation` | the database does not know the operation that a step calls |
+//! | `failed:unexpected_error` | anything else; the audit log has the SQLSTATE and the message |
+
+mod call;
+mod callback;
+mod core;
+mod input;
+mod steps;
+mod wrapper;
+
+pub(super) use self::{
+    callback::{callbacks, function as callback, registration},
+    core::core,
+    input::input_type,
+    wrapper::wrapper,
+};
+
+use super::{
+    object::{Object, ObjectKind},
+    quote::{comment, dollar, literal},
+    writer::Writer,
+};
+use crate::{model::Action, model::names, source::Origin};
+
+/// A PL/pgSQL function that is about to be written.
+struct Function {
+    /// `sales.place_order`.
+    name: String,
+    /// Name and type.
+    parameters: Vec<(String, String)>,
+    returns: &'static str,
+    /// Runs with its owner's rights.
+    definer: bool,
+    comment: String,
+    origin: Origin,
+    body: Writer,
+}
+
+impl Function {
+    /// The object. Nobody may call it until they are granted that.
+    fn object(self) -> Object {
+        let parameters: Vec<String> = self.parameters.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+        let types: Vec<&str> = self.parameters.iter().map(|(_, ty)| type_in_signature(ty)).collect();
+        let signature = format!("{}({})", self.name, types.join(", "));
+        let head = super::writer::list(&format!("CREATE OR REPLACE FUNCTION {}(", self.name), &parameters, ")");
+        let security = if self.definer { "SECURITY DEFINER\n" } else { "" };
+        let create = format!(
+            "{head}\nRETURNS {}\nLANGUAGE plpgsql\n{security}SET search_path = pg_catalog, pg_temp\nAS {}",
+            self.returns,
+            dollar(&self.body.finish()),
+        );
+        Object::made_by(
+            ObjectKind::Function,
+            signature.clone(),
+            self.origin.to_string(),
+            vec![
+                create,
+                format!("COMMENT ON FUNCTION {signature} IS {}", literal(&self.comment)),
+                format!("REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"),
+            ],
+        )
+    }
+}
+
+/// A parameter's type as PostgreSQL prints it.
+fn type_in_signature(ty: &str) -> &str {
+    match ty {
+        "UUID" => "uuid",
+        "JSONB" => "jsonb",
+        other => other,
+    }
+}
+
+/// The name of an action's input type, without its schema.
+fn input_type_name(action: &Action) -> String {
+    names::derived(&format!("type_{}_input", action.wrapper))
+}
+
+/// `-- entities/order.yaml:12: words`.
+fn source_line(origin: &Origin, words: &str) -> String {
+    format!("-- {}", comment(&format!("{origin}: {words}")))
+}

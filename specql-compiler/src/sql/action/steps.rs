@@ -1,0 +1,328 @@
+//! Steps as PL/pgSQL.
+
+use super::{
+    super::{
+        entity::tenant_and,
+        expr::{Printer, row_variable},
+        quote::{ident, literal, qualified, text_array},
+        usage::Usage,
+        writer::{Writer, filled, list},
+    },
+    input::KEYS,
+    source_line,
+};
+use crate::model::{
+    EntityId, Expr, ExprKind, FieldType, Model, Step, StepKind, Var, VarId,
+    expr::{ExprType, Literal},
+    step::{Assignment, Target},
+};
+
+/// What the steps of a function may refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub model: &'a Model,
+    pub vars: &'a [Var],
+    pub usage: &'a Usage,
+    /// The tenant in whose name the function runs.
+    pub tenant: &'static str,
+    /// The user; a callback has none, and leaves `updated_by` alone.
+    pub user: Option<&'static str>,
+    /// The row whose written fields are collected in `_updated_fields`.
+    pub result: Option<VarId>,
+    /// The action or the callback, in the identifiers of queued jobs.
+    pub identifier: &'a str,
+    /// Whether queued jobs are collected in `_jobs`.
+    pub collects_jobs: bool,
+}
+
+/// Writes the steps of one function.
+pub(super) struct Body<'a> {
+    pub(super) scope: Scope<'a>,
+    pub(super) w: Writer,
+}
+
+/// Declares the row variables that are read.
+pub(super) fn declare_rows(w: &mut Writer, vars: &[Var], usage: &Usage) {
+    for (index, var) in vars.iter().enumerate() {
+        if usage.reads(VarId(index)) {
+            w.line(format!("{} RECORD;", row_variable(var)));
+        }
+    }
+    for bind in &usage.job_ids {
+        w.line(format!("{} UUID;", super::super::expr::job_variable(bind)));
+    }
+}
+
+/// Whether a step writes the row in this variable.
+pub(super) fn writes_to(steps: &[Step], row: VarId) -> bool {
+    steps.iter().any(|step| match &step.kind {
+        StepKind::Insert { bind, .. } => *bind == row,
+        StepKind::Update { target: Target::Row(var), .. } => *var == row,
+        StepKind::If { then, otherwise, .. } => writes_to(then, row) || writes_to(otherwise, row),
+        _ => false,
+    })
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(scope: Scope<'a>, w: Writer) -> Self {
+        Self { scope, w }
+    }
+
+    pub(super) fn finish(self) -> Writer {
+        self.w
+    }
+
+    /// Writes steps; whether they always end the function.
+    pub(super) fn steps(&mut self, steps: &[Step]) -> bool {
+        for (index, step) in steps.iter().enumerate() {
+            if index > 0 {
+                self.w.blank();
+            }
+            if self.step(step) {
+                if let Some(next) = steps.get(index + 1) {
+                    self.w.line(source_line(&next.origin, "never reached"));
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    pub(super) fn printer(&self) -> Printer<'a> {
+        Printer { model: self.scope.model, vars: self.scope.vars, tenant: self.scope.tenant }
+    }
+
+    fn step(&mut self, step: &Step) -> bool {
+        match &step.kind {
+            StepKind::Validate { condition, error, message } => {
+                self.w.line(source_line(&step.origin, "validate"));
+                self.w.line(format!("IF ({}) IS NOT TRUE THEN", self.printer().print(condition)));
+                self.w.open();
+                self.raise(&format!("validation:{error}"), message.as_deref());
+                self.w.close();
+                self.w.line("END IF;");
+                false
+            }
+            StepKind::Reject { code } => {
+                self.w.line(source_line(&step.origin, "reject"));
+                self.raise(&format!("failed:{code}"), None);
+                true
+            }
+            StepKind::If { condition, then, otherwise } => {
+                self.w.line(source_line(&step.origin, "if"));
+                self.w.line(format!("IF {} THEN", self.printer().print(condition)));
+                let then = self.branch(then);
+                let mut ended = false;
+                if !otherwise.is_empty() {
+                    self.w.line("ELSE");
+                    ended = self.branch(otherwise) && then;
+                }
+                self.w.line("END IF;");
+                ended
+            }
+            StepKind::Insert { entity, values, bind } => {
+                self.heading(step, "insert", *entity);
+                self.insert(*entity, values, *bind);
+                false
+            }
+            StepKind::Update { entity, set, target, partial } => {
+                self.heading(step, "update", *entity);
+                self.update(*entity, set, target, *partial);
+                false
+            }
+            StepKind::Delete { entity, target, hard } => {
+                self.heading(step, "delete", *entity);
+                self.delete(*entity, target, *hard);
+                false
+            }
+            StepKind::CallService(call) => {
+                self.w.line(source_line(&step.origin, &format!("call {}.{}", call.service, call.operation)));
+                self.call_service(call);
+                false
+            }
+        }
+    }
+
+    fn heading(&mut self, step: &Step, verb: &str, entity: EntityId) {
+        let name = &self.scope.model.entity(entity).name;
+        self.w.line(source_line(&step.origin, &format!("{verb} {name}")));
+    }
+
+    fn branch(&mut self, steps: &[Step]) -> bool {
+        self.w.open();
+        if steps.is_empty() {
+            self.w.line("NULL;");
+        }
+        let ended = self.steps(steps);
+        self.w.close();
+        ended
+    }
+
+    /// Ends the function with a status; the wrapper turns it into the result.
+    fn raise(&mut self, status: &str, message: Option<&str>) {
+        let mut options = vec!["ERRCODE = 'SQ001'".to_owned(), format!("MESSAGE = {}", literal(status))];
+        options.extend(message.map(|message| format!("DETAIL = {}", literal(message))));
+        self.w.line(format!("{};", list("RAISE EXCEPTION USING ", &options, "")));
+    }
+
+    fn insert(&mut self, entity: EntityId, values: &[Assignment], bind: VarId) {
+        let owner = self.scope.model.entity(entity);
+        let mut columns = Vec::new();
+        let mut row = Vec::new();
+        if owner.multi_tenant {
+            columns.push("tenant_id".to_owned());
+            row.push(self.scope.tenant.to_owned());
+        }
+        for assignment in values {
+            columns.push(ident(&owner.field(assignment.field).column));
+            row.push(self.value(entity, assignment));
+        }
+        if let Some(user) = self.scope.user {
+            columns.extend(["created_by".to_owned(), "updated_by".to_owned()]);
+            row.extend([user.to_owned(), user.to_owned()]);
+        }
+        let table = qualified(&owner.schema, &owner.table());
+        let mut statement = Vec::new();
+        if columns.is_empty() {
+            statement.push(format!("INSERT INTO {table} AS t DEFAULT VALUES"));
+        } else {
+            statement.push(list(&format!("INSERT INTO {table} AS t ("), &columns, ")"));
+            statement.push(list("VALUES (", &row, ")"));
+        }
+        if self.scope.usage.reads(bind) {
+            statement.extend(self.returning(entity, bind));
+        }
+        self.statement(&statement);
+        self.report(bind, &field_names(owner, values));
+    }
+
+    fn update(&mut self, entity: EntityId, set: &[Assignment], target: &Target, partial: bool) {
+        let owner = self.scope.model.entity(entity);
+        let mut sets: Vec<String> = set
+            .iter()
+            .map(|assignment| {
+                let column = ident(&owner.field(assignment.field).column);
+                let value = self.value(entity, assignment);
+                match input_name(&assignment.value).filter(|_| partial) {
+                    Some(key) => format!(
+                        "{column} = CASE WHEN {} = ANY (input.{KEYS}) THEN {value} ELSE t.{column} END",
+                        literal(key)
+                    ),
+                    None => format!("{column} = {value}"),
+                }
+            })
+            .collect();
+        sets.push("updated_at = now()".to_owned());
+        sets.extend(self.scope.user.map(|user| format!("updated_by = {user}")));
+        let mut statement = vec![
+            format!("UPDATE {} AS t", qualified(&owner.schema, &owner.table())),
+            list("SET ", &sets, ""),
+            self.matching(entity, target),
+        ];
+        statement.extend(self.read_again(entity, target));
+        self.statement(&statement);
+        if let Target::Row(var) = target {
+            if partial {
+                self.report_keys(*var, &field_names(owner, set));
+            } else {
+                self.report(*var, &field_names(owner, set));
+            }
+        }
+    }
+
+    fn delete(&mut self, entity: EntityId, target: &Target, hard: bool) {
+        let owner = self.scope.model.entity(entity);
+        let table = qualified(&owner.schema, &owner.table());
+        let mut statement = Vec::new();
+        if hard {
+            statement.push(format!("DELETE FROM {table} AS t"));
+        } else {
+            let mut sets = vec!["deleted_at = now()".to_owned(), "updated_at = now()".to_owned()];
+            if let Some(user) = self.scope.user {
+                sets.extend([format!("deleted_by = {user}"), format!("updated_by = {user}")]);
+            }
+            statement.push(format!("UPDATE {table} AS t"));
+            statement.push(list("SET ", &sets, ""));
+        }
+        statement.push(self.matching(entity, target));
+        if !hard {
+            statement.extend(self.read_again(entity, target));
+        }
+        self.statement(&statement);
+    }
+
+    /// The rows of a statement. A row that a variable holds may be deleted: a callback reports on it all the same.
+    fn matching(&self, entity: EntityId, target: &Target) -> String {
+        let owner = self.scope.model.entity(entity);
+        let tenant = tenant_and(owner, "t", self.scope.tenant);
+        match target {
+            Target::Row(var) => {
+                let pk = ident(&owner.pk());
+                let row = self.scope.vars.get(var.0).map(row_variable).unwrap_or_default();
+                format!("WHERE t.{pk} = {row}.{pk}{tenant}")
+            }
+            Target::Where(condition) => {
+                format!("WHERE {} AND t.deleted_at IS NULL{tenant}", self.printer().operand(condition))
+            }
+        }
+    }
+
+    fn read_again(&self, entity: EntityId, target: &Target) -> Vec<String> {
+        let owner = self.scope.model.entity(entity);
+        match target {
+            Target::Row(var) if self.scope.usage.reads_values(owner, *var) => self.returning(entity, *var),
+            _ => Vec::new(),
+        }
+    }
+
+    fn returning(&self, entity: EntityId, var: VarId) -> Vec<String> {
+        let owner = self.scope.model.entity(entity);
+        let row = self.scope.vars.get(var.0).map(row_variable).unwrap_or_default();
+        vec![filled("RETURNING", &self.scope.usage.fetched(owner, var, "t")), format!("INTO {row}")]
+    }
+
+    /// A field's new value. A ref takes a key; a public id is looked up.
+    fn value(&self, entity: EntityId, assignment: &Assignment) -> String {
+        let field = self.scope.model.entity(entity).field(assignment.field);
+        let value = &assignment.value;
+        let is_key = matches!(value.ty, ExprType::Ref(_) | ExprType::Null)
+            || matches!(value.kind, ExprKind::KeyOf { .. } | ExprKind::Literal(Literal::Null));
+        match &field.ty {
+            FieldType::Ref { target, .. } if !is_key => self.printer().key_of(*target, value, &field.name),
+            _ => self.printer().print(value),
+        }
+    }
+
+    fn statement(&mut self, lines: &[String]) {
+        self.w.line(format!("{};", lines.join("\n")));
+    }
+
+    fn report(&mut self, row: VarId, fields: &[&str]) {
+        if self.scope.result == Some(row) && !fields.is_empty() {
+            self.w.line(format!("_updated_fields := _updated_fields || {};", text_array(fields)));
+        }
+    }
+
+    /// Reports the fields of a partial update: those whose keys were given.
+    fn report_keys(&mut self, row: VarId, fields: &[&str]) {
+        if self.scope.result == Some(row) && !fields.is_empty() {
+            self.w.line(format!(
+                "_updated_fields := _updated_fields || ARRAY(SELECT f.name FROM unnest({}) AS f(name) WHERE f.name = ANY (input.{KEYS}));",
+                text_array(fields)
+            ));
+        }
+    }
+}
+
+fn field_names<'m>(entity: &'m crate::model::Entity, assignments: &[Assignment]) -> Vec<&'m str> {
+    assignments.iter().map(|assignment| entity.field(assignment.field).name.as_str()).collect()
+}
+
+/// The input whose value this is.
+fn input_name(value: &Expr) -> Option<&str> {
+    match &value.kind {
+        ExprKind::Input(name) => Some(name),
+        ExprKind::KeyOf { id, .. } => input_name(id),
+        _ => None,
+    }
+}

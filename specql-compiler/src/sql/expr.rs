@@ -1,0 +1,326 @@
+//! Typed expressions as SQL. A tree is printed, never text spliced: every name and constant goes through `quote`.
+
+use specql_registry::{Basic, ValueType};
+
+use super::{
+    entity::{TENANT, column_name, tenant_and},
+    input::decode,
+    quote::{ident, jsonb, literal, qualified},
+    types::sql_type,
+};
+use crate::model::{
+    EntityId, Expr, ExprKind, Field, FieldType, Model, Var, VarId,
+    expr::{BinaryOp, ErrorField, ExprType, JobField, Literal, UnaryOp},
+    names,
+};
+
+/// How tightly an operator binds in PostgreSQL; higher is tighter.
+mod binding {
+    pub(super) const OR: u8 = 1;
+    pub(super) const AND: u8 = 2;
+    pub(super) const NOT: u8 = 3;
+    pub(super) const IS: u8 = 4;
+    pub(super) const COMPARISON: u8 = 5;
+    pub(super) const LIKE: u8 = 6;
+    pub(super) const CONCAT: u8 = 7;
+    pub(super) const SUM: u8 = 8;
+    pub(super) const PRODUCT: u8 = 9;
+    pub(super) const SIGN: u8 = 10;
+    pub(super) const CAST: u8 = 11;
+    pub(super) const ATOM: u8 = 12;
+}
+
+/// Prints the expressions of one function.
+#[derive(Clone, Copy)]
+pub(super) struct Printer<'a> {
+    pub model: &'a Model,
+    /// The function's row variables.
+    pub vars: &'a [Var],
+    /// The SQL of the tenant in whose name the function runs.
+    pub tenant: &'static str,
+}
+
+/// SQL, and how tightly its outermost operator binds.
+struct Sql {
+    text: String,
+    binding: u8,
+}
+
+impl Sql {
+    fn new(text: impl Into<String>, binding: u8) -> Self {
+        Self { text: text.into(), binding }
+    }
+
+    fn atom(text: impl Into<String>) -> Self {
+        Self::new(text, binding::ATOM)
+    }
+
+    /// In parentheses, unless it binds at least this tightly.
+    fn at_least(self, binding: u8) -> String {
+        if self.binding >= binding { self.text } else { format!("({})", self.text) }
+    }
+}
+
+/// The variable that holds a row.
+pub(super) fn row_variable(var: &Var) -> String {
+    ident(&names::derived(&format!("v_{}", var.name)))
+}
+
+/// The variable that holds the id of a job that a step queued.
+pub(super) fn job_variable(bind: &str) -> String {
+    ident(&names::derived(&format!("job_{bind}")))
+}
+
+impl Printer<'_> {
+    /// An expression.
+    pub(super) fn print(&self, expr: &Expr) -> String {
+        self.sql(expr).text
+    }
+
+    /// A condition to which ` AND …` is added, or ` IS NOT TRUE`.
+    pub(super) fn operand(&self, expr: &Expr) -> String {
+        self.sql(expr).at_least(binding::NOT)
+    }
+
+    /// A value as it leaves the database: a ref as its target's public id.
+    pub(super) fn public(&self, expr: &Expr) -> String {
+        match &expr.ty {
+            ExprType::Ref(entity) => self.public_id(*entity, expr),
+            _ => self.print(expr),
+        }
+    }
+
+    /// A value as text.
+    pub(super) fn text(&self, expr: &Expr) -> String {
+        match &expr.ty {
+            ExprType::Ref(entity) => format!("{}::text", self.public_id(*entity, expr)),
+            ExprType::Value(ty) if sql_type(ty) == "TEXT" => self.print(expr),
+            _ => format!("{}::text", self.sql(expr).at_least(binding::CAST)),
+        }
+    }
+
+    /// The key of the row whose public id this is.
+    pub(super) fn key_of(&self, entity: EntityId, id: &Expr, field: &str) -> String {
+        let target = self.model.entity(entity);
+        let id = self.print(id);
+        format!(
+            "app.known_key((SELECT k.{pk} FROM {table} AS k WHERE k.id = {id} AND k.deleted_at IS NULL{tenant}), {id}, {field})",
+            pk = ident(&target.pk()),
+            table = qualified(&target.schema, &target.table()),
+            tenant = tenant_and(target, "k", self.tenant),
+            field = literal(field),
+        )
+    }
+
+    fn variable(&self, var: VarId) -> String {
+        self.vars.get(var.0).map(row_variable).unwrap_or_default()
+    }
+
+    fn sql(&self, expr: &Expr) -> Sql {
+        match &expr.kind {
+            ExprKind::Literal(value) => self.literal(value, &expr.ty),
+            ExprKind::Column { entity, column } => {
+                Sql::atom(format!("t.{}", column_name(self.model.entity(*entity), *column)))
+            }
+            ExprKind::VarColumn { var, column } => {
+                let entity = self.model.entity(self.vars[var.0].entity);
+                Sql::atom(format!("{}.{}", self.variable(*var), column_name(entity, *column)))
+            }
+            ExprKind::Row(var) => Sql::atom(self.row_key(*var)),
+            ExprKind::Follow { base, entity, column } => {
+                let column = column_name(self.model.entity(*entity), *column);
+                Sql::atom(self.follow(*entity, &column, base))
+            }
+            ExprKind::PublicId(base) => match &base.ty {
+                ExprType::Ref(entity) => Sql::atom(self.public_id(*entity, base)),
+                _ => self.sql(base),
+            },
+            ExprKind::KeyOf { entity, id, field } => Sql::atom(self.key_of(*entity, id, field)),
+            ExprKind::Input(name) => Sql::atom(format!("input.{}", ident(name))),
+            ExprKind::JobId(bind) => Sql::atom(job_variable(bind)),
+            ExprKind::Job(field) => Sql::atom(match field {
+                JobField::Id => "_job_run_id",
+                JobField::Service => "_context.service_name",
+                JobField::Operation => "_context.operation",
+                JobField::CorrelationId => "_context.correlation_id",
+                JobField::Attempts => "_context.attempts",
+            }),
+            ExprKind::Output(path) => output(path, &expr.ty),
+            ExprKind::Error(field) => Sql::new(
+                match field {
+                    ErrorField::Message => "_error ->> 'message'",
+                    ErrorField::Kind => "_error ->> 'kind'",
+                },
+                binding::CONCAT,
+            ),
+            ExprKind::Unary(UnaryOp::Not, value) => {
+                Sql::new(format!("NOT {}", self.sql(value).at_least(binding::IS)), binding::NOT)
+            }
+            ExprKind::Unary(UnaryOp::Negate, value) => {
+                Sql::new(format!("- {}", self.sql(value).at_least(binding::CAST)), binding::SIGN)
+            }
+            ExprKind::Binary(op, left, right) => self.binary(*op, left, right),
+            ExprKind::In { value, list, negated } => {
+                let items: Vec<String> = list.iter().map(|item| self.print(item)).collect();
+                self.test(value, *negated, &format!("IN ({})", items.join(", ")))
+            }
+            ExprKind::Like { value, pattern, negated } => {
+                self.test(value, *negated, &format!("LIKE {}", self.sql(pattern).at_least(binding::CONCAT)))
+            }
+            ExprKind::Between { value, low, high, negated } => {
+                let low = self.sql(low).at_least(binding::CONCAT);
+                let high = self.sql(high).at_least(binding::CONCAT);
+                self.test(value, *negated, &format!("BETWEEN {low} AND {high}"))
+            }
+            ExprKind::IsNull { value, negated } => {
+                let value = self.sql(value).at_least(binding::COMPARISON);
+                Sql::new(format!("{value} IS {}NULL", if *negated { "NOT " } else { "" }), binding::IS)
+            }
+            ExprKind::Case { branches, otherwise } => {
+                let mut text = "CASE".to_owned();
+                for (condition, value) in branches {
+                    text.push_str(&format!(" WHEN {} THEN {}", self.print(condition), self.print(value)));
+                }
+                if let Some(value) = otherwise {
+                    text.push_str(&format!(" ELSE {}", self.print(value)));
+                }
+                text.push_str(" END");
+                Sql::atom(text)
+            }
+            ExprKind::Call { function, args } => self.call(function, args, &expr.ty),
+        }
+    }
+
+    fn row_key(&self, var: VarId) -> String {
+        let entity = self.model.entity(self.vars[var.0].entity);
+        format!("{}.{}", self.variable(var), ident(&entity.pk()))
+    }
+
+    /// `column` of the row to which `base` points.
+    fn follow(&self, entity: EntityId, column: &str, base: &Expr) -> String {
+        let target = self.model.entity(entity);
+        format!(
+            "(SELECT f.{column} FROM {} AS f WHERE f.{} = {}{})",
+            qualified(&target.schema, &target.table()),
+            ident(&target.pk()),
+            self.print(base),
+            tenant_and(target, "f", self.tenant),
+        )
+    }
+
+    /// The public id of a row; where the row is at hand, without a look-up.
+    fn public_id(&self, entity: EntityId, base: &Expr) -> String {
+        match &base.kind {
+            ExprKind::Row(var) => format!("{}.id", self.variable(*var)),
+            ExprKind::KeyOf { id, .. } => self.print(id),
+            _ => self.follow(entity, "id", base),
+        }
+    }
+
+    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Sql {
+        let (symbol, own, chains) = match op {
+            BinaryOp::Or => ("OR", binding::OR, true),
+            BinaryOp::And => ("AND", binding::AND, true),
+            BinaryOp::Equal => ("=", binding::COMPARISON, false),
+            BinaryOp::NotEqual => ("<>", binding::COMPARISON, false),
+            BinaryOp::Less => ("<", binding::COMPARISON, false),
+            BinaryOp::LessOrEqual => ("<=", binding::COMPARISON, false),
+            BinaryOp::Greater => (">", binding::COMPARISON, false),
+            BinaryOp::GreaterOrEqual => (">=", binding::COMPARISON, false),
+            BinaryOp::Concat => ("||", binding::CONCAT, true),
+            BinaryOp::Add => ("+", binding::SUM, true),
+            BinaryOp::Subtract => ("-", binding::SUM, true),
+            BinaryOp::Multiply => ("*", binding::PRODUCT, true),
+            BinaryOp::Divide => ("/", binding::PRODUCT, true),
+            BinaryOp::Remainder => ("%", binding::PRODUCT, true),
+        };
+        let left = self.sql(left).at_least(if chains { own } else { own + 1 });
+        let right = self.sql(right).at_least(own + 1);
+        Sql::new(format!("{left} {symbol} {right}"), own)
+    }
+
+    fn test(&self, value: &Expr, negated: bool, rest: &str) -> Sql {
+        let value = self.sql(value).at_least(binding::CONCAT);
+        Sql::new(format!("{value} {}{rest}", if negated { "NOT " } else { "" }), binding::LIKE)
+    }
+
+    fn call(&self, function: &str, args: &[Expr], ty: &ExprType) -> Sql {
+        let args: Vec<String> = args.iter().map(|arg| self.print(arg)).collect();
+        let args = args.join(", ");
+        if function != "minor_units" {
+            return Sql::atom(format!("{function}({args})"));
+        }
+        let call = format!("app.minor_units({args})");
+        // An amount that does not fit raises; it is never cut.
+        if *ty == ExprType::basic(Basic::Integer) {
+            Sql::new(format!("{call}::integer"), binding::CAST)
+        } else {
+            Sql::atom(call)
+        }
+    }
+
+    fn literal(&self, value: &Literal, ty: &ExprType) -> Sql {
+        match value {
+            Literal::Null => Sql::atom("NULL"),
+            Literal::Boolean(value) => Sql::atom(if *value { "TRUE" } else { "FALSE" }),
+            Literal::Integer(digits) | Literal::Decimal(digits) => number(digits),
+            Literal::Text(text) => Sql::atom(literal(text)),
+            Literal::Interval(seconds) => Sql::atom(format!("make_interval(secs => {seconds})")),
+            Literal::Json(value) => Sql::new(json(value, ty), binding::CAST),
+        }
+    }
+}
+
+/// The default of a field: a constant or `now()`.
+pub(super) fn default_value(model: &Model, field: &Field) -> Option<String> {
+    let default = field.default.as_ref()?;
+    let mut expr = default.clone();
+    if let FieldType::Value(ty) = &field.ty {
+        expr.ty = ExprType::Value(ty.clone());
+    }
+    Some(Printer { model, vars: &[], tenant: TENANT }.print(&expr))
+}
+
+/// Numbers come with a sign: `a - -1` must not become a comment.
+fn number(digits: &str) -> Sql {
+    let binding = if digits.starts_with(['-', '+']) { 0 } else { binding::ATOM };
+    Sql::new(digits, binding)
+}
+
+/// A JSON constant: an array of SQL where the type is one.
+fn json(value: &serde_json::Value, ty: &ExprType) -> String {
+    match (value, ty) {
+        (serde_json::Value::Array(items), ExprType::Value(list @ ValueType::List(_))) if sql_type(list) != "JSONB" => {
+            let items: Vec<String> = items
+                .iter()
+                .map(|item| match item {
+                    serde_json::Value::String(text) => literal(text),
+                    other => literal(&other.to_string()),
+                })
+                .collect();
+            format!("ARRAY[{}]::{}", items.join(", "), sql_type(list))
+        }
+        _ => jsonb(value),
+    }
+}
+
+/// A value in a job's output.
+fn output(path: &[String], ty: &ExprType) -> Sql {
+    let steps: Vec<String> = path.iter().map(|step| literal(step)).collect();
+    match ty {
+        ExprType::Value(ty) if sql_type(ty) == "TEXT" => {
+            let last = steps.len().saturating_sub(1);
+            let text: Vec<String> = steps
+                .iter()
+                .enumerate()
+                .map(|(i, step)| format!(" {} {step}", if i == last { "->>" } else { "->" }))
+                .collect();
+            Sql::new(format!("_output_data{}", text.concat()), binding::CONCAT)
+        }
+        ExprType::Value(ty) => {
+            let value: Vec<String> = steps.iter().map(|step| format!(" -> {step}")).collect();
+            Sql::atom(decode(ty, &format!("_output_data{}", value.concat()), &format!("output_{}", path.join("_"))))
+        }
+        _ => Sql::atom("_output_data"),
+    }
+}

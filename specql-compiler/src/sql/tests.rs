@@ -1,0 +1,36 @@
+//! The whole schema of a small project, compared with the text that a person reviewed.
+
+use std::{fs, path::Path};
+
+use pretty_assertions::assert_eq;
+
+use super::{ObjectKind, fixture::order_model, schema};
+
+#[test]
+fn the_order_schema_reads_as_reviewed() {
+    let mut schema = schema(&order_model());
+    // The static parts have files of their own.
+    schema.objects.retain(|object| object.origin.is_some());
+    golden("order.sql", &schema.render());
+}
+
+#[test]
+fn objects_come_in_an_order_in_which_they_can_be_created() {
+    let schema = schema(&order_model());
+    let place = |name: &str| schema.objects.iter().position(|object| object.name == name).expect(name);
+    assert!(place("app.mutation_result") < place("app.place_order(uuid, uuid, jsonb)"));
+    assert!(place("sales.tb_order") < place("fk_order__customer ON sales.tb_order"));
+    assert!(place("crm.tb_customer") < place("fk_order__customer ON sales.tb_order"));
+    assert!(place("sales.tb_order") < place("sales.v_order"));
+    assert_eq!(schema.objects.last().map(|object| object.kind), Some(ObjectKind::Data));
+}
+
+/// Compares with a file in `testdata/`; `SPECQL_BLESS=1` rewrites it.
+fn golden(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql/testdata").join(file);
+    if std::env::var_os("SPECQL_BLESS").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, expected, "run the test with SPECQL_BLESS=1 and review the difference");
+}

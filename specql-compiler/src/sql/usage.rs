@@ -1,0 +1,142 @@
+//! What the steps of a function read, so that it declares and fetches that and nothing else.
+
+use std::collections::BTreeSet;
+
+use super::{entity::column_name, quote::ident};
+use crate::model::{
+    CallService, Entity, Expr, ExprKind, Model, Step, StepKind, Var, VarId,
+    expr::JobField,
+    step::{Assignment, Start, Target},
+};
+
+/// What a function's steps read.
+#[derive(Debug, Default)]
+pub(super) struct Usage {
+    /// Of each row variable, the columns.
+    columns: Vec<BTreeSet<String>>,
+    /// The `as:` names of queued calls whose job id is used.
+    pub job_ids: BTreeSet<String>,
+    /// Whether a call is queued.
+    pub queues: bool,
+    /// Whether `$job` is used, beyond its id.
+    pub job_context: bool,
+}
+
+impl Usage {
+    /// Looks through the steps, not into their callbacks.
+    pub(super) fn of(model: &Model, vars: &[Var], steps: &[Step]) -> Self {
+        let mut usage = Self { columns: vec![BTreeSet::new(); vars.len()], ..Self::default() };
+        for step in steps {
+            usage.step(model, vars, step);
+        }
+        usage
+    }
+
+    /// Adds a column that is read outside of the steps.
+    pub(super) fn read(&mut self, var: VarId, column: &str) {
+        if let Some(columns) = self.columns.get_mut(var.0) {
+            columns.insert(column.to_owned());
+        }
+    }
+
+    /// Whether the variable is read at all.
+    pub(super) fn reads(&self, var: VarId) -> bool {
+        self.columns.get(var.0).is_some_and(|columns| !columns.is_empty())
+    }
+
+    /// Whether it is read beyond what never changes.
+    pub(super) fn reads_values(&self, entity: &Entity, var: VarId) -> bool {
+        let pk = ident(&entity.pk());
+        self.columns.get(var.0).is_some_and(|columns| columns.iter().any(|column| *column != pk && column != "id"))
+    }
+
+    /// The columns to fetch for a variable, in the table's order, each behind `alias`.
+    pub(super) fn fetched(&self, entity: &Entity, var: VarId, alias: &str) -> Vec<String> {
+        let Some(used) = self.columns.get(var.0) else { return Vec::new() };
+        let pk = ident(&entity.pk());
+        let fields = entity.fields.iter().map(|field| ident(&field.column));
+        let order: Vec<String> =
+            [pk, "id".into(), "identifier".into(), "tenant_id".into()].into_iter().chain(fields).collect();
+        let place = |column: &String| order.iter().position(|known| known == column).unwrap_or(usize::MAX);
+        let mut columns: Vec<&String> = used.iter().collect();
+        columns.sort_by_key(|column| (place(column), *column));
+        columns.into_iter().map(|column| format!("{alias}.{column}")).collect()
+    }
+
+    fn step(&mut self, model: &Model, vars: &[Var], step: &Step) {
+        match &step.kind {
+            StepKind::Validate { condition, .. } => self.expr(model, vars, condition),
+            StepKind::Insert { values, .. } => self.assignments(model, vars, values),
+            StepKind::Update { set, target, .. } => {
+                self.assignments(model, vars, set);
+                self.target(model, vars, target);
+            }
+            StepKind::Delete { target, .. } => self.target(model, vars, target),
+            StepKind::If { condition, then, otherwise } => {
+                self.expr(model, vars, condition);
+                for step in then.iter().chain(otherwise) {
+                    self.step(model, vars, step);
+                }
+            }
+            StepKind::Reject { .. } => {}
+            StepKind::CallService(call) => self.call(model, vars, call),
+        }
+    }
+
+    fn assignments(&mut self, model: &Model, vars: &[Var], assignments: &[Assignment]) {
+        for assignment in assignments {
+            self.expr(model, vars, &assignment.value);
+        }
+    }
+
+    fn target(&mut self, model: &Model, vars: &[Var], target: &Target) {
+        match target {
+            Target::Row(var) => self.key(model, vars, *var),
+            Target::Where(condition) => self.expr(model, vars, condition),
+        }
+    }
+
+    fn call(&mut self, model: &Model, vars: &[Var], call: &CallService) {
+        self.queues = true;
+        for (_, value) in &call.input {
+            self.expr(model, vars, value);
+        }
+        for value in call.correlation.iter().chain(&call.idempotency_key) {
+            self.expr(model, vars, value);
+        }
+        if let Start::At(time) = &call.start {
+            self.expr(model, vars, time);
+        }
+        if let Some(var) = call.row {
+            self.key(model, vars, var);
+            self.read(var, "id");
+        }
+    }
+
+    fn key(&mut self, model: &Model, vars: &[Var], var: VarId) {
+        if let Some(row) = vars.get(var.0) {
+            let pk = ident(&model.entity(row.entity).pk());
+            self.read(var, &pk);
+        }
+    }
+
+    fn expr(&mut self, model: &Model, vars: &[Var], expr: &Expr) {
+        match &expr.kind {
+            ExprKind::VarColumn { var, column } => {
+                let Some(row) = vars.get(var.0) else { return };
+                self.read(*var, &column_name(model.entity(row.entity), *column));
+            }
+            ExprKind::Row(var) => {
+                // Where it leaves the database it is the public id.
+                self.key(model, vars, *var);
+                self.read(*var, "id");
+            }
+            ExprKind::JobId(bind) => {
+                self.job_ids.insert(bind.clone());
+            }
+            ExprKind::Job(field) if *field != JobField::Id => self.job_context = true,
+            _ => {}
+        }
+        expr.children(&mut |child| self.expr(model, vars, child));
+    }
+}

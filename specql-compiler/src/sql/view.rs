@@ -1,0 +1,71 @@
+//! An entity's read view: each live row as its public id and one JSON document.
+
+use super::{
+    object::{Object, ObjectKind},
+    quote::{ident, literal, qualified},
+    types::is_text_in_json,
+    writer::indented,
+};
+use crate::model::{Entity, Field, FieldType, Model};
+use specql_registry::ValueType;
+
+/// PostgreSQL takes at most 100 arguments in a call; a pair is two.
+const PAIRS_IN_A_CALL: usize = 40;
+
+/// `v_order (id, data)`.
+pub(super) fn view(model: &Model, entity: &Entity) -> Object {
+    let name = qualified(&entity.schema, &entity.view());
+    let mut pairs = vec![("id".to_owned(), "t.id".to_owned())];
+    pairs.extend(entity.fields.iter().map(|field| (field.name.clone(), public_value(model, field))));
+    pairs.extend(["created_at", "updated_at"].map(|column| (column.to_owned(), format!("t.{column}"))));
+
+    // The caller's own rights decide about tenants; the policies stand on the table.
+    let (tenant, options) =
+        if entity.multi_tenant { ("    t.tenant_id,\n", " WITH (security_invoker = true)") } else { ("", "") };
+    let create = format!(
+        "CREATE VIEW {name}{options} AS\nSELECT\n    t.id,\n{tenant}{} AS data\nFROM {} AS t\nWHERE t.deleted_at IS NULL",
+        indented(&json_object(&pairs)),
+        qualified(&entity.schema, &entity.table()),
+    );
+    let comment = format!("Live rows of {} as JSON", entity.name);
+    Object::made_by(
+        ObjectKind::View,
+        name.clone(),
+        entity.origin.to_string(),
+        vec![create, format!("COMMENT ON VIEW {name} IS {}", literal(&comment))],
+    )
+}
+
+/// A JSON object of names and values, a pair a line.
+pub(super) fn json_object(pairs: &[(String, String)]) -> String {
+    if pairs.is_empty() {
+        return "'{}'::jsonb".to_owned();
+    }
+    let calls: Vec<String> = pairs
+        .chunks(PAIRS_IN_A_CALL)
+        .map(|chunk| {
+            let lines: Vec<String> =
+                chunk.iter().map(|(name, value)| indented(&format!("{}, {value}", literal(name)))).collect();
+            format!("jsonb_build_object(\n{}\n)", lines.join(",\n"))
+        })
+        .collect();
+    calls.join(" || ")
+}
+
+/// A field's value as it leaves the database.
+fn public_value(model: &Model, field: &Field) -> String {
+    let column = format!("t.{}", ident(&field.column));
+    match &field.ty {
+        FieldType::Ref { target, .. } => {
+            let target = model.entity(*target);
+            format!(
+                "(SELECT r.id FROM {} AS r WHERE r.{} = {column})",
+                qualified(&target.schema, &target.table()),
+                ident(&target.pk()),
+            )
+        }
+        FieldType::Value(ValueType::List(item)) if is_text_in_json(item) => format!("{column}::text[]"),
+        FieldType::Value(ty) if is_text_in_json(ty) => format!("{column}::text"),
+        FieldType::Value(_) => column,
+    }
+}
