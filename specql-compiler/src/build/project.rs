@@ -1,0 +1,133 @@
+//! A project on disk, compiled: what `build.rs`, the macro and the command line have in common.
+
+use std::{io, path::Path};
+
+use super::{
+    files::{ProjectLock, apply},
+    load::{Layout, load_layout},
+    watch,
+};
+use crate::{
+    Compilation, compile,
+    diagnostics::{Diagnostic, render, render_line},
+    migrations::{self, FileName, History, Mode},
+    rust::{self, ProjectParts},
+    source::Sources,
+    sql::{self, Schema},
+};
+
+/// A project that was read and compiled, with what its migrations should become.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// Where its parts are.
+    pub layout: Layout,
+    /// Its files.
+    pub sources: Sources,
+    /// What they mean.
+    pub compilation: Compilation,
+    /// The database they ask for; `None` where the compilation has errors.
+    pub schema: Option<Schema>,
+    /// Its migrations, and what to change in their folder.
+    pub history: History,
+}
+
+impl Project {
+    /// Reads and compiles the project in `root`. Writes nothing.
+    ///
+    /// # Errors
+    /// When a file cannot be read; the message names it. What is wrong *in* the files is in [`Project::diagnostics`].
+    pub fn read(root: &Path, mode: &Mode) -> io::Result<Self> {
+        let layout = Layout::of(root)?;
+        let sources = load_layout(&layout)?;
+        let compilation = compile(&sources);
+        let schema = (!compilation.has_errors()).then(|| sql::schema(&compilation.model));
+        let folder = layout.display(&layout.root.join(&layout.migrations));
+        let history = migrations::history(&sources, &folder, schema.as_ref(), mode);
+        Ok(Self { layout, sources, compilation, schema, history })
+    }
+
+    /// Reads and compiles the project in `root`, and brings its migrations folder up to date where `mode` allows it.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; the message names it.
+    pub fn update(root: &Path, mode: &Mode) -> io::Result<Self> {
+        let _lock = if *mode == Mode::Write { Some(ProjectLock::acquire(root)?) } else { None };
+        Self::update_locked(root, mode)
+    }
+
+    fn update_locked(root: &Path, mode: &Mode) -> io::Result<Self> {
+        let project = Self::read(root, mode)?;
+        if !project.history.edits.is_empty() {
+            apply(root, &project.history.edits, watch::newest(&project.layout)?)?;
+        }
+        Ok(project)
+    }
+
+    /// Brings the migrations up to date and seals the open one, under `name` where one is given. `Err` within: why
+    /// there is nothing to seal.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; the message names it.
+    pub fn seal(root: &Path, name: Option<&str>) -> io::Result<Result<FileName, SealError>> {
+        let _lock = ProjectLock::acquire(root)?;
+        let built = Self::update_locked(root, &Mode::Write)?;
+        let Some(schema) = built.schema.as_ref().filter(|_| !built.has_errors()) else {
+            return Ok(Err(SealError::Broken(Box::new(built))));
+        };
+        // Read again: the build may just have written the files.
+        let sources = load_layout(&built.layout)?;
+        let folder = built.layout.display(&root.join(&built.layout.migrations));
+        match migrations::seal(&sources, &folder, schema, name) {
+            Ok((file, edits)) => {
+                apply(root, &edits, watch::newest(&built.layout)?)?;
+                Ok(Ok(file))
+            }
+            Err(reason) => Ok(Err(SealError::Refused(reason))),
+        }
+    }
+
+    /// All there is to say, the compiler's first.
+    pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.compilation.diagnostics.iter().chain(&self.history.diagnostics)
+    }
+
+    /// Whether the build must stop.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics().any(Diagnostic::is_error)
+    }
+
+    /// The errors, each with its excerpt.
+    #[must_use]
+    pub fn errors(&self) -> Vec<String> {
+        self.diagnostics()
+            .filter(|diagnostic| diagnostic.is_error())
+            .map(|diagnostic| render(diagnostic, &self.sources, false))
+            .collect()
+    }
+
+    /// The warnings, a line each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.diagnostics()
+            .filter(|diagnostic| !diagnostic.is_error())
+            .map(|diagnostic| render_line(diagnostic, &self.sources))
+            .collect()
+    }
+
+    /// The generated Rust of the package of that name.
+    #[must_use]
+    pub fn rust(&self, package: &str) -> String {
+        let parts = ProjectParts { name: package.to_owned(), migrations: self.history.migrations.clone() };
+        rust::emit(&self.compilation.model, &parts)
+    }
+}
+
+/// Why nothing was sealed.
+#[derive(Debug)]
+pub enum SealError {
+    /// The project has errors.
+    Broken(Box<Project>),
+    /// A sentence.
+    Refused(String),
+}
