@@ -1,3 +1,26 @@
 //! The protocol of `jobs`: all SQL of the worker and the client.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `client` | what clients ask: enqueue, a job's outcome, actions |
+//! | [`link`] | a connection of one's own, with a limit on every call |
+//! | [`error`] | why a call did not work, and whether it may have taken effect |
+//! | [`lease`] | claim, heartbeat, release |
+//! | [`finish`] | complete and fail |
+//! | [`upkeep`] | rescue, promote, waiting callbacks, maintenance |
+//! | [`registration`] | operations and workers make themselves known |
+//! | [`notify`] | LISTEN, re-established for ever |
+//!
+//! Each call is one statement: it holds no lock and no transaction once it has returned.
 
 pub(crate) mod client;
+pub mod error;
+pub mod finish;
+pub mod lease;
+pub mod link;
+pub mod notify;
+pub mod registration;
+pub mod upkeep;
+
+pub use error::QueueError;
+pub use link::Link;

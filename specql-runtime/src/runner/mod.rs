@@ -104,6 +104,21 @@ pub struct Failure {
     pub usage: serde_json::Value,
 }
 
+impl Failure {
+    /// A failure without further advice.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self { class, message: message.into(), retry_after: None, retry: None, usage: serde_json::json!({}) }
+    }
+
+    /// The same, not to be tried again before `wait` is over.
+    #[must_use]
+    pub const fn retry_after(mut self, wait: std::time::Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+}
+
+pub mod handler;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod redact;

@@ -1,5 +1,179 @@
 //! The worker: claims jobs, runs them, completes them, renews leases, rescues and stops.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`builder`] | what a worker is told before it starts |
+//! | `catalog` | which operations of its own registry it serves, and with what |
+//! | `fetcher` | claims as many jobs as there is room for |
+//! | `lanes` | where claimed jobs wait for a slot, and run |
+//! | `executor` | one job: check, plan, execute, judge |
+//! | `retry` | what follows a failed attempt |
+//! | `finisher` | writes how jobs ended, in batches |
+//! | `heartbeat`, `contact`, `lease` | leases: renewed, believed, lost |
+//! | `keeper` | what any worker does for all |
+//! | `listener` | wake-ups and cancels |
+//! | [`signals`] | SIGTERM and ctrl-c |
+//!
+//! A worker has seven connections of its own and takes none from the application's pool.
+
+pub mod builder;
+mod catalog;
+mod contact;
+mod error;
+mod executor;
+mod fetcher;
+mod finisher;
+mod heartbeat;
+mod jitter;
+mod keeper;
+mod lanes;
+mod lease;
+mod listener;
+mod retry;
+mod shared;
+pub mod signals;
+mod text;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{Mutex, Notify, mpsc},
+    task::JoinSet,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+pub use builder::WorkerBuilder;
+pub use error::StartError;
+pub use signals::Interrupted;
+
+use self::{catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop, shared::Shared};
+use crate::{
+    Database,
+    queue::{Link, notify::Signals},
+    runner::Settings,
+};
+
+/// Limit of a claim, a completion, an upkeep call.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// Limit of a heartbeat: several must fit in before the worker fences itself.
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
+/// Results that may wait to be written before no more jobs are run.
+const UNWRITTEN: usize = 4_096;
+/// How long stopped jobs may take to end, and results to be written, at shutdown.
+const LAST_GRACE: Duration = Duration::from_secs(10);
 
 /// A running worker.
-#[derive(Debug)]
-pub struct Worker {}
+///
+/// Dropping it is like killing the process: its jobs are rescued by another worker. End it with [`Worker::shutdown`].
+#[must_use = "dropping a worker kills it"]
+pub struct Worker {
+    shared: Arc<Shared>,
+    shutdown_timeout: Duration,
+    /// Claims jobs; ends by itself when the worker stops.
+    fetcher: JoinSet<()>,
+    /// Write results, renew leases, keep house: run until they are dropped.
+    keepers: JoinSet<()>,
+    /// For the last call.
+    link: Link,
+    /// Keeps an embedded server alive.
+    _database: Database,
+}
+
+impl Worker {
+    /// A worker on `database`, still to be started.
+    pub fn builder(database: &Database) -> WorkerBuilder {
+        WorkerBuilder::new(database)
+    }
+
+    /// The id of this start of the worker, as in `jobs.v_worker`.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.shared.worker
+    }
+
+    fn spawn(builder: &WorkerBuilder, worker: Uuid, catalog: Catalog, settings: Arc<Settings>, link: Link) -> Self {
+        let options = builder.database.pool().connect_options();
+        let (finished, inbox) = mpsc::channel(UNWRITTEN);
+        let inbox = Arc::new(Mutex::new(inbox));
+        let shared = Arc::new(Shared {
+            worker,
+            catalog,
+            leases: Leases::default(),
+            contact: Contact::new(),
+            lanes: Lanes::new(builder.concurrency),
+            settings,
+            finished,
+            wake: Notify::new(),
+            stopping: CancellationToken::new(),
+        });
+        let (mut fetcher, mut keepers) = (JoinSet::new(), JoinSet::new());
+        for _ in 0..2 {
+            let link = Link::new(&options, "finish", CALL_LIMIT);
+            keepers.spawn(finisher::run(Arc::clone(&shared), Arc::clone(&inbox), link));
+        }
+        keepers.spawn(heartbeat::run(Arc::clone(&shared), Link::new(&options, "heartbeat", HEARTBEAT_LIMIT)));
+        keepers.spawn(keeper::run(Arc::clone(&shared), Link::new(&options, "upkeep", CALL_LIMIT)));
+        keepers.spawn(listener::run(Arc::clone(&shared), Signals::new(&options)));
+        if !shared.catalog.codes().is_empty() {
+            fetcher.spawn(fetcher::run(Arc::clone(&shared), Link::new(&options, "claim", CALL_LIMIT)));
+        }
+        Self {
+            shared,
+            shutdown_timeout: builder.shutdown_timeout,
+            fetcher,
+            keepers,
+            link,
+            _database: builder.database.clone(),
+        }
+    }
+
+    /// Stops: claims no more, waits for running jobs up to the shutdown timeout, stops the rest and gives back what
+    /// may be repeated without counting an attempt. A call that may have had its effect is recorded as what it is.
+    pub async fn shutdown(mut self) {
+        tracing::info!(worker = %self.shared.worker, "worker stops");
+        self.shared.stopping.cancel();
+        while self.fetcher.join_next().await.is_some() {}
+        if timeout(self.shutdown_timeout, self.drained()).await.is_err() {
+            tracing::warn!(
+                jobs = self.shared.leases.all().len(),
+                "jobs still run after {:?}; they are stopped",
+                self.shutdown_timeout
+            );
+            self.shared.leases.stop_all(Stop::Shutdown);
+            if timeout(LAST_GRACE, self.drained()).await.is_err() {
+                tracing::error!("jobs did not stop; another worker will rescue them");
+            }
+        }
+        // Not before: heartbeats go on until the last result is written.
+        self.keepers.shutdown().await;
+        if let Err(error) = self.link.unregister_worker(self.shared.worker).await {
+            tracing::warn!("the worker could not take itself off the list: {}", error.describe());
+        }
+    }
+
+    /// Ends when no job runs and every result is written.
+    async fn drained(&self) {
+        loop {
+            if self.shared.lanes.is_idle() && self.shared.leases.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // After a shutdown there is nothing left to stop. Without one the lanes must not run on without heartbeats.
+        self.shared.stopping.cancel();
+        self.shared.leases.stop_all(Stop::LeaseLost);
+    }
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("id", &self.shared.worker).finish_non_exhaustive()
+    }
+}

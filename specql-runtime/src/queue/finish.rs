@@ -1,0 +1,78 @@
+//! Complete and fail: the end of an attempt.
+
+use serde_json::Value;
+use sqlx::query_as;
+use uuid::Uuid;
+
+use super::{Link, QueueError};
+
+/// What became of one job of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The job.
+    pub pk: i64,
+    /// `completed`, `retrying`, `failed`, `cancelled`, `callback_waiting`, or `fenced`: the lease was another's by then.
+    pub result: String,
+}
+
+/// Jobs whose call succeeded, column by column.
+#[derive(Debug, Default)]
+#[allow(missing_docs)] // the columns of `jobs.complete`
+pub struct Completions {
+    pub pks: Vec<i64>,
+    pub epochs: Vec<i32>,
+    pub outputs: Vec<Value>,
+    pub usages: Vec<Value>,
+}
+
+/// Attempts that failed, column by column.
+#[derive(Debug, Default)]
+#[allow(missing_docs)] // the columns of `jobs.fail`
+pub struct Failures {
+    pub pks: Vec<i64>,
+    pub epochs: Vec<i32>,
+    pub classes: Vec<&'static str>,
+    pub messages: Vec<String>,
+    /// Milliseconds until the next attempt; `None`: there is none.
+    pub retry_in_ms: Vec<Option<i64>>,
+    /// Whether the attempt is used up.
+    pub counted: Vec<bool>,
+    pub usages: Vec<Value>,
+}
+
+impl Link {
+    /// Records successes and runs their callbacks, in one transaction.
+    ///
+    /// # Errors
+    /// [`QueueError`]; nothing of the batch is written then, unless the outcome is unknown.
+    pub async fn complete(&mut self, worker: Uuid, batch: &Completions) -> Result<Vec<Written>, QueueError> {
+        let query = query_as("SELECT pk_job_run, result FROM jobs.complete($1, $2, $3, $4, $5)")
+            .bind(worker)
+            .bind(&batch.pks)
+            .bind(&batch.epochs)
+            .bind(&batch.outputs)
+            .bind(&batch.usages);
+        self.rows("jobs.complete", query).await.map(written)
+    }
+
+    /// Records failures: each is queued again, or ends its job and runs its callback.
+    ///
+    /// # Errors
+    /// [`QueueError`]; nothing of the batch is written then, unless the outcome is unknown.
+    pub async fn fail(&mut self, worker: Uuid, batch: &Failures) -> Result<Vec<Written>, QueueError> {
+        let query = query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, $8)")
+            .bind(worker)
+            .bind(&batch.pks)
+            .bind(&batch.epochs)
+            .bind(&batch.classes)
+            .bind(&batch.messages)
+            .bind(&batch.retry_in_ms)
+            .bind(&batch.counted)
+            .bind(&batch.usages);
+        self.rows("jobs.fail", query).await.map(written)
+    }
+}
+
+fn written(rows: Vec<(i64, String)>) -> Vec<Written> {
+    rows.into_iter().map(|(pk, result)| Written { pk, result }).collect()
+}

@@ -1,0 +1,103 @@
+//! Claim, heartbeat and release: a job's lease.
+
+use serde_json::Value;
+use sqlx::{FromRow, Row, postgres::PgRow, query_as};
+use uuid::Uuid;
+
+use super::{Link, QueueError};
+
+/// A job that this worker may run, as the row has it. What runs is decided by the worker's own registry.
+#[derive(Clone, Debug)]
+pub struct ClaimedJob {
+    /// Key of the job's rows.
+    pub pk: i64,
+    /// Rises with every claim; every write about the job compares it.
+    pub epoch: i32,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// The job's id.
+    pub id: Uuid,
+    /// The operation, by the database's code for it.
+    pub operation_code: i32,
+    /// The input as it was queued.
+    pub input: Value,
+    /// The tenant in whose name it was queued.
+    pub tenant_id: Option<Uuid>,
+    /// Groups jobs for people.
+    pub correlation_id: Option<String>,
+    /// Attempts in all.
+    pub max_attempts: u32,
+    /// Seconds before the attempt is given up.
+    pub timeout_seconds: u32,
+    /// What the policy was when it was queued.
+    pub policy_hash: Option<String>,
+}
+
+impl<'r> FromRow<'r, PgRow> for ClaimedJob {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        let natural = |value: i32| u32::try_from(value).unwrap_or(0);
+        Ok(Self {
+            pk: row.try_get(0)?,
+            epoch: row.try_get(1)?,
+            attempt: natural(row.try_get(2)?),
+            id: row.try_get(3)?,
+            operation_code: row.try_get(4)?,
+            input: row.try_get(5)?,
+            tenant_id: row.try_get(6)?,
+            correlation_id: row.try_get(7)?,
+            max_attempts: natural(row.try_get(8)?),
+            timeout_seconds: natural(row.try_get(9)?),
+            policy_hash: row.try_get(10)?,
+        })
+    }
+}
+
+impl Link {
+    /// Takes up to `limit` due jobs of the given operations. `full_scan`: from the head of the index.
+    ///
+    /// # Errors
+    /// [`QueueError`]; after an unknown outcome the leases, if made, are this worker's all the same.
+    pub async fn claim(
+        &mut self,
+        worker: Uuid,
+        operations: &[i32],
+        limit: usize,
+        full_scan: bool,
+    ) -> Result<Vec<ClaimedJob>, QueueError> {
+        let query = query_as(
+            "SELECT pk_job_run, epoch, attempt, id, operation_code, input_data, tenant_id, correlation_id, \
+             max_attempts, timeout_seconds, policy_hash FROM jobs.claim($1, $2, $3, $4)",
+        )
+        .bind(worker)
+        .bind(operations)
+        .bind(i32::try_from(limit).unwrap_or(i32::MAX))
+        .bind(full_scan);
+        self.rows("jobs.claim", query).await
+    }
+
+    /// Renews this worker's leases. Answers those that it still holds, and whether each is to be cancelled.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn heartbeat(
+        &mut self,
+        worker: Uuid,
+        pks: &[i64],
+        epochs: &[i32],
+    ) -> Result<Vec<(i64, bool)>, QueueError> {
+        let query = query_as("SELECT pk_job_run, cancel_requested FROM jobs.heartbeat($1, $2, $3)")
+            .bind(worker)
+            .bind(pks)
+            .bind(epochs);
+        self.rows("jobs.heartbeat", query).await
+    }
+
+    /// Gives jobs back that were not started. No attempt is counted.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn release(&mut self, worker: Uuid, pks: &[i64], epochs: &[i32]) -> Result<i32, QueueError> {
+        let query = query_as("SELECT jobs.release($1, $2, $3)").bind(worker).bind(pks).bind(epochs);
+        self.value("jobs.release", query).await
+    }
+}

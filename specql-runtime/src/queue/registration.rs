@@ -1,0 +1,89 @@
+//! Operations and workers make themselves known.
+
+use serde_json::{Value, json};
+use specql_registry::{
+    Registry,
+    service::{Configuration, policy_hash},
+};
+use sqlx::{query, query_as};
+use uuid::Uuid;
+
+use super::{Link, QueueError};
+
+/// What `jobs.register_operations` is told of a registry: one object for each operation that `environment` configures.
+///
+/// Configuration and policy are a record for people. No worker reads them back.
+#[must_use]
+pub fn operation_records(registry: &Registry, environment: Option<&str>) -> Value {
+    let mut records = Vec::new();
+    for service in registry.services.values() {
+        let Some(configuration) = service.configuration(environment) else { continue };
+        let (runner_config, security_context) = split_policy(configuration);
+        for operation in service.operations.values() {
+            records.push(json!({
+                "service": service.name,
+                "operation": operation.name,
+                "execution_type": service.execution_type.name(),
+                "timeout_seconds": operation.timeout_seconds,
+                "max_attempts": operation.max_attempts,
+                "unique": operation.unique.name(),
+                "idempotent": operation.idempotent,
+                "environment": environment,
+                "policy_hash": policy_hash(configuration, operation),
+                "runner_config": runner_config,
+                "security_context": security_context,
+            }));
+        }
+    }
+    Value::Array(records)
+}
+
+/// Configuration and security policy, apart. Credentials are references in both.
+fn split_policy(configuration: &Configuration) -> (Value, Value) {
+    match configuration {
+        Configuration::Http(http) => {
+            let mut config = serde_json::to_value(http).unwrap_or_default();
+            let policy = config.as_object_mut().and_then(|fields| fields.remove("policy")).unwrap_or_default();
+            (config, policy)
+        }
+        Configuration::Handler => (json!({}), json!({})),
+    }
+}
+
+impl Link {
+    /// Records the operations of [`operation_records`]. Answers the database's code of each.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn register_operations(&mut self, records: &Value) -> Result<Vec<(i32, String, String)>, QueueError> {
+        let query = query_as("SELECT code, service_name, operation FROM jobs.register_operations($1)").bind(records);
+        self.rows("jobs.register_operations", query).await
+    }
+
+    /// Makes a worker known, before its first claim.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn register_worker(
+        &mut self,
+        worker: Uuid,
+        name: &str,
+        version: &str,
+        capabilities: &Value,
+    ) -> Result<(), QueueError> {
+        let query = query("SELECT jobs.register_worker($1, $2, $3, $4)")
+            .bind(worker)
+            .bind(name)
+            .bind(version)
+            .bind(capabilities);
+        self.execute("jobs.register_worker", query).await
+    }
+
+    /// Takes a worker off the list. Jobs it still holds are rescued by others.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn unregister_worker(&mut self, worker: Uuid) -> Result<(), QueueError> {
+        self.execute("jobs.unregister_worker", query("SELECT jobs.unregister_worker($1)").bind(worker)).await
+    }
+}

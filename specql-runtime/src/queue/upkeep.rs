@@ -1,0 +1,50 @@
+//! What any worker does for all: rescue, promotion, waiting callbacks, maintenance.
+
+use chrono::{DateTime, Utc};
+use sqlx::{query, query_as};
+
+use super::{Link, QueueError};
+
+impl Link {
+    /// Takes back the jobs of workers that have not been heard of for 10 s. Answers how many.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn rescue(&mut self) -> Result<i32, QueueError> {
+        self.value("jobs.rescue", query_as("SELECT jobs.rescue()")).await
+    }
+
+    /// Makes scheduled jobs that are due ready. Answers how many.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn promote(&mut self, limit: i32) -> Result<i32, QueueError> {
+        self.value("jobs.promote", query_as("SELECT jobs.promote($1)").bind(limit)).await
+    }
+
+    /// How long until the next scheduled job or waiting callback is due, by the database's clock; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn next_due_in(&mut self) -> Result<Option<chrono::Duration>, QueueError> {
+        let query = query_as("SELECT jobs.next_due(), clock_timestamp()");
+        let rows: Vec<(Option<DateTime<Utc>>, DateTime<Utc>)> = self.rows("jobs.next_due", query).await?;
+        Ok(rows.into_iter().next().and_then(|(due, now)| Some(due? - now)))
+    }
+
+    /// Runs callbacks that wait for a repetition and are due. Answers how many.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn run_callbacks(&mut self, limit: i32) -> Result<i32, QueueError> {
+        self.value("jobs.run_callbacks", query_as("SELECT jobs.run_callbacks($1)").bind(limit)).await
+    }
+
+    /// Keeps partitions ahead and clears the rows of dead workers.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn maintain(&mut self) -> Result<(), QueueError> {
+        self.execute("jobs.maintain", query("SELECT jobs.maintain()")).await
+    }
+}

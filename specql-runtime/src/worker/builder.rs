@@ -1,0 +1,140 @@
+//! What a worker is told before it starts.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use specql_registry::{ExecutionType, Registry};
+use uuid::Uuid;
+
+use super::{
+    StartError, Worker,
+    catalog::{self, Catalog, Runners},
+};
+use crate::{
+    Database,
+    client::Operation,
+    queue::{Link, registration::operation_records},
+    runner::{
+        Runner, Settings,
+        handler::{Handler, HandlerRunner},
+    },
+};
+
+/// Jobs at a time, where nothing is said. Most jobs wait for somebody else's answer.
+const CONCURRENCY: usize = 100;
+/// How long [`Worker::shutdown`] waits for running jobs, where nothing is said.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Limit of each call to the database.
+const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Makes a [`Worker`].
+#[must_use = "a worker does nothing until it is started"]
+pub struct WorkerBuilder {
+    pub(super) database: Database,
+    environment: Option<String>,
+    settings: HashMap<String, String>,
+    pub(super) concurrency: usize,
+    pub(super) shutdown_timeout: Duration,
+    runners: Runners,
+}
+
+impl WorkerBuilder {
+    pub(super) fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            environment: std::env::var("SPECQL_ENV").ok().filter(|name| !name.is_empty()),
+            settings: HashMap::new(),
+            concurrency: CONCURRENCY,
+            shutdown_timeout: SHUTDOWN_TIMEOUT,
+            runners: Runners::default(),
+        }
+    }
+
+    /// The environment whose configuration is used, instead of `SPECQL_ENV`. Without either it is production.
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// Gives the value of an `{env: NAME}` reference, instead of the process environment.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.settings.insert(name.into(), value.into());
+        self
+    }
+
+    /// Jobs at a time.
+    pub const fn concurrency(mut self, jobs: usize) -> Self {
+        self.concurrency = jobs;
+        self
+    }
+
+    /// How long [`Worker::shutdown`] waits for running jobs before it stops them.
+    pub const fn shutdown_timeout(mut self, limit: Duration) -> Self {
+        self.shutdown_timeout = limit;
+        self
+    }
+
+    /// Serves operation `O` with a function:
+    ///
+    /// ```ignore
+    /// Worker::builder(&db).handle::<services::pdf::Render>(|input, job| async move {
+    ///     let pages = render(&input.template).await?;
+    ///     Ok::<_, RenderError>(services::pdf::RenderOutput { pages })
+    /// })
+    /// ```
+    ///
+    /// The input is checked before the function is called. What an error means for the job: [`Handler`].
+    pub fn handle<O: Operation>(mut self, handler: impl Handler<O>) -> Self {
+        let runner: Arc<dyn Runner> = Arc::new(HandlerRunner::<O, _>::new(handler));
+        self.runners.handlers.insert((O::SERVICE, O::OPERATION), runner);
+        self
+    }
+
+    /// Serves all operations of an execution type, instead of the built-in runner.
+    pub fn runner(mut self, execution_type: ExecutionType, runner: impl Runner + 'static) -> Self {
+        self.runners.by_type.insert(execution_type, Arc::new(runner));
+        self
+    }
+
+    /// Checks the registry, makes the worker known to the database, and starts it.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(self) -> Result<Worker, StartError> {
+        if self.concurrency == 0 {
+            return Err(StartError::NoConcurrency);
+        }
+        let registry: Registry =
+            serde_json::from_str(self.database.project().registry).map_err(StartError::Registry)?;
+        let environment = self.environment.as_deref();
+        let (served, unserved) = catalog::resolve(&registry, environment, &self.runners)?;
+        if !unserved.is_empty() {
+            tracing::info!(
+                operations = unserved.join(", "),
+                "no handler or runner here for these; their jobs wait for another worker"
+            );
+        }
+        let worker = Uuid::new_v4();
+        let mut link = Link::new(&self.database.pool().connect_options(), "worker", CALL_LIMIT);
+        let codes = link.register_operations(&operation_records(&registry, environment)).await?;
+        let catalog = Catalog::new(served, codes)?;
+        let capabilities = serde_json::json!({
+            "operations": catalog.names(),
+            "environment": environment,
+            "concurrency": self.concurrency,
+        });
+        let project = self.database.project();
+        link.register_worker(worker, project.name, env!("CARGO_PKG_VERSION"), &capabilities).await?;
+        tracing::info!(%worker, operations = catalog.names().join(", "), "worker started");
+        let settings = Arc::new(Settings::new(self.settings.clone()));
+        Ok(Worker::spawn(&self, worker, catalog, settings, link))
+    }
+}
+
+impl std::fmt::Debug for WorkerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerBuilder")
+            .field("environment", &self.environment)
+            .field("concurrency", &self.concurrency)
+            .finish_non_exhaustive()
+    }
+}

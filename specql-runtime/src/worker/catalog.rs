@@ -1,0 +1,133 @@
+//! What this worker serves: the operations of its own registry that it has a runner for.
+
+use std::{collections::HashMap, sync::Arc};
+
+use specql_registry::{
+    ExecutionType, Operation, Registry, Service,
+    service::{Call, Configuration, policy_hash},
+};
+
+use super::StartError;
+use crate::runner::Runner;
+
+/// An operation with everything that a job of it needs. Nothing in it comes from a job's row.
+pub(crate) struct Served {
+    pub(crate) service: Arc<Service>,
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) operation: Operation,
+    pub(crate) policy_hash: String,
+    pub(crate) runner: Arc<dyn Runner>,
+}
+
+/// The runners that a worker was given.
+#[derive(Default)]
+pub(crate) struct Runners {
+    /// By execution type.
+    pub(crate) by_type: HashMap<ExecutionType, Arc<dyn Runner>>,
+    /// Handlers, by service and operation. They come first.
+    pub(crate) handlers: HashMap<(&'static str, &'static str), Arc<dyn Runner>>,
+}
+
+impl Runners {
+    fn runner_for(&self, service: &Service, operation: &Operation) -> Option<Arc<dyn Runner>> {
+        if let Some(handler) = self.handlers.get(&(service.name.as_str(), operation.name.as_str())) {
+            return Some(Arc::clone(handler));
+        }
+        match operation.call {
+            Call::Handler => None,
+            Call::Http(_) => self.by_type.get(&service.execution_type).cloned(),
+        }
+    }
+}
+
+/// All operations that this worker serves, by the database's codes.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    by_code: HashMap<i32, Arc<Served>>,
+    codes: Vec<i32>,
+}
+
+impl Catalog {
+    pub(crate) fn get(&self, code: i32) -> Option<&Arc<Served>> {
+        self.by_code.get(&code)
+    }
+
+    /// What may be claimed.
+    pub(crate) fn codes(&self) -> &[i32] {
+        &self.codes
+    }
+
+    /// `service.operation` of everything served, in order.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.codes
+            .iter()
+            .filter_map(|code| self.by_code.get(code))
+            .map(|served| format!("{}.{}", served.service.name, served.operation.name))
+            .collect()
+    }
+
+    /// Takes up what was [`resolve`]d, under the codes that the database gave.
+    pub(crate) fn new(served: Vec<Served>, codes: Vec<(i32, String, String)>) -> Result<Self, StartError> {
+        let mut code_of: HashMap<(String, String), i32> =
+            codes.into_iter().map(|(code, service, operation)| ((service, operation), code)).collect();
+        let mut catalog = Self::default();
+        for one in served {
+            let name = (one.service.name.clone(), one.operation.name.clone());
+            let code = code_of.remove(&name).ok_or(StartError::Unregistered { service: name.0, operation: name.1 })?;
+            catalog.codes.push(code);
+            catalog.by_code.insert(code, Arc::new(one));
+        }
+        Ok(catalog)
+    }
+}
+
+/// Checks the registry in `environment` and finds each operation's runner. Also answers the operations without one.
+pub(crate) fn resolve(
+    registry: &Registry,
+    environment: Option<&str>,
+    runners: &Runners,
+) -> Result<(Vec<Served>, Vec<String>), StartError> {
+    for (service, operation) in sorted(runners.handlers.keys()) {
+        if registry.operation(service, operation).is_none() {
+            return Err(StartError::UnknownHandler { service: service.into(), operation: operation.into() });
+        }
+    }
+    let (mut served, mut unserved) = (Vec::new(), Vec::new());
+    for service in registry.services.values() {
+        let Some(configuration) = service.configuration(environment) else {
+            return Err(StartError::UnknownEnvironment {
+                service: service.name.clone(),
+                environment: environment.unwrap_or_default().into(),
+                known: service.environments.keys().cloned().collect::<Vec<_>>().join("`, `"),
+            });
+        };
+        let shared = Arc::new(service.clone());
+        let shared_configuration = Arc::new(configuration.clone());
+        for operation in service.operations.values() {
+            let Some(runner) = runners.runner_for(service, operation) else {
+                unserved.push(format!("{}.{}", service.name, operation.name));
+                continue;
+            };
+            runner
+                .validate(service, configuration)
+                .map_err(|reason| StartError::Refused { service: service.name.clone(), reason })?;
+            served.push(Served {
+                service: Arc::clone(&shared),
+                configuration: Arc::clone(&shared_configuration),
+                policy_hash: policy_hash(configuration, operation),
+                operation: operation.clone(),
+                runner,
+            });
+        }
+    }
+    Ok((served, unserved))
+}
+
+/// In order, so that the same mistake gives the same message each time.
+fn sorted<'a>(
+    names: impl Iterator<Item = &'a (&'static str, &'static str)>,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let mut names: Vec<_> = names.copied().collect();
+    names.sort_unstable();
+    names.into_iter()
+}

@@ -1,0 +1,174 @@
+//! Runs one job: checks it against the worker's own registry, plans it, executes it, and says how it ended.
+
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+use serde_json::{Map, Value};
+use specql_registry::FailureClass;
+
+use super::{
+    catalog::Served,
+    finisher::Ending,
+    lanes::Claimed,
+    lease::Stop,
+    retry::{self, Verdict},
+    shared::Shared,
+    text,
+};
+use crate::runner::{Context, Failure, RunningJob, Success, handler::panicked};
+
+/// How long a runner may take to stop after it was told to, or after its deadline.
+const GRACE: Duration = Duration::from_secs(5);
+/// No job runs longer, whatever its row says.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// Runs a claimed job to its end. Never panics, and never runs on for long after the job's deadline.
+pub(crate) async fn run(shared: &Shared, claimed: &Claimed) -> Ending {
+    let Some(served) = shared.catalog.get(claimed.job.operation_code) else {
+        // The database gave what was not asked for. No row chooses what runs.
+        let failure = Failure::new(FailureClass::PolicyDenied, "this worker does not serve the job's operation");
+        return Ending::Failed { failure, verdict: Verdict { retry_in: None, counted: false } };
+    };
+    if !shared.contact.is_fresh() {
+        // A worker that was paused: its leases may be others' by now, so nothing is started.
+        claimed.lease.stop(Stop::LeaseLost);
+    }
+    if let Some(why) = claimed.lease.stopped() {
+        return before_start(why);
+    }
+    let result = attempt(shared, claimed, served).await;
+    conclude(shared, claimed, served, result)
+}
+
+/// The end of a job that was not started.
+fn before_start(why: Stop) -> Ending {
+    match why {
+        Stop::Cancelled => cancelled(Failure::new(FailureClass::Cancelled, "cancelled before it started"), false),
+        Stop::LeaseLost | Stop::Shutdown => Ending::Released,
+    }
+}
+
+fn cancelled(failure: Failure, counted: bool) -> Ending {
+    Ending::Failed { failure, verdict: Verdict { retry_in: None, counted } }
+}
+
+async fn attempt(shared: &Shared, claimed: &Claimed, served: &Served) -> Result<Success, Failure> {
+    let input = checked_input(served, &claimed.job.input)?;
+    let job = RunningJob {
+        id: claimed.job.id,
+        epoch: claimed.job.epoch,
+        attempt: claimed.job.attempt,
+        tenant_id: claimed.job.tenant_id,
+        service: &served.service,
+        configuration: &served.configuration,
+        operation: &served.operation,
+        input: &input,
+    };
+    // The plan is made from this worker's own registry, always. Where the job was queued under another policy, it is
+    // this one that decides.
+    let plan = served.runner.plan(&job).map_err(|failure| denied_by_newer_policy(failure, claimed, served))?;
+    let timeout = Duration::from_secs(claimed.job.timeout_seconds.max(1).into()).min(LONGEST);
+    let deadline = claimed.at + timeout;
+    let context =
+        Context { cancel: claimed.lease.cancel.clone(), deadline, settings: std::sync::Arc::clone(&shared.settings) };
+    tracing::debug!(service = served.service.name, operation = served.operation.name, "starting");
+    let execution = AssertUnwindSafe(served.runner.execute(plan, &job, &context)).catch_unwind();
+    tokio::select! {
+        biased;
+        result = execution => result.unwrap_or_else(|panic| Err(panicked(&*panic))),
+        () = overdue(&context) => Err(Failure::new(
+            FailureClass::Ambiguous,
+            "the runner did not stop in time and was abandoned; the call may still have its effect",
+        )),
+    }
+}
+
+/// Ends when a runner has had its grace after a cancel, or after its deadline.
+async fn overdue(context: &Context) {
+    let told = async {
+        context.cancel.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        () = told => {}
+        () = tokio::time::sleep_until((context.deadline + GRACE).into()) => {}
+    }
+}
+
+/// The input as an object that fits the operation's schema, with constant defaults filled in.
+fn checked_input(served: &Served, input: &Value) -> Result<Map<String, Value>, Failure> {
+    let Value::Object(input) = input else {
+        return Err(Failure::new(FailureClass::InvalidInput, "the input is not an object"));
+    };
+    served
+        .operation
+        .input
+        .check_input(input)
+        .map_err(|error| Failure::new(FailureClass::InvalidInput, error.to_string()))
+}
+
+/// Says so where a plan was refused that the policy at enqueue may have allowed.
+fn denied_by_newer_policy(failure: Failure, claimed: &Claimed, served: &Served) -> Failure {
+    if failure.class != FailureClass::PolicyDenied
+        || claimed.job.policy_hash.as_deref() == Some(served.policy_hash.as_str())
+    {
+        return failure;
+    }
+    let message = format!("{} (the policy has changed since the job was queued)", failure.message);
+    Failure { message, ..failure }
+}
+
+/// What an attempt's result means for the job.
+fn conclude(shared: &Shared, claimed: &Claimed, served: &Served, result: Result<Success, Failure>) -> Ending {
+    let job = &claimed.job;
+    // Whatever a runner says, no credential that was used goes into a row.
+    let redactor = shared.settings.redactor();
+    let mut failure = match result {
+        // It happened: a cancel that came too late does not undo it.
+        Ok(success) => {
+            let output = text::storable(redactor.value(success.output));
+            return Ending::Completed { output, usage: text::storable(success.usage) };
+        }
+        Err(failure) => failure,
+    };
+    failure.message = text::message(&redactor.text(&failure.message));
+    failure.usage = text::storable(failure.usage);
+    match claimed.lease.stopped() {
+        Some(Stop::Cancelled) => {
+            let sure = matches!(failure.class, FailureClass::NotStarted | FailureClass::Cancelled);
+            let note =
+                if sure { "cancelled" } else { "cancelled; the call was abandoned and may still have its effect" };
+            failure = Failure { class: FailureClass::Cancelled, message: note.into(), ..failure };
+            return cancelled(failure, !sure);
+        }
+        // Told to go, and it is certain or harmless: another worker starts afresh. Anything else must be judged as
+        // what it is, for a call may have been made.
+        Some(Stop::Shutdown | Stop::LeaseLost)
+            if failure.class == FailureClass::NotStarted || served.operation.idempotent =>
+        {
+            return Ending::Released;
+        }
+        _ => {}
+    }
+    let verdict = retry::judge(&failure, &served.operation, job.attempt, job.max_attempts);
+    report(claimed, served, &failure, verdict);
+    Ending::Failed { failure, verdict }
+}
+
+fn report(claimed: &Claimed, served: &Served, failure: &Failure, verdict: Verdict) {
+    let (service, operation) = (&served.service.name, &served.operation.name);
+    let took = Instant::now().duration_since(claimed.at);
+    match verdict.retry_in {
+        Some(wait) => tracing::info!(
+            service, operation, class = %failure.class, ?wait, ?took,
+            "attempt failed and will be repeated: {}", failure.message
+        ),
+        None => tracing::warn!(
+            service, operation, class = %failure.class, ?took,
+            "job failed for good; `jobs.retry` queues it again: {}", failure.message
+        ),
+    }
+}

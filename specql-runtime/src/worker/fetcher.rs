@@ -1,0 +1,176 @@
+//! Claims jobs: as many as there is room for, as soon as there may be any.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    finisher::Ending,
+    jitter::jittered,
+    lanes::{self, Claimed},
+    lease::Lease,
+    shared::Shared,
+};
+use crate::queue::Link;
+
+/// The most that one call claims.
+const LARGEST_CLAIM: usize = 1_000;
+/// Between two scans from the head of the index.
+const FULL_SCAN_EVERY: Duration = Duration::from_secs(1);
+/// The poll of an idle worker.
+const IDLE_POLL: Duration = Duration::from_secs(1);
+/// The longest poll shortly after activity, when a notification may have been skipped.
+const LINGER_POLL: Duration = Duration::from_millis(30);
+/// How long that goes on.
+const LINGER: Duration = Duration::from_millis(500);
+/// While lanes become free one by one, the fetcher waits this long for more of them.
+const GATHER: Duration = Duration::from_millis(1);
+/// Before another attempt when a claim has failed.
+const AFTER_FAILURE: Duration = Duration::from_millis(250);
+
+/// Runs until the worker stops.
+pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
+    let mut pace = Pace::new();
+    while !shared.stopping.is_cancelled() {
+        give_back_stale(&shared).await;
+        if !shared.contact.is_fresh() {
+            pause(&shared, AFTER_FAILURE).await;
+            continue;
+        }
+        let (room, capacity) = shared.lanes.room();
+        if room == 0 {
+            tokio::select! {
+                () = shared.lanes.freed.notified() => {}
+                () = tokio::time::sleep(IDLE_POLL) => {}
+                () = shared.stopping.cancelled() => {}
+            }
+            // A claim for one job costs as much as a claim for many.
+            tokio::time::sleep(GATHER).await;
+            continue;
+        }
+        let asked = room.min(LARGEST_CLAIM);
+        // The leases are no older than this, whatever the answer takes.
+        let at = Instant::now();
+        match link.claim(shared.worker, shared.catalog.codes(), asked, pace.full_scan(at)).await {
+            Ok(jobs) => {
+                let got = jobs.len();
+                let claimed: Vec<Claimed> = jobs
+                    .into_iter()
+                    .map(|job| Claimed { lease: Arc::new(Lease::new(job.pk, job.epoch, job.id)), job, at })
+                    .collect();
+                shared.leases.insert(claimed.iter().map(|claimed| Arc::clone(&claimed.lease)));
+                shared.lanes.accept(&shared, claimed);
+                let wait = pace.after(got);
+                if got == asked {
+                    // There is more. A small claim now would be a waste; a lane becomes free soon.
+                    if shared.lanes.room().0 * 4 < capacity {
+                        tokio::time::sleep(GATHER).await;
+                    }
+                    continue;
+                }
+                tokio::select! {
+                    () = shared.wake.notified() => pace.woken(),
+                    () = tokio::time::sleep(wait) => {}
+                    () = shared.stopping.cancelled() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!("claiming jobs failed and will be repeated: {}", error.describe());
+                pause(&shared, jittered(AFTER_FAILURE)).await;
+            }
+        }
+    }
+    for Claimed { lease, .. } in shared.lanes.take_waiting(true) {
+        lanes::finish(&shared, lease, Ending::Released).await;
+    }
+}
+
+async fn pause(shared: &Shared, duration: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(duration) => {}
+        () = shared.stopping.cancelled() => {}
+    }
+}
+
+/// Jobs claimed ahead that found no lane soon: another worker may have room for them.
+async fn give_back_stale(shared: &Shared) {
+    for Claimed { lease, .. } in shared.lanes.take_waiting(false) {
+        lanes::finish(shared, lease, Ending::Released).await;
+    }
+}
+
+/// When to ask again.
+#[derive(Debug)]
+struct Pace {
+    active_at: Option<Instant>,
+    next: Duration,
+    scan_at: Instant,
+    woken: bool,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { active_at: None, next: Duration::ZERO, scan_at: Instant::now(), woken: true }
+    }
+
+    /// Whether this claim looks from the head of the index: each second, and when there may be a new job.
+    fn full_scan(&mut self, now: Instant) -> bool {
+        if !self.woken && now < self.scan_at {
+            return false;
+        }
+        self.woken = false;
+        self.scan_at = now + FULL_SCAN_EVERY;
+        true
+    }
+
+    /// There may be a new job, anywhere in the order.
+    fn woken(&mut self) {
+        self.woken = true;
+        self.active();
+    }
+
+    fn active(&mut self) {
+        self.active_at = Some(Instant::now());
+        self.next = Duration::from_millis(1);
+    }
+
+    /// How long to wait after a claim that got so many: 1-2-4…30 ms for a while after activity, then a jittered second.
+    fn after(&mut self, got: usize) -> Duration {
+        if got > 0 {
+            self.active();
+        }
+        if self.active_at.is_some_and(|at| at.elapsed() < LINGER) {
+            let wait = self.next;
+            self.next = (wait * 2).min(LINGER_POLL);
+            return wait;
+        }
+        jittered(IDLE_POLL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_come_quickly_after_activity_and_slowly_without() {
+        let mut pace = Pace::new();
+        assert!(pace.after(0) >= IDLE_POLL.mul_f64(0.75));
+        let waits: Vec<u128> = [3, 0, 0, 0, 0, 0, 0].map(|got| pace.after(got).as_millis()).into();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+        pace.active_at = Instant::now().checked_sub(LINGER);
+        assert!(pace.after(0) >= IDLE_POLL.mul_f64(0.75));
+    }
+
+    #[test]
+    fn a_wake_up_scans_from_the_head() {
+        let mut pace = Pace::new();
+        let now = Instant::now();
+        assert!(pace.full_scan(now), "the first claim does");
+        assert!(!pace.full_scan(now));
+        pace.woken();
+        assert!(pace.full_scan(now));
+        assert!(pace.full_scan(now + FULL_SCAN_EVERY));
+    }
+}

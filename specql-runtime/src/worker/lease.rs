@@ -1,0 +1,136 @@
+//! The leases this worker holds, and why a running job must stop.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// One claim of one job: the fence is (`pk`, `epoch`).
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) pk: i64,
+    pub(crate) epoch: i32,
+    pub(crate) id: Uuid,
+    /// Fires when the job must stop.
+    pub(crate) cancel: CancellationToken,
+    why: AtomicU8,
+}
+
+/// Why a job must stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// A user cancelled it.
+    Cancelled = 1,
+    /// The lease is another worker's, or may be by now.
+    LeaseLost = 2,
+    /// The worker itself must go.
+    Shutdown = 3,
+}
+
+impl Lease {
+    pub(crate) fn new(pk: i64, epoch: i32, id: Uuid) -> Self {
+        Self { pk, epoch, id, cancel: CancellationToken::new(), why: AtomicU8::new(0) }
+    }
+
+    /// Stops the job. The first reason stands.
+    pub(crate) fn stop(&self, why: Stop) {
+        let _ = self.why.compare_exchange(0, why as u8, Ordering::AcqRel, Ordering::Acquire);
+        self.cancel.cancel();
+    }
+
+    /// Why the job must stop, where it must.
+    pub(crate) fn stopped(&self) -> Option<Stop> {
+        match self.why.load(Ordering::Acquire) {
+            1 => Some(Stop::Cancelled),
+            2 => Some(Stop::LeaseLost),
+            3 => Some(Stop::Shutdown),
+            _ => None,
+        }
+    }
+}
+
+/// All leases of this worker, from the claim until their end is written.
+#[derive(Debug, Default)]
+pub(crate) struct Leases(Mutex<HashMap<i64, Arc<Lease>>>);
+
+impl Leases {
+    fn held(&self) -> MutexGuard<'_, HashMap<i64, Arc<Lease>>> {
+        // Each change of the map is one call: a panic elsewhere cannot leave it half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, leases: impl Iterator<Item = Arc<Lease>>) {
+        let mut held = self.held();
+        for lease in leases {
+            if let Some(earlier) = held.insert(lease.pk, lease) {
+                // Rescued from us, and claimed by us again: the earlier run is a zombie of our own.
+                earlier.stop(Stop::LeaseLost);
+            }
+        }
+    }
+
+    /// Forgets leases whose end is written, or is another's business.
+    pub(crate) fn remove(&self, fences: impl Iterator<Item = (i64, i32)>) {
+        let mut held = self.held();
+        for (pk, epoch) in fences {
+            if held.get(&pk).is_some_and(|lease| lease.epoch == epoch) {
+                held.remove(&pk);
+            }
+        }
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Lease>> {
+        #[allow(clippy::iter_over_hash_type)] // callers treat it as a set
+        self.held().values().cloned().collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held().is_empty()
+    }
+
+    pub(crate) fn find(&self, id: Uuid) -> Option<Arc<Lease>> {
+        self.held().values().find(|lease| lease.id == id).cloned()
+    }
+
+    pub(crate) fn stop_all(&self, why: Stop) {
+        for lease in self.all() {
+            lease.stop(why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(pk: i64, epoch: i32) -> Arc<Lease> {
+        Arc::new(Lease::new(pk, epoch, Uuid::from_u128(1)))
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_claim_does_not_forget_the_later_one() {
+        let leases = Leases::default();
+        let (earlier, later) = (lease(7, 1), lease(7, 2));
+        leases.insert([earlier.clone()].into_iter());
+        leases.insert([later.clone()].into_iter());
+        leases.remove([(7, 1)].into_iter());
+        assert_eq!(leases.all().len(), 1);
+        assert_eq!(earlier.stopped(), Some(Stop::LeaseLost));
+        assert_eq!(later.stopped(), None);
+    }
+
+    #[test]
+    fn the_first_reason_to_stop_stands() {
+        let lease = lease(7, 1);
+        lease.stop(Stop::Cancelled);
+        lease.stop(Stop::Shutdown);
+        assert_eq!(lease.stopped(), Some(Stop::Cancelled));
+        assert!(lease.cancel.is_cancelled());
+    }
+}

@@ -1,0 +1,27 @@
+//! What the parts of a worker share.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes, lease::Leases};
+use crate::runner::Settings;
+
+/// Shared by the tasks of one worker.
+pub(crate) struct Shared {
+    /// Of this start of the process.
+    pub(crate) worker: Uuid,
+    pub(crate) catalog: Catalog,
+    pub(crate) leases: Leases,
+    pub(crate) contact: Contact,
+    pub(crate) lanes: Lanes,
+    pub(crate) settings: Arc<Settings>,
+    /// To the finisher. Bounded: while results cannot be written, no further jobs are run.
+    pub(crate) finished: mpsc::Sender<Finished>,
+    /// There may be something to claim.
+    pub(crate) wake: Notify,
+    /// No more claims.
+    pub(crate) stopping: CancellationToken,
+}
