@@ -1,0 +1,43 @@
+//! `specql!("dir")`: a folder compiled on the spot.
+
+use std::path::{Path, PathBuf};
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use specql_compiler::{build::Project, migrations::Mode};
+use syn::LitStr;
+
+pub(crate) fn expand(dir: &LitStr) -> TokenStream {
+    let Some(file) = dir.span().unwrap().local_file() else {
+        return super::error("`specql!(\"dir\")` must stand in a source file: its folder is found from there");
+    };
+    match beside(&file, &dir.value()).and_then(|root| compile(&root)) {
+        Ok(code) => code,
+        Err(reason) => super::error(&format!("`specql!({:?})`: {reason}", dir.value())),
+    }
+}
+
+/// The folder, relative to the calling file.
+fn beside(file: &Path, dir: &str) -> Result<PathBuf, String> {
+    let path = file.parent().unwrap_or(Path::new("")).join(dir);
+    // Absolute, for `include_bytes!` resolves its paths in another way than we do.
+    path.canonicalize().map_err(|error| format!("no such folder beside the calling file: {error}"))
+}
+
+fn compile(root: &Path) -> Result<TokenStream, String> {
+    let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
+    // Reading writes nothing; `Write` only says that an open migration is all right.
+    let project = Project::read(root, &Mode::Write).map_err(|error| error.to_string())?;
+    let code: TokenStream =
+        project.rust(&package).parse().map_err(|error| format!("the generated code cannot be read: {error}"))?;
+    let errors = project.errors();
+    let errors = errors.iter().map(|text| super::error(text));
+    // So that Cargo sees an edit of any of them.
+    let files = project.sources.iter().map(|(_, file)| root.join(&file.path)).filter(|path| path.is_file());
+    let files = files.map(|path| path.display().to_string());
+    Ok(quote! {
+        #(const _: &[u8] = ::core::include_bytes!(#files);)*
+        #code
+        #(#errors)*
+    })
+}
