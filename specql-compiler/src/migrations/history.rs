@@ -8,7 +8,7 @@ use super::{
     lock::{Entry, Lock},
     name,
     plan::{Hazard, HazardKind},
-    render::{GENERATED, render},
+    render::{GENERATED, render, render_first},
 };
 use crate::{
     diagnostics::{
@@ -91,7 +91,7 @@ pub fn history(sources: &Sources, path: &str, schema: Option<&Schema>, mode: &Mo
     if !history.diagnostics.is_empty() {
         return history;
     }
-    let open = (!plan.is_empty()).then(|| folder.open(&plan));
+    let open = (!plan.is_empty()).then(|| folder.open(&plan, schema));
     let edits = folder.edits(open.as_ref());
     if let Some((file, text)) = open {
         let reverse = diff(schema, &folder.lock.snapshot, Direction::Reverse);
@@ -195,9 +195,11 @@ impl<'a> Folder<'a> {
     }
 
     /// The open migration that carries out `plan`.
-    fn open(&self, plan: &Plan) -> (FileName, String) {
+    fn open(&self, plan: &Plan, schema: &Schema) -> (FileName, String) {
         let version = self.lock.next_version();
-        (FileName { version, name: name::derive(version, &plan.changes) }, render(plan))
+        let first = self.lock.snapshot.objects.is_empty();
+        let text = if first { render_first(plan, schema) } else { render(plan) };
+        (FileName { version, name: name::derive(version, &plan.changes) }, text)
     }
 
     /// What must change so that `open` is the open migration.

@@ -20,11 +20,11 @@ impl Object {
     }
 
     /// The statements that unmake it: its own, else the plain `DROP` of its kind. None for roles, grants and rows that
-    /// say nothing: the server or their table keeps those.
+    /// say nothing (the server or their table keeps those), and for partitions, which go with their table.
     #[must_use]
     pub fn unmake(&self) -> Vec<String> {
         if let Definition::Statements { drop, .. } = &self.definition
-            && !drop.is_empty()
+            && (!drop.is_empty() || self.kind == ObjectKind::Table)
         {
             return drop.clone();
         }

@@ -33,6 +33,20 @@ pub(super) fn mentions(object: &Object, of: &Key<'_>) -> bool {
     texts.iter().any(|text| contains_name(visible_part(object.kind, text), name))
 }
 
+/// Whether a grant on all of a schema must be made again, because one of these objects of it is new: PostgreSQL grants and
+/// revokes on what is there at the time, and gives every new function to PUBLIC.
+pub(super) fn covers_schema_of(grant: &Object, fresh: &[&str]) -> bool {
+    let Definition::Statements { create, .. } = &grant.definition else { return false };
+    grant.kind == ObjectKind::Grant
+        && fresh.iter().filter_map(|name| base(name).split_once('.')).any(|(schema, _)| {
+            create.iter().any(|text| text.split("IN SCHEMA ").skip(1).any(|rest| first_word(rest) == schema))
+        })
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(|character: char| character.is_whitespace() || matches!(character, ',' | ';')).next().unwrap_or_default()
+}
+
 /// The first table of `schema` with a column or constraint that uses this type or function.
 pub(super) fn table_using<'a>(schema: &'a Schema, used: &Object) -> Option<&'a Object> {
     if !matches!(used.kind, ObjectKind::Type | ObjectKind::Function) {

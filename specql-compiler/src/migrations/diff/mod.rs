@@ -94,7 +94,11 @@ impl<'a> Diff<'a> {
     }
 
     fn make(&self, recreated: &BTreeSet<Key<'a>>, plan: &mut Plan) {
+        let mut fresh: Vec<&str> = Vec::new();
         for object in &self.new.objects {
+            if !self.before.contains_key(&key(object)) || recreated.contains(&key(object)) {
+                fresh.push(&object.name);
+            }
             let Some(old) = self.before.get(&key(object)).copied() else {
                 self.check_new(object, plan);
                 plan.changes.push(Change::Add(object.kind, object.name.clone()));
@@ -103,7 +107,7 @@ impl<'a> Diff<'a> {
             };
             if !same(old, object) {
                 self.change(old, object, plan);
-            } else if recreated.contains(&key(object)) {
+            } else if recreated.contains(&key(object)) || dependents::covers_schema_of(object, &fresh) {
                 plan.push(object, object.create());
             }
         }
@@ -188,7 +192,7 @@ impl<'a> Diff<'a> {
     /// What a new or replaced object demands of rows that are already there.
     fn check_new(&self, object: &Object, plan: &mut Plan) {
         let Definition::Statements { create, .. } = &object.definition else { return };
-        let unique = create.iter().any(|statement| statement.trim_start().starts_with("CREATE UNIQUE INDEX"));
+        let unique = create.iter().any(|statement| statement.contains("CREATE UNIQUE INDEX"));
         if self.direction == Direction::Reverse || object.kind != ObjectKind::Index || !unique {
             return;
         }
@@ -230,13 +234,14 @@ fn without_origins(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !is_origin(line.trim()))
 }
 
-/// `-- entities/order.yaml:12`
+/// `-- entities/order.yaml:12: insert Order`
 fn is_origin(line: &str) -> bool {
-    let Some((path, number)) = line.strip_prefix("-- ").and_then(|text| text.rsplit_once(':')) else { return false };
-    (path.ends_with(".yaml") || path.ends_with(".yml"))
-        && !path.contains(' ')
-        && !number.is_empty()
-        && number.bytes().all(|byte| byte.is_ascii_digit())
+    let Some(comment) = line.strip_prefix("-- ") else { return false };
+    [".yaml:", ".yml:"].iter().filter_map(|extension| comment.split_once(extension)).any(|(path, rest)| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let after = rest.get(digits..).unwrap_or_default();
+        !path.contains(' ') && digits > 0 && (after.is_empty() || after.starts_with(": "))
+    })
 }
 
 /// Whether the old object must go before the new one can be made, in place of `CREATE OR REPLACE` or `ALTER`.
