@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::setting::Setting;
 
@@ -113,19 +113,6 @@ impl Template {
             _ => None,
         }
     }
-
-    /// The text with its slots filled from `input`, each value passed through `encode` first; `None` where a slot has
-    /// no value.
-    pub fn render(&self, input: &Map<String, Value>, encode: impl Fn(&str) -> String) -> Option<String> {
-        let mut text = String::new();
-        for part in &self.0 {
-            match part {
-                Part::Text(literal) => text.push_str(literal),
-                Part::Field(name) => text.push_str(&encode(&scalar_text(input.get(name)?)?)),
-            }
-        }
-        Some(text)
-    }
 }
 
 impl BodyTemplate {
@@ -152,40 +139,6 @@ impl BodyTemplate {
             Self::Object(members) => members.values().flat_map(Self::fields).collect(),
         }
     }
-
-    /// The body with its slots filled from `input` and its settings by `resolve`; `None` where the value is a slot
-    /// without a value, so that whoever holds it leaves it out.
-    ///
-    /// # Errors
-    /// Those of `resolve`.
-    pub fn render<E>(
-        &self,
-        input: &Map<String, Value>,
-        resolve: &mut impl FnMut(&Setting) -> Result<Value, E>,
-    ) -> Result<Option<Value>, E> {
-        Ok(match self {
-            Self::Constant(value) => Some(value.clone()),
-            Self::Field(name) => input.get(name).filter(|value| !value.is_null()).cloned(),
-            Self::Text(template) => template.render(input, str::to_owned).map(Value::String),
-            Self::Setting(setting) => Some(resolve(setting)?),
-            Self::Array(items) => {
-                let mut array = Vec::with_capacity(items.len());
-                for item in items {
-                    array.extend(item.render(input, resolve)?);
-                }
-                (items.is_empty() || !array.is_empty()).then_some(Value::Array(array))
-            }
-            Self::Object(members) => {
-                let mut object = Map::new();
-                for (key, member) in members {
-                    if let Some(value) = member.render(input, resolve)? {
-                        object.insert(key.clone(), value);
-                    }
-                }
-                (members.is_empty() || !object.is_empty()).then_some(Value::Object(object))
-            }
-        })
-    }
 }
 
 /// A value as it stands in text: a string without quotes, a list or an object as JSON; `None` for null.
@@ -206,29 +159,31 @@ fn is_field_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
-    use serde_json::json;
-
     use super::*;
 
-    fn input(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
+    fn text(text: &str) -> Part {
+        Part::Text(text.into())
+    }
+
+    fn field(name: &str) -> Part {
+        Part::Field(name.into())
     }
 
     #[test]
     fn slots_and_braces_are_read() {
         let template = Template::parse("/v1/{customer}/x{{y}}/{n}").unwrap();
+        assert_eq!(template.0, [text("/v1/"), field("customer"), text("/x{y}/"), field("n")]);
         assert_eq!(template.fields().collect::<Vec<_>>(), ["customer", "n"]);
-        let text = template.render(&input(json!({"customer": "ü", "n": 3})), |s| format!("<{s}>"));
-        assert_eq!(text.as_deref(), Some("/v1/<ü>/x{y}/<3>"));
+        assert_eq!(template.only_field(), None);
+        assert_eq!(Template::parse("{n}").unwrap().only_field(), Some("n"));
     }
 
     #[test]
-    fn a_slot_without_a_value_leaves_the_whole_text_out() {
-        let template = Template::parse("a {b}").unwrap();
-        assert_eq!(template.render(&input(json!({"b": null})), str::to_owned), None);
-        assert_eq!(template.render(&Map::new(), str::to_owned), None);
+    fn a_text_in_a_body_that_is_exactly_one_slot_is_that_field() {
+        assert_eq!(BodyTemplate::parse_text("{to}").unwrap(), BodyTemplate::Field("to".into()));
+        let mixed = BodyTemplate::parse_text("to {to}").unwrap();
+        assert_eq!(mixed, BodyTemplate::Text(Template(vec![text("to "), field("to")])));
+        assert_eq!(BodyTemplate::Array(vec![mixed]).fields(), ["to"]);
     }
 
     #[test]
@@ -236,32 +191,5 @@ mod tests {
         for (text, at) in [("a{b", 1), ("é}", 2), ("{}", 0), ("{a b}", 0), ("{1a}", 0)] {
             assert_eq!(Template::parse(text).unwrap_err().at, at, "{text}");
         }
-    }
-
-    #[test]
-    fn a_body_takes_json_values_and_leaves_missing_slots_out() {
-        let body = BodyTemplate::Object(IndexMap::from([
-            (
-                "list".into(),
-                BodyTemplate::Array(vec![
-                    BodyTemplate::parse_text("{to}").unwrap(),
-                    BodyTemplate::parse_text("{cc}").unwrap(),
-                ]),
-            ),
-            (
-                "cc".into(),
-                BodyTemplate::Array(vec![BodyTemplate::Object(IndexMap::from([(
-                    "email".into(),
-                    BodyTemplate::parse_text("{cc}").unwrap(),
-                )]))]),
-            ),
-            ("text".into(), BodyTemplate::parse_text("n={n}").unwrap()),
-            ("gone".into(), BodyTemplate::parse_text("x {cc}").unwrap()),
-            ("from".into(), BodyTemplate::Setting(Setting::Literal("me".into()))),
-            ("n".into(), BodyTemplate::parse_text("{n}").unwrap()),
-        ]));
-        let rendered = body.render::<Infallible>(&input(json!({"to": {"a": 1}, "n": 5})), &mut |_| Ok(json!("me")));
-        assert_eq!(rendered, Ok(Some(json!({"list": [{"a": 1}], "text": "n=5", "from": "me", "n": 5}))));
-        assert_eq!(body.fields(), ["to", "cc", "cc", "n", "cc", "n"]);
     }
 }

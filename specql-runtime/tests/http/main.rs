@@ -1,0 +1,8 @@
+//! The HTTP runner against real servers on real sockets: plain ones, and ones that misbehave.
+//!
+//! Tests named `ht_NN_…` are rows of the attack matrix.
+#![cfg(feature = "http")]
+#![allow(clippy::unwrap_used)]
+
+mod request;
+mod support;
