@@ -183,3 +183,15 @@ impl CallbackKind {
         }
     }
 }
+
+impl Step {
+    /// Visits this step and those in its branches, not those of callbacks.
+    pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
+        visit(self);
+        if let StepKind::If { then, otherwise, .. } = &self.kind {
+            for step in then.iter().chain(otherwise) {
+                step.walk(visit);
+            }
+        }
+    }
+}

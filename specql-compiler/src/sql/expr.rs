@@ -7,6 +7,7 @@ use super::{
     input::decode,
     quote::{ident, jsonb, literal, qualified},
     types::sql_type,
+    writer::list,
 };
 use crate::model::{
     EntityId, Expr, ExprKind, Field, FieldType, Model, Var, VarId,
@@ -103,13 +104,13 @@ impl Printer<'_> {
     pub(super) fn key_of(&self, entity: EntityId, id: &Expr, field: &str) -> String {
         let target = self.model.entity(entity);
         let id = self.print(id);
-        format!(
-            "app.known_key((SELECT k.{pk} FROM {table} AS k WHERE k.id = {id} AND k.deleted_at IS NULL{tenant}), {id}, {field})",
-            pk = ident(&target.pk()),
-            table = qualified(&target.schema, &target.table()),
-            tenant = tenant_and(target, "k", self.tenant),
-            field = literal(field),
-        )
+        let key = format!(
+            "(SELECT k.{} FROM {} AS k WHERE k.id = {id} AND k.deleted_at IS NULL{})",
+            ident(&target.pk()),
+            qualified(&target.schema, &target.table()),
+            tenant_and(target, "k", self.tenant),
+        );
+        list("app.known_key(", &[key, id, literal(field)], ")")
     }
 
     fn variable(&self, var: VarId) -> String {

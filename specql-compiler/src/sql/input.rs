@@ -10,6 +10,7 @@ use specql_registry::{
 use super::{
     quote::literal,
     types::{is_array, precision},
+    writer::indented,
 };
 
 /// The SQL of a JSON value as a value of this type; `name` is what an error calls it.
@@ -23,10 +24,15 @@ pub(super) fn decode(ty: &ValueType, json: &str, name: &str) -> String {
         ValueType::Enum(_) => "to_text",
         ValueType::List(item) if is_array(item) => {
             let item = decode(item, "e.value", name);
-            return format!(
-                "CASE WHEN jsonb_typeof({json}) <> 'null' THEN ARRAY(SELECT {item} FROM jsonb_array_elements(app.to_array({json}, {label})) \
-                 WITH ORDINALITY AS e(value, position) ORDER BY e.position) END"
-            );
+            let lines = [
+                format!("CASE WHEN jsonb_typeof({json}) <> 'null' THEN ARRAY("),
+                indented(&format!("SELECT {item}")),
+                indented(&format!("FROM jsonb_array_elements(app.to_array({json}, {label}))")),
+                indented("    WITH ORDINALITY AS e(value, position)"),
+                indented("ORDER BY e.position"),
+                ") END".to_owned(),
+            ];
+            return lines.join("\n");
         }
         ValueType::List(_) => "to_array",
     };

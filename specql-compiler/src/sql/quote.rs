@@ -4,7 +4,10 @@
 //! `standard_conforming_strings`, and that no reviewer can misread: control and bidirectional characters are escaped.
 //! PostgreSQL cannot store NUL; the readers of sources refuse it, and what were to slip through becomes U+FFFD here.
 
-use super::keywords::is_keyword;
+use super::{
+    keywords::is_keyword,
+    writer::{filled, indented, list},
+};
 
 const REPLACEMENT: char = '\u{FFFD}';
 
@@ -74,14 +77,15 @@ pub fn jsonb(value: &serde_json::Value) -> String {
     format!("{}::jsonb", literal(&value.to_string()))
 }
 
-/// An array of text: `ARRAY['a', 'b']`, or an empty one with its type.
+/// An array of text: `ARRAY['a', 'b']`, on several lines where they are many, or an empty one with its type.
 #[must_use]
 pub fn text_array<T: AsRef<str>>(items: &[T]) -> String {
     if items.is_empty() {
         return "ARRAY[]::TEXT[]".to_owned();
     }
     let items: Vec<String> = items.iter().map(|item| literal(item.as_ref())).collect();
-    format!("ARRAY[{}]", items.join(", "))
+    let line = list("ARRAY[", &items, "]");
+    if line.contains('\n') { format!("ARRAY[\n{}\n]", indented(&filled("", &items))) } else { line }
 }
 
 /// A dollar-quoted text on lines of its own, with a tag that does not occur in it.

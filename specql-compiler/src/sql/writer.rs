@@ -68,15 +68,16 @@ pub(super) fn list<T: AsRef<str>>(before: &str, items: &[T], after: &str) -> Str
     format!("{}\n{}{end}", before.trim_end(), items.join(",\n"))
 }
 
-/// `before item, item, …`, filled line by line: for column lists that nobody reads one by one.
+/// `before item, item, …`, filled line by line: for lists that nobody reads item by item.
 pub(super) fn filled<T: AsRef<str>>(before: &str, items: &[T]) -> String {
+    let hanging = if before.is_empty() { 0 } else { INDENT };
     let mut out = before.to_owned();
     let mut length = before.len();
     for (index, item) in items.iter().map(AsRef::as_ref).enumerate() {
         let comma = if index + 1 < items.len() { "," } else { "" };
         if index > 0 && length + item.len() + 2 > WIDTH {
-            out.push_str("\n    ");
-            length = INDENT;
+            out.push_str(&format!("\n{:hanging$}", ""));
+            length = hanging;
         } else if index > 0 || !before.is_empty() {
             out.push(' ');
             length += 1;

@@ -9,8 +9,8 @@ use super::{
         usage::Usage,
         writer::{Writer, filled},
     },
-    Function,
-    steps::{Body, Scope, declare_rows},
+    Function, Volatility,
+    steps::{Body, Scope, declare_rows, start_unassigned_rows},
 };
 use crate::model::{CallService, Callback, CallbackKind, Model, Step, StepKind};
 
@@ -64,6 +64,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         w.blank();
     }
     originating_row(&mut w, model, callback, &usage);
+    start_unassigned_rows(&mut w, model, &callback.vars, &usage, &callback.steps);
     let scope = Scope {
         model,
         vars: &callback.vars,
@@ -92,6 +93,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         parameters: vec![("_job_run_id".to_owned(), "UUID".to_owned()), (payload.to_owned(), "JSONB".to_owned())],
         returns: "void",
         definer: false,
+        volatility: Volatility::of(&callback.steps, callback.row.is_some()),
         comment: format!("Callback {}: after {}.{} {when}", callback.key, call.service, call.operation),
         origin: callback.origin.clone(),
         body: w,

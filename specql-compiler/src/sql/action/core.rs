@@ -9,8 +9,8 @@ use super::{
         usage::Usage,
         writer::{Writer, filled},
     },
-    Function, input_type_name, source_line,
-    steps::{Body, Scope, declare_rows, writes_to},
+    Function, Volatility, input_type_name, source_line,
+    steps::{Body, Scope, declare_rows, start_unassigned_rows, writes_to},
 };
 use crate::model::{Action, Entity, Model};
 
@@ -47,6 +47,7 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
         w.line("    DETAIL = 'the action has no steps';");
     } else {
         load_current_row(&mut w, model, action, &usage);
+        start_unassigned_rows(&mut w, model, &action.vars, &usage, &action.steps);
         let scope = Scope {
             model,
             vars: &action.vars,
@@ -76,6 +77,7 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
         ],
         returns: "app.mutation_result",
         definer: false,
+        volatility: Volatility::of(&action.steps, action.loads_current_row.is_some()),
         comment: format!("Steps of app.{}", action.wrapper),
         origin: action.origin.clone(),
         body: w,

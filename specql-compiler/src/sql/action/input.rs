@@ -10,6 +10,7 @@ use super::{
         writer::{Writer, list},
     },
     input_type_name,
+    steps::any_step,
 };
 use crate::model::{Action, FieldType, InputField, Model, Step, StepKind};
 use specql_registry::{ValueType, scalars::Scalar};
@@ -98,9 +99,5 @@ fn read_field(w: &mut Writer, model: &Model, field: &InputField, partial: bool) 
 
 /// Whether a step updates only the fields whose keys the payload has.
 pub(super) fn has_partial_update(steps: &[Step]) -> bool {
-    steps.iter().any(|step| match &step.kind {
-        StepKind::Update { partial, .. } => *partial,
-        StepKind::If { then, otherwise, .. } => has_partial_update(then) || has_partial_update(otherwise),
-        _ => false,
-    })
+    any_step(steps, |step| matches!(step.kind, StepKind::Update { partial: true, .. }))
 }

@@ -21,6 +21,7 @@ mod callback;
 mod core;
 mod input;
 mod steps;
+mod volatility;
 mod wrapper;
 
 pub(super) use self::{
@@ -30,6 +31,7 @@ pub(super) use self::{
     wrapper::wrapper,
 };
 
+use self::volatility::Volatility;
 use super::{
     object::{Object, ObjectKind},
     quote::{comment, dollar, literal},
@@ -46,6 +48,7 @@ struct Function {
     returns: &'static str,
     /// Runs with its owner's rights.
     definer: bool,
+    volatility: Volatility,
     comment: String,
     origin: Origin,
     body: Writer,
@@ -58,9 +61,10 @@ impl Function {
         let types: Vec<&str> = self.parameters.iter().map(|(_, ty)| type_in_signature(ty)).collect();
         let signature = format!("{}({})", self.name, types.join(", "));
         let head = super::writer::list(&format!("CREATE OR REPLACE FUNCTION {}(", self.name), &parameters, ")");
+        let volatility = self.volatility.clause();
         let security = if self.definer { "SECURITY DEFINER\n" } else { "" };
         let create = format!(
-            "{head}\nRETURNS {}\nLANGUAGE plpgsql\n{security}SET search_path = pg_catalog, pg_temp\nAS {}",
+            "{head}\nRETURNS {}\nLANGUAGE plpgsql\n{volatility}{security}SET search_path = pg_catalog, pg_temp\nAS {}",
             self.returns,
             dollar(&self.body.finish()),
         );

@@ -6,7 +6,7 @@ use super::{
         expr::{Printer, row_variable},
         quote::{ident, literal, qualified, text_array},
         usage::Usage,
-        writer::{Writer, filled, list},
+        writer::{Writer, filled, indented, list},
     },
     input::KEYS,
     source_line,
@@ -53,14 +53,40 @@ pub(super) fn declare_rows(w: &mut Writer, vars: &[Var], usage: &Usage) {
     }
 }
 
+/// Gives the rows that only a branch inserts their columns, all NULL, so that what follows may read them either way.
+pub(super) fn start_unassigned_rows(w: &mut Writer, model: &Model, vars: &[Var], usage: &Usage, steps: &[Step]) {
+    for (index, var) in vars.iter().enumerate() {
+        let row = VarId(index);
+        let inserts = |step: &Step| matches!(step.kind, StepKind::Insert { bind, .. } if bind == row);
+        if !usage.reads(row) || steps.iter().any(inserts) || !any_step(steps, inserts) {
+            continue;
+        }
+        let entity = model.entity(var.entity);
+        w.line(format!("-- No {} yet: only a branch inserts it.", entity.name));
+        w.line(filled("SELECT", &usage.fetched(entity, row, "t")));
+        w.line(format!("INTO {}", row_variable(var)));
+        w.line(format!("FROM {} AS t", qualified(&entity.schema, &entity.table())));
+        w.line("WHERE FALSE;");
+        w.blank();
+    }
+}
+
 /// Whether a step writes the row in this variable.
 pub(super) fn writes_to(steps: &[Step], row: VarId) -> bool {
-    steps.iter().any(|step| match &step.kind {
+    any_step(steps, |step| match &step.kind {
         StepKind::Insert { bind, .. } => *bind == row,
         StepKind::Update { target: Target::Row(var), .. } => *var == row,
-        StepKind::If { then, otherwise, .. } => writes_to(then, row) || writes_to(otherwise, row),
         _ => false,
     })
+}
+
+/// Whether this is true of a step, or of one in its branches.
+pub(super) fn any_step(steps: &[Step], test: impl Fn(&Step) -> bool) -> bool {
+    let mut found = false;
+    for step in steps {
+        step.walk(&mut |step| found |= test(step));
+    }
+    found
 }
 
 impl<'a> Body<'a> {
@@ -204,10 +230,7 @@ impl<'a> Body<'a> {
                 let column = ident(&owner.field(assignment.field).column);
                 let value = self.value(entity, assignment);
                 match input_name(&assignment.value).filter(|_| partial) {
-                    Some(key) => format!(
-                        "{column} = CASE WHEN {} = ANY (input.{KEYS}) THEN {value} ELSE t.{column} END",
-                        literal(key)
-                    ),
+                    Some(key) => given_or_kept(&column, key, &value),
                     None => format!("{column} = {value}"),
                 }
             })
@@ -306,16 +329,27 @@ impl<'a> Body<'a> {
     /// Reports the fields of a partial update: those whose keys were given.
     fn report_keys(&mut self, row: VarId, fields: &[&str]) {
         if self.scope.result == Some(row) && !fields.is_empty() {
-            self.w.line(format!(
-                "_updated_fields := _updated_fields || ARRAY(SELECT f.name FROM unnest({}) AS f(name) WHERE f.name = ANY (input.{KEYS}));",
-                text_array(fields)
-            ));
+            self.w.line("_updated_fields := _updated_fields || ARRAY(");
+            self.w.line(indented("SELECT f.name"));
+            self.w.line(indented(&format!("FROM unnest({}) AS f(name)", text_array(fields))));
+            self.w.line(indented(&format!("WHERE f.name = ANY (input.{KEYS})")));
+            self.w.line(");");
         }
     }
 }
 
 fn field_names<'m>(entity: &'m crate::model::Entity, assignments: &[Assignment]) -> Vec<&'m str> {
     assignments.iter().map(|assignment| entity.field(assignment.field).name.as_str()).collect()
+}
+
+/// A column's value in a partial update: the input where its key was given, else what is there.
+fn given_or_kept(column: &str, key: &str, value: &str) -> String {
+    let given = format!("{column} = CASE WHEN {} = ANY (input.{KEYS})", literal(key));
+    if value.contains('\n') {
+        format!("{given}\n{}\n    ELSE t.{column} END", indented(&format!("THEN {value}")))
+    } else {
+        format!("{given} THEN {value} ELSE t.{column} END")
+    }
 }
 
 /// The input whose value this is.

@@ -6,7 +6,7 @@ use super::{
         quote::{ident, literal, qualified},
         writer::Writer,
     },
-    Function,
+    Function, Volatility,
     input::read_payload,
     input_type_name,
 };
@@ -80,6 +80,7 @@ pub(in super::super) fn wrapper(model: &Model, entity: &Entity, action: &Action)
         ],
         returns: "app.mutation_result",
         definer: true,
+        volatility: Volatility::Volatile,
         comment: action.description.clone().unwrap_or_else(|| format!("Action {} of {}", action.name, entity.name)),
         origin: action.origin.clone(),
         body: w,

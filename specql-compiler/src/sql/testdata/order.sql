@@ -230,7 +230,12 @@ BEGIN
         );
         _input.charge_id := app.to_text(input_payload -> 'charge_id', 'charge_id');
         _input.customer := app.to_uuid(input_payload -> 'customer', 'customer');
-        _input.lines := CASE WHEN jsonb_typeof(input_payload -> 'lines') <> 'null' THEN ARRAY(SELECT app.to_text(e.value, 'lines') FROM jsonb_array_elements(app.to_array(input_payload -> 'lines', 'lines')) WITH ORDINALITY AS e(value, position) ORDER BY e.position) END;
+        _input.lines := CASE WHEN jsonb_typeof(input_payload -> 'lines') <> 'null' THEN ARRAY(
+            SELECT app.to_text(e.value, 'lines')
+            FROM jsonb_array_elements(app.to_array(input_payload -> 'lines', 'lines'))
+                WITH ORDINALITY AS e(value, position)
+            ORDER BY e.position
+        ) END;
         PERFORM app.expect(array_position(_input.lines, NULL) IS NULL, 'lines', 'a list without nulls');
         _input.weight := app.to_decimal(input_payload -> 'weight', 'weight', 19, 4);
         PERFORM app.expect(_input.weight >= 0, 'weight', 'an amount of money in major units of at least 0');
@@ -295,7 +300,11 @@ BEGIN
         input.currency,
         input.payment_status,
         input.charge_id,
-        app.known_key((SELECT k.pk_customer FROM crm.tb_customer AS k WHERE k.id = input.customer AND k.deleted_at IS NULL), input.customer, 'customer'),
+        app.known_key(
+            (SELECT k.pk_customer FROM crm.tb_customer AS k WHERE k.id = input.customer AND k.deleted_at IS NULL),
+            input.customer,
+            'customer'
+        ),
         input.lines,
         input.weight,
         auth_user_id,
@@ -475,7 +484,9 @@ BEGIN
     BEGIN
         PERFORM app.check_payload(
             input_payload,
-            ARRAY['id', 'customer_email', 'total', 'currency', 'payment_status', 'charge_id', 'customer', 'lines', 'weight'],
+            ARRAY[
+                'id', 'customer_email', 'total', 'currency', 'payment_status', 'charge_id', 'customer', 'lines', 'weight'
+            ],
             ARRAY['id']
         );
         _input.id := app.to_uuid(input_payload -> 'id', 'id');
@@ -498,7 +509,12 @@ BEGIN
         );
         _input.charge_id := app.to_text(input_payload -> 'charge_id', 'charge_id');
         _input.customer := app.to_uuid(input_payload -> 'customer', 'customer');
-        _input.lines := CASE WHEN jsonb_typeof(input_payload -> 'lines') <> 'null' THEN ARRAY(SELECT app.to_text(e.value, 'lines') FROM jsonb_array_elements(app.to_array(input_payload -> 'lines', 'lines')) WITH ORDINALITY AS e(value, position) ORDER BY e.position) END;
+        _input.lines := CASE WHEN jsonb_typeof(input_payload -> 'lines') <> 'null' THEN ARRAY(
+            SELECT app.to_text(e.value, 'lines')
+            FROM jsonb_array_elements(app.to_array(input_payload -> 'lines', 'lines'))
+                WITH ORDINALITY AS e(value, position)
+            ORDER BY e.position
+        ) END;
         PERFORM app.expect(array_position(_input.lines, NULL) IS NULL, 'lines', 'a list without nulls');
         _input.weight := app.to_decimal(input_payload -> 'weight', 'weight', 19, 4);
         PERFORM app.expect(_input.weight >= 0, 'weight', 'an amount of money in major units of at least 0');
@@ -561,13 +577,23 @@ BEGIN
         currency = CASE WHEN 'currency' = ANY (input._keys) THEN input.currency ELSE t.currency END,
         payment_status = CASE WHEN 'payment_status' = ANY (input._keys) THEN input.payment_status ELSE t.payment_status END,
         charge_id = CASE WHEN 'charge_id' = ANY (input._keys) THEN input.charge_id ELSE t.charge_id END,
-        fk_customer = CASE WHEN 'customer' = ANY (input._keys) THEN app.known_key((SELECT k.pk_customer FROM crm.tb_customer AS k WHERE k.id = input.customer AND k.deleted_at IS NULL), input.customer, 'customer') ELSE t.fk_customer END,
+        fk_customer = CASE WHEN 'customer' = ANY (input._keys)
+            THEN app.known_key(
+                (SELECT k.pk_customer FROM crm.tb_customer AS k WHERE k.id = input.customer AND k.deleted_at IS NULL),
+                input.customer,
+                'customer'
+            )
+            ELSE t.fk_customer END,
         lines = CASE WHEN 'lines' = ANY (input._keys) THEN input.lines ELSE t.lines END,
         weight = CASE WHEN 'weight' = ANY (input._keys) THEN input.weight ELSE t.weight END,
         updated_at = now(),
         updated_by = auth_user_id
     WHERE t.pk_order = v_order.pk_order;
-    _updated_fields := _updated_fields || ARRAY(SELECT f.name FROM unnest(ARRAY['customer_email', 'total', 'currency', 'payment_status', 'charge_id', 'customer', 'lines', 'weight']) AS f(name) WHERE f.name = ANY (input._keys));
+    _updated_fields := _updated_fields || ARRAY(
+        SELECT f.name
+        FROM unnest(ARRAY['customer_email', 'total', 'currency', 'payment_status', 'charge_id', 'customer', 'lines', 'weight']) AS f(name)
+        WHERE f.name = ANY (input._keys)
+    );
 
     RETURN app.success(
         v_order.id,
@@ -718,6 +744,7 @@ CREATE OR REPLACE FUNCTION sales.ship_order(
 )
 RETURNS app.mutation_result
 LANGUAGE plpgsql
+IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $specql$
 BEGIN
