@@ -35,7 +35,7 @@ pub struct HttpService {
 }
 
 /// `security_policy` of an HTTP service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpPolicy {
     /// Hosts that may be called, exact, lower case. Empty: the host of `base_url` (and of the targets) alone.
     pub allowed_hosts: Vec<String>,

@@ -79,14 +79,19 @@ impl fmt::Display for Origin {
 }
 
 impl Sources {
-    /// Takes the files of a project, in any order.
+    /// Takes the files of a project, in any order, and adds the registry files that ship with the compiler behind them.
     #[must_use]
     pub fn new(mut files: Vec<SourceFile>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.extend(specql_registry::builtin::FILES.iter().map(|(name, text)| SourceFile {
+            path: format!("<built-in>/{name}"),
+            text: (*text).to_owned(),
+            kind: SourceKind::BuiltinRegistry,
+        }));
         Self { files }
     }
 
-    /// All files with their ids, in path order.
+    /// All files with their ids, in path order, those that ship with the compiler last.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter().enumerate().map(|(index, file)| (FileId(u32::try_from(index).unwrap_or(u32::MAX)), file))
     }

@@ -25,9 +25,26 @@ pub mod sq0008_cut_by_comment;
 pub mod sq0009_colon_in_plain;
 pub mod sq0010_readers_disagree;
 pub mod sq0011_key_not_text;
+pub mod sq0012_several_documents;
+pub mod sq0020_invalid_settings;
+pub mod sq0021_unknown_setting;
 pub mod sq0110_unknown_type;
 pub mod sq0111_type_syntax;
 pub mod sq0112_bad_default;
+pub mod sq0501_unknown_registry_key;
+pub mod sq0502_not_implemented;
+pub mod sq0503_no_effect_yet;
+pub mod sq0504_duplicate_service;
+pub mod sq0505_bad_registry_value;
+pub mod sq0506_unknown_template_field;
+pub mod sq0507_unused_input;
+pub mod sq0508_literal_secret;
+pub mod sq0509_host_not_allowed;
+pub mod sq0510_plaintext;
+pub mod sq0511_weaker_environment;
+pub mod sq0512_retry_not_idempotent;
+pub mod sq0513_no_target;
+pub mod sq0514_bad_service_name;
 pub mod sq0601_unreadable_lock;
 pub mod sq0602_edited_migration;
 pub mod sq0603_missing_migration;
@@ -50,9 +67,26 @@ pub static ALL: &[&Rule] = &[
     &sq0009_colon_in_plain::RULE,
     &sq0010_readers_disagree::RULE,
     &sq0011_key_not_text::RULE,
+    &sq0012_several_documents::RULE,
+    &sq0020_invalid_settings::RULE,
+    &sq0021_unknown_setting::RULE,
     &sq0110_unknown_type::RULE,
     &sq0111_type_syntax::RULE,
     &sq0112_bad_default::RULE,
+    &sq0501_unknown_registry_key::RULE,
+    &sq0502_not_implemented::RULE,
+    &sq0503_no_effect_yet::RULE,
+    &sq0504_duplicate_service::RULE,
+    &sq0505_bad_registry_value::RULE,
+    &sq0506_unknown_template_field::RULE,
+    &sq0507_unused_input::RULE,
+    &sq0508_literal_secret::RULE,
+    &sq0509_host_not_allowed::RULE,
+    &sq0510_plaintext::RULE,
+    &sq0511_weaker_environment::RULE,
+    &sq0512_retry_not_idempotent::RULE,
+    &sq0513_no_target::RULE,
+    &sq0514_bad_service_name::RULE,
     &sq0601_unreadable_lock::RULE,
     &sq0602_edited_migration::RULE,
     &sq0603_missing_migration::RULE,

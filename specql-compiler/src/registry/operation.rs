@@ -1,0 +1,91 @@
+//! An operation: what all types of operations have.
+
+use specql_registry::{
+    Operation,
+    service::{Call, Configuration, Unique},
+};
+
+use super::{
+    decode::Decoder,
+    http_operation::{self, HttpCall},
+    schema::{self, SpannedSchema},
+    service::{Context, MAX_TIMEOUT, named, read_retry},
+};
+use crate::{
+    diagnostics::rules::sq0513_no_target::no_target,
+    source::{Span, yaml::Node},
+};
+
+/// Most attempts that a job may have.
+const MAX_ATTEMPTS: u32 = 100;
+/// Attempts in all, where nothing is said.
+const DEFAULT_ATTEMPTS: u32 = 3;
+
+/// Reads an operation; gives it back with the place of its name.
+pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) -> Option<(Operation, Span)> {
+    let mut fields = decoder.fields(node, "an operation")?;
+    let name_entry = fields.take("name");
+    let description = fields.take("description").and_then(|entry| decoder.text(entry));
+    let (input, output) = (fields.take("input_schema"), fields.take("output_schema"));
+    let timeout = fields.take("timeout").and_then(|entry| decoder.integer(entry, 1..=MAX_TIMEOUT));
+    let attempts = fields.take("max_retries").and_then(|entry| decoder.integer(entry, 1..=MAX_ATTEMPTS));
+    let unique = fields.take("unique").and_then(|entry| {
+        let words = [Unique::InFlight, Unique::Once, Unique::Never].map(|unique| (unique.name(), unique));
+        decoder.word(entry, &words)
+    });
+    let declared_idempotent = fields.take("idempotent").and_then(|entry| decoder.boolean(entry));
+    let retry = fields.take("retry").map(|entry| read_retry(entry, decoder));
+    for key in ["limits", "circuit_breaker"] {
+        decoder.ignore(&mut fields, key);
+    }
+    let span = fields.span;
+    let input = input.map_or_else(SpannedSchema::default, |entry| schema::read(&entry.value, "input_schema", decoder));
+    let output =
+        output.map_or_else(SpannedSchema::default, |entry| schema::read(&entry.value, "output_schema", decoder));
+
+    let http = http_operation::take(&mut fields);
+    let call = match context.base {
+        Configuration::Http(service) => {
+            let schemas = http_operation::Schemas { input: &input, output: &output.schema };
+            http_operation::read(&http, service, &schemas, declared_idempotent, span, decoder)
+        }
+        // What an HTTP operation says is read all the same, to find its mistakes; nothing can be called with it.
+        Configuration::Handler => {
+            if let Some(key) = http.first_key() {
+                decoder.bad(
+                    key.key_span,
+                    format!("`{}` needs a `runner_config` with a `base_url` in the service", key.key),
+                );
+            }
+            None
+        }
+    };
+    decoder.finish(fields);
+
+    let Some((name, name_span)) = name_entry.and_then(|entry| named(entry, "an operation", decoder)) else {
+        if name_entry.is_none() {
+            decoder.bad(span, "an operation needs a `name`");
+        }
+        return None;
+    };
+    if matches!(context.base, Configuration::Handler) && http.first_key().is_none() {
+        decoder.report(no_target(name_span, context.name, &name));
+    }
+    let (call, by_method) = match call {
+        Some(HttpCall { operation, idempotent }) => (Call::Http(operation), idempotent),
+        None => (Call::Handler, false),
+    };
+    let operation = Operation {
+        name,
+        description,
+        input: input.schema,
+        output: output.schema,
+        timeout_seconds: timeout.unwrap_or(context.timeout_seconds),
+        max_attempts: attempts.unwrap_or(DEFAULT_ATTEMPTS),
+        unique: unique.unwrap_or_default(),
+        idempotent: declared_idempotent.unwrap_or(by_method),
+        retry: retry.unwrap_or_else(|| context.retry.clone()),
+        call,
+    };
+    Some((operation, name_span))
+}

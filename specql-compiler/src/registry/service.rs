@@ -1,0 +1,160 @@
+//! A file's list of services, and what all types of services have.
+
+use indexmap::IndexMap;
+use specql_registry::{
+    ExecutionType, Service,
+    service::{Configuration, RetryPolicy},
+};
+
+use super::{DeclaredService, decode::Decoder, environment, http_service, operation};
+use crate::{
+    diagnostics::rules::{
+        sq0502_not_implemented::not_implemented, sq0504_duplicate_service::duplicate_service,
+        sq0505_bad_registry_value::unknown_word, sq0514_bad_service_name::bad_service_name,
+    },
+    source::{
+        Span,
+        yaml::{Entry, Node},
+    },
+};
+
+/// Longest time that a call may take, in seconds: a day.
+pub(super) const MAX_TIMEOUT: u32 = 86_400;
+/// Seconds for an operation of an HTTP service that says nothing about how it is called.
+const DEFAULT_TIMEOUT_WITHOUT_CONFIG: u32 = 30;
+
+/// What the operations of a service need to know of it.
+pub(super) struct Context<'a> {
+    pub(super) name: &'a str,
+    pub(super) base: &'a Configuration,
+    pub(super) timeout_seconds: u32,
+    pub(super) retry: RetryPolicy,
+}
+
+/// The services of a registry file.
+pub(super) fn read_file(document: &Node, decoder: &mut Decoder) -> Vec<DeclaredService> {
+    let Some(mut fields) = decoder.fields(document, "a registry file") else { return Vec::new() };
+    let services = fields.take("services");
+    decoder.refuse(&mut fields, "plugins");
+    // Tenancy without row level security would be a promise that nothing keeps.
+    decoder.refuse(&mut fields, "domains");
+    decoder.finish(fields);
+    let items = services.map(|entry| decoder.items(entry)).unwrap_or_default();
+    items.iter().filter_map(|item| read(item, decoder)).collect()
+}
+
+fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
+    let mut fields = decoder.fields(node, "a service")?;
+    let name_entry = fields.take("name");
+    let kind = fields.take("type").and_then(|entry| decoder.text(entry));
+    let category = fields.take("category").and_then(|entry| decoder.text(entry));
+    let description = fields.take("description").and_then(|entry| decoder.text(entry));
+    let execution_type = fields.take("execution_type").map_or(ExecutionType::Http, |entry| execution(entry, decoder));
+    let (runner_config, policy) = (fields.take("runner_config"), fields.take("security_policy"));
+    let timeout = fields.take("timeout").and_then(|entry| decoder.integer(entry, 1..=MAX_TIMEOUT));
+    let retry = fields.take("retry").map(|entry| read_retry(entry, decoder)).unwrap_or_default();
+    let (environments, operations) = (fields.take("environments"), fields.take("operations"));
+    for key in ["limits", "circuit_breaker", "fallback", "auth_type"] {
+        decoder.ignore(&mut fields, key);
+    }
+    let span = fields.span;
+    decoder.finish(fields);
+
+    let Some((name, name_span)) = name_entry.and_then(|entry| named(entry, "a service", decoder)) else {
+        if name_entry.is_none() {
+            decoder.bad(span, "a service needs a `name`");
+        }
+        return None;
+    };
+    let mut service = Service {
+        name,
+        kind,
+        category,
+        description,
+        execution_type,
+        base: Configuration::Handler,
+        environments: IndexMap::new(),
+        operations: IndexMap::new(),
+    };
+    let mut operation_spans = IndexMap::new();
+    // Of the other types nothing is read: that they are not implemented has been said.
+    if execution_type == ExecutionType::Http {
+        let (config, policy) = (runner_config.map(|entry| &entry.value), policy.map(|entry| &entry.value));
+        let declared = http_service::read(config, policy, decoder);
+        let timeout_seconds = timeout.or(declared.timeout_seconds).unwrap_or(match declared.configuration {
+            Configuration::Http(_) => execution_type.default_timeout_seconds(),
+            Configuration::Handler => DEFAULT_TIMEOUT_WITHOUT_CONFIG,
+        });
+        service.base = declared.configuration;
+        if let Some(environments) = environments {
+            service.environments = environment::read(environments, config, policy, &service.base, decoder);
+        }
+        let context = Context { name: &service.name, base: &service.base, timeout_seconds, retry };
+        let items = operations.map(|entry| decoder.items(entry)).unwrap_or_default();
+        for item in items {
+            let Some((operation, span)) = operation::read(item, &context, decoder) else { continue };
+            if let Some(first) = operation_spans.get(&operation.name) {
+                decoder.report(duplicate_service(span, *first, "operation", &operation.name));
+                continue;
+            }
+            operation_spans.insert(operation.name.clone(), span);
+            service.operations.insert(operation.name.clone(), operation);
+        }
+    }
+    Some(DeclaredService { service, is_builtin: false, name_span, operation_spans })
+}
+
+/// The name under a `name` key: a word in lower case.
+pub(super) fn named(entry: &Entry, what: &str, decoder: &mut Decoder) -> Option<(String, Span)> {
+    let name = decoder.text(entry)?;
+    let fits = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.len() <= 63
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    if !fits {
+        decoder.report(bad_service_name(entry.value.span, what, &name));
+        return None;
+    }
+    Some((name, entry.value.span))
+}
+
+fn execution(entry: &Entry, decoder: &mut Decoder) -> ExecutionType {
+    let Some(text) = decoder.text(entry) else { return ExecutionType::Http };
+    match ExecutionType::ALL.into_iter().find(|known| known.name() == text) {
+        Some(ExecutionType::Http) => ExecutionType::Http,
+        Some(other) => {
+            let what = format!("the execution type `{}`", other.name());
+            decoder.report(not_implemented(entry.value.span, &what));
+            other
+        }
+        None => {
+            let known: Vec<&str> = ExecutionType::ALL.into_iter().map(ExecutionType::name).collect();
+            decoder.report(unknown_word(entry.value.span, "execution_type", &text, &known));
+            ExecutionType::Http
+        }
+    }
+}
+
+/// `retry: {backoff: exponential, initial: 1s, max: 10m, jitter: full}`.
+pub(super) fn read_retry(entry: &Entry, decoder: &mut Decoder) -> RetryPolicy {
+    let mut policy = RetryPolicy::default();
+    let Some(mut fields) = decoder.fields(&entry.value, "`retry`") else { return policy };
+    if let Some(entry) = fields.take("backoff") {
+        decoder.word(entry, &[("exponential", ())]);
+    }
+    if let Some(initial) = fields.take("initial").and_then(|entry| decoder.duration_ms(entry)) {
+        policy.initial_ms = initial;
+    }
+    if let Some(max) = fields.take("max").and_then(|entry| decoder.duration_ms(entry)) {
+        policy.max_ms = max;
+    }
+    if let Some(jitter) =
+        fields.take("jitter").and_then(|entry| decoder.word(entry, &[("full", true), ("none", false)]))
+    {
+        policy.jitter = jitter;
+    }
+    decoder.finish(fields);
+    if policy.max_ms < policy.initial_ms {
+        decoder.bad(entry.key_span, "the longest wait (`max`) is shorter than the first (`initial`)");
+    }
+    policy
+}
