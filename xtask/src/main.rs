@@ -1,2 +1,39 @@
-//! Stub.
-fn main() {}
+//! The project's own commands. `cargo xtask test` passes every test on a fresh machine: it installs or starts what the
+//! tests need, says what it does, and fails with a sentence where it cannot.
+
+mod command;
+mod test;
+mod tools;
+
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, lints, documentation and all tests, with everything that they need.
+    Test {
+        /// Only set up what the tests need, so that a plain `cargo test` passes.
+        #[arg(long)]
+        setup_only: bool,
+        /// Run the database tests a second time, on the PostgreSQL 18 of the embedded default (always done in CI).
+        #[arg(long, env = "CI")]
+        both_servers: Option<String>,
+    },
+    /// Rewrite the golden files and the expected compiler messages from what the code says now.
+    Bless,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Test { setup_only: true, .. } => tools::set_up().map(|_| ()),
+        Task::Test { both_servers, .. } => test::all(both_servers.is_some()),
+        Task::Bless => test::bless(),
+    }
+}

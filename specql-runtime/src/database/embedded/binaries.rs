@@ -17,13 +17,19 @@ pub struct Binaries {
     pub major: u32,
 }
 
-/// All servers on this machine, the preferred one first.
+/// `SPECQL_PG_BIN=fetch` asks for the private copy, whatever is installed.
+const FETCH: &str = "fetch";
+
+/// All servers on this machine, the preferred one first; none where `SPECQL_PG_BIN` asks for the private copy.
 ///
 /// # Errors
 /// When `SPECQL_PG_BIN` is set but does not name one: a wish is not passed over.
 pub fn installed() -> Result<Vec<Binaries>, EmbeddedError> {
     if let Some(folder) = env::var_os("SPECQL_PG_BIN") {
         let folder = PathBuf::from(folder);
+        if folder == Path::new(FETCH) {
+            return Ok(Vec::new());
+        }
         return match at(&folder) {
             Some(found) => Ok(vec![found]),
             None => Err(EmbeddedError::BadBinFolder(folder)),

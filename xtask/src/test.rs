@@ -1,0 +1,55 @@
+//! `cargo xtask test`.
+
+use std::{process::Command, time::Instant};
+
+use crate::{
+    command::{cargo, run, say},
+    tools::{self, Tools},
+};
+
+/// Everything that must pass before a change lands.
+pub(crate) fn all(both_servers: bool) -> anyhow::Result<()> {
+    let start = Instant::now();
+    say("formatting");
+    run(cargo(&["fmt", "--all", "--check"]))?;
+    let tools = tools::set_up()?;
+    say("lints");
+    run(cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    say("documentation");
+    let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    run(doc)?;
+    say("tests");
+    run(with(&tools, cargo(&["test", "--workspace", "--quiet"])))?;
+    if both_servers {
+        say("database tests on PostgreSQL 18, the embedded default's own copy");
+        // plpgsql_check is Debian's, for its PostgreSQL 15: those tests ran above.
+        let arguments =
+            ["test", "--quiet", "-p", "specql-runtime", "-p", "specql-tests", "--", "--skip", "plpgsql_check"];
+        let mut again = with(&tools, cargo(&arguments));
+        again.env("SPECQL_PG_BIN", "fetch");
+        run(again)?;
+    }
+    println!("\nall passed in {:.0} s", start.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// Rewrites golden files and the UI tests' expected messages.
+pub(crate) fn bless() -> anyhow::Result<()> {
+    let tools = tools::set_up()?;
+    let mut command = with(&tools, cargo(&["test", "--workspace", "--quiet"]));
+    command.env("SPECQL_BLESS", "1").env("TRYBUILD", "overwrite");
+    run(command)
+}
+
+/// The tests find their tools by these variables; a test whose tool is missing fails and says so.
+fn with(tools: &Tools, mut command: Command) -> Command {
+    command
+        .env("SPECQL_TEST_PYTHON", tools.venv.join("bin"))
+        .env("SPECQL_TEST_NODE", &tools.node)
+        .env_remove("DATABASE_URL");
+    if let Some(library) = &tools.plpgsql_check {
+        command.env("SPECQL_TEST_PLPGSQL_CHECK", library);
+    }
+    command
+}

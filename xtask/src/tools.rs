@@ -1,0 +1,142 @@
+//! What the tests need besides Rust: a PostgreSQL with `plpgsql_check`, and stand-ins for the services that the HTTP runner
+//! calls. Installed where that is possible, into `target/test-tools` where it needs no rights.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::command::{run, say, succeeds, tools_folder};
+
+/// Debian 12's major version of PostgreSQL.
+const MAJOR: &str = "15";
+/// Stateful Stripe, from PyPI. Pinned: a test compares its answers.
+const LOCALSTRIPE: &str = "localstripe==1.15.10";
+/// A Stripe that honours `Idempotency-Key`, from npm.
+const STRIPE_MOCK: &str = "stripe-stateful-mock@0.0.16";
+
+/// Where the tools are.
+#[derive(Debug)]
+pub(crate) struct Tools {
+    /// A Python environment with localstripe.
+    pub(crate) venv: PathBuf,
+    /// A folder with `node_modules`.
+    pub(crate) node: PathBuf,
+    /// The extension's library, where it is not installed in the server's own folders.
+    pub(crate) plpgsql_check: Option<PathBuf>,
+}
+
+/// Finds or installs all of them.
+pub(crate) fn set_up() -> anyhow::Result<Tools> {
+    say("what the tests need");
+    fs::create_dir_all(tools_folder())?;
+    let plpgsql_check = postgres().context("the database tests need PostgreSQL 15 and its extension plpgsql_check")?;
+    let venv = localstripe().context("the end-to-end tests need localstripe, a Python program")?;
+    let node = stripe_mock().context("the end-to-end tests need stripe-stateful-mock, a Node.js program")?;
+    Ok(Tools { venv, node, plpgsql_check })
+}
+
+/// PostgreSQL and plpgsql_check. `Some`: the extension's library outside the server's own folders.
+fn postgres() -> anyhow::Result<Option<PathBuf>> {
+    let server = Path::new("/usr/lib/postgresql").join(MAJOR);
+    let library = server.join("lib/plpgsql_check.so");
+    let unpacked = tools_folder().join("debian");
+    let unpacked_library = unpacked.join(format!("usr/lib/postgresql/{MAJOR}/lib/plpgsql_check.so"));
+    if server.join("bin/postgres").exists() && library.exists() {
+        println!("   PostgreSQL {MAJOR} with plpgsql_check: installed");
+        return Ok(None);
+    }
+    if server.join("bin/postgres").exists() && unpacked_library.exists() {
+        println!("   PostgreSQL {MAJOR}: installed; plpgsql_check: unpacked in target/test-tools");
+        return Ok(Some(unpacked_library));
+    }
+    let extension = format!("postgresql-{MAJOR}-plpgsql-check");
+    if is_root() {
+        println!("   installing PostgreSQL {MAJOR} and plpgsql_check with apt-get");
+        run(apt(&["update", "-qq"]))?;
+        run(apt(&["install", "-y", "-qq", "--no-install-recommends", &format!("postgresql-{MAJOR}"), &extension]))?;
+        return Ok(None);
+    }
+    if !server.join("bin/postgres").exists() {
+        bail!("run `apt-get install postgresql-{MAJOR} {extension}` as root, or this command as root");
+    }
+    println!("   unpacking plpgsql_check beside the installed PostgreSQL (this needs no root)");
+    fs::create_dir_all(&unpacked)?;
+    let mut download = Command::new("apt-get");
+    download.args(["download", &extension]).current_dir(&unpacked);
+    run(download)?;
+    let package = fs::read_dir(&unpacked)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .context("apt-get downloaded no package")?;
+    let mut unpack = Command::new("dpkg");
+    unpack.arg("-x").arg(package).arg(&unpacked);
+    run(unpack)?;
+    Ok(Some(unpacked_library))
+}
+
+/// A Python environment with localstripe.
+fn localstripe() -> anyhow::Result<PathBuf> {
+    let venv = tools_folder().join("venv");
+    let program = venv.join("bin/localstripe");
+    let marker = venv.join(LOCALSTRIPE);
+    if program.exists() && marker.exists() {
+        println!("   {LOCALSTRIPE}: installed");
+        return Ok(venv);
+    }
+    println!("   installing {LOCALSTRIPE} from PyPI");
+    let make = || {
+        let mut command = Command::new("python3");
+        command.args(["-m", "venv", "--clear"]).arg(&venv);
+        command
+    };
+    if !succeeds(make()) && is_root() {
+        run(apt(&["install", "-y", "-qq", "--no-install-recommends", "python3", "python3-venv"]))?;
+    }
+    run(make()).context("`python3 -m venv` is needed: install the packages python3 and python3-venv")?;
+    let mut pip = Command::new(venv.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", LOCALSTRIPE]);
+    run(pip)?;
+    fs::write(marker, "")?;
+    Ok(venv)
+}
+
+/// A folder with stripe-stateful-mock in its `node_modules`.
+fn stripe_mock() -> anyhow::Result<PathBuf> {
+    let folder = tools_folder().join("node");
+    let marker = folder.join(STRIPE_MOCK);
+    if marker.exists() {
+        println!("   {STRIPE_MOCK}: installed");
+        return Ok(folder);
+    }
+    println!("   installing {STRIPE_MOCK} from npm");
+    if !succeeds(version("npm")) && is_root() {
+        run(apt(&["install", "-y", "-qq", "--no-install-recommends", "nodejs", "npm"]))?;
+    }
+    fs::create_dir_all(&folder)?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(STRIPE_MOCK);
+    run(npm).context("`npm` is needed: install the packages nodejs and npm")?;
+    fs::write(marker, "")?;
+    Ok(folder)
+}
+
+fn version(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.arg("--version");
+    command
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
