@@ -4,7 +4,7 @@
 //! one is applied in debug builds only, and recorded with its reverse in `app.tb_open_migration`, so that an edited model
 //! can take its place.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use sha2::{Digest, Sha384};
 use sqlx::{
@@ -12,8 +12,13 @@ use sqlx::{
     migrate::{Migrate, Migration as SqlxMigration, MigrationType},
 };
 
+use specql_registry::Registry;
+
 use super::Database;
-use crate::Migration;
+use crate::{
+    Migration, Project,
+    queue::{Link, QueueError, registration::operation_records},
+};
 
 /// Where sqlx records what was applied.
 const TABLE: &str = "_sqlx_migrations";
@@ -83,6 +88,12 @@ pub enum MigrateError {
         /// What PostgreSQL said.
         source: sqlx::Error,
     },
+    /// The project's registry is not what this run time understands.
+    #[error("the project's registry cannot be read: {0}; build with one version of the specql crates")]
+    Registry(#[source] serde_json::Error),
+    /// The queue does not take the project's operations.
+    #[error("the project's operations could not be registered: {0}")]
+    Operations(#[source] QueueError),
     /// sqlx's own table.
     #[error(transparent)]
     Sqlx(#[from] sqlx::migrate::MigrateError),
@@ -99,7 +110,21 @@ pub(super) async fn migrate(database: &Database) -> Result<(), MigrateError> {
     if connection.unlock().await.is_err() {
         connection.close().await?;
     }
-    result
+    result?;
+    if database.project.uses_jobs {
+        register_operations(database, database.project).await?;
+    }
+    Ok(())
+}
+
+/// Tells the queue what may be called, in the environment of `SPECQL_ENV`.
+async fn register_operations(database: &Database, project: &Project) -> Result<(), MigrateError> {
+    let registry: Registry = serde_json::from_str(project.registry).map_err(MigrateError::Registry)?;
+    let environment = std::env::var("SPECQL_ENV").ok();
+    let mut link = Link::new(&database.pool.connect_options(), "migrate", Duration::from_secs(30));
+    let records = operation_records(&registry, environment.as_deref());
+    link.register_operations(&records).await.map_err(MigrateError::Operations)?;
+    Ok(())
 }
 
 async fn apply_all(connection: &mut PgConnection, migrations: &[Migration]) -> Result<(), MigrateError> {
@@ -160,9 +185,9 @@ async fn apply(connection: &mut PgConnection, migration: &Migration) -> Result<(
     };
     connection.apply(TABLE, &sqlx_migration).await.map_err(failed)?;
     if let (true, Some(reverse)) = (migration.open, migration.reverse) {
-        sqlx::query("INSERT INTO app.tb_open_migration (version, checksum, reverse_sql) VALUES ($1, $2, $3)")
+        sqlx::query("INSERT INTO app.tb_open_migration (version, description, reverse_sql) VALUES ($1, $2, $3)")
             .bind(migration.version)
-            .bind(checksum_of(migration))
+            .bind(migration.description)
             .bind(reverse)
             .execute(connection)
             .await?;
@@ -179,10 +204,14 @@ async fn undo_changed_open(connection: &mut PgConnection, migrations: &[Migratio
     if !known {
         return Ok(());
     }
-    let recorded: Vec<(i64, Vec<u8>, String)> =
-        sqlx::query_as("SELECT version, checksum, reverse_sql FROM app.tb_open_migration ORDER BY version DESC")
-            .fetch_all(&mut *connection)
-            .await?;
+    let recorded: Vec<(i64, Vec<u8>, String)> = sqlx::query_as(
+        "SELECT o.version, m.checksum, o.reverse_sql
+             FROM app.tb_open_migration AS o
+             JOIN _sqlx_migrations AS m ON m.version = o.version
+             ORDER BY o.version DESC",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
     for (version, checksum, reverse) in recorded {
         let now = migrations.iter().find(|migration| migration.version == version);
         match now {
