@@ -1,5 +1,12 @@
 //! The built-in services, and what the registry refuses.
 
+use specql_registry::{
+    Setting,
+    http::{Auth, BodyEncoding},
+    schema::FieldDefault,
+    service::Configuration,
+};
+
 use super::*;
 use crate::{
     diagnostics,
@@ -31,4 +38,304 @@ fn a_service_of_the_project_replaces_the_built_in_one_of_its_name() {
     assert!(set.operation("slack", "shout").is_some());
     assert!(set.operation("slack", "post_message").is_none());
     assert_eq!(set.declared().map(|declared| declared.service.name.as_str()).collect::<Vec<_>>(), ["slack"]);
+}
+
+/// The text of `service` (what stands under a list item) in a registry file, and what is said about it.
+fn service(text: &str) -> String {
+    read_all(&sources(&format!("services:\n  - {}\n", text.trim().replace('\n', "\n    ")))).1
+}
+
+/// A service with a base URL and one operation, whose text is given.
+fn operation(text: &str) -> String {
+    let operation = text.trim().replace('\n', "\n    ");
+    service(&format!(
+        "name: crm\nrunner_config: {{base_url: \"https://crm.example.eu\"}}\noperations:\n  - {operation}"
+    ))
+}
+
+/// Each case is refused by this rule, in words that hold this text; and by nothing else.
+fn refused(cases: &[(&str, &str, &str)], read: fn(&str) -> String) {
+    for (text, code, words) in cases {
+        let shown = read(text);
+        assert!(shown.contains(code), "{text}\nwants {code}: {shown}");
+        assert!(shown.contains(words), "{text}\nwants {words:?}: {shown}");
+        assert_eq!(shown.matches("\n -->").count() + shown.matches("\n  -->").count(), 1, "{text}\n{shown}");
+    }
+}
+
+#[test]
+fn a_misspelt_key_is_shown_in_its_line_with_the_nearest_one() {
+    pretty_assertions::assert_eq!(
+        service("name: crm\nrunner_cfg: {base_url: \"https://crm.example.eu\"}"),
+        "\
+error[SQ0501]: unknown key `runner_cfg` in a service
+ --> registry/service_registry.yaml:3:5
+  |
+3 |     runner_cfg: {base_url: \"https://crm.example.eu\"}
+  |     ^^^^^^^^^^
+  |
+  = help: did you mean `runner_config`?"
+    );
+}
+
+#[test]
+fn ym12_unknown_keys_are_refused_at_every_level() {
+    refused(
+        &[
+            ("name: crm\nprivileged: true", "SQ0501", "`privileged` in a service"),
+            ("name: crm\nrunner_config: {base_url: \"https://a.eu\", privileged: true}", "SQ0501", "`privileged`"),
+            ("name: crm\nsecurity_policy: {privileged: true}", "SQ0501", "`privileged`"),
+            ("name: crm\nretry: {privileged: true}", "SQ0501", "`privileged`"),
+            ("name: crm\nenvironments: {dev: {privileged: true}}", "SQ0501", "`privileged`"),
+            (
+                "name: crm\nrunner_config: {auth: {type: bearer, token: {env: T}, privileged: 1}}",
+                "SQ0501",
+                "`privileged`",
+            ),
+        ],
+        service,
+    );
+    refused(&[("name: sync\npath: /sync\nprivileged: true", "SQ0501", "`privileged` in an operation")], operation);
+    let (_, shown) = read_all(&sources("servces: []\n"));
+    assert!(shown.contains("did you mean `services`?"), "{shown}");
+}
+
+#[test]
+fn ym10_a_registry_file_holds_one_document() {
+    let (_, shown) = read_all(&sources("services: []\n---\nservices: []\n"));
+    assert!(shown.starts_with("error[SQ0012]"), "{shown}");
+}
+
+#[test]
+fn ym16_a_service_may_be_named_like_a_keyword_but_not_like_another() {
+    assert!(!service("name: type\noperations: [{name: match}]").contains("error"));
+    let twice = read_all(&sources("services:\n  - name: crm\n  - name: crm\n")).1;
+    assert!(twice.contains("error[SQ0504]: the service `crm` is declared twice"), "{twice}");
+    for name in ["CRM", "my service", "my-service", "ümlaut", "1st", "''"] {
+        assert!(service(&format!("name: {name}")).contains("error[SQ0514]"), "{name}");
+    }
+    let same = operation("name: sync\npath: /sync\ninput_schema: {userId: text, user_id: text}");
+    assert!(same.contains("error[SQ0514]: `user_id` and `userId` are the same name"), "{same}");
+}
+
+#[test]
+fn a_literal_credential_is_refused_wherever_it_stands() {
+    pretty_assertions::assert_eq!(
+        service("name: crm\nrunner_config: {auth: {type: bearer, token: sk_live_1}}"),
+        "\
+error[SQ0508]: `token` is a credential and must not stand in the registry
+ --> registry/service_registry.yaml:3:49
+  |
+3 |     runner_config: {auth: {type: bearer, token: sk_live_1}}
+  |                                                 ^^^^^^^^^
+  |
+  = help: write a reference: token: {env: TOKEN}"
+    );
+    refused(
+        &[
+            ("name: a\nrunner_config: {auth: {type: basic, username: u, password: p}}", "SQ0508", "`password`"),
+            ("name: a\nrunner_config: {auth: {type: api_key, header: X-Key, value: v}}", "SQ0508", "`value`"),
+            ("name: a\nrunner_config: {headers: {X-Api-Key: v}}", "SQ0508", "{env: X_API_KEY}"),
+            ("name: a\nrunner_config: {headers: {Authorization: Bearer x}}", "SQ0508", "`Authorization`"),
+            ("name: a\nrunner_config: {targets: {t: {url: \"https://a.eu\", secret: s}}}", "SQ0508", "`secret`"),
+            ("name: a\nrunner_config: {auth: {type: bearer, token: {env: T, default: x}}}", "SQ0508", "default"),
+        ],
+        service,
+    );
+    refused(
+        &[
+            ("name: s\npath: /s\nquery: {api_key: abc}", "SQ0508", "`api_key`"),
+            ("name: s\npath: /s\nbody_template: {password: abc}", "SQ0508", "`password`"),
+            ("name: s\npath: /s\ninput_schema: {token: text = abc}", "SQ0508", "`token`"),
+        ],
+        operation,
+    );
+}
+
+#[test]
+fn a_template_names_inputs_and_every_input_goes_somewhere() {
+    refused(
+        &[
+            ("name: s\npath: /s/{idd}\ninput_schema: {id: text!}", "SQ0506", "`idd` is no field of `input_schema`"),
+            ("name: s\npath: /s\nquery: {a: \"{b}\"}", "SQ0506", "`b`"),
+            ("name: s\npath: /s\noutput_schema: {id: text}\noutput: {ide: $.id}", "SQ0506", "did you mean `id`?"),
+            ("name: s\npath: /s\ninput_schema: {a: text}\nbody_template: {b: 1}", "SQ0507", "`a` is used nowhere"),
+            ("name: s\npath: /s\nbody: none\ninput_schema: {a: text}", "SQ0507", "`a` is used nowhere"),
+            ("name: s\npath: /s/{a}\ninput_schema: {a: text}", "SQ0505", "mark that input required"),
+            ("name: s\npath: /s/{a\ninput_schema: {a: text!}", "SQ0505", "`{` has no `}`"),
+            ("name: s\npath: s", "SQ0505", "a path begins with one `/`"),
+            ("name: s\npath: /a/../b", "SQ0505", "`..`"),
+            ("name: s\npath: \"/s?x=1\"", "SQ0505", "`query`"),
+            ("name: s", "SQ0505", "needs a `path`"),
+            ("name: s\npath: /s\noutput_schema: {id: text!}\noutput: {}", "SQ0505", "the required `id`"),
+            ("name: s\npath: /s\noutput_schema: {id: text}\noutput: {id: body.id}", "SQ0505", "an output path is"),
+            ("name: s\nmethod: GET\npath: /s\nbody_template: {a: 1}", "SQ0505", "no body"),
+        ],
+        operation,
+    );
+    let shown = operation("name: s\npath: /v1/{custmer}\ninput_schema: {customer: text!}");
+    assert!(shown.contains("-->") && shown.contains(":6:20") && shown.contains("^^^^^^^"), "{shown}");
+    assert!(shown.contains("did you mean `customer`?"), "{shown}");
+}
+
+#[test]
+fn what_is_known_but_not_implemented_is_said() {
+    refused(
+        &[
+            ("name: a\nexecution_type: docker", "error[SQ0502]", "`docker` is not implemented yet"),
+            ("name: a\nrunner_config: {tls: {ca: x}}", "error[SQ0502]", "`tls`"),
+            ("name: a\nrunner_config: {follow_redirects: 3}", "error[SQ0502]", "following redirects"),
+            ("name: a\nrunner_config: {body: multipart}", "error[SQ0502]", "`body: multipart`"),
+            ("name: a\nrunner_config: {auth: {type: oauth2}}", "error[SQ0502]", "oauth2"),
+            ("name: a\nlimits: {concurrency: 2}", "warning[SQ0503]", "`limits`"),
+            ("name: a\ncircuit_breaker: {window: 20}", "warning[SQ0503]", "`circuit_breaker`"),
+            ("name: a\nfallback: b", "warning[SQ0503]", "`fallback`"),
+            ("name: a\noperations: [{name: sync}]", "warning[SQ0513]", "`a.sync` names no target"),
+        ],
+        service,
+    );
+    assert!(read_all(&sources("domains: {}\n")).1.contains("error[SQ0502]: `domains`"));
+}
+
+#[test]
+fn a_target_obeys_the_policy_beside_it() {
+    refused(
+        &[
+            ("name: a\nrunner_config: {base_url: \"http://a.eu\"}", "SQ0510", "plaintext: true"),
+            ("name: a\nrunner_config: {base_url: \"https://localhost\"}", "SQ0509", "allow_private_network: true"),
+            ("name: a\nrunner_config: {base_url: \"https://10.0.0.1\"}", "SQ0509", "private network"),
+            ("name: a\nrunner_config: {base_url: \"https://169.254.169.254\"}", "SQ0509", "private network"),
+            (
+                "name: a\nrunner_config: {base_url: \"https://a.eu\"}\nsecurity_policy: {allowed_hosts: [b.eu]}",
+                "SQ0509",
+                "`a.eu` is not in `allowed_hosts`",
+            ),
+            ("name: a\nrunner_config: {base_url: \"https://u:p@a.eu\"}", "SQ0505", "use `auth`"),
+            ("name: a\nrunner_config: {base_url: a.eu}", "SQ0505", "begins with https://"),
+            ("name: a\nsecurity_policy: {allowed_hosts: [\"*.eu\"]}", "SQ0505", "without scheme"),
+            ("name: a\nrunner_config: {headers: {Host: b.eu}}", "SQ0505", "set by the runner alone"),
+        ],
+        service,
+    );
+    let free = operation("name: s\nurl: \"{to}\"\ninput_schema: {to: url!}");
+    assert!(free.contains("SQ0509") && free.contains("signing_secret"), "{free}");
+}
+
+#[test]
+fn an_environment_weaker_than_the_base_must_be_for_development() {
+    let weaker = |environment: &str| {
+        service(&format!("name: a\nrunner_config: {{base_url: \"https://a.eu\"}}\nenvironments: {{it: {environment}}}"))
+    };
+    for (environment, how) in [
+        ("{runner_config: {plaintext: true}}", "calls without TLS"),
+        ("{security_policy: {allow_private_network: true}}", "private addresses"),
+        ("{security_policy: {allow_any_public_host: true}}", "any public host"),
+        ("{runner_config: {base_url: {env: URL}}}", "an environment variable chooses its host"),
+    ] {
+        let shown = weaker(environment);
+        assert!(shown.contains("error[SQ0511]") && shown.contains(how), "{environment}: {shown}");
+        let marked = environment.replacen('{', "{development: true, ", 1);
+        assert_eq!(weaker(&marked), "", "{marked}");
+    }
+    assert_eq!(weaker("{runner_config: {base_url: \"https://staging.a.eu\"}}"), "");
+}
+
+#[test]
+fn environments_are_whole_configurations() {
+    let (set, _) = read_all(&Sources::new(Vec::new()));
+    let stripe = &set.services["stripe"].service;
+    let Some(Configuration::Http(dev)) = stripe.configuration(Some("dev")) else { panic!("{stripe:?}") };
+    let url = Setting::Env { name: "STRIPE_BASE_URL".into(), default: Some("http://localhost:8420".into()) };
+    assert_eq!(dev.base_url, Some(url));
+    assert_eq!(
+        dev.auth,
+        Some(Auth::Bearer { token: Setting::Env { name: "STRIPE_SECRET_KEY".into(), default: None } })
+    );
+    assert_eq!(dev.body, BodyEncoding::Form);
+    assert!(dev.plaintext && dev.policy.allow_private_network && dev.policy.allowed_hosts.is_empty());
+    let Some(Configuration::Http(base)) = stripe.configuration(None) else { panic!() };
+    assert!(!base.plaintext && !base.policy.allow_private_network);
+    assert_eq!(stripe.configuration(Some("nope")), None);
+}
+
+#[test]
+fn a_retry_after_an_open_outcome_needs_idempotency() {
+    let retry = |more: &str| operation(&format!("name: s\npath: /s\nretry_on: [500, 503]{more}"));
+    assert!(retry("").contains("error[SQ0512]: after a 500"), "{}", retry(""));
+    assert!(retry("\nmethod: PUT\nidempotent: false").contains("SQ0512"));
+    for more in ["\nidempotent: true", "\nidempotency_header: Idempotency-Key", "\nmethod: PUT"] {
+        assert_eq!(retry(more), "", "{more}");
+    }
+    assert_eq!(operation("name: s\npath: /s\nretry_on: [429, 503]"), "");
+}
+
+#[test]
+fn whether_a_repetition_is_harmless_is_settled_here() {
+    let (set, _) = read_all(&Sources::new(Vec::new()));
+    let idempotent = |service, operation| set.operation(service, operation).unwrap().1.idempotent;
+    assert!(idempotent("stripe", "create_charge"), "by its header");
+    assert!(idempotent("stripe", "retrieve_charge"), "by its method");
+    assert!(idempotent("webhook", "send"), "declared");
+    assert!(!idempotent("sendgrid", "send_email"));
+}
+
+#[test]
+fn numbers_are_in_their_range_and_words_known() {
+    refused(
+        &[
+            ("name: s\npath: /s\ntimeout: 0", "SQ0505", "a whole number from 1 to 86400"),
+            ("name: s\npath: /s\ntimeout: soon", "SQ0505", "a whole number"),
+            ("name: s\npath: /s\ntimeout: \"30\"", "SQ0505", "a whole number"),
+            ("name: s\npath: /s\nmax_retries: 0", "SQ0505", "from 1 to 100"),
+            ("name: s\npath: /s\nunique: onse", "SQ0505", "did you mean `once`?"),
+            ("name: s\npath: /s\nmethod: PSOT", "SQ0505", "did you mean `POST`?"),
+            ("name: s\npath: /s\nsuccess: 99", "SQ0505", "status code"),
+            ("name: s\npath: /s\nretry: {initial: 1}", "SQ0505", "takes text"),
+            ("name: s\npath: /s\nretry: {initial: 1 fortnight}", "SQ0505", "a duration such as"),
+            ("name: s\npath: /s\nretry: {initial: 5m, max: 1m}", "SQ0505", "shorter than the first"),
+            ("name: s\npath: /s\ninput_schema: {a: intger}", "SQ0110", "did you mean `integer`?"),
+            ("name: s\npath: /s\ninput_schema: {a: integer = ten}", "SQ0112", "expected integer"),
+            ("name: s\npath: /s\noutput_schema: {a: integer = 1}", "SQ0112", "an output has no default"),
+        ],
+        operation,
+    );
+}
+
+#[test]
+fn schemas_hold_objects_lists_and_references() {
+    let text = "name: s\npath: /s\ninput_schema:\n  address: {street: text!, zip: text}\n  lines: [{sku: text!}]\n  \
+                from: {type: email, required: true, default: {env: FROM}, description: Who}";
+    assert_eq!(operation(text), "");
+    let yaml = format!(
+        "services:\n  - name: crm\n    operations:\n      - {}\n",
+        text.replace("path: /s\n", "").replace('\n', "\n        ")
+    );
+    let (set, _) = read_all(&sources(&yaml));
+    let input = &set.operation("crm", "s").unwrap().1.input;
+    assert_eq!(input.fields["address"].ty.describe(), "object");
+    assert_eq!(input.fields["lines"].ty.describe(), "list(object)");
+    let from = &input.fields["from"];
+    assert!(from.required && from.description.as_deref() == Some("Who"));
+    let setting = Setting::Env { name: "FROM".into(), default: None };
+    assert_eq!(from.default, Some(FieldDefault::Setting(setting)));
+}
+
+#[test]
+fn a_service_with_a_mistake_stays_so_that_it_makes_one_diagnostic() {
+    let (set, _) =
+        read_all(&sources("services:\n  - name: crm\n    tpye: x\n    operations: [{name: sync, timeout: x}]\n"));
+    assert!(set.operation("crm", "sync").is_some());
+}
+
+#[test]
+fn what_few_inputs_the_shipped_services_need() {
+    let (set, _) = read_all(&Sources::new(Vec::new()));
+    let needed = |service, operation| {
+        let input = &set.operation(service, operation).unwrap().1.input;
+        let needed = input.fields.iter().filter(|(_, field)| field.required && field.default.is_none());
+        needed.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(needed("stripe", "create_charge"), ["amount"]);
+    assert_eq!(needed("sendgrid", "send_email"), ["to", "subject"]);
+    assert_eq!(needed("webhook", "send"), ["event", "payload"]);
 }

@@ -91,8 +91,13 @@ impl Sources {
         Self { files }
     }
 
-    /// All files with their ids, in path order, those that ship with the compiler last.
+    /// The project's files with their ids, in path order.
     pub fn iter(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
+        self.iter_all().filter(|(_, file)| file.kind != SourceKind::BuiltinRegistry)
+    }
+
+    /// The project's files, and behind them those that ship with the compiler.
+    pub fn iter_all(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter().enumerate().map(|(index, file)| (FileId(u32::try_from(index).unwrap_or(u32::MAX)), file))
     }
 
