@@ -163,6 +163,43 @@ pub enum SystemColumn {
     DeletedBy,
 }
 
+impl SystemColumn {
+    /// All of them, in the order in which tables have them.
+    pub const ALL: [Self; 9] = [
+        Self::Id,
+        Self::Identifier,
+        Self::TenantId,
+        Self::CreatedAt,
+        Self::UpdatedAt,
+        Self::CreatedBy,
+        Self::UpdatedBy,
+        Self::DeletedAt,
+        Self::DeletedBy,
+    ];
+
+    /// The name in YAML and of the column.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::Identifier => "identifier",
+            Self::TenantId => "tenant_id",
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::CreatedBy => "created_by",
+            Self::UpdatedBy => "updated_by",
+            Self::DeletedAt => "deleted_at",
+            Self::DeletedBy => "deleted_by",
+        }
+    }
+
+    /// The column of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.name() == name)
+    }
+}
+
 /// A constant. Numbers keep their text, so nothing is lost.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)] // the names say it
@@ -228,6 +265,29 @@ pub enum BinaryOp {
     GreaterOrEqual,
     And,
     Or,
+}
+
+impl BinaryOp {
+    /// The operator as it is written.
+    #[must_use]
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Remainder => "%",
+            Self::Concat => "||",
+            Self::Equal => "=",
+            Self::NotEqual => "<>",
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::And => "AND",
+            Self::Or => "OR",
+        }
+    }
 }
 
 /// The functions that expressions may call; printed into the reference.

@@ -1,3 +1,21 @@
-//! Files as they are written, with the place of everything and nothing resolved.
+//! Entity files as they are written: every key read or refused, every value with its place, no name resolved.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`entity`] | documents: entities and their fields |
+//! | [`action`] | actions and their inputs |
+//! | [`step`] | the steps but `call_service` |
+//! | [`call_service`] | `call_service` and its callbacks |
+//! | [`value`] | a YAML value where an expression may stand |
+//! | [`expr`] | expressions: text to a tree |
+//! | [`types`] | types as they are written: `enum(a, b)! = a` |
+//! | [`keys`] | reading a mapping whose keys are known |
 
+pub mod action;
+pub mod call_service;
+pub mod entity;
+pub mod expr;
+pub mod keys;
+pub mod step;
 pub mod types;
+pub mod value;

@@ -31,6 +31,37 @@ pub mod sq0021_unknown_setting;
 pub mod sq0110_unknown_type;
 pub mod sq0111_type_syntax;
 pub mod sq0112_bad_default;
+pub mod sq0131_wrong_shape;
+pub mod sq0132_unknown_key;
+pub mod sq0133_missing_key;
+pub mod sq0134_not_supported;
+pub mod sq0135_ignored_key;
+pub mod sq0136_invalid_name;
+pub mod sq0137_reserved_name;
+pub mod sq0138_duplicate_name;
+pub mod sq0139_unknown_entity;
+pub mod sq0140_unknown_field;
+pub mod sq0141_invalid_option;
+pub mod sq0201_unknown_step;
+pub mod sq0202_wrapper_collision;
+pub mod sq0203_action_without_steps;
+pub mod sq0204_no_current_row;
+pub mod sq0205_missing_value;
+pub mod sq0206_already_bound;
+pub mod sq0301_expression_syntax;
+pub mod sq0302_unknown_name;
+pub mod sq0303_type_mismatch;
+pub mod sq0304_may_be_null;
+pub mod sq0305_unknown_function;
+pub mod sq0306_invalid_constant;
+pub mod sq0307_untyped_input;
+pub mod sq0401_unknown_service;
+pub mod sq0402_unknown_operation;
+pub mod sq0403_missing_input;
+pub mod sq0404_unknown_input;
+pub mod sq0405_input_type;
+pub mod sq0406_unknown_output;
+pub mod sq0407_call_setting;
 pub mod sq0501_unknown_registry_key;
 pub mod sq0502_not_implemented;
 pub mod sq0503_no_effect_yet;
@@ -73,6 +104,37 @@ pub static ALL: &[&Rule] = &[
     &sq0110_unknown_type::RULE,
     &sq0111_type_syntax::RULE,
     &sq0112_bad_default::RULE,
+    &sq0131_wrong_shape::RULE,
+    &sq0132_unknown_key::RULE,
+    &sq0133_missing_key::RULE,
+    &sq0134_not_supported::RULE,
+    &sq0135_ignored_key::RULE,
+    &sq0136_invalid_name::RULE,
+    &sq0137_reserved_name::RULE,
+    &sq0138_duplicate_name::RULE,
+    &sq0139_unknown_entity::RULE,
+    &sq0140_unknown_field::RULE,
+    &sq0141_invalid_option::RULE,
+    &sq0201_unknown_step::RULE,
+    &sq0202_wrapper_collision::RULE,
+    &sq0203_action_without_steps::RULE,
+    &sq0204_no_current_row::RULE,
+    &sq0205_missing_value::RULE,
+    &sq0206_already_bound::RULE,
+    &sq0301_expression_syntax::RULE,
+    &sq0302_unknown_name::RULE,
+    &sq0303_type_mismatch::RULE,
+    &sq0304_may_be_null::RULE,
+    &sq0305_unknown_function::RULE,
+    &sq0306_invalid_constant::RULE,
+    &sq0307_untyped_input::RULE,
+    &sq0401_unknown_service::RULE,
+    &sq0402_unknown_operation::RULE,
+    &sq0403_missing_input::RULE,
+    &sq0404_unknown_input::RULE,
+    &sq0405_input_type::RULE,
+    &sq0406_unknown_output::RULE,
+    &sq0407_call_setting::RULE,
     &sq0501_unknown_registry_key::RULE,
     &sq0502_not_implemented::RULE,
     &sq0503_no_effect_yet::RULE,

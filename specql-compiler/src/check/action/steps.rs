@@ -1,0 +1,224 @@
+//! The steps but `call_service`.
+
+use std::collections::BTreeSet;
+
+use super::{ActionChecker, Binding};
+use crate::{
+    check::{
+        expr::{Place, Want, type_of},
+        names,
+    },
+    diagnostics::rules::{
+        sq0133_missing_key as missing_key, sq0140_unknown_field as unknown_field,
+        sq0204_no_current_row as no_current_row, sq0206_already_bound as already_bound,
+    },
+    model::{
+        EntityId, Expr, FieldId, Step, StepKind,
+        expr::{ExprType, SystemColumn},
+        step::{Assignment, Target},
+    },
+    source::{Span, Spanned},
+    syntax::{
+        expr::{Ast, AstKind},
+        step::{AssignmentsSyntax, StepKindSyntax, StepSyntax},
+    },
+};
+
+/// The code of a `validate` that names none: `validation:invalid`.
+const DEFAULT_ERROR: &str = "invalid";
+
+impl ActionChecker<'_> {
+    pub(super) fn steps(&mut self, steps: &[StepSyntax]) -> Vec<Step> {
+        let mut checked = Vec::new();
+        for step in steps {
+            match self.step(step) {
+                Some(kind) => checked.push(Step { kind, origin: self.project.sources.origin(step.span) }),
+                None => self.complete = false,
+            }
+        }
+        checked
+    }
+
+    fn step(&mut self, step: &StepSyntax) -> Option<StepKind> {
+        match &step.kind {
+            StepKindSyntax::Validate { condition, error, message } => {
+                let condition = self.condition(condition);
+                let error = match error {
+                    Some(error) => self.code(error)?,
+                    None => DEFAULT_ERROR.to_owned(),
+                };
+                Some(StepKind::Validate { condition: condition?, error, message: message.clone() })
+            }
+            StepKindSyntax::Insert { entity, values, bind } => self.insert(entity, values.as_ref(), bind.as_ref()),
+            StepKindSyntax::Update { entity, set, condition } => self.update(entity, set, condition.as_ref()),
+            StepKindSyntax::If { condition, then, otherwise } => {
+                let condition = self.condition(condition);
+                let then = self.branch(then);
+                let otherwise = self.branch(otherwise);
+                Some(StepKind::If { condition: condition?, then, otherwise })
+            }
+            StepKindSyntax::Reject { code } => Some(StepKind::Reject { code: self.code(code)? }),
+            StepKindSyntax::CallService(call) => self.call_service(call),
+        }
+    }
+
+    /// The steps of a branch: what they bind, and the row they make, is not known after it.
+    fn branch(&mut self, steps: &[StepSyntax]) -> Vec<Step> {
+        let (known, before) = (self.frame().bindings.len(), self.frame().current);
+        let checked = self.steps(steps);
+        // A row that is loaded is loaded before the first step, wherever it was asked for.
+        let loaded = if self.frames.len() == 1 { self.loaded } else { self.frame().row };
+        let frame = self.frame_mut();
+        frame.bindings.truncate(known);
+        frame.current = before.or(loaded);
+        checked
+    }
+
+    /// The word behind `validation:` or `failed:`.
+    fn code(&mut self, code: &Spanned<String>) -> Option<String> {
+        names::check_identifier(code, "an error", &mut self.diagnostics).then(|| code.value.clone())
+    }
+
+    fn insert(
+        &mut self,
+        entity: &Spanned<String>,
+        values: Option<&AssignmentsSyntax>,
+        bind: Option<&Spanned<String>>,
+    ) -> Option<StepKind> {
+        let id = self.project.find_entity(&entity.value, entity.span, &mut self.diagnostics)?;
+        let assignments = match values {
+            Some(values) => {
+                let mut assignments = self.assignments(id, &values.list);
+                // In the order of the fields, whatever that of the file is.
+                assignments.sort_by_key(|assignment| assignment.field);
+                if values.whole && assignments.len() == values.list.len() {
+                    self.check_complete(id, &assignments, entity);
+                }
+                assignments
+            }
+            None if self.frames.len() > 1 => {
+                self.diagnostics.push(missing_key::error(entity.span, "an insert in a callback", "values"));
+                Vec::new()
+            }
+            None => {
+                let assignments = self.input_assignments(id, entity, false);
+                self.check_complete(id, &assignments, entity);
+                assignments
+            }
+        };
+        let bound = bind.and_then(|name| self.new_name(name).then(|| name.value.clone()));
+        let hint = bound.clone().unwrap_or_else(|| self.project.entity(id).snake.clone());
+        let var = self.frame_mut().var(&hint, id);
+        if let Some(name) = bound {
+            self.frame_mut().bindings.push((name, Binding::Row(var)));
+        }
+        if id == self.entity {
+            self.frame_mut().current = Some(var);
+            if self.frames.len() == 1 {
+                self.result = Some(var);
+            }
+        }
+        Some(StepKind::Insert { entity: id, values: assignments, bind: var })
+    }
+
+    fn update(
+        &mut self,
+        entity: &Spanned<String>,
+        set: &[(Spanned<String>, Ast)],
+        condition: Option<&Ast>,
+    ) -> Option<StepKind> {
+        let id = self.project.find_entity(&entity.value, entity.span, &mut self.diagnostics)?;
+        let target = match condition {
+            Some(condition) => self.in_statement(id, |checker| checker.condition(condition)).map(Target::Where),
+            None if id == self.entity => match self.current_row() {
+                Some(row) => Some(Target::Row(row)),
+                None => self.no_row(id, entity.span),
+            },
+            None => self.no_row(id, entity.span),
+        };
+        let set = self.in_statement(id, |checker| checker.assignments(id, set));
+        Some(StepKind::Update { entity: id, set, target: target?, partial: false })
+    }
+
+    fn no_row(&mut self, entity: EntityId, span: Span) -> Option<Target> {
+        let name = self.project.entity(entity).name.clone();
+        self.report(no_current_row::update(span, &name))
+    }
+
+    /// Checks something in which bare names are columns of `entity`.
+    fn in_statement<T>(&mut self, entity: EntityId, check: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.statement.replace(entity);
+        let result = check(self);
+        self.statement = outer;
+        result
+    }
+
+    /// `field = value`, each of a declared field and of its type.
+    fn assignments(&mut self, entity: EntityId, written: &[(Spanned<String>, Ast)]) -> Vec<Assignment> {
+        let mut seen: BTreeSet<FieldId> = BTreeSet::new();
+        let mut assignments = Vec::new();
+        for (name, value) in written {
+            let Some((id, field)) = self.project.field(entity, &name.value) else {
+                self.no_such_field(entity, name);
+                continue;
+            };
+            if !seen.insert(id) {
+                self.diagnostics.push(unknown_field::twice(name.span, &name.value));
+                continue;
+            }
+            let want =
+                Want { ty: type_of(&field.ty), required: field.required, place: Place::Field(field.name.clone()) };
+            if let Some(value) = self.value(value, &want) {
+                assignments.push(Assignment { field: id, value });
+            }
+        }
+        assignments
+    }
+
+    fn no_such_field(&mut self, entity: EntityId, name: &Spanned<String>) {
+        if self.project.is_broken_field(entity, &name.value) {
+            return;
+        }
+        let entity = self.project.entity(entity);
+        self.diagnostics.push(if SystemColumn::from_name(&name.value).is_some() {
+            unknown_field::system(name.span, &name.value)
+        } else {
+            let known = entity.fields.iter().map(|field| field.name.as_str());
+            unknown_field::error(name.span, &entity.name, &name.value, known)
+        });
+    }
+
+    /// An input as the value of the field of its name.
+    pub(super) fn input_value(&mut self, name: &str, want: &Want, span: Span) -> Option<Expr> {
+        let root = Spanned { value: "input".to_owned(), span };
+        let members = vec![Spanned { value: name.to_owned(), span }];
+        self.value(&Ast { kind: AstKind::Path { root, members }, span, depth: 1 }, want)
+    }
+
+    /// Whether a name given with `as:` is one, and is free.
+    pub(super) fn new_name(&mut self, name: &Spanned<String>) -> bool {
+        if !names::check_identifier(name, "a variable", &mut self.diagnostics) {
+            return false;
+        }
+        if names::SPECIAL_VARIABLES.contains(&name.value.as_str()) {
+            self.diagnostics.push(already_bound::reserved(name.span, &name.value));
+            return false;
+        }
+        if self.frame().bindings.iter().any(|(bound, _)| *bound == name.value) {
+            self.diagnostics.push(already_bound::error(name.span, &name.value));
+            return false;
+        }
+        true
+    }
+
+    /// A value that is kept as text.
+    pub(super) fn text_setting(&mut self, ast: Option<&Ast>, key: &'static str) -> Option<Expr> {
+        self.value(ast?, &Want::text(key))
+    }
+
+    /// A point in time.
+    pub(super) fn time_setting(&mut self, ast: &Ast) -> Option<Expr> {
+        let ty = ExprType::basic(specql_registry::Basic::Timestamp);
+        self.value(ast, &Want { required: true, ..Want::optional(ty) })
+    }
+}

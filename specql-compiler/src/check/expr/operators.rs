@@ -1,0 +1,337 @@
+//! Operators: what they join, and the type of what comes out.
+
+use specql_registry::{Basic, ValueType};
+
+use super::{
+    Want, boolean, describe, fit::fit, is_basic, is_constant, is_integer, is_money, is_number, is_text, is_uuid, join,
+    public_id,
+};
+use crate::{
+    check::action::ActionChecker,
+    diagnostics::{Diagnostic, rules::sq0303_type_mismatch as type_mismatch},
+    model::{
+        Expr, ExprKind,
+        expr::{BinaryOp, ExprType},
+    },
+    source::Span,
+    syntax::expr::{Ast, AstKind},
+};
+
+impl ActionChecker<'_> {
+    pub(super) fn binary(
+        &mut self,
+        operator: BinaryOp,
+        left: &Ast,
+        right: &Ast,
+        span: Span,
+        wanted: Option<&Want>,
+    ) -> Option<Expr> {
+        use BinaryOp as Op;
+        match operator {
+            Op::And | Op::Or => {
+                let (left, right) = (self.condition(left), self.condition(right));
+                let (left, right) = (left?, right?);
+                let nullable = left.nullable || right.nullable;
+                Some(boolean(nullable, ExprKind::Binary(operator, Box::new(left), Box::new(right))))
+            }
+            Op::Equal | Op::NotEqual | Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
+                let (left, right) = self.comparable(operator.symbol(), left, right)?;
+                let nullable = left.nullable || right.nullable;
+                Some(boolean(nullable, ExprKind::Binary(operator, Box::new(left), Box::new(right))))
+            }
+            Op::Concat => self.concat(left, right, span),
+            Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder => {
+                self.arithmetic(operator, left, right, span, wanted)
+            }
+        }
+    }
+
+    fn concat(&mut self, left: &Ast, right: &Ast, span: Span) -> Option<Expr> {
+        let text = Want::optional(ExprType::basic(Basic::Text));
+        let (left, right) = (self.expression(left, Some(&text)), self.expression(right, Some(&text)));
+        let (left, right) = (id_for_ref(left?), id_for_ref(right?));
+        let simple = |expr: &Expr| {
+            !matches!(
+                expr.ty,
+                ExprType::Value(ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_))
+            )
+        };
+        if !(is_text(&left.ty) || is_text(&right.ty)) || !simple(&left) || !simple(&right) {
+            let error = mismatch(span, "||", &left, &right).help("one side of `||` is a text, the other a single value");
+            return self.report(error);
+        }
+        let nullable = left.nullable || right.nullable;
+        let kind = ExprKind::Binary(BinaryOp::Concat, Box::new(left), Box::new(right));
+        Some(Expr { kind, ty: text.ty, nullable })
+    }
+
+    fn arithmetic(
+        &mut self,
+        operator: BinaryOp,
+        left: &Ast,
+        right: &Ast,
+        span: Span,
+        wanted: Option<&Want>,
+    ) -> Option<Expr> {
+        let (left_span, right_span) = (left.span, right.span);
+        let (left, right) = self.pair(left, right, wanted)?;
+        // A constant takes the other side's type, so that `price * 2` stays money; but not where the other side is time.
+        let (left, right) = match (is_constant(&left), is_constant(&right)) {
+            (true, false) if is_number(&right.ty) && is_number(&left.ty) => (as_number(left, &right.ty, left_span), right),
+            (false, true) if is_number(&left.ty) && is_number(&right.ty) => {
+                let right = as_number(right, &left.ty, right_span);
+                (left, right)
+            }
+            _ => (left, right),
+        };
+        let Some(ty) = result_type(operator, &left, &right) else {
+            let error = mismatch(span, operator.symbol(), &left, &right);
+            let mixed = (is_money(&left.ty) && is_integer(&right.ty)) || (is_integer(&left.ty) && is_money(&right.ty));
+            return self.report(match mixed {
+                true => error.help("money is in major units: `minor_units(amount, currency)` makes an integer of it"),
+                false => error,
+            });
+        };
+        let nullable = left.nullable || right.nullable;
+        Some(Expr { kind: ExprKind::Binary(operator, Box::new(left), Box::new(right)), ty, nullable })
+    }
+
+    /// Both sides, the one whose type is known first, so that it settles an input on the other.
+    fn pair(&mut self, left: &Ast, right: &Ast, wanted: Option<&Want>) -> Option<(Expr, Expr)> {
+        if self.is_open(left) && !self.is_open(right) {
+            let right = self.expression(right, wanted);
+            let from_right = right.as_ref().map(|right| Want::optional(right.ty.clone()));
+            let left = self.expression(left, from_right.as_ref().or(wanted));
+            return Some((left?, right?));
+        }
+        let left = self.expression(left, wanted);
+        let from_left = left.as_ref().filter(|left| left.ty != ExprType::Null);
+        let from_left = from_left.map(|left| Want::optional(left.ty.clone()));
+        let right = self.expression(right, from_left.as_ref().or(wanted));
+        Some((left?, right?))
+    }
+
+    /// Whether an expression's type comes from its surroundings.
+    fn is_open(&self, ast: &Ast) -> bool {
+        match &ast.kind {
+            AstKind::Null | AstKind::Boolean(_) | AstKind::Number(_) | AstKind::Text(_) | AstKind::Json(_) => true,
+            AstKind::Path { root, members } => {
+                root.value == "input" && members.len() == 1 && !self.knows_input(&members[0].value)
+            }
+            AstKind::Unary(_, operand) => self.is_open(operand),
+            _ => false,
+        }
+    }
+
+    /// Two values of types that can be compared.
+    pub(super) fn comparable(&mut self, operator: &str, left: &Ast, right: &Ast) -> Option<(Expr, Expr)> {
+        let (left_span, right_span) = (left.span, right.span);
+        let pair = self.pair(left, right, None)?;
+        match meet(pair, (left_span, right_span), operator) {
+            Ok(pair) => Some(pair),
+            Err(error) => self.report(*error),
+        }
+    }
+
+    pub(super) fn in_list(&mut self, value: &Ast, list: &[Ast], negated: bool) -> Option<Expr> {
+        let mut checked = Vec::new();
+        let mut left = None;
+        for element in list {
+            if let Some((value, element)) = self.comparable("IN", value, element) {
+                left = Some(value);
+                checked.push(element);
+            }
+        }
+        let value = left.filter(|_| checked.len() == list.len())?;
+        let nullable = value.nullable || checked.iter().any(|element| element.nullable);
+        Some(boolean(nullable, ExprKind::In { value: Box::new(value), list: checked, negated }))
+    }
+
+    pub(super) fn like(&mut self, value: &Ast, pattern: &Ast, negated: bool) -> Option<Expr> {
+        let text = Want::optional(ExprType::basic(Basic::Text));
+        let (value, pattern) = (self.value(value, &text), self.value(pattern, &text));
+        let (value, pattern) = (value?, pattern?);
+        let nullable = value.nullable || pattern.nullable;
+        Some(boolean(nullable, ExprKind::Like { value: Box::new(value), pattern: Box::new(pattern), negated }))
+    }
+
+    pub(super) fn between(&mut self, value: &Ast, low: &Ast, high: &Ast, negated: bool) -> Option<Expr> {
+        let low = self.comparable("BETWEEN", value, low);
+        let high = self.comparable("BETWEEN", value, high);
+        let ((value, low), (_, high)) = (low?, high?);
+        let nullable = value.nullable || low.nullable || high.nullable;
+        let kind = ExprKind::Between { value: Box::new(value), low: Box::new(low), high: Box::new(high), negated };
+        Some(boolean(nullable, kind))
+    }
+
+    /// `CASE`; with an operand each `WHEN` becomes a comparison with it.
+    pub(super) fn case(
+        &mut self,
+        operand: Option<&Ast>,
+        branches: &[(Ast, Ast)],
+        otherwise: Option<&Ast>,
+        wanted: Option<&Want>,
+    ) -> Option<Expr> {
+        let mut conditions = Vec::new();
+        for (when, _) in branches {
+            conditions.push(match operand {
+                None => self.condition(when),
+                Some(operand) => self.comparable("CASE", operand, when).map(|(left, right)| {
+                    let nullable = left.nullable || right.nullable;
+                    boolean(nullable, ExprKind::Binary(BinaryOp::Equal, Box::new(left), Box::new(right)))
+                }),
+            });
+        }
+        let values: Vec<&Ast> = branches.iter().map(|(_, value)| value).chain(otherwise).collect();
+        let (mut values, ty) = self.unified(&values, wanted)?;
+        let conditions: Vec<Expr> = conditions.into_iter().collect::<Option<_>>()?;
+        let nullable = otherwise.is_none() || values.iter().any(|value| value.nullable);
+        let last = if otherwise.is_some() { values.pop().map(Box::new) } else { None };
+        let kind = ExprKind::Case { branches: conditions.into_iter().zip(values).collect(), otherwise: last };
+        Some(Expr { kind, ty, nullable })
+    }
+
+    /// Values of one type: the wanted one, else the one that all of them fit.
+    pub(super) fn unified(&mut self, parts: &[&Ast], wanted: Option<&Want>) -> Option<(Vec<Expr>, ExprType)> {
+        let part = wanted.map(Want::part);
+        let checked: Vec<_> = parts.iter().map(|ast| self.expression(ast, part.as_ref())).collect();
+        let checked: Vec<Expr> = checked.into_iter().collect::<Option<_>>()?;
+        let want = part.unwrap_or_else(|| Want::optional(common_type(&checked)));
+        let mut fitted = Vec::new();
+        for (expr, ast) in checked.into_iter().zip(parts) {
+            match fit(expr, &want, ast.span) {
+                Ok(expr) => fitted.push(expr),
+                Err(error) => self.diagnostics.push(*error),
+            }
+        }
+        // PostgreSQL joins no uuid with a text here, though each may be assigned to a text column.
+        let uuids = fitted.iter().filter(|expr| is_uuid(&expr.ty)).count();
+        let texts = fitted.iter().filter(|expr| is_text(&expr.ty) && !is_constant(expr)).count();
+        if uuids > 0 && texts > 0 {
+            let span = join(parts.first()?.span, parts.last()?.span);
+            return self.report(type_mismatch::error(span, "values of one type", "text and uuid"));
+        }
+        (fitted.len() == parts.len()).then_some((fitted, want.ty))
+    }
+}
+
+/// The type that all of these can take; the first one's where there is none, so that the others are reported.
+fn common_type(parts: &[Expr]) -> ExprType {
+    let mut open = parts.iter().filter(|part| part.ty != ExprType::Null);
+    let typed: Vec<&Expr> = open.clone().filter(|part| !is_constant(part)).collect();
+    let candidates: Vec<&Expr> = if typed.is_empty() { open.by_ref().collect() } else { typed };
+    let Some(first) = candidates.first() else { return ExprType::basic(Basic::Text) };
+    let others_fit = |ty: &ExprType| {
+        candidates.iter().all(|part| fit((*part).clone(), &Want::optional(ty.clone()), Span::default()).is_ok())
+    };
+    let fallback = [ExprType::basic(Basic::Text), ExprType::Value(ValueType::Decimal(None))];
+    candidates.iter().map(|part| &part.ty).chain(&fallback).find(|ty| others_fit(ty)).unwrap_or(&first.ty).clone()
+}
+
+/// Where a value is wanted, a reference is the UUID that it stands for.
+pub(super) fn id_for_ref(expr: Expr) -> Expr {
+    if matches!(expr.ty, ExprType::Ref(_)) { public_id(expr) } else { expr }
+}
+
+/// A constant as a number of the other side's type, where it is one; else as it is.
+fn as_number(constant: Expr, ty: &ExprType, span: Span) -> Expr {
+    fit(constant.clone(), &Want::optional(ty.clone()), span).unwrap_or(constant)
+}
+
+/// Two operands of a comparison, of types that PostgreSQL compares.
+fn meet(
+    (left, right): (Expr, Expr),
+    (left_span, right_span): (Span, Span),
+    operator: &str,
+) -> Result<(Expr, Expr), Box<Diagnostic>> {
+    let span = join(left_span, right_span);
+    if left.ty == ExprType::Null || right.ty == ExprType::Null {
+        let error = type_mismatch::error(span, "a value on both sides", "NULL, which equals nothing");
+        return Err(Box::new(error.help("write `IS NULL` or `IS NOT NULL`")));
+    }
+    let as_other = |constant: Expr, other: &Expr, span| fit(constant, &Want::optional(other.ty.clone()), span);
+    let (left, right) = match (is_constant(&left), is_constant(&right)) {
+        // A number keeps its own type beside another number: `total > 0.5` compares, it does not round.
+        (true, false) if !(is_number(&left.ty) && is_number(&right.ty)) => {
+            let other = id_for_ref(right);
+            (as_other(left, &other, left_span)?, other)
+        }
+        (false, true) if !(is_number(&left.ty) && is_number(&right.ty)) => {
+            let other = id_for_ref(left);
+            let right = as_other(right, &other, right_span)?;
+            (other, right)
+        }
+        _ => (left, right),
+    };
+    let same_ref = matches!((&left.ty, &right.ty), (ExprType::Ref(a), ExprType::Ref(b)) if a == b);
+    let (left, right) = if same_ref { (left, right) } else { (id_for_ref(left), id_for_ref(right)) };
+    let constants = is_constant(&left) || is_constant(&right);
+    let money_and_integer =
+        (is_money(&left.ty) && is_integer(&right.ty)) || (is_integer(&left.ty) && is_money(&right.ty));
+    let numbers = is_number(&left.ty) && is_number(&right.ty) && (constants || !money_and_integer);
+    let texts = is_text(&left.ty) && is_text(&right.ty);
+    let two_refs = matches!((&left.ty, &right.ty), (ExprType::Ref(_), ExprType::Ref(_))) && !same_ref;
+    let comparable = !matches!(left.ty, ExprType::Value(ValueType::Basic(Basic::Json) | ValueType::Object(_)));
+    if two_refs || !(numbers || texts || (left.ty == right.ty && comparable)) {
+        let error = mismatch(span, operator, &left, &right);
+        return Err(Box::new(match money_and_integer {
+            true => error.help("money is in major units: `minor_units(amount, currency)` makes an integer of it"),
+            false => error,
+        }));
+    }
+    Ok((left, right))
+}
+
+/// The type that an arithmetic operator makes of these; `None` where it does not join them.
+fn result_type(operator: BinaryOp, left: &Expr, right: &Expr) -> Option<ExprType> {
+    use BinaryOp as Op;
+    let timestamp = |ty: &ExprType| is_basic(ty, Basic::Timestamp);
+    match (&left.ty, &right.ty) {
+        (ty, ExprType::Interval) if timestamp(ty) && matches!(operator, Op::Add | Op::Subtract) => Some(ty.clone()),
+        (ExprType::Interval, ty) if timestamp(ty) && operator == Op::Add => Some(ty.clone()),
+        (a, b) if timestamp(a) && timestamp(b) && operator == Op::Subtract => Some(ExprType::Interval),
+        (ExprType::Interval, ExprType::Interval) if matches!(operator, Op::Add | Op::Subtract) => {
+            Some(ExprType::Interval)
+        }
+        (ExprType::Interval, ty) if is_number(ty) && matches!(operator, Op::Multiply | Op::Divide) => {
+            Some(ExprType::Interval)
+        }
+        (a, b) if is_number(a) && is_number(b) => number_type(operator, left, right),
+        _ => None,
+    }
+}
+
+/// Numbers: the wider of both; money stays money where that makes sense.
+fn number_type(operator: BinaryOp, left: &Expr, right: &Expr) -> Option<ExprType> {
+    use BinaryOp as Op;
+    let decimal = ExprType::Value(ValueType::Decimal(None));
+    let float = |expr: &Expr| is_basic(&expr.ty, Basic::Float);
+    match (is_money(&left.ty), is_money(&right.ty)) {
+        (true, true) => match operator {
+            Op::Add | Op::Subtract | Op::Remainder => Some(left.ty.clone()),
+            Op::Divide => Some(decimal),
+            _ => (is_constant(left) || is_constant(right)).then(|| left.ty.clone()),
+        },
+        (true, false) => match operator {
+            Op::Multiply | Op::Divide => Some(left.ty.clone()),
+            _ => (!is_integer(&right.ty)).then(|| left.ty.clone()),
+        },
+        (false, true) => match operator {
+            Op::Multiply => Some(right.ty.clone()),
+            Op::Divide => Some(decimal),
+            _ => (!is_integer(&left.ty)).then(|| right.ty.clone()),
+        },
+        (false, false) if float(left) || float(right) => {
+            (operator != Op::Remainder).then(|| ExprType::basic(Basic::Float))
+        }
+        (false, false) if is_integer(&left.ty) && is_integer(&right.ty) => {
+            let wide = is_basic(&left.ty, Basic::Bigint) || is_basic(&right.ty, Basic::Bigint);
+            Some(ExprType::basic(if wide { Basic::Bigint } else { Basic::Integer }))
+        }
+        (false, false) => Some(decimal),
+    }
+}
+
+fn mismatch(span: Span, operator: &str, left: &Expr, right: &Expr) -> Diagnostic {
+    type_mismatch::operator(span, operator, &describe(&left.ty, left), &describe(&right.ty, right))
+}

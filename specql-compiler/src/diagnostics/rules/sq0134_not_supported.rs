@@ -1,0 +1,48 @@
+//! SQ0134: a part of the language that this version does not have yet.
+
+use crate::{
+    diagnostics::{Diagnostic, Rule, Severity},
+    source::Span,
+};
+
+/// A part of the language that this version does not have yet.
+pub static RULE: Rule = Rule {
+    code: "SQ0134",
+    name: "not-supported",
+    severity: Severity::Error,
+    explanation: "\
+The step or key is known, and this version of SpecQL cannot compile it yet. It is refused, for skipping it would change
+what the project does.
+
+Wrong:
+```yaml
+steps:
+  - notify: customer(email, \"your order\")
+```
+
+Right:
+```yaml
+steps:
+  - call_service: {service: sendgrid, operation: send_email, input: {to: $order.customer_email, subject: \"'Your order'\"}}
+```
+",
+};
+
+/// A step of the language.
+#[must_use]
+pub fn step(span: Span, step: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("the step `{step}` is not supported yet"))
+        .help("supported are `validate`, `insert`, `update`, `if`, `reject` and `call_service`")
+}
+
+/// A key of the language.
+#[must_use]
+pub fn key(span: Span, key: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`{key}` is not supported yet")).help("remove it")
+}
+
+/// Anything else, named by `what`.
+#[must_use]
+pub fn feature(span: Span, what: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("{what} are not supported yet"))
+}

@@ -1,0 +1,47 @@
+//! SQ0306: a constant that its type does not allow.
+
+use crate::{
+    diagnostics::{Diagnostic, Rule, Severity, help_for},
+    source::Span,
+};
+
+/// A constant that its type does not allow.
+pub static RULE: Rule = Rule {
+    code: "SQ0306",
+    name: "invalid-constant",
+    severity: Severity::Error,
+    explanation: "\
+Constants are checked while compiling: a text that stands for an enum must be one of its members, for an e-mail address
+must look like one; a number must fit its type.
+
+Wrong:
+```yaml
+- update: Order SET payment_status = 'payed'
+```
+
+Right:
+```yaml
+- update: Order SET payment_status = 'paid'
+```
+",
+};
+
+/// `value` is no member of the enum.
+#[must_use]
+pub fn member(span: Span, value: &str, members: &[String]) -> Diagnostic {
+    let diagnostic = Diagnostic::new(&RULE, span, format!("`{}` is not one of the enum's values", value.escape_debug()));
+    match help_for(value, members.iter().map(String::as_str)) {
+        Some(help) => diagnostic.help(help).label(format!("one of {}", list(members))),
+        None => diagnostic.label(format!("one of {}", list(members))),
+    }
+}
+
+/// `value` is not a valid `ty`.
+#[must_use]
+pub fn error(span: Span, value: &str, ty: &str, help: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`{}` is not a valid {ty}", value.escape_debug())).help(help)
+}
+
+fn list(members: &[String]) -> String {
+    members.iter().map(|member| format!("`{member}`")).collect::<Vec<_>>().join(", ")
+}

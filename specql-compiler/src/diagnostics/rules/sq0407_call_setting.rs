@@ -1,0 +1,47 @@
+//! SQ0407: a setting of a call that is out of range or unreadable.
+
+use crate::{
+    diagnostics::{Diagnostic, Rule, Severity},
+    source::Span,
+};
+
+/// A setting of a call that is out of range or unreadable.
+pub static RULE: Rule = Rule {
+    code: "SQ0407",
+    name: "call-setting",
+    severity: Severity::Error,
+    explanation: "\
+`timeout` is in seconds, `max_retries` counts all attempts, `priority` orders jobs (higher first), `delay` is a number with its
+unit, `unique` one of three words.
+
+Wrong:
+```yaml
+delay: soon
+```
+
+Right:
+```yaml
+delay: 10 minutes
+```
+",
+};
+
+/// `key` is not a number from `least` to `most`.
+#[must_use]
+pub fn range(span: Span, key: &str, found: i64, least: i64, most: i64) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`{key}` is {found}")).help(format!("it is a number from {least} to {most}"))
+}
+
+/// `unique` is not one of its words.
+#[must_use]
+pub fn unique(span: Span, found: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`unique` cannot be `{found}`"))
+        .help("it is `in_flight` (no second job while one is unfinished), `once` (nor after it completed) or `never`")
+}
+
+/// A duration that cannot be read.
+#[must_use]
+pub fn duration(span: Span, found: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`{}` is not a length of time", found.escape_debug()))
+        .help("write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`")
+}

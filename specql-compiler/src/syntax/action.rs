@@ -1,0 +1,81 @@
+//! Actions, as they are written.
+
+use super::{
+    keys::{self, Keys},
+    step::{self, StepSyntax},
+    types::TypeSyntax,
+};
+use crate::{
+    diagnostics::{Diagnostic, rules::sq0135_ignored_key as ignored_key},
+    source::{Span, Spanned, yaml::Node},
+};
+
+/// An action.
+#[derive(Clone, Debug)]
+pub struct ActionSyntax {
+    /// `name:`.
+    pub name: Spanned<String>,
+    /// `description:`.
+    pub description: Option<String>,
+    /// `wrapper:`.
+    pub wrapper: Option<Spanned<String>>,
+    /// `input:`; types that could not be read are `None`.
+    pub input: Option<Vec<(Spanned<String>, Option<TypeSyntax>)>>,
+    /// `steps:`. Empty where there are none.
+    pub steps: Vec<StepSyntax>,
+    /// Every step could be read; else names may be missing that a lost one would have bound.
+    pub complete: bool,
+}
+
+/// Every key of an action; `impact` is one of the original that is not implemented.
+const KEYS: &[&str] = &["name", "description", "input", "steps", "wrapper", "impact"];
+
+/// Reads an action.
+pub(super) fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<ActionSyntax> {
+    let keys = Keys::read(node, "an action", KEYS, diagnostics)?;
+    if let Some(entry) = keys.entry("impact") {
+        diagnostics.push(ignored_key::warning(entry.key_span, "impact"));
+    }
+    let name = keys.required_text("name", first_line(&keys), diagnostics);
+    let mut complete = true;
+    let steps = match keys.get("steps") {
+        Some(node) => step::read_all(node, "steps", &mut complete, diagnostics),
+        None => Vec::new(),
+    };
+    let input = keys.get("input").and_then(|node| read_input(node, diagnostics));
+    Some(ActionSyntax {
+        description: keys.text("description", diagnostics).map(|text| text.value),
+        wrapper: keys.text("wrapper", diagnostics),
+        name: name?,
+        input,
+        steps,
+        complete,
+    })
+}
+
+/// Where something that is missing in a mapping is shown: at its first key.
+fn first_line(keys: &Keys<'_>) -> Span {
+    Span { end: keys.span.start.saturating_add(1).min(keys.span.end), ..keys.span }
+}
+
+fn read_input(
+    node: &Node,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<(Spanned<String>, Option<TypeSyntax>)>> {
+    let entries = keys::mapping(node, "input", diagnostics)?;
+    Some(
+        entries
+            .iter()
+            .map(|entry| {
+                let name = Spanned { value: entry.key.clone(), span: entry.key_span };
+                (name, super::entity::read_type(&entry.value, diagnostics))
+            })
+            .collect(),
+    )
+}
+
+/// Reads `actions:`.
+pub(super) fn read_all(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<ActionSyntax> {
+    let elements = keys::sequence(node, "actions", diagnostics).unwrap_or_default();
+    elements.iter().filter_map(|element| read(element, diagnostics)).collect()
+}

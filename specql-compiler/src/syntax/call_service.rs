@@ -1,0 +1,155 @@
+//! `call_service`, as it is written.
+
+use super::{
+    expr::Ast,
+    keys::Keys,
+    step::{self, AssignmentsSyntax, StepSyntax, assignments},
+    value,
+};
+use crate::{
+    diagnostics::{Diagnostic, rules::sq0131_wrong_shape as wrong_shape},
+    source::{
+        Span, Spanned,
+        yaml::{Node, Value},
+    },
+};
+
+/// A queued call.
+#[derive(Clone, Debug)]
+pub struct CallServiceSyntax {
+    /// The whole mapping.
+    pub span: Span,
+    /// `service:`.
+    pub service: Spanned<String>,
+    /// `operation:`.
+    pub operation: Spanned<String>,
+    /// `input:`.
+    pub input: AssignmentsSyntax,
+    /// Where a missing input is shown: the key `input`, else the operation.
+    pub input_span: Span,
+    /// `async:`, or its alias `async_mode:`.
+    pub wait: bool,
+    /// `timeout:`, in seconds.
+    pub timeout: Option<Spanned<i64>>,
+    /// `max_retries:`.
+    pub max_retries: Option<Spanned<i64>>,
+    /// `priority:`.
+    pub priority: Option<Spanned<i64>>,
+    /// `correlation_field:`.
+    pub correlation: Option<Ast>,
+    /// `idempotency_key:`.
+    pub idempotency_key: Option<Ast>,
+    /// `unique:`.
+    pub unique: Option<Spanned<String>>,
+    /// `delay:`.
+    pub delay: Option<Spanned<String>>,
+    /// `run_at:`.
+    pub run_at: Option<Ast>,
+    /// `as:`.
+    pub bind: Option<Spanned<String>>,
+    /// `on_success:`.
+    pub on_success: Option<CallbackSyntax>,
+    /// `on_failure:`.
+    pub on_failure: Option<CallbackSyntax>,
+}
+
+/// The steps after a call.
+#[derive(Clone, Debug)]
+pub struct CallbackSyntax {
+    /// The key.
+    pub span: Span,
+    /// What it holds.
+    pub steps: Vec<StepSyntax>,
+}
+
+/// Every key of a call.
+const KEYS: &[&str] = &[
+    "service",
+    "operation",
+    "input",
+    "async",
+    "async_mode",
+    "timeout",
+    "max_retries",
+    "correlation_field",
+    "idempotency_key",
+    "unique",
+    "delay",
+    "run_at",
+    "priority",
+    "as",
+    "on_success",
+    "on_failure",
+];
+
+/// Reads a call. `place` is the key `call_service`; `complete` becomes false when a step of a callback is left out.
+pub(super) fn read(
+    node: &Node,
+    place: Span,
+    complete: &mut bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<CallServiceSyntax> {
+    let keys = Keys::read(node, "a `call_service`", KEYS, diagnostics)?;
+    for (key, alias) in [("async", "async_mode"), ("delay", "run_at")] {
+        if let (Some(_), Some(second)) = (keys.entry(key), keys.entry(alias)) {
+            diagnostics.push(wrong_shape::twice(second.key_span, key, alias));
+        }
+    }
+    let on_success = callback(&keys, "on_success", complete, diagnostics);
+    let on_failure = callback(&keys, "on_failure", complete, diagnostics);
+    let service = keys.required_text("service", place, diagnostics);
+    let operation = keys.required_text("operation", place, diagnostics);
+    let input = keys.get("input").map(|node| assignments(node, "input", diagnostics));
+    let not_async = ["async", "async_mode"].map(|key| keys.boolean(key, diagnostics) == Some(false));
+    let mut expression = |key| keys.get(key).and_then(|node| value::read(node, diagnostics));
+    let (correlation, idempotency_key, run_at) =
+        (expression("correlation_field"), expression("idempotency_key"), expression("run_at"));
+    let (timeout, max_retries, priority) = (
+        keys.integer("timeout", diagnostics),
+        keys.integer("max_retries", diagnostics),
+        keys.integer("priority", diagnostics),
+    );
+    let delay = keys.get("delay").and_then(|node| delay(node, diagnostics));
+    let unique = keys.text("unique", diagnostics);
+    let bind = keys.text("as", diagnostics);
+    let operation = operation?;
+    Some(CallServiceSyntax {
+        span: node.span,
+        service: service?,
+        input_span: keys.entry("input").map_or(operation.span, |entry| entry.key_span),
+        operation,
+        input: input.unwrap_or(AssignmentsSyntax { list: Vec::new(), whole: true }),
+        wait: not_async.contains(&true),
+        timeout,
+        max_retries,
+        priority,
+        correlation,
+        idempotency_key,
+        unique,
+        delay,
+        run_at,
+        bind,
+        on_success,
+        on_failure,
+    })
+}
+
+/// `delay:` is a text with its unit; a bare number would leave the unit open.
+fn delay(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Spanned<String>> {
+    if let Value::String(text) = &node.value {
+        return Some(Spanned { value: text.clone(), span: node.span });
+    }
+    diagnostics.push(wrong_shape::error(node, "`delay`", "a number with its unit, such as `10 minutes`"));
+    None
+}
+
+fn callback(
+    keys: &Keys<'_>,
+    key: &'static str,
+    complete: &mut bool,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<CallbackSyntax> {
+    let entry = keys.entry(key)?;
+    let steps = step::read_all(&entry.value, key, complete, diagnostics);
+    Some(CallbackSyntax { span: entry.key_span, steps })
+}
