@@ -98,9 +98,9 @@ fn read_entities(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<En
 
 /// Schemas whose rows belong to tenants are a promise about who sees what: until it is kept, it is refused.
 fn refuse_tenancy(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) {
-    let files = sources.iter().filter(|(_, file)| {
-        file.kind == SourceKind::Registry && file.path.rsplit('/').next() == Some(DOMAIN_REGISTRY)
-    });
+    let files = sources
+        .iter()
+        .filter(|(_, file)| file.kind == SourceKind::Registry && file.path.rsplit('/').next() == Some(DOMAIN_REGISTRY));
     for (id, file) in files {
         let (documents, _) = yaml::read(id, &file.text);
         for document in &documents {
@@ -152,11 +152,7 @@ fn used_services(actions: &[&Action]) -> BTreeSet<String> {
 }
 
 /// The services that `use = [...]` in `specql.toml` names.
-fn wanted_services(
-    settings: &Settings,
-    services: &RegistrySet,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeSet<String> {
+fn wanted_services(settings: &Settings, services: &RegistrySet, diagnostics: &mut Vec<Diagnostic>) -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     for name in &settings.uses {
         if services.services.contains_key(&name.value) {

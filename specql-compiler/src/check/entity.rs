@@ -211,7 +211,8 @@ fn default(
     if let (Some(node), Some(_)) = (&written.default, &syntax.default) {
         diagnostics.push(invalid_option::error(node.span, "this field has two defaults", "keep one of them"));
     }
-    let span = written.default.as_ref().map(|node| node.span).or(syntax.default.as_ref().map(|default| default.span))?;
+    let span =
+        written.default.as_ref().map(|node| node.span).or(syntax.default.as_ref().map(|default| default.span))?;
     let FieldType::Value(value_type) = ty else {
         let message = "a reference has no default";
         diagnostics.push(invalid_option::error(span, message, "set it in the `values` of an insert"));

@@ -15,6 +15,9 @@ pub mod entity;
 pub mod expr;
 pub mod names;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
 use specql_registry::Registry;
@@ -24,7 +27,10 @@ use crate::{
         Diagnostic,
         rules::{sq0139_unknown_entity as unknown_entity, sq0140_unknown_field as unknown_field},
     },
-    model::{Entity, EntityId, Field, FieldId, expr::{ColumnRef, SystemColumn}},
+    model::{
+        Entity, EntityId, Field, FieldId,
+        expr::{ColumnRef, SystemColumn},
+    },
     source::{Sources, Span},
 };
 

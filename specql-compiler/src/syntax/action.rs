@@ -58,10 +58,7 @@ fn first_line(keys: &Keys<'_>) -> Span {
     Span { end: keys.span.start.saturating_add(1).min(keys.span.end), ..keys.span }
 }
 
-fn read_input(
-    node: &Node,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Vec<(Spanned<String>, Option<TypeSyntax>)>> {
+fn read_input(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<(Spanned<String>, Option<TypeSyntax>)>> {
     let entries = keys::mapping(node, "input", diagnostics)?;
     Some(
         entries

@@ -8,7 +8,10 @@ use super::{
 use crate::{
     diagnostics::{
         Diagnostic,
-        rules::{sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key, sq0134_not_supported as not_supported, sq0135_ignored_key as ignored_key},
+        rules::{
+            sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key,
+            sq0134_not_supported as not_supported, sq0135_ignored_key as ignored_key,
+        },
     },
     source::{
         Spanned,
@@ -63,9 +66,8 @@ const IGNORED_KEYS: &[&str] =
     &["patterns", "table_views", "translations", "agents", "organization", "identifier", "hierarchical"];
 
 /// Every key of a field's map form.
-const FIELD_KEYS: &[&str] = &[
-    "type", "nullable", "required", "default", "description", "schema", "on_delete", "unique", "renamed_from",
-];
+const FIELD_KEYS: &[&str] =
+    &["type", "nullable", "required", "default", "description", "schema", "on_delete", "unique", "renamed_from"];
 
 /// Reads a document.
 pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<EntitySyntax> {
@@ -78,8 +80,11 @@ pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Entity
         diagnostics.push(missing_key::error(place, "an entity file", "entity"));
         return None;
     };
-    let known: Vec<&str> =
-        [&["entity"], ENTITY_KEYS, LATER_KEYS, IGNORED_KEYS].concat().into_iter().filter(|key| *key != "name").collect();
+    let known: Vec<&str> = [&["entity"], ENTITY_KEYS, LATER_KEYS, IGNORED_KEYS]
+        .concat()
+        .into_iter()
+        .filter(|key| *key != "name")
+        .collect();
     let outer = Keys::read(document, "an entity file", &known, diagnostics)?;
     let inner = match &entity.value.value {
         Value::Mapping(_) => {

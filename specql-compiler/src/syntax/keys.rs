@@ -3,7 +3,9 @@
 use crate::{
     diagnostics::{
         Diagnostic,
-        rules::{sq0131_wrong_shape as wrong_shape, sq0132_unknown_key as unknown_key, sq0133_missing_key as missing_key},
+        rules::{
+            sq0131_wrong_shape as wrong_shape, sq0132_unknown_key as unknown_key, sq0133_missing_key as missing_key,
+        },
     },
     source::{
         Span, Spanned,
@@ -22,12 +24,7 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     /// The mapping in `node`, whose keys must be among `known`. `what` names it for people: `an entity`.
-    pub fn read(
-        node: &'a Node,
-        what: &'static str,
-        known: &[&str],
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<Self> {
+    pub fn read(node: &'a Node, what: &'static str, known: &[&str], diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
         let Value::Mapping(entries) = &node.value else {
             diagnostics.push(wrong_shape::error(node, what, "a mapping of keys to values"));
             return None;

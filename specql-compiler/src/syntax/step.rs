@@ -10,8 +10,9 @@ use crate::{
     diagnostics::{
         Diagnostic,
         rules::{
-            sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key, sq0134_not_supported as not_supported,
-            sq0201_unknown_step as unknown_step, sq0301_expression_syntax as expression_syntax,
+            sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key,
+            sq0134_not_supported as not_supported, sq0201_unknown_step as unknown_step,
+            sq0301_expression_syntax as expression_syntax,
         },
     },
     source::{

@@ -10,12 +10,7 @@ use crate::{
         sq0402_unknown_operation as unknown_operation, sq0403_missing_input as missing_input,
         sq0404_unknown_input as unknown_input, sq0407_call_setting as call_setting,
     },
-    model::{
-        CallService, Callback, CallbackKind, Expr, StepKind, VarId,
-        expr::ExprType,
-        names::derived,
-        step::Start,
-    },
+    model::{CallService, Callback, CallbackKind, Expr, StepKind, VarId, expr::ExprType, names::derived, step::Start},
     source::Spanned,
     syntax::call_service::{CallServiceSyntax, CallbackSyntax},
 };
@@ -178,8 +173,7 @@ impl<'a> ActionChecker<'a> {
         let syntax = syntax?;
         let entity = self.project.entity(self.entity);
         let (service, operation) = (&call.service.value, &call.operation.value);
-        let full =
-            format!("cb_{}_{}_{ordinal}_{service}_{operation}_{}", entity.snake, self.name, kind.name());
+        let full = format!("cb_{}_{}_{ordinal}_{service}_{operation}_{}", entity.snake, self.name, kind.name());
         let schema = entity.schema.clone();
         let key = format!("{schema}.{full}");
         self.callbacks.push((key.clone(), syntax.span));

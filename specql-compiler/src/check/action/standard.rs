@@ -4,7 +4,10 @@ use super::ActionChecker;
 use crate::{
     check::expr::{Place, Want, type_of},
     diagnostics::rules::{sq0140_unknown_field as unknown_field, sq0205_missing_value as missing_value},
-    model::{Step, StepKind, step::{Assignment, Target}},
+    model::{
+        Step, StepKind,
+        step::{Assignment, Target},
+    },
     source::Spanned,
     syntax::action::ActionSyntax,
 };

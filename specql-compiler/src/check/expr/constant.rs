@@ -34,7 +34,8 @@ pub(super) fn adapt(constant: &Literal, ty: &ValueType, span: Span) -> Option<Re
                 Basic::Integer => digits.parse::<i32>().is_ok(),
                 _ => digits.parse::<i64>().is_ok(),
             };
-            let help = format!("the largest is {}", if *basic == Basic::Integer { i64::from(i32::MAX) } else { i64::MAX });
+            let help =
+                format!("the largest is {}", if *basic == Basic::Integer { i64::from(i32::MAX) } else { i64::MAX });
             check(fits, digits, ty, span, &help).map(|()| constant.clone())
         }
         (Literal::Integer(_) | Literal::Decimal(_), ValueType::Basic(Basic::Float)) => Ok(constant.clone()),
@@ -70,7 +71,9 @@ fn text_as(text: &str, ty: &ValueType, span: Span) -> Option<Result<(), Box<Diag
             let info = scalar.info();
             let fits = match info.base {
                 ScalarBase::Numeric(..) => return None,
-                ScalarBase::Text => info.pattern.is_none_or(|pattern| Regex::new(pattern).is_ok_and(|r| r.is_match(text))),
+                ScalarBase::Text => {
+                    info.pattern.is_none_or(|pattern| Regex::new(pattern).is_ok_and(|r| r.is_match(text)))
+                }
                 ScalarBase::Uuid => is_uuid(text),
                 ScalarBase::Date => is_date(text),
             };
@@ -124,7 +127,8 @@ fn is_date(text: &str) -> bool {
     if (year.len(), month.len(), day.len()) != (4, 2, 2) {
         return false;
     }
-    let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
+    let number =
+        |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
     let (Some(year), Some(month), Some(day)) = (number(year), number(month), number(day)) else { return false };
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let days = match month {

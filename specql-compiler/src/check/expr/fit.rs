@@ -9,9 +9,14 @@ use super::{
 use crate::{
     diagnostics::{
         Diagnostic,
-        rules::{sq0303_type_mismatch as type_mismatch, sq0304_may_be_null as may_be_null, sq0405_input_type as input_type},
+        rules::{
+            sq0303_type_mismatch as type_mismatch, sq0304_may_be_null as may_be_null, sq0405_input_type as input_type,
+        },
     },
-    model::{Expr, ExprKind, expr::{ExprType, Literal}},
+    model::{
+        Expr, ExprKind,
+        expr::{ExprType, Literal},
+    },
     source::Span,
 };
 

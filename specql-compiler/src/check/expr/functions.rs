@@ -1,6 +1,9 @@
 //! The functions that expressions may call: their arguments and results.
 
-use specql_registry::{Basic, ValueType, scalars::{Scalar, ScalarBase}};
+use specql_registry::{
+    Basic, ValueType,
+    scalars::{Scalar, ScalarBase},
+};
 
 use super::{Want, describe, fit::fit, is_basic, is_number, is_text, is_uuid, operators::id_for_ref};
 use crate::{
@@ -114,8 +117,10 @@ impl ActionChecker<'_> {
         let mut checked = Vec::new();
         for arg in args {
             let expr = id_for_ref(self.expression(arg, Some(&text))?);
-            let structured =
-                matches!(expr.ty, ExprType::Value(ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_)));
+            let structured = matches!(
+                expr.ty,
+                ExprType::Value(ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_))
+            );
             if structured {
                 return self.report(type_mismatch::error(arg.span, "a single value", &describe(&expr.ty, &expr)));
             }
@@ -153,14 +158,15 @@ impl ActionChecker<'_> {
             return self.report(type_mismatch::error(amount.span, "money", &found));
         }
         let currency_expr = self.expression(currency, Some(&Want::optional(ExprType::Value(code.clone()))))?;
-        let currency_expr = if is_text(&currency_expr.ty) && !is_uuid(&currency_expr.ty) && !super::is_constant(&currency_expr) {
-            currency_expr
-        } else {
-            match fit(currency_expr, &Want::optional(ExprType::Value(code)), currency.span) {
-                Ok(expr) => expr,
-                Err(error) => return self.report(*error),
-            }
-        };
+        let currency_expr =
+            if is_text(&currency_expr.ty) && !is_uuid(&currency_expr.ty) && !super::is_constant(&currency_expr) {
+                currency_expr
+            } else {
+                match fit(currency_expr, &Want::optional(ExprType::Value(code)), currency.span) {
+                    Ok(expr) => expr,
+                    Err(error) => return self.report(*error),
+                }
+            };
         let nullable = amount_expr.nullable || currency_expr.nullable;
         Some((vec![amount_expr, currency_expr], ExprType::basic(Basic::Integer), nullable))
     }

@@ -137,7 +137,9 @@ fn is_constant(expr: &Expr) -> bool {
 
 fn is_number(ty: &ExprType) -> bool {
     match ty {
-        ExprType::Value(ValueType::Basic(Basic::Integer | Basic::Bigint | Basic::Float) | ValueType::Decimal(_)) => true,
+        ExprType::Value(ValueType::Basic(Basic::Integer | Basic::Bigint | Basic::Float) | ValueType::Decimal(_)) => {
+            true
+        }
         ExprType::Value(ValueType::Scalar(scalar)) => matches!(scalar.info().base, ScalarBase::Numeric(..)),
         _ => false,
     }

@@ -111,9 +111,7 @@ impl ActionChecker<'_> {
         let kind = ExprKind::Input(name.to_owned());
         Some(match &field.ty {
             FieldType::Value(ty) => Expr { kind, ty: ExprType::Value(ty.clone()), nullable },
-            FieldType::Ref { target, .. } => {
-                key_of(*target, Expr { kind, ty: ExprType::uuid(), nullable }, name)
-            }
+            FieldType::Ref { target, .. } => key_of(*target, Expr { kind, ty: ExprType::uuid(), nullable }, name),
         })
     }
 
@@ -124,7 +122,9 @@ impl ActionChecker<'_> {
             return self.report(unknown_name::not_here(span, &root.value, "there is no finished call", help));
         };
         let wrong_end = match (root.value.as_str(), kind) {
-            ("output", CallbackKind::Failure) => Some(("a call that failed has no output", "`$error.message` says why it failed")),
+            ("output", CallbackKind::Failure) => {
+                Some(("a call that failed has no output", "`$error.message` says why it failed"))
+            }
             ("error", CallbackKind::Success) => Some(("the call succeeded", "`$output` holds its answer")),
             _ => None,
         };
@@ -142,7 +142,8 @@ impl ActionChecker<'_> {
         match root.value.as_str() {
             "output" => self.output(&service, &operation, members),
             "job" => {
-                let Some((_, field, basic, nullable)) = JOB_FIELDS.iter().find(|(name, ..)| *name == first.value) else {
+                let Some((_, field, basic, nullable)) = JOB_FIELDS.iter().find(|(name, ..)| *name == first.value)
+                else {
                     let known = JOB_FIELDS.iter().map(|(name, ..)| *name);
                     return self.report(unknown_name::member(first.span, "`$job`", &first.value, known));
                 };

@@ -57,7 +57,8 @@ impl ActionChecker<'_> {
             )
         };
         if !(is_text(&left.ty) || is_text(&right.ty)) || !simple(&left) || !simple(&right) {
-            let error = mismatch(span, "||", &left, &right).help("one side of `||` is a text, the other a single value");
+            let error =
+                mismatch(span, "||", &left, &right).help("one side of `||` is a text, the other a single value");
             return self.report(error);
         }
         let nullable = left.nullable || right.nullable;
@@ -77,7 +78,9 @@ impl ActionChecker<'_> {
         let (left, right) = self.pair(left, right, wanted)?;
         // A constant takes the other side's type, so that `price * 2` stays money; but not where the other side is time.
         let (left, right) = match (is_constant(&left), is_constant(&right)) {
-            (true, false) if is_number(&right.ty) && is_number(&left.ty) => (as_number(left, &right.ty, left_span), right),
+            (true, false) if is_number(&right.ty) && is_number(&left.ty) => {
+                (as_number(left, &right.ty, left_span), right)
+            }
             (false, true) if is_number(&left.ty) && is_number(&right.ty) => {
                 let right = as_number(right, &left.ty, right_span);
                 (left, right)

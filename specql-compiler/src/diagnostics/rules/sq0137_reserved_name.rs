@@ -30,5 +30,6 @@ fields: {external_id: uuid}
 /// `name` may not be the name of `what`, because of `reason`.
 #[must_use]
 pub fn error(span: Span, what: &str, name: &str, reason: &str) -> Diagnostic {
-    Diagnostic::new(&RULE, span, format!("`{name}` cannot be the name of {what}")).help(format!("{reason}; choose another name"))
+    Diagnostic::new(&RULE, span, format!("`{name}` cannot be the name of {what}"))
+        .help(format!("{reason}; choose another name"))
 }

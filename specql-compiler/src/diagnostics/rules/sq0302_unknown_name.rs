@@ -34,7 +34,9 @@ pub fn bare<'a>(span: Span, name: &str, entity: &str, known: impl IntoIterator<I
         Some(near) => format!("did you mean `{near}`? {quoted}"),
         None => quoted,
     };
-    Diagnostic::new(&RULE, span, format!("unknown name `{name}`")).label(format!("not a field of `{entity}`")).help(help)
+    Diagnostic::new(&RULE, span, format!("unknown name `{name}`"))
+        .label(format!("not a field of `{entity}`"))
+        .help(help)
 }
 
 /// A variable that nothing binds.

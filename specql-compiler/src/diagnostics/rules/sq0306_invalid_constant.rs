@@ -29,7 +29,8 @@ Right:
 /// `value` is no member of the enum.
 #[must_use]
 pub fn member(span: Span, value: &str, members: &[String]) -> Diagnostic {
-    let diagnostic = Diagnostic::new(&RULE, span, format!("`{}` is not one of the enum's values", value.escape_debug()));
+    let diagnostic =
+        Diagnostic::new(&RULE, span, format!("`{}` is not one of the enum's values", value.escape_debug()));
     match help_for(value, members.iter().map(String::as_str)) {
         Some(help) => diagnostic.help(help).label(format!("one of {}", list(members))),
         None => diagnostic.label(format!("one of {}", list(members))),

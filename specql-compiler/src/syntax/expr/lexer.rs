@@ -30,8 +30,7 @@ pub(super) enum TokenKind {
 }
 
 /// Operators and brackets; longer ones before their beginnings.
-const SYMBOLS: &[&str] =
-    &["||", "<>", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",", "."];
+const SYMBOLS: &[&str] = &["||", "<>", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",", "."];
 
 /// What people write that means something in SQL or YAML but nothing here, and what to say then.
 const STRANGERS: &[(&str, &str)] = &[
@@ -76,8 +75,10 @@ fn token(node: &Node, text: &str, at: usize, first: char) -> Result<(TokenKind, 
         let length = word_length(&rest[1..]);
         if !rest[1..].starts_with(is_word_start) {
             let message = "a `$` that no name follows";
-            return Err(Box::new(expression_syntax::error(node.inner_span(at, at + 1), message)
-                .help("name a variable: `$order`, `$input`, `$output`")));
+            return Err(Box::new(
+                expression_syntax::error(node.inner_span(at, at + 1), message)
+                    .help("name a variable: `$order`, `$input`, `$output`"),
+            ));
         }
         return Ok((TokenKind::Variable(rest[1..=length].to_owned()), length + 1));
     }
@@ -111,8 +112,10 @@ fn quoted(node: &Node, text: &str, at: usize) -> Result<(TokenKind, usize), Box<
             return Ok((TokenKind::Text(value), offset + 2));
         }
     }
-    Err(Box::new(expression_syntax::error(node.inner_span(at, text.len()), "this text has no closing quote")
-        .help("close it with `'`; a quote inside a text is written twice: `'it''s'`")))
+    Err(Box::new(
+        expression_syntax::error(node.inner_span(at, text.len()), "this text has no closing quote")
+            .help("close it with `'`; a quote inside a text is written twice: `'it''s'`"),
+    ))
 }
 
 /// `42` or `1.10`.
@@ -129,7 +132,10 @@ fn number(node: &Node, text: &str, at: usize) -> Result<(TokenKind, usize), Box<
     if rest[length..].starts_with(is_word_start) {
         let end = length + word_length(&rest[length..]);
         let span = node.inner_span(at, at + end);
-        return Err(Box::new(expression_syntax::error(span, format!("`{}` is neither a number nor a name", &rest[..end]))));
+        return Err(Box::new(expression_syntax::error(
+            span,
+            format!("`{}` is neither a number nor a name", &rest[..end]),
+        )));
     }
     Ok((TokenKind::Number(rest[..length].to_owned()), length))
 }

@@ -85,8 +85,10 @@ struct Parser {
 impl Parser {
     fn new(node: &Node, text: &str) -> Result<Self, Box<Diagnostic>> {
         if text.trim().is_empty() {
-            return Err(Box::new(expression_syntax::error(node.span, "an expression is missing here")
-                .help("an empty text is written `\"''\"`")));
+            return Err(Box::new(
+                expression_syntax::error(node.span, "an expression is missing here")
+                    .help("an empty text is written `\"''\"`"),
+            ));
         }
         Ok(Self { tokens: tokens(node, text)?, at: 0, depth: 0 })
     }
@@ -194,8 +196,10 @@ impl Parser {
             TokenKind::Symbol("(") => {
                 self.at += 1;
                 if self.at_word("select") {
-                    return Err(Box::new(expression_syntax::error(self.peek().span, "there are no subselects in expressions")
-                        .help("follow a reference instead: `$order.customer.email`")));
+                    return Err(Box::new(
+                        expression_syntax::error(self.peek().span, "there are no subselects in expressions")
+                            .help("follow a reference instead: `$order.customer.email`"),
+                    ));
                 }
                 let inner = self.expression(power::LOWEST)?;
                 self.expect_symbol(")", "close the bracket")?;
@@ -246,8 +250,9 @@ impl Parser {
             _ if self.take_symbol(".") => {
                 let span = join(start, self.peek().span);
                 let member = self.name("a field")?.value;
-                Err(Box::new(expression_syntax::error(span, format!("`{word}.{member}` is no name"))
-                    .help(format!("a row's field is `${word}.{member}`; a field of the action's own entity is its bare name"))))
+                Err(Box::new(expression_syntax::error(span, format!("`{word}.{member}` is no name")).help(format!(
+                    "a row's field is `${word}.{member}`; a field of the action's own entity is its bare name"
+                ))))
             }
             _ => leaf(AstKind::Name(word.to_owned()), start),
         }
@@ -273,8 +278,7 @@ impl Parser {
         if branches.is_empty() {
             return Err(Box::new(self.unexpected("`WHEN`")));
         }
-        let otherwise =
-            if self.take_word("else") { Some(Box::new(self.expression(power::LOWEST)?)) } else { None };
+        let otherwise = if self.take_word("else") { Some(Box::new(self.expression(power::LOWEST)?)) } else { None };
         self.expect_word("end")?;
         node(start, AstKind::Case { operand, branches, otherwise }, self.last_span())
     }
@@ -305,8 +309,10 @@ impl Parser {
             self.at += 1;
             let right = Box::new(self.expression(strength)?);
             if strength == power::COMPARISON && matches!(self.binary_operator(), Some((_, power::COMPARISON))) {
-                return Err(Box::new(expression_syntax::error(self.peek().span, "comparisons cannot be chained")
-                    .help("join two comparisons with `AND`")));
+                return Err(Box::new(
+                    expression_syntax::error(self.peek().span, "comparisons cannot be chained")
+                        .help("join two comparisons with `AND`"),
+                ));
             }
             return node(start, AstKind::Binary(operator, value, right), self.last_span());
         }
