@@ -145,13 +145,14 @@ fn read_policy(node: &Node, decoder: &mut Decoder) -> HttpPolicy {
     let mut policy = HttpPolicy::default();
     let Some(mut fields) = decoder.fields(node, "`security_policy` of an HTTP service") else { return policy };
     if let Some(entry) = fields.take("allowed_hosts") {
-        for item in decoder.items(entry) {
+        let items = decoder.items(entry);
+        for item in items {
             match item.as_text().filter(|host| url::is_host(host)) {
                 Some(host) => policy.allowed_hosts.push(host.to_ascii_lowercase()),
                 None => decoder.bad(item.span, "`allowed_hosts` takes host names without scheme, port, path or `*`"),
             }
         }
-        if policy.allowed_hosts.is_empty() {
+        if items.is_empty() {
             decoder
                 .bad(entry.key_span, "`allowed_hosts` must name a host; leave it out to allow the one of `base_url`");
         }

@@ -17,6 +17,7 @@ use crate::diagnostics::{
     rules::{
         sq0020_invalid_settings::{bad_setting, invalid_toml},
         sq0021_unknown_setting::unknown_setting,
+        sq0503_no_effect_yet::no_effect_yet,
     },
 };
 
@@ -83,6 +84,7 @@ pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Settings {
                 }
             }
             ("use", _) => diagnostics.push(bad_setting(span, "`use` takes a list of names of services".to_owned())),
+            (later @ ("typescript" | "fraiseql"), _) => diagnostics.push(no_effect_yet(at(key.span()), later)),
             (unknown, _) => diagnostics.push(unknown_setting(at(key.span()), unknown, KEYS)),
         }
     }
@@ -140,6 +142,11 @@ error[SQ0021]: unknown setting `entites`
   |
   = help: did you mean `entities`?"
         );
+    }
+
+    #[test]
+    fn a_setting_of_a_later_version_is_named() {
+        assert!(settings("[typescript]\nout = \"web\"\n").1.starts_with("warning[SQ0503]: `typescript`"));
     }
 
     #[test]

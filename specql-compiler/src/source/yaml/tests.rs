@@ -30,7 +30,7 @@ fn shown(text: &str) -> String {
     lines.join("\n\n")
 }
 
-fn at<'a>(text: &'a str, span: Span) -> &'a str {
+fn at(text: &str, span: Span) -> &str {
     &text[span.start as usize..span.end as usize]
 }
 
@@ -235,6 +235,33 @@ fn keys_are_text() {
     assert_eq!(errors("~: 1\n"), ["SQ0011"]);
     assert_eq!(errors(": 1\n"), ["SQ0011"]);
     assert!(node("012: a\ntrue: b\n").get("012").is_some());
+}
+
+#[test]
+fn ym18_a_value_that_the_other_reader_sees_differently_is_refused_at_its_place() {
+    let text = "a: 1\nb: [x, yes]\n";
+    let (mut documents, _) = read(FileId(0), text);
+    assert!(compare::agree(&documents, text, Span::default()).is_ok());
+    let Value::Mapping(entries) = &mut documents[0].value else { panic!() };
+    let Value::Sequence(items) = &mut entries[1].value.value else { panic!() };
+    items[1].value = Value::Bool(true);
+    let disagreement = compare::agree(&documents, text, Span::default()).unwrap_err();
+    assert_eq!((disagreement.rule.code, at(text, disagreement.span)), ("SQ0010", "yes"));
+    assert!(compare::agree(&documents, "a: [", Span::default()).is_err());
+    assert!(compare::agree(&documents, "a: 1\n---\nb: 2\n", Span::default()).is_err());
+}
+
+#[test]
+fn the_examples_of_the_error_manual_are_true() {
+    // The others need a file that is too large, or cannot be made to happen.
+    for rule in diagnostics::rules::ALL.iter().filter(|rule| rule.code < "SQ0012") {
+        if ["SQ0002", "SQ0010"].contains(&rule.code) {
+            continue;
+        }
+        let mut blocks = rule.explanation.split("```yaml\n").skip(1).map(|block| block.split("```").next().unwrap());
+        assert_eq!(errors(blocks.next().unwrap()).first(), Some(&rule.code), "{}: wrong", rule.code);
+        assert_eq!(errors(blocks.next().unwrap()), [""; 0], "{}: right", rule.code);
+    }
 }
 
 proptest::proptest! {
