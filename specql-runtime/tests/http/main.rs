@@ -4,5 +4,9 @@
 #![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
+mod answer;
+mod failure;
+mod guard;
+mod hostile;
 mod request;
 mod support;

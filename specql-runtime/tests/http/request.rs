@@ -141,15 +141,36 @@ async fn ht_10_a_proxy_of_the_environment_is_not_used() {
         request(|call| call, json!({})).await;
         return;
     }
-    let status = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "ht_10_a_proxy_of_the_environment_is_not_used"])
-        .envs(
-            ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"]
-                .map(|name| (name, "http://127.0.0.1:1")),
-        )
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "request::ht_10_a_proxy_of_the_environment_is_not_used"])
+        .envs(["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, "http://127.0.0.1:1")))
         .env_remove("NO_PROXY")
         .env_remove("no_proxy")
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success());
+    let output = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert!(child.status.success() && output.contains("1 passed"), "{output}");
+}
+
+#[tokio::test]
+async fn a_post_without_a_body_says_its_length() {
+    let request = request(|call| call.operation("body", json!("none")), json!({"a": 1})).await;
+    assert_eq!(request.line(), "POST /v1/things?a=1 HTTP/1.1");
+    assert_eq!(request.header("content-length"), Some("0"));
+}
+
+#[tokio::test]
+async fn a_default_from_the_environment_fills_a_path_and_is_encoded_there() {
+    let path = json!({"path": [{"text": "/v1/accounts/"}, {"field": "account"}]});
+    let default = json!({"setting": {"env": {"name": "ACCOUNT", "default": null}}});
+    let (address, mut received) = server(ok("{}")).await;
+    let call = |account: &str| {
+        let mut call = Call::at(address).operation("target", path.clone()).env("ACCOUNT", account);
+        call.defaults.insert("account".into(), default.clone());
+        call
+    };
+    call("a/b").run(json!({})).await.unwrap();
+    assert_eq!(received.recv().await.unwrap().line(), "POST /v1/accounts/a%2Fb HTTP/1.1");
+    let failure = call("..").run(json!({})).await.unwrap_err();
+    assert!(failure.message.contains("`account`"), "{failure}");
 }

@@ -22,6 +22,8 @@ use uuid::Uuid;
 pub(crate) struct Call {
     pub(crate) http: Value,
     pub(crate) operation: Value,
+    /// Further optional text inputs, with these defaults.
+    pub(crate) defaults: HashMap<String, Value>,
     pub(crate) env: HashMap<String, String>,
     pub(crate) timeout: Duration,
     pub(crate) cancel: CancellationToken,
@@ -44,6 +46,7 @@ impl Call {
         Self {
             http,
             operation,
+            defaults: HashMap::new(),
             env: HashMap::new(),
             timeout: Duration::from_secs(5),
             cancel: CancellationToken::new(),
@@ -93,7 +96,12 @@ impl Call {
     /// Runs it with a declared output.
     pub(crate) async fn run_with(&self, input: Value, output: Value) -> Result<Success, Failure> {
         let input = input.as_object().expect("an input is an object").clone();
-        let fields: serde_json::Map<_, _> = input.keys().map(|name| (name.clone(), field("json"))).collect();
+        let mut fields: serde_json::Map<_, _> = input.keys().map(|name| (name.clone(), field("json"))).collect();
+        fields.extend(self.defaults.iter().map(|(name, default)| {
+            let mut field = field("text");
+            field["default"] = default.clone();
+            (name.clone(), field)
+        }));
         let operation: Operation = serde_json::from_value(json!({
             "name": "create", "description": null, "input": {"fields": fields}, "output": output,
             "timeout_seconds": 5, "max_attempts": 3, "unique": "in_flight", "idempotent": false,

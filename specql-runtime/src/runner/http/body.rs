@@ -42,7 +42,7 @@ pub(super) async fn read(mut response: Response, limit: u64, usage: &mut Usage) 
     let encoding = response.headers().get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_lowercase());
     let mut sink = match encoding.as_deref() {
         None | Some("" | "identity") => Sink::Plain(Bounded::new(limit)),
-        Some("gzip" | "x-gzip") => Sink::Gzip(MultiGzDecoder::new(Bounded::new(limit))),
+        Some("gzip" | "x-gzip") => Sink::Gzip(Box::new(MultiGzDecoder::new(Bounded::new(limit)))),
         Some(other) => return Err(BodyError::Encoding(other.to_owned())),
     };
     loop {
@@ -56,7 +56,7 @@ pub(super) async fn read(mut response: Response, limit: u64, usage: &mut Usage) 
 
 enum Sink {
     Plain(Bounded),
-    Gzip(MultiGzDecoder<Bounded>),
+    Gzip(Box<MultiGzDecoder<Bounded>>),
 }
 
 impl Sink {

@@ -66,3 +66,44 @@ impl Clients {
             .build()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io, net::IpAddr};
+
+    use specql_registry::FailureClass;
+
+    use super::*;
+    use crate::runner::{BoxFuture, http::failure};
+
+    struct Fixed(Result<&'static str, io::ErrorKind>);
+
+    impl Lookup for Fixed {
+        fn lookup(&self, _host: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> {
+            let answer = self.0.map(|text| vec![text.parse().unwrap()]).map_err(io::Error::from);
+            Box::pin(async move { answer })
+        }
+    }
+
+    async fn class(lookup: Fixed) -> (FailureClass, String) {
+        let client = Clients::new(Arc::new(lookup)).get("things", false).unwrap();
+        let error = client.get("https://a.example/?key=s3cret").send().await.unwrap_err();
+        let failure = failure::of_request(&error, "a.example");
+        (failure.class, failure.message)
+    }
+
+    #[tokio::test]
+    async fn ht_02_a_name_that_leads_to_a_denied_address_is_refused_by_policy() {
+        let (class, message) = class(Fixed(Ok("169.254.169.254"))).await;
+        assert_eq!(class, FailureClass::PolicyDenied);
+        assert!(message.starts_with("`a.example` has the address 169.254.169.254 (cloud metadata)"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn ht_02_a_name_that_cannot_be_resolved_has_started_nothing() {
+        let (class, message) = class(Fixed(Err(io::ErrorKind::NotFound))).await;
+        assert_eq!(class, FailureClass::NotStarted);
+        assert!(message.starts_with("cannot connect to `a.example`"), "{message}");
+        assert!(!message.contains("s3cret"));
+    }
+}

@@ -33,7 +33,6 @@ pub(super) async fn exchange(
     let host = request.url.host_str().unwrap_or_default().to_owned();
     let limits = Limits { cancel: &context.cancel, deadline: context.deadline };
     let builder = client.request(request.method, request.url).headers(request.headers);
-    // A request that carries nothing has no Content-Length either, except where the method wants one.
     let builder = if request.body.is_empty() { builder } else { builder.body(request.body) };
 
     let response = match limits.run(builder.send()).await {
@@ -43,7 +42,7 @@ pub(super) async fn exchange(
             return Err(failure(FailureClass::Cancelled, message));
         }
         Err(Stop::Deadline) => {
-            let message = format!("no answer from `{host}` within {} s", job.operation.timeout_seconds);
+            let message = format!("no answer from `{host}` within {:.1} s", usage.elapsed().as_secs_f64());
             return Err(failure(FailureClass::Ambiguous, message));
         }
     };

@@ -95,4 +95,17 @@ mod tests {
         assert!(climbs("/v1/."));
         assert!(!climbs("/v1/a.b/..c"));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn ht_04_no_value_leaves_its_segment(value in "[\\PC./%;\\\\?#@:&]{0,12}") {
+            if let Ok(encoded) = encode("id", &value) {
+                let url = url::Url::parse(&format!("https://a.example/v1/{encoded}/x")).unwrap();
+                let segments: Vec<_> = url.path_segments().unwrap().collect();
+                proptest::prop_assert_eq!(&segments, &["v1", encoded.as_str(), "x"]);
+                proptest::prop_assert_eq!(percent_decode_str(segments[1]).decode_utf8().unwrap(), value);
+                proptest::prop_assert!(url.query().is_none() && url.fragment().is_none());
+            }
+        }
+    }
 }

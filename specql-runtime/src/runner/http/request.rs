@@ -1,7 +1,9 @@
 //! From a plan to the bytes of a request: settings resolved, URL and headers checked, body encoded and signed.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
 use specql_registry::{
     FailureClass, Setting,
     http::{ApiKeyPlace, Auth, HttpService, Method},
@@ -65,6 +67,10 @@ pub(super) fn build(
     if let Some(content_type) = content_type {
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
     }
+    if body.is_empty() && !matches!(plan.method, Method::Get | Method::Delete) {
+        // RFC 9110 §8.6; some servers answer 411 without it.
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
     if let Some(secret) = &plan.signing_secret {
         sign(&mut headers, secret, settings, job, now, &body)?;
     }
@@ -76,6 +82,10 @@ fn build_url(url: &PlannedUrl, service: &HttpService, settings: &Settings) -> Re
     match url {
         PlannedUrl::Below { base, path: planned } => {
             let base = resolve(base, settings, "base_url")?;
+            if base.contains(['?', '#']) {
+                let message = "`base_url` must not hold a query: a path is appended to it";
+                return Err(failure(FailureClass::PolicyDenied, message));
+            }
             let path = planned.resolve(settings, "path", path::encode)?.ok_or_else(|| {
                 failure(FailureClass::PolicyDenied, "a setting that is part of the URL's path is not set")
             })?;

@@ -24,6 +24,11 @@ impl Usage {
         Self { started: Instant::now(), first_byte: None, bytes_out, bytes_in: 0, status: None, remote: None }
     }
 
+    /// Time since the request was begun.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// The status line and headers have come.
     pub(super) fn answered(&mut self, response: &reqwest::Response) {
         self.first_byte = Some(self.started.elapsed());
