@@ -45,7 +45,7 @@ impl WorkerBuilder {
             settings: HashMap::new(),
             concurrency: CONCURRENCY,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
-            runners: Runners::default(),
+            runners: Runners::built_in(),
         }
     }
 

@@ -20,7 +20,6 @@ pub(crate) struct Served {
 }
 
 /// The runners that a worker was given.
-#[derive(Default)]
 pub(crate) struct Runners {
     /// By execution type.
     pub(crate) by_type: HashMap<ExecutionType, Arc<dyn Runner>>,
@@ -29,6 +28,15 @@ pub(crate) struct Runners {
 }
 
 impl Runners {
+    /// The runners that this build has.
+    pub(crate) fn built_in() -> Self {
+        let by_type: [(ExecutionType, Arc<dyn Runner>); _] = [
+            #[cfg(feature = "http")]
+            (ExecutionType::Http, Arc::new(crate::runner::http::HttpRunner::new())),
+        ];
+        Self { by_type: by_type.into(), handlers: HashMap::new() }
+    }
+
     fn runner_for(&self, service: &Service, operation: &Operation) -> Option<Arc<dyn Runner>> {
         if let Some(handler) = self.handlers.get(&(service.name.as_str(), operation.name.as_str())) {
             return Some(Arc::clone(handler));

@@ -31,7 +31,7 @@ pub enum StartError {
         known: String,
     },
     /// A runner refused a service's configuration.
-    #[error("service `{service}` cannot be served: {reason}")]
+    #[error("the worker cannot serve a service: {reason}")]
     Refused {
         /// The service.
         service: String,
