@@ -31,6 +31,21 @@ pub struct SchemaField {
     pub description: Option<String>,
 }
 
+/// The field as it is written in YAML after its name: `integer!`, `currencyCode = "USD"`.
+impl std::fmt::Display for SchemaField {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let required = if self.required { "!" } else { "" };
+        write!(f, "{}{required}", self.ty)?;
+        match &self.default {
+            None => Ok(()),
+            Some(FieldDefault::Value(value)) => write!(f, " = {value}"),
+            Some(FieldDefault::Setting(Setting::Literal(text))) => write!(f, " = {text}"),
+            Some(FieldDefault::Setting(Setting::Env { name, .. })) => write!(f, " = {{env: {name}}}"),
+            Some(FieldDefault::Setting(Setting::Secret(name))) => write!(f, " = {{secret: {name}}}"),
+        }
+    }
+}
+
 /// The default of a field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

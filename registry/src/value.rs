@@ -42,6 +42,25 @@ pub enum ValueType {
     Object(Schema),
 }
 
+/// The type as it is written in YAML.
+impl std::fmt::Display for ValueType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Basic(basic) => f.write_str(basic.name()),
+            Self::Decimal(None) => f.write_str("decimal"),
+            Self::Decimal(Some((precision, scale))) => write!(f, "decimal({precision},{scale})"),
+            Self::Scalar(scalar) => f.write_str(scalar.info().name),
+            Self::Enum(values) => write!(f, "enum({})", values.join(", ")),
+            Self::List(element) => write!(f, "list({element})"),
+            Self::Object(schema) => {
+                let fields: Vec<String> =
+                    schema.fields.iter().map(|(name, field)| format!("{name}: {field}")).collect();
+                write!(f, "{{{}}}", fields.join(", "))
+            }
+        }
+    }
+}
+
 impl Basic {
     /// All basic types, in the order in which the reference lists them.
     pub const ALL: [Self; 7] =

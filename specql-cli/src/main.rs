@@ -1,2 +1,7 @@
-//! Stub.
-fn main() {}
+//! The `specql` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    specql_cli::run(std::env::args_os())
+}

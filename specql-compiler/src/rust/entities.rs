@@ -26,7 +26,7 @@ pub(super) fn module(model: &Model, names: &Names) -> Module {
                     "{} of [`{}`]: {} (`{}`).",
                     docs::code(&field.name),
                     names.entities.get(&id).map(ToString::to_string).unwrap_or_default(),
-                    docs::code(&docs::type_text(ty)),
+                    docs::code(&ty.to_string()),
                     field.origin
                 )]);
                 items.push(enums::definition(name, values, doc));
@@ -108,7 +108,7 @@ pub(super) fn field_doc(model: &Model, field: &Field) -> TokenStream {
 /// A field's type as it is written in YAML.
 pub(super) fn type_text(model: &Model, ty: &FieldType) -> String {
     match ty {
-        FieldType::Value(ty) => docs::type_text(ty),
+        FieldType::Value(ty) => ty.to_string(),
         FieldType::Ref { target, .. } => {
             let target = model.entity(*target);
             format!("ref({}.{})", target.schema, target.name)

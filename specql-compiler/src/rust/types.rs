@@ -46,12 +46,12 @@ impl Definitions<'_> {
         match ty {
             ValueType::Enum(values) => {
                 let ident = self.types.claim_type(name);
-                self.items.push(enums::definition(&ident, values, docs::doc([docs::code(&docs::type_text(ty))])));
+                self.items.push(enums::definition(&ident, values, docs::doc([docs::code(&ty.to_string())])));
                 RustType::of(quote!(#ident))
             }
             ValueType::Object(schema) => {
                 let ident = self.types.claim_type(name);
-                let definition = self.schema_struct(&ident, schema, docs::doc([docs::code(&docs::type_text(ty))]));
+                let definition = self.schema_struct(&ident, schema, docs::doc([docs::code(&ty.to_string())]));
                 self.items.push(definition);
                 RustType::of(quote!(#ident))
             }

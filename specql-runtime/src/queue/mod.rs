@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `client` | what clients ask: enqueue, a job's outcome, actions |
+//! | [`inspect`] | what operators ask: list, show, retry, cancel |
 //! | [`link`] | a connection of one's own, with a limit on every call |
 //! | [`error`] | why a call did not work, and whether it may have taken effect |
 //! | [`lease`] | claim, heartbeat, release |
@@ -16,6 +17,7 @@
 pub(crate) mod client;
 pub mod error;
 pub mod finish;
+pub mod inspect;
 pub mod lease;
 pub mod link;
 pub mod notify;

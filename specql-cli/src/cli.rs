@@ -1,0 +1,156 @@
+//! The commands and their arguments.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
+
+/// YAML entities and services to PostgreSQL, typed Rust and a job queue.
+#[derive(Debug, Parser)]
+#[command(name = "specql", version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check a project and show what is wrong, without writing anything.
+    Check {
+        /// The project's folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// Fail on warnings too.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Print what a build generates.
+    Emit {
+        /// What to print.
+        what: Emitted,
+        /// The project's folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Look at the services that jobs may call.
+    #[command(subcommand)]
+    Services(Services),
+    /// Look at jobs in the database, and retry or cancel one.
+    Jobs {
+        #[command(subcommand)]
+        command: Jobs,
+        /// The project's folder: it says which embedded database, where `DATABASE_URL` is not set.
+        #[arg(long, global = true, default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Look at the migrations, and seal the open one.
+    Migrate {
+        #[command(subcommand)]
+        command: Migrate,
+        /// The project's folder.
+        #[arg(long, global = true, default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Explain an error code.
+    Explain {
+        /// `SQ0102`, or the rule's name; all codes without it.
+        code: Option<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Emitted {
+    /// The whole schema, as for an empty database.
+    Sql,
+    /// The Rust module that `specql!()` expands to.
+    Rust,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Services {
+    /// List the services.
+    List {
+        /// The project's folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Show a service's operations, what they take and what they answer.
+    Show {
+        /// The service.
+        name: String,
+        /// The project's folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Jobs {
+    /// List the latest jobs, newest first.
+    List {
+        /// Only jobs in this status.
+        #[arg(long)]
+        status: Option<Status>,
+        /// How many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+    },
+    /// Show a job and what happened to it.
+    Show {
+        /// The job's id.
+        id: Uuid,
+    },
+    /// Queue a failed job again: the same job, with the same idempotency key.
+    Retry {
+        /// The job's id.
+        id: Uuid,
+    },
+    /// Cancel a job that is not finished.
+    Cancel {
+        /// The job's id.
+        id: Uuid,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Status {
+    Pending,
+    Running,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl Status {
+    /// The name in the database.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// List the migrations, and say what the next build would write.
+    Status,
+    /// Seal the open migration: from then on it never changes, and the next change begins a new one.
+    Seal {
+        /// A name for it, in place of the derived one.
+        name: Option<String>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,108 @@
+//! `specql jobs`: the queue as an operator sees it.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use specql_runtime::{Database, Project, queue::inspect};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{
+    cli::{Jobs, Status},
+    project, table,
+};
+
+pub(super) fn run(command: &Jobs, dir: &Path) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let database = open(dir).await?;
+        let pool = database.pool();
+        match command {
+            Jobs::List { status, limit } => list(pool, *status, *limit).await,
+            Jobs::Show { id } => show(pool, *id).await,
+            Jobs::Retry { id } => retry(pool, *id).await,
+            Jobs::Cancel { id } => cancel(pool, *id).await,
+        }
+    })
+}
+
+/// `DATABASE_URL`, else the embedded database of the project.
+async fn open(dir: &Path) -> anyhow::Result<Database> {
+    let name = match std::env::var("DATABASE_URL") {
+        Ok(url) if !url.is_empty() => String::new(),
+        _ => project::package_name(&project::root(dir)?)?,
+    };
+    // A project is a static of the application; this process has one command's life.
+    let project = Project {
+        name: name.leak(),
+        compiler_version: env!("CARGO_PKG_VERSION"),
+        migrations: &[],
+        registry: "{\"services\":{}}",
+        uses_jobs: true,
+    };
+    Ok(Database::open(Box::leak(Box::new(project))).await?)
+}
+
+async fn list(pool: &PgPool, status: Option<Status>, limit: u32) -> anyhow::Result<ExitCode> {
+    let jobs = inspect::list(pool, status.map(Status::name), limit.into()).await.context(NO_QUEUE)?;
+    let rows: Vec<_> = (jobs.into_iter())
+        .map(|job| {
+            let attempts = match job.max_attempts {
+                Some(max) => format!("{}/{max}", job.attempts),
+                None => job.attempts.to_string(),
+            };
+            [
+                job.id.to_string(),
+                job.status,
+                format!("{}.{}", job.service_name, job.operation),
+                attempts,
+                job.created_at,
+                job.error_message.unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table::print(["ID", "STATUS", "CALL", "ATTEMPTS", "QUEUED", "ERROR"], &rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(pool: &PgPool, id: Uuid) -> anyhow::Result<ExitCode> {
+    let Some(Value::Object(job)) = inspect::show(pool, id).await.context(NO_QUEUE)? else {
+        bail!("there is no job {id}");
+    };
+    let rows: Vec<_> = (job.iter())
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| [name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)])
+        .collect();
+    table::print(["COLUMN", "VALUE"], &rows);
+    println!();
+    let events = inspect::history(pool, id).await?;
+    let rows: Vec<_> = (events.into_iter())
+        .map(|event| {
+            let class = event.failure_class.unwrap_or_default();
+            [event.at, event.event, event.attempt.to_string(), class, event.message.unwrap_or_default()]
+        })
+        .collect();
+    table::print(["AT", "EVENT", "ATTEMPT", "CLASS", "MESSAGE"], &rows);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn retry(pool: &PgPool, id: Uuid) -> anyhow::Result<ExitCode> {
+    inspect::retry(pool, id).await?;
+    println!("job {id} is queued again");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn cancel(pool: &PgPool, id: Uuid) -> anyhow::Result<ExitCode> {
+    match inspect::cancel(pool, id).await?.as_str() {
+        "cancelled" => println!("job {id} is cancelled"),
+        "cancelling" => println!("job {id} runs; its worker was told to stop"),
+        "finished" => bail!("job {id} is finished already"),
+        _ => bail!("there is no job {id}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Most likely why the queue cannot be asked.
+const NO_QUEUE: &str =
+    "the job queue of this database cannot be read (was the application's `db.migrate()` run on it?)";

@@ -1,0 +1,35 @@
+//! The `specql` command, also `cargo specql`: a front to the compiler and to the job queue.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `cli` | the commands and their arguments |
+//! | `project` | the project that a command is about |
+//! | `table` | columns of text |
+//! | `commands` | one file for each command |
+//!
+//! Invariants: no knowledge of the language and no SQL: what a command does is done by the crates below. Results go to
+//! standard output, what went wrong to standard error; the exit status is 1 when something did.
+
+mod cli;
+mod commands;
+mod project;
+mod table;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+
+/// Runs a command line; the first argument is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match cli::Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match commands::run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
