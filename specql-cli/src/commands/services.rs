@@ -3,7 +3,11 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::bail;
-use specql_compiler::diagnostics::suggest;
+use specql_compiler::{
+    build::Project,
+    diagnostics::suggest,
+    registry::{self, DeclaredService, RegistrySet},
+};
 use specql_registry::{Operation, Schema, Service};
 
 use super::count;
@@ -16,32 +20,41 @@ pub(super) fn run(command: &Services) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn list(dir: &Path) -> anyhow::Result<ExitCode> {
+/// All services: the project's own, those it uses, and the built-in ones that it could use.
+fn available(dir: &Path) -> anyhow::Result<(Project, RegistrySet)> {
     let found = project::read_sound(dir)?;
-    let rows: Vec<_> = (found.compilation.model.registry.services.values())
-        .map(|service| {
+    // What is wrong with them has been reported.
+    let services = registry::read(&found.sources, &mut Vec::new());
+    Ok((found, services))
+}
+
+fn list(dir: &Path) -> anyhow::Result<ExitCode> {
+    let (found, set) = available(dir)?;
+    let used = &found.compilation.model.registry.services;
+    let rows: Vec<_> = (set.services.values())
+        .map(|DeclaredService { service, is_builtin, .. }| {
             [
                 service.name.clone(),
                 service.execution_type.display_name().to_owned(),
-                service.category.clone().unwrap_or_default(),
+                if *is_builtin { "built in" } else { "project" }.to_owned(),
+                if used.contains_key(&service.name) { "yes" } else { "no" }.to_owned(),
                 service.operations.len().to_string(),
                 service.description.clone().unwrap_or_default(),
             ]
         })
         .collect();
-    table::print(["SERVICE", "TYPE", "CATEGORY", "OPERATIONS", "DESCRIPTION"], &rows);
+    table::print(["SERVICE", "TYPE", "FROM", "USED", "OPERATIONS", "DESCRIPTION"], &rows);
     Ok(ExitCode::SUCCESS)
 }
 
 fn show(name: &str, dir: &Path) -> anyhow::Result<ExitCode> {
-    let found = project::read_sound(dir)?;
-    let services = &found.compilation.model.registry.services;
-    let Some(service) = services.get(name) else {
-        let hint = suggest(name, services.keys().map(String::as_str));
+    let (_, set) = available(dir)?;
+    let Some(declared) = set.services.get(name) else {
+        let hint = suggest(name, set.services.keys().map(String::as_str));
         let hint = hint.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        bail!("the project has no service `{name}`{hint}");
+        bail!("there is no service `{name}`{hint}");
     };
-    print!("{}", page(service));
+    print!("{}", page(&declared.service));
     Ok(ExitCode::SUCCESS)
 }
 
