@@ -1,6 +1,6 @@
 //! The small tools of the registry's reader: mappings with known keys, words, numbers, durations.
 
-use std::ops::RangeInclusive;
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use crate::{
     diagnostics::{
@@ -21,6 +21,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     pub(super) diagnostics: Vec<Diagnostic>,
+    /// Code, place and message of each.
+    reported: HashSet<(&'static str, Span, String)>,
 }
 
 /// A mapping whose keys are taken one by one; what is left at the end is unknown.
@@ -36,12 +38,8 @@ pub(super) struct Fields<'a> {
 impl Decoder {
     /// Adds a diagnostic, once: a base that is read again for each environment has the same mistakes every time.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        let same = |other: &Diagnostic| {
-            other.rule.code == diagnostic.rule.code
-                && other.span == diagnostic.span
-                && other.message == diagnostic.message
-        };
-        if !self.diagnostics.iter().any(same) {
+        let key = (diagnostic.rule.code, diagnostic.span, diagnostic.message.clone());
+        if self.reported.insert(key) {
             self.diagnostics.push(diagnostic);
         }
     }

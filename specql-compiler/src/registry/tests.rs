@@ -339,3 +339,20 @@ fn what_few_inputs_the_shipped_services_need() {
     assert_eq!(needed("sendgrid", "send_email"), ["to", "subject"]);
     assert_eq!(needed("webhook", "send"), ["event", "payload"]);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+    #[test]
+    fn a_registry_with_a_piece_missing_makes_diagnostics_and_no_panic(file in 0_usize..4, from in 0.0..1.0, length in 1_usize..200) {
+        let (_, text) = specql_registry::builtin::FILES[file];
+        let start = ((text.len() as f64 * from) as usize).min(text.len() - 1);
+        let end = (start + length).min(text.len());
+        let damaged = format!("{}{}", &text[..start], &text[end..]);
+        let sources = sources(&damaged);
+        let mut found = Vec::new();
+        let _ = read(&sources, &mut found);
+        for diagnostic in &found {
+            proptest::prop_assert!(diagnostics::render(diagnostic, &sources, false).contains(diagnostic.rule.code));
+        }
+    }
+}

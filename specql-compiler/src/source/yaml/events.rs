@@ -183,8 +183,8 @@ impl Builder<'_> {
         };
         let value = if plain {
             self.last_plain = Some(span);
-            let rest = self.rest_of_line(span.end).to_owned();
-            if let Some(diagnostic) = traps::cut_expression(text, &rest, span) {
+            if let Some(diagnostic) = self.comment_behind(span).and_then(|rest| traps::cut_expression(text, rest, span))
+            {
                 self.diagnostics.push(diagnostic);
             }
             match scalar::resolve(text) {
@@ -299,6 +299,14 @@ impl Builder<'_> {
 
     fn source(&self, span: Span) -> &str {
         slice(self.text, self.skipped, span)
+    }
+
+    /// The rest of the line, if nothing but a comment stands on it. Looks no further than it must: a line may be as long as
+    /// the file and hold thousands of scalars.
+    fn comment_behind(&self, span: Span) -> Option<&str> {
+        let behind = self.text.get((span.end - self.skipped) as usize..)?;
+        let comment = behind.trim_start_matches(' ');
+        (comment.len() < behind.len() && comment.starts_with('#')).then(|| self.rest_of_line(span.end))
     }
 
     fn rest_of_line(&self, from: u32) -> &str {

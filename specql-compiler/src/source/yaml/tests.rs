@@ -48,6 +48,15 @@ fn ym01_a_file_beyond_the_budget_is_refused_at_once() {
 }
 
 #[test]
+fn a_file_within_the_budget_is_read_in_time_that_grows_with_its_size() {
+    let long = format!("[{}]", "x, ".repeat(MAX_NODES - 2) + &" ".repeat(MAX_BYTES - 4 * MAX_NODES));
+    let started = std::time::Instant::now();
+    assert!(read(FileId(0), &long).1.is_empty());
+    // Linear is far below this even unoptimised; a scan of the line for each scalar is far above it.
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
 fn ym02_depth_is_bounded_before_any_recursion() {
     for text in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "? ".repeat(100_000)] {
         assert_eq!(errors(&text), ["SQ0002"], "{}", &text[..9]);

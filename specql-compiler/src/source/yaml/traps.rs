@@ -37,15 +37,11 @@ pub(super) fn join_split_parenthesis(
     Some(diagnostic)
 }
 
-/// A plain scalar after which ` #` starts a comment that holds the other half of a quotation or parenthesis.
-pub(super) fn cut_expression(text: &str, rest_of_line: &str, span: Span) -> Option<Diagnostic> {
-    let comment = rest_of_line.trim_start();
-    if comment.len() == rest_of_line.len() || !comment.starts_with('#') {
-        return None;
-    }
+/// A plain scalar before a comment that holds the other half of a quotation or parenthesis.
+pub(super) fn cut_expression(text: &str, comment: &str, span: Span) -> Option<Diagnostic> {
     let cut = |quote: char| quotes(text, quote) % 2 == 1 && quotes(comment, quote) % 2 == 1;
     let parenthesis = unbalanced(text) && comment.contains(')');
-    (cut('\'') || cut('"') || parenthesis).then(|| cut_by_comment(span, &format!("{text}{rest_of_line}")))
+    (cut('\'') || cut('"') || parenthesis).then(|| cut_by_comment(span, &format!("{text}{comment}")))
 }
 
 /// A syntax error at a `: ` inside a plain scalar. `line` is the text from the scalar's start to the end of its line,
