@@ -325,3 +325,6 @@ fn output(path: &[String], ty: &ExprType) -> Sql {
         _ => Sql::atom("_output_data"),
     }
 }
+
+#[cfg(test)]
+mod tests;
