@@ -25,7 +25,7 @@ $$;
 -- Runs once for each statement that inserts jobs, whoever made it: adds the rows that make the jobs due, and wakes
 -- the workers. Refuses operations that are not registered and callbacks that were not generated for the job.
 CREATE OR REPLACE FUNCTION jobs.queue_new_jobs() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _inserted bigint;
     _ready bigint;

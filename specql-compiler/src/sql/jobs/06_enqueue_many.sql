@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION jobs.enqueue_many(
     _correlation_ids text[] DEFAULT NULL, _unique text DEFAULT NULL, _tenant_id uuid DEFAULT NULL,
     _triggered_by uuid DEFAULT NULL, _priority integer DEFAULT 0, _run_at timestamptz DEFAULT NULL)
 RETURNS TABLE (ordinal integer, job_id uuid, deduplicated boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _known record;
     _rule text;

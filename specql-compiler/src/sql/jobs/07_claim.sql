@@ -5,14 +5,15 @@
 -- The scan begins behind the last job that this connection claimed for this worker, so that the dead entries which
 -- an old snapshot keeps at the head of the index are not read again and again. A job may become visible before that
 -- place (a higher priority, a slower transaction); _full_scan finds it, and a worker asks for that when it is woken
--- and once a second. Planner settings are pinned: the queue's size says nothing about the next claim.
+-- and once a second. Planner settings are pinned: the queue's size at the first claim says nothing about the next, and
+-- compiling the plan to machine code takes half a second.
 CREATE OR REPLACE FUNCTION jobs.claim(_worker uuid, _operations integer[], _limit integer, _full_scan boolean DEFAULT false)
 RETURNS TABLE (
     pk_job_run bigint, epoch integer, attempt integer, id uuid, operation_code integer, input_data jsonb, tenant_id uuid,
     correlation_id text, max_attempts integer, timeout_seconds integer, policy_hash text, trace_context text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
-SET plan_cache_mode = force_generic_plan AS $$
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
     _watermark text[] := string_to_array(current_setting('specql.watermark', true), ',');

@@ -5,7 +5,7 @@
 CREATE OR REPLACE FUNCTION jobs.end_leases(
     _pks bigint[], _results text[], _classes text[], _messages text[], _attempts integer[], _crashes integer[],
     _effects boolean[], _run_at timestamptz[], _usages jsonb[], _event text) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
     _ended bigint[];
@@ -75,7 +75,7 @@ CREATE OR REPLACE FUNCTION jobs.fail(
     _worker uuid, _pks bigint[], _epochs integer[], _classes text[], _messages text[], _retry_in_ms bigint[],
     _counted boolean[], _usages jsonb[])
 RETURNS TABLE (pk_job_run bigint, result text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
     _ends record;

@@ -4,7 +4,7 @@
 -- it counts as held and is passed over, so that a heartbeat never waits for a callback.
 CREATE OR REPLACE FUNCTION jobs.heartbeat(_worker uuid, _pks bigint[], _epochs integer[])
 RETURNS TABLE (pk_job_run bigint, cancel_requested boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
 BEGIN
@@ -29,7 +29,7 @@ COMMENT ON FUNCTION jobs.heartbeat IS 'Renews leases; one that is missing from t
 -- drop: DROP FUNCTION jobs.release(uuid, bigint[], integer[])
 -- Gives jobs back that were claimed and not started. No attempt is counted, but the epoch stays as high as it is.
 CREATE OR REPLACE FUNCTION jobs.release(_worker uuid, _pks bigint[], _epochs integer[]) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
     _cancelled record;
@@ -75,7 +75,7 @@ $$;
 -- far such a call came, so the attempt counts, and the call is repeated only where that is harmless. A job that saw
 -- three workers die does not get a fourth.
 CREATE OR REPLACE FUNCTION jobs.rescue() RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
     _ends record;
