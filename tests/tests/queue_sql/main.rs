@@ -1,0 +1,17 @@
+//! The queue's protocol, transition by transition, as SQL against a real PostgreSQL: no worker, no Rust client.
+//!
+//! Each module is a part of a job's life. Time is moved by writing to the state tables as their owner.
+
+mod callbacks;
+mod cancel;
+mod claim;
+mod enqueue;
+mod keys;
+mod lint;
+mod rescue;
+mod retry;
+mod rights;
+mod schedule;
+mod support;
+mod views;
+mod wait;
