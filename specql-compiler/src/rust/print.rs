@@ -40,11 +40,29 @@ pub(super) fn items(tokens: &TokenStream) -> String {
     let mut after_use = true;
     for item in file.items {
         let is_use = matches!(item, syn::Item::Use(_));
+        let is_impl = matches!(item, syn::Item::Impl(_));
         if !(text.is_empty() || is_use && after_use) {
             text.push('\n');
         }
         after_use = is_use;
-        text.push_str(&prettyplease::unparse(&syn::File { shebang: None, attrs: Vec::new(), items: vec![item] }));
+        let formatted = prettyplease::unparse(&syn::File { shebang: None, attrs: Vec::new(), items: vec![item] });
+        text.push_str(&if is_impl { apart(&formatted) } else { formatted });
+    }
+    text
+}
+
+/// An impl with an empty line before each documented or attributed member, and each function, but the first.
+fn apart(formatted: &str) -> String {
+    let mut text = String::new();
+    let mut ended = false;
+    for line in formatted.lines() {
+        let member = line.strip_prefix("    ").unwrap_or_default();
+        if ended && ["///", "#[", "fn ", "pub "].iter().any(|start| member.starts_with(start)) {
+            text.push('\n');
+        }
+        ended = member == "}" || !member.starts_with(' ') && member.ends_with(';');
+        text.push_str(line);
+        text.push('\n');
     }
     text
 }

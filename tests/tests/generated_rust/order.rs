@@ -99,6 +99,7 @@ pub mod entities {
     impl OrderPaymentStatus {
         /// All values, in the order in which they are declared.
         pub const ALL: [Self; 3] = [Self::Unpaid, Self::Paid, Self::Failed];
+
         /// The value as it is declared and stored.
         #[must_use]
         pub const fn as_str(self) -> &'static str {
@@ -118,6 +119,7 @@ pub mod entities {
 
     impl ::core::str::FromStr for OrderPaymentStatus {
         type Err = value::UnknownValue;
+
         fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
             Self::ALL
                 .into_iter()
@@ -159,6 +161,7 @@ pub mod entities {
     impl OrderTags {
         /// All values, in the order in which they are declared.
         pub const ALL: [Self; 3] = [Self::AB, Self::Self_, Self::_2nd];
+
         /// The value as it is declared and stored.
         #[must_use]
         pub const fn as_str(self) -> &'static str {
@@ -178,6 +181,7 @@ pub mod entities {
 
     impl ::core::str::FromStr for OrderTags {
         type Err = value::UnknownValue;
+
         fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
             Self::ALL
                 .into_iter()
@@ -318,6 +322,7 @@ pub mod services {
         impl CreateChargeOutputStatus {
             /// All values, in the order in which they are declared.
             pub const ALL: [Self; 1] = [Self::Ok];
+
             /// The value as it is declared and stored.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -335,6 +340,7 @@ pub mod services {
 
         impl ::core::str::FromStr for CreateChargeOutputStatus {
             type Err = value::UnknownValue;
+
             fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
                 Self::ALL
                     .into_iter()
@@ -555,6 +561,7 @@ pub mod actions {
         impl PlaceOrderUrgency {
             /// All values, in the order in which they are declared.
             pub const ALL: [Self; 2] = [Self::Low, Self::High];
+
             /// The value as it is declared and stored.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -573,6 +580,7 @@ pub mod actions {
 
         impl ::core::str::FromStr for PlaceOrderUrgency {
             type Err = value::UnknownValue;
+
             fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
                 Self::ALL
                     .into_iter()
