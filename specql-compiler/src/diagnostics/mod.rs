@@ -28,6 +28,8 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// What would be right.
     pub help: Option<String>,
+    /// The text at the span is a secret: excerpts show asterisks in its place.
+    pub masked: bool,
 }
 
 /// A rule: one file of `rules/` each.
@@ -56,7 +58,7 @@ impl Diagnostic {
     /// A diagnostic without label or help.
     #[must_use]
     pub fn new(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
-        Self { rule, message: message.into(), span, label: None, related: Vec::new(), help: None }
+        Self { rule, message: message.into(), span, label: None, related: Vec::new(), help: None, masked: false }
     }
 
     /// With words at the span.
@@ -77,6 +79,13 @@ impl Diagnostic {
     #[must_use]
     pub fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help;
+        self
+    }
+
+    /// With asterisks for the text at the span: build logs are kept and shared.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        self.masked = true;
         self
     }
 

@@ -1,6 +1,6 @@
 //! Diagnostics as text, in the layout that people know from rustc.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
 
@@ -57,7 +57,7 @@ fn snippets<'a>(diagnostic: &Diagnostic, sources: &'a Sources) -> Vec<Snippet<'a
     let known = files.into_iter().filter_map(|id| Some((id, sources.get(id)?)));
     known
         .map(|(id, file)| {
-            let mut snippet = Snippet::source(text(file)).path(file.path.as_str());
+            let mut snippet = Snippet::source(shown_text(diagnostic, id, file)).path(file.path.as_str());
             if id == diagnostic.span.file {
                 let mut primary = AnnotationKind::Primary.span(range(file, diagnostic.span));
                 if let Some(label) = &diagnostic.label {
@@ -74,14 +74,33 @@ fn snippets<'a>(diagnostic: &Diagnostic, sources: &'a Sources) -> Vec<Snippet<'a
         .collect()
 }
 
+/// The file's text, with asterisks for a secret that the diagnostic is about.
+fn shown_text<'a>(diagnostic: &Diagnostic, id: FileId, file: &'a SourceFile) -> Cow<'a, str> {
+    let text = text(file);
+    if !diagnostic.masked || id != diagnostic.span.file {
+        return Cow::Borrowed(text);
+    }
+    let secret = whole_range(file, diagnostic.span);
+    // As many bytes as before, so that positions stay what they are.
+    let mask = |c: char| if c == '\n' || c == '\r' { c.to_string() } else { "*".repeat(c.len_utf8()) };
+    let masked: String = text[secret.clone()].chars().map(mask).collect();
+    Cow::Owned(format!("{}{masked}{}", &text[..secret.start], &text[secret.end..]))
+}
+
 /// A byte order mark is invisible in the file and would be a sign in the excerpt.
 fn text(file: &SourceFile) -> &str {
     file.text.strip_prefix('\u{feff}').unwrap_or(&file.text)
 }
 
-/// The span in [`text`], on character boundaries whatever was asked for, and on its first line alone: an excerpt of a
-/// whole mapping helps nobody.
+/// The span in [`text`] up to the end of its first line: an excerpt of a whole mapping helps nobody.
 fn range(file: &SourceFile, span: Span) -> Range<usize> {
+    let whole = whole_range(file, span);
+    let end = text(file)[whole.clone()].find(['\n', '\r']).map_or(whole.end, |length| whole.start + length);
+    whole.start..end
+}
+
+/// The span in [`text`], on character boundaries whatever was asked for.
+fn whole_range(file: &SourceFile, span: Span) -> Range<usize> {
     let text = text(file);
     let skipped = file.text.len() - text.len();
     let boundary = |offset: u32| {
@@ -92,9 +111,7 @@ fn range(file: &SourceFile, span: Span) -> Range<usize> {
         offset
     };
     let start = boundary(span.start);
-    let end = boundary(span.end).max(start);
-    let line_end = text[start..end].find(['\n', '\r']).map_or(end, |length| start + length);
-    start..line_end
+    start..boundary(span.end).max(start)
 }
 
 #[cfg(test)]

@@ -126,7 +126,7 @@ fn a_literal_credential_is_refused_wherever_it_stands() {
 error[SQ0508]: `token` is a credential and must not stand in the registry
  --> registry/service_registry.yaml:3:49
   |
-3 |     runner_config: {auth: {type: bearer, token: sk_live_1}}
+3 |     runner_config: {auth: {type: bearer, token: *********}}
   |                                                 ^^^^^^^^^
   |
   = help: write a reference: token: {env: TOKEN}"

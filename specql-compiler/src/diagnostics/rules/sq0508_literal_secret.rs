@@ -31,6 +31,7 @@ auth: {type: bearer, token: {env: STRIPE_SECRET_KEY}}
 pub fn literal_secret(span: Span, key: &str) -> Diagnostic {
     let variable = env_name(key);
     Diagnostic::new(&RULE, span, format!("`{key}` is a credential and must not stand in the registry"))
+        .masked()
         .help(format!("write a reference: {key}: {{env: {variable}}}"))
 }
 
@@ -38,6 +39,7 @@ pub fn literal_secret(span: Span, key: &str) -> Diagnostic {
 #[must_use]
 pub fn secret_with_default(span: Span, key: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("`{key}` is a credential and must not have a default"))
+        .masked()
         .help("leave the default out; the worker says which variable is missing")
 }
 
