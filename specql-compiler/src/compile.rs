@@ -8,7 +8,10 @@ use crate::{
     check::{self, Project},
     diagnostics::{
         Diagnostic,
-        rules::{sq0134_not_supported as not_supported, sq0401_unknown_service as unknown_service},
+        rules::{
+            sq0134_not_supported as not_supported, sq0135_ignored_key as ignored_key,
+            sq0401_unknown_service as unknown_service,
+        },
     },
     model::{Action, Model, Step, StepKind},
     registry::{self, RegistrySet},
@@ -17,7 +20,10 @@ use crate::{
         settings::{self, Settings},
         yaml::{self, Node, Value},
     },
-    syntax::entity::{self, EntitySyntax},
+    syntax::{
+        entity::{self, EntitySyntax},
+        keys::Keys,
+    },
 };
 
 /// What became of a project's sources.
@@ -37,9 +43,6 @@ impl Compilation {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
 }
-
-/// File name of the list of domains, which stands among the registry's files.
-const DOMAIN_REGISTRY: &str = "domain_registry.yaml";
 
 /// Compiles a project. Pure: no files, no environment, no clock; never panics, whatever the sources hold.
 #[must_use]
@@ -96,15 +99,21 @@ fn read_entities(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<En
     entities
 }
 
-/// Schemas whose rows belong to tenants are a promise about who sees what: until it is kept, it is refused.
+/// Schemas whose rows belong to tenants are a promise about who sees what: until it is kept, it is refused. The rest of
+/// the domain registry has no effect, which is said.
 fn refuse_tenancy(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) {
-    let files = sources
-        .iter()
-        .filter(|(_, file)| file.kind == SourceKind::Registry && file.path.rsplit('/').next() == Some(DOMAIN_REGISTRY));
-    for (id, file) in files {
-        let (documents, _) = yaml::read(id, &file.text);
+    for (id, file) in sources.iter().filter(|(_, file)| file.is_domain_registry()) {
+        let (documents, mut problems) = yaml::read(id, &file.text);
+        diagnostics.append(&mut problems);
         for document in &documents {
-            refuse_multi_tenant(document, diagnostics);
+            let Some(keys) = Keys::read(document, "the domain registry", &["domains"], diagnostics) else { continue };
+            let before = diagnostics.len();
+            if let Some(entry) = keys.entry("domains") {
+                refuse_multi_tenant(&entry.value, diagnostics);
+                if diagnostics.len() == before {
+                    diagnostics.push(ignored_key::warning(entry.key_span, "domains"));
+                }
+            }
         }
     }
 }

@@ -66,7 +66,8 @@ pub struct DeclaredService {
 pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> RegistrySet {
     let mut set = RegistrySet::default();
     for kind in [SourceKind::BuiltinRegistry, SourceKind::Registry] {
-        for (id, file) in sources.iter_all().filter(|(_, file)| file.kind == kind) {
+        let files = sources.iter_all().filter(|(_, file)| file.kind == kind && !file.is_domain_registry());
+        for (id, file) in files {
             let mut decoder = Decoder::default();
             let services = file_services(id, &file.text, &mut decoder);
             for declared in services {

@@ -39,6 +39,14 @@ pub enum SourceKind {
     Migration,
 }
 
+impl SourceFile {
+    /// Whether it is the list of domains, which stands among the registry's files but holds no services.
+    #[must_use]
+    pub fn is_domain_registry(&self) -> bool {
+        self.kind == SourceKind::Registry && self.path.rsplit('/').next() == Some("domain_registry.yaml")
+    }
+}
+
 /// Index of a file in [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileId(pub u32);

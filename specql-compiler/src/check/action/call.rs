@@ -5,10 +5,13 @@ use specql_registry::{Operation, service::Unique};
 use super::{ActionChecker, Binding, Frame, FrameKind};
 use crate::{
     check::expr::{self, Place, Want},
-    diagnostics::rules::{
-        sq0206_already_bound as already_bound, sq0401_unknown_service as unknown_service,
-        sq0402_unknown_operation as unknown_operation, sq0403_missing_input as missing_input,
-        sq0404_unknown_input as unknown_input, sq0407_call_setting as call_setting,
+    diagnostics::{
+        rules::{
+            sq0206_already_bound as already_bound, sq0401_unknown_service as unknown_service,
+            sq0402_unknown_operation as unknown_operation, sq0403_missing_input as missing_input,
+            sq0404_unknown_input as unknown_input, sq0407_call_setting as call_setting,
+        },
+        suggest,
     },
     model::{CallService, Callback, CallbackKind, Expr, StepKind, VarId, expr::ExprType, names::derived, step::Start},
     source::Spanned,
@@ -116,7 +119,13 @@ impl<'a> ActionChecker<'a> {
             }
         }
         if syntax.input.whole {
-            let given = |name: &str| syntax.input.list.iter().any(|(given, _)| given.value == name);
+            // A misspelt input is reported once, not as a missing one as well.
+            let given = |name: &str| {
+                syntax.input.list.iter().any(|(given, _)| {
+                    let unknown = !operation.input.fields.contains_key(&given.value);
+                    given.value == name || (unknown && suggest(&given.value, [name]).is_some())
+                })
+            };
             let missing: Vec<String> = operation
                 .input
                 .fields

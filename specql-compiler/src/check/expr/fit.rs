@@ -179,7 +179,8 @@ fn mismatch(expr: &Expr, want: &Want, span: Span) -> Box<Diagnostic> {
     let (wanted, found) = (describe_type(&want.ty), describe(&expr.ty, expr));
     let diagnostic = match &want.place {
         Place::CallInput(operation, name) => input_type::error(span, operation, name, &wanted, &found),
-        Place::Operand | Place::Field(_) | Place::Text(_) => type_mismatch::error(span, &wanted, &found),
+        Place::Field(name) => type_mismatch::field(span, name, &wanted, &found),
+        Place::Operand | Place::Text(_) => type_mismatch::error(span, &wanted, &found),
     };
     Box::new(match help(expr, want) {
         Some(help) => diagnostic.help(help),

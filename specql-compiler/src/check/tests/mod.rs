@@ -1,6 +1,8 @@
 //! Whole projects through [`compile`](crate::compile): what the model holds, and what is said about mistakes.
 
+mod mistakes;
 mod model;
+mod properties;
 
 use crate::{
     Compilation, compile,

@@ -95,3 +95,97 @@ fn the_order_of_the_overview_becomes_its_model() {
     assert_eq!(set[1].value.kind, ExprKind::Output(vec!["id".to_owned()]));
     assert_eq!((success.origin.line, success.steps[0].origin.line), (18, 19));
 }
+
+/// An entity with a table of fields and these actions.
+fn order(actions: &str) -> String {
+    format!(
+        "entity: Order\nfields: {{total: integer!, note: text, price: money, customer: ref(Customer)}}\nactions:\n{actions}\
+         ---\nentity: Customer\nschema: crm\nfields: {{name: text!, orders: integer! = 0}}\n"
+    )
+}
+
+/// The first action of `Order` in a project of [`order`].
+fn act(steps: &str) -> Action {
+    let steps: String = steps.lines().map(|line| format!("      {line}\n")).collect();
+    let compilation = compiled(&order(&format!("  - name: act\n    steps:\n{steps}")));
+    let order = compilation.model.entities.iter().find(|entity| entity.name == "Order");
+    order.unwrap().actions[0].clone()
+}
+
+#[test]
+fn an_action_that_touches_the_current_row_takes_its_id_first() {
+    let action = act("- validate: total > 0\n- update: Order SET note = $input.note");
+    assert_eq!(inputs(&action), [("id", true), ("note", false)]);
+    assert_eq!(action.loads_current_row, Some(VarId(0)));
+    assert_eq!(action.result, action.loads_current_row);
+}
+
+#[test]
+fn before_the_insert_a_bare_name_is_an_input_and_after_it_the_new_row() {
+    let action = act("- validate: total > 0\n- insert: Order\n- validate: total < 10");
+    let left = |step: &Step| match &step.kind {
+        StepKind::Validate { condition, .. } => match &condition.kind {
+            ExprKind::Binary(_, left, _) => left.kind.clone(),
+            other => panic!("a comparison, not {other:?}"),
+        },
+        other => panic!("a validate, not {other:?}"),
+    };
+    assert_eq!(left(&action.steps[0]), ExprKind::Input("total".to_owned()));
+    assert!(matches!(left(&action.steps[2]), ExprKind::VarColumn { .. }));
+    assert_eq!(action.loads_current_row, None);
+}
+
+#[test]
+fn a_row_that_only_a_callback_touches_is_loaded_and_given_to_the_call() {
+    let action =
+        act("- call_service: {service: slack, operation: post_message, input: {channel: \"'#a'\", text: \"'x'\"}, \
+         on_success: [{update: \"Order SET note = 'sent'\"}]}");
+    assert_eq!(inputs(&action), [("id", true)]);
+    assert_eq!(calls(&action.steps)[0].row, action.loads_current_row);
+    assert!(action.loads_current_row.is_some());
+}
+
+#[test]
+fn calls_in_callbacks_are_counted_with_the_others_and_named_ones_keep_their_name() {
+    let call = |rest: &str| {
+        format!("{{service: slack, operation: post_message, input: {{channel: \"'#a'\", text: \"'x'\"}}{rest}}}")
+    };
+    let inner = call(", on_failure: [{reject: gone}]");
+    let outer = call(&format!(", on_success: [{{call_service: {inner}}}]"));
+    let named = call(", as: last, on_success: [{reject: no}]");
+    let action = act(&format!("- update: Order SET note = 'x'\n- call_service: {outer}\n- call_service: {named}"));
+    let (first, last) = (calls(&action.steps)[0], calls(&action.steps)[1]);
+    let nested = calls(&first.on_success.as_ref().unwrap().steps)[0];
+    assert_eq!(nested.on_failure.as_ref().unwrap().function, "cb_order_act_2_slack_post_message_failure");
+    assert_eq!(nested.row, first.on_success.as_ref().unwrap().row);
+    assert_eq!(last.on_success.as_ref().unwrap().function, "cb_order_act_last_slack_post_message_success");
+}
+
+#[test]
+fn references_become_keys_where_they_are_stored_and_ids_where_they_leave() {
+    let action = act("- insert: Customer\n  values: {name: \"'Ada'\"}\n  as: customer\n\
+         - update: Order SET customer = $customer, note = $order.customer.name WHERE customer = $input.customer");
+    let values = assignments(&action.steps[1]);
+    assert_eq!(values[0].value.kind, ExprKind::Row(VarId(0)));
+    assert!(matches!(&values[1].value.kind, ExprKind::Follow { .. }));
+    let StepKind::Update { target: Target::Where(condition), .. } = &action.steps[1].kind else { panic!("WHERE") };
+    let ExprKind::Binary(_, _, right) = &condition.kind else { panic!("a comparison") };
+    assert!(matches!(&right.kind, ExprKind::KeyOf { field, .. } if field == "customer"));
+}
+
+#[test]
+fn the_standard_bodies_insert_update_in_part_and_delete_softly() {
+    let text = order("  - {name: create_order}\n  - {name: update_order}\n  - {name: delete_order}\n");
+    let compilation = compiled(&text);
+    let order = compilation.model.entities.iter().find(|entity| entity.name == "Order").unwrap();
+    let [create, update, delete] = &order.actions[..] else { panic!("three actions") };
+    assert!([create, update, delete].iter().all(|action| action.standard && !action.not_implemented));
+    assert_eq!(inputs(create), [("total", true), ("note", false), ("price", false), ("customer", false)]);
+    assert_eq!(
+        inputs(update),
+        [("id", true), ("total", false), ("note", false), ("price", false), ("customer", false)]
+    );
+    assert!(matches!(update.steps[0].kind, StepKind::Update { partial: true, target: Target::Row(_), .. }));
+    assert_eq!(inputs(delete), [("id", true)]);
+    assert!(matches!(delete.steps[0].kind, StepKind::Delete { hard: false, .. }));
+}

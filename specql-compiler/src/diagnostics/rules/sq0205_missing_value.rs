@@ -30,8 +30,8 @@ Right:
 /// The insert gives no value to `fields` (name and type) of `entity`.
 #[must_use]
 pub fn error(span: Span, entity: &str, fields: &[String]) -> Diagnostic {
-    let (noun, verb) = if fields.len() == 1 { ("field", "is") } else { ("fields", "are") };
+    let (noun, it) = if fields.len() == 1 { ("field", "it") } else { ("fields", "them") };
     let list = fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
     Diagnostic::new(&RULE, span, format!("this insert of `{entity}` leaves out the required {noun} {list}"))
-        .help(format!("{verb} missing in `values:` (or in the action's `input:`); a default would do, too"))
+        .help(format!("add {it} to `values:`, or to the action's `input:`"))
 }

@@ -32,6 +32,12 @@ pub fn error(span: Span, wanted: &str, found: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("expected {wanted}, found {found}"))
 }
 
+/// The field `name` is `wanted`, the value for it is `found`.
+#[must_use]
+pub fn field(span: Span, name: &str, wanted: &str, found: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("the field `{name}` is {wanted}, found {found}"))
+}
+
 /// `operator` does not join these types.
 #[must_use]
 pub fn operator(span: Span, operator: &str, left: &str, right: &str) -> Diagnostic {

@@ -28,8 +28,8 @@ Right:
 /// `missing` (name and type) of `operation` are not given.
 #[must_use]
 pub fn error(span: Span, operation: &str, missing: &[String]) -> Diagnostic {
-    let noun = if missing.len() == 1 { "input" } else { "inputs" };
+    let (noun, it) = if missing.len() == 1 { ("input", "it") } else { ("inputs", "them") };
     let list = missing.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
     Diagnostic::new(&RULE, span, format!("`{operation}` needs the {noun} {list}"))
-        .help("add it to `input:`; every required input is given by every call")
+        .help(format!("add {it} to `input:`; every required input is given by every call"))
 }

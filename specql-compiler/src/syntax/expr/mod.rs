@@ -6,6 +6,9 @@
 mod lexer;
 mod parser;
 
+#[cfg(test)]
+mod tests;
+
 pub use parser::{UpdateSyntax, parse, parse_update};
 
 use crate::{
