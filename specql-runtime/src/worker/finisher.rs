@@ -154,19 +154,16 @@ async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<
 /// Forgets what is written, and says what did not go as planned.
 fn settle(shared: &Shared, part: &[Finished], written: &[Written]) {
     shared.leases.remove(part.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)));
+    tracing::debug!(jobs = part.len(), "written");
     for one in written {
-        let Some(finished) = part.iter().find(|finished| finished.lease.pk == one.pk) else { continue };
-        let id = finished.lease.id;
-        match one.result.as_str() {
-            "fenced" => tracing::warn!(
-                job.id = %id,
-                "the job's lease had passed to another worker; this worker's result was not recorded"
-            ),
-            "callback_waiting" => tracing::warn!(
-                job.id = %id,
-                "the job's callback did not succeed and will be repeated; the call will not"
-            ),
-            result => tracing::debug!(job.id = %id, result, "written"),
+        let outcome = match one.result.as_str() {
+            "fenced" => "the job's lease had passed to another worker; this worker's result was not recorded",
+            "callback_waiting" => "the job's callback did not succeed and will be repeated; the call will not",
+            // Looked up for the rare ones alone: a batch is large.
+            _ => continue,
+        };
+        if let Some(finished) = part.iter().find(|finished| finished.lease.pk == one.pk) {
+            tracing::warn!(job.id = %finished.lease.id, "{outcome}");
         }
     }
 }

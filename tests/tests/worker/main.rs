@@ -1,5 +1,6 @@
 //! The worker against a real PostgreSQL.
 
+mod callbacks;
 mod cancel;
 mod completion;
 mod project;
