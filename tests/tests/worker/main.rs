@@ -1,4 +1,5 @@
 //! The worker against a real PostgreSQL.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
 
 mod callbacks;
 mod cancel;
