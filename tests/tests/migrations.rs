@@ -1,4 +1,5 @@
 //! `cargo build` keeps a project's migrations: what is written when, and what is never written.
+#![allow(clippy::unwrap_used)] // helpers of tests: a panic is the report
 
 use std::{
     fs,
