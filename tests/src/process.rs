@@ -1,0 +1,73 @@
+//! Child processes that end with their test.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// A child process; dropping it kills it.
+#[derive(Debug)]
+pub struct Process(Child);
+
+impl Process {
+    /// Starts it; what it prints goes to the test's own error output.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).spawn();
+        Self(child.unwrap_or_else(|error| panic!("{command:?} could not be started: {error}")))
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    ///
+    /// # Panics
+    /// When the process cannot be waited for.
+    pub fn kill(&mut self) {
+        // It may have ended already: gone is what is wanted.
+        let _ = self.0.kill();
+        self.0.wait().expect("a child can be waited for");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A port that nobody listens on.
+///
+/// # Panics
+/// When the machine has none.
+#[must_use]
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// Waits until somebody listens on the port.
+///
+/// # Panics
+/// After 30 seconds.
+pub fn wait_for_port(port: u16) {
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(30), "nobody listens on port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Asks again until the answer is yes.
+///
+/// # Panics
+/// After 60 seconds.
+pub async fn eventually(what: &str, mut question: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !question().await {
+        assert!(start.elapsed() < Duration::from_secs(60), "did not happen within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
