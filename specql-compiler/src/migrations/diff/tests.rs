@@ -304,7 +304,8 @@ fn roles_and_schemas_stay_when_their_last_user_goes_back() {
 fn rights_on_all_of_a_schema_are_given_again_when_a_function_is_new() {
     let revoke = statement(ObjectKind::Grant, "none", "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC");
     let (f, g) = (function("jobs.f()", "jobs.f()", "one"), function("sales.g()", "sales.g()", "one"));
-    let plan = forward(&[revoke.clone()], &[f, revoke.clone()]);
+    let before = [revoke.clone()];
+    let plan = forward(&before, &[f, revoke.clone()]);
     assert_eq!(statements(&plan).last(), Some(&"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC"));
-    assert_eq!(statements(&forward(&[revoke.clone()], &[g, revoke])).len(), 1, "another schema");
+    assert_eq!(statements(&forward(&before, &[g, revoke])).len(), 1, "another schema");
 }
