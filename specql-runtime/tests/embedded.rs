@@ -1,6 +1,7 @@
 //! The embedded server, for real: started, shared, killed and started again.
 #![cfg(all(feature = "embedded", unix))]
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used)] // a helper that cannot go on ends its test
 
 use std::{path::Path, process::Command, time::Duration};
 

@@ -1,6 +1,7 @@
 //! The README's tour, word for word: every command of its `console` blocks is run, in order, in a copy of the repository, and
 //! must print the lines that stand below it. `…` stands for any text; lines that are not shown may be printed too.
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used)] // a helper that cannot go on ends its test
 
 use std::{
     fs,
