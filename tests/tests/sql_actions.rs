@@ -1,32 +1,15 @@
-//! Generated actions on a real server: what they answer, what they leave behind, and what `plpgsql_check` says of them.
+//! Generated actions on a real server: what they answer and what they leave behind.
 
 use serde_json::{Value, json};
-use specql_compiler::{
-    compile,
-    diagnostics::render,
-    source::{SourceFile, SourceKind, Sources},
-    sql::schema,
-};
 use specql_runtime::testing::TestDatabase;
+use specql_tests::compiled;
 use sqlx::{PgPool, Row};
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Outcome = anyhow::Result<()>;
 
 /// The database of `sql_actions/order.yaml`, with its operations registered.
-async fn database() -> Result<TestDatabase, Box<dyn std::error::Error>> {
-    let text = include_str!("sql_actions/order.yaml").to_owned();
-    let sources =
-        Sources::new(vec![SourceFile { path: "entities/order.yaml".to_owned(), text, kind: SourceKind::Entities }]);
-    let compilation = compile(&sources);
-    let said: Vec<_> = compilation.diagnostics.iter().map(|diagnostic| render(diagnostic, &sources, false)).collect();
-    assert!(!compilation.has_errors(), "{}", said.join("\n"));
-    let database = TestDatabase::from_sql(&schema(&compilation.model).render()).await?;
-    let operations = json!([{
-        "service": "stripe", "operation": "create_charge", "execution_type": "http", "timeout_seconds": 30,
-        "max_attempts": 3, "unique": "once", "idempotent": true, "environment": "", "policy_hash": "none"
-    }]);
-    sqlx::query("SELECT jobs.register_operations($1)").bind(operations).execute(database.pool()).await?;
-    Ok(database)
+async fn database() -> anyhow::Result<TestDatabase> {
+    compiled::database(&compiled::files(&[("entities/order.yaml", include_str!("sql_actions/order.yaml"))])?).await
 }
 
 /// Calls an action; the whole result as JSON.
@@ -179,37 +162,5 @@ async fn callbacks_write_the_outcome_to_the_row() -> Outcome {
                 .await?;
         assert_eq!(found, status);
     }
-    Ok(())
-}
-
-/// Unused parameters are those of signatures that all functions of a sort share.
-#[tokio::test]
-async fn every_function_passes_plpgsql_check() -> Outcome {
-    let database = database().await?;
-    let Some(mut superuser) = database.superuser().await? else {
-        eprintln!("plpgsql_check was not run: it needs TEST_DATABASE_SUPERUSER_URL or the embedded server");
-        return Ok(());
-    };
-    if sqlx::raw_sql("CREATE EXTENSION plpgsql_check").execute(&mut superuser).await.is_err() {
-        eprintln!("plpgsql_check was not run: the server does not have the extension");
-        return Ok(());
-    }
-    let checked = sqlx::query(
-        "SELECT p.oid::regprocedure::text, t.tgrelid::regclass::text, c.level, c.message
-         FROM pg_proc AS p
-         JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
-         LEFT JOIN pg_trigger AS t ON t.tgfoid = p.oid
-         CROSS JOIN LATERAL plpgsql_check_function_tb(
-             p.oid, coalesce(t.tgrelid, 0::oid), all_warnings => true, newtable => t.tgnewtable, oldtable => t.tgoldtable) AS c
-         WHERE p.pronamespace::regnamespace::text IN ('app', 'jobs', 'sales', 'crm')",
-    )
-    .fetch_all(&mut superuser)
-    .await?;
-    let problems: Vec<String> = checked
-        .iter()
-        .map(|row| format!("{} {}: {}", row.get::<String, _>(0), row.get::<String, _>(2), row.get::<String, _>(3)))
-        .filter(|problem| !problem.contains("unused parameter"))
-        .collect();
-    assert!(problems.is_empty(), "{problems:#?}");
     Ok(())
 }

@@ -215,5 +215,5 @@ fn list(element: ValueType) -> ValueType {
 }
 
 fn scalar(name: &str) -> ValueType {
-    ValueType::Scalar(Scalar::from_name(name).unwrap())
+    ValueType::Scalar(Scalar::from_name(name).expect("the table has it"))
 }
