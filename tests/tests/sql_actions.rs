@@ -124,7 +124,9 @@ async fn standard_actions_write_what_is_given() -> Outcome {
     let emptied = call(pool, "update_order", json!({"id": made["id"], "customer_email": null})).await?;
     assert_eq!(emptied["status"], "validation:invalid_customer_email");
 
-    assert_eq!(call(pool, "delete_order", json!({"id": made["id"]})).await?["status"], "success");
+    let deleted = call(pool, "delete_order", json!({"id": made["id"]})).await?;
+    assert_eq!(deleted["status"], "success", "{deleted}");
+    assert_eq!(deleted["object_data"], changed["object_data"], "the row as it was");
     assert_eq!(count(pool, "sales.tb_order WHERE deleted_at IS NOT NULL").await?, 1);
     assert_eq!(count(pool, "sales.v_order").await?, 0);
     assert_eq!(call(pool, "update_order", json!({"id": made["id"]})).await?["status"], "not_found");

@@ -11,7 +11,7 @@ mod widening;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::{Change, Direction, Hazard, HazardKind, Plan, Step};
-use crate::sql::{Definition, Object, ObjectKind, Schema};
+use crate::sql::{Definition, Object, ObjectKind, Schema, quote::literal};
 
 /// Names an object within a schema.
 type Key<'a> = (ObjectKind, &'a str);
@@ -167,12 +167,18 @@ impl<'a> Diff<'a> {
         if self.direction == Direction::Reverse || object.kind != ObjectKind::Function {
             return false;
         }
-        let Some(function) = dependents::base_name(object).rsplit('.').next() else { return false };
+        let Some((schema, function)) = dependents::base_name(object).split_once('.') else { return false };
+        let bare = |name: &str| name.trim_matches('"').to_owned();
+        // A registration's values, in this order: the schema and the name of its function.
+        let values = format!("{}, {}", literal(&bare(schema)), literal(&bare(function)));
         self.old.objects.iter().any(|data| {
             let Definition::Statements { create, .. } = &data.definition else { return false };
             data.kind == ObjectKind::Data
                 && !self.after.contains_key(&key(data))
-                && create.iter().any(|statement| dependents::contains_name(statement, function))
+                && create.iter().any(|statement| {
+                    let words: Vec<&str> = statement.split_whitespace().collect();
+                    words.join(" ").contains(&values)
+                })
         })
     }
 

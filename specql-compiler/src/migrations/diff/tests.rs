@@ -270,21 +270,41 @@ fn code_that_is_gone_is_dropped_last() {
     assert!(plan.hazards.is_empty());
 }
 
-#[test]
-fn a_callback_that_is_gone_is_retired_and_its_function_kept() {
-    let callback = function("sales.cb_order(uuid, jsonb)", "sales.cb_order(a uuid, b jsonb)", "one");
-    let registration = Object {
+/// The row of `sales.cb_order` in `jobs.tb_callback`, after a call of `billing.charge`.
+fn registration() -> Object {
+    Object {
         kind: ObjectKind::Data,
         name: "sales.cb_order".to_owned(),
         origin: None,
         definition: Definition::Statements {
-            create: vec!["INSERT INTO jobs.tb_callback VALUES ('sales', 'cb_order')".to_owned()],
+            create: vec![
+                "INSERT INTO jobs.tb_callback VALUES (\n    'sales',\n    'cb_order',\n    'billing',\n    'charge'\n)"
+                    .to_owned(),
+            ],
             drop: vec!["UPDATE jobs.tb_callback SET retired_at = now()".to_owned()],
         },
-    };
-    let plan = forward(&[callback, registration], &[]);
+    }
+}
+
+#[test]
+fn a_callback_that_is_gone_is_retired_and_its_function_kept() {
+    let callback = function("sales.cb_order(uuid, jsonb)", "sales.cb_order(a uuid, b jsonb)", "one");
+    let plan = forward(&[callback, registration()], &[]);
     assert_eq!(statements(&plan), ["UPDATE jobs.tb_callback SET retired_at = now()"]);
     assert!(plan.hazards.is_empty());
+}
+
+#[test]
+fn a_function_that_only_shares_a_word_with_a_retired_callback_is_dropped() {
+    let namesake = function("crm.cb_order(uuid, jsonb)", "crm.cb_order(a uuid, b jsonb)", "one");
+    let action = function("sales.charge(uuid, jsonb)", "sales.charge(a uuid, b jsonb)", "one");
+    let plan = forward(&[namesake, action, registration()], &[]);
+    let expected = [
+        "UPDATE jobs.tb_callback SET retired_at = now()",
+        "DROP FUNCTION sales.charge(uuid, jsonb)",
+        "DROP FUNCTION crm.cb_order(uuid, jsonb)",
+    ];
+    assert_eq!(statements(&plan), expected);
 }
 
 #[test]

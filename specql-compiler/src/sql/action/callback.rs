@@ -72,6 +72,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         tenant: TENANT,
         user: None,
         result: None,
+        deleted: None,
         identifier: &callback.function,
         collects_jobs: false,
     };

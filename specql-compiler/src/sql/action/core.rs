@@ -10,7 +10,7 @@ use super::{
         writer::{Writer, filled},
     },
     Function, Volatility, input_type_name, source_line,
-    steps::{Body, Scope, declare_rows, start_unassigned_rows, writes_to},
+    steps::{Body, Scope, any_step, declare_rows, deletes, start_unassigned_rows, writes_to},
 };
 use crate::model::{Action, Entity, Model};
 
@@ -21,12 +21,16 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
         usage.read(var, "id");
     }
     let reports_fields = action.result.is_some_and(|var| writes_to(&action.steps, var));
+    let deleted = action.result.filter(|var| any_step(&action.steps, |step| deletes(step, *var)));
 
     let mut w = Writer::default();
     let mut declarations = Writer::default();
     declare_rows(&mut declarations, &action.vars, &usage);
     if reports_fields {
         declarations.line("_updated_fields TEXT[] := ARRAY[]::TEXT[];");
+    }
+    if deleted.is_some() {
+        declarations.line("_object_data JSONB;");
     }
     if usage.queues {
         declarations.line("_job RECORD;");
@@ -55,6 +59,7 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
             tenant: TENANT,
             user: Some("auth_user_id"),
             result: if reports_fields { action.result } else { None },
+            deleted,
             identifier: &action.name,
             collects_jobs: true,
         };
@@ -115,7 +120,16 @@ fn answer(w: &mut Writer, model: &Model, action: &Action, reports_fields: bool, 
             let entity = model.entity(row.entity);
             let id = format!("{}.id", row_variable(row));
             let view = qualified(&entity.schema, &entity.view());
-            (id.clone(), format!("(SELECT d.data FROM {view} AS d WHERE d.id = {id})"))
+            let live = format!("(SELECT d.data FROM {view} AS d WHERE d.id = {id})");
+            // What a deleted row was is known from before; the view no longer shows it.
+            let data = if action.steps.iter().any(|step| deletes(step, var)) {
+                "_object_data".to_owned()
+            } else if any_step(&action.steps, |step| deletes(step, var)) {
+                format!("coalesce(_object_data, {live})")
+            } else {
+                live
+            };
+            (id, data)
         }
     };
     w.blank();

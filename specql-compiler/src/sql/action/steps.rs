@@ -29,6 +29,8 @@ pub(super) struct Scope<'a> {
     pub user: Option<&'static str>,
     /// The row whose written fields are collected in `_updated_fields`.
     pub result: Option<VarId>,
+    /// The row whose document is kept in `_object_data` when it is deleted: the view shows live rows only.
+    pub deleted: Option<VarId>,
     /// The action or the callback, in the identifiers of queued jobs.
     pub identifier: &'a str,
     /// Whether queued jobs are collected in `_jobs`.
@@ -78,6 +80,11 @@ pub(super) fn writes_to(steps: &[Step], row: VarId) -> bool {
         StepKind::Update { target: Target::Row(var), .. } => *var == row,
         _ => false,
     })
+}
+
+/// Whether this very step deletes the row in this variable.
+pub(super) fn deletes(step: &Step, row: VarId) -> bool {
+    matches!(step.kind, StepKind::Delete { target: Target::Row(var), .. } if var == row)
 }
 
 /// Whether this is true of a step, or of one in its branches.
@@ -256,6 +263,13 @@ impl<'a> Body<'a> {
     fn delete(&mut self, entity: EntityId, target: &Target, hard: bool) {
         let owner = self.scope.model.entity(entity);
         let table = qualified(&owner.schema, &owner.table());
+        if let Target::Row(var) = target
+            && self.scope.deleted == Some(*var)
+        {
+            let row = self.scope.vars.get(var.0).map(row_variable).unwrap_or_default();
+            let view = qualified(&owner.schema, &owner.view());
+            self.w.line(format!("SELECT d.data INTO _object_data FROM {view} AS d WHERE d.id = {row}.id;"));
+        }
         let mut statement = Vec::new();
         if hard {
             statement.push(format!("DELETE FROM {table} AS t"));

@@ -664,6 +664,7 @@ SET search_path = pg_catalog, pg_temp
 AS $specql$
 DECLARE
     v_order RECORD;
+    _object_data JSONB;
 BEGIN
     -- The current Order, locked until the end of the transaction.
     SELECT t.pk_order, t.id
@@ -676,13 +677,14 @@ BEGIN
     END IF;
 
     -- entities/order.yaml:39: delete Order
+    SELECT d.data INTO _object_data FROM sales.v_order AS d WHERE d.id = v_order.id;
     UPDATE sales.tb_order AS t
     SET deleted_at = now(), updated_at = now(), deleted_by = auth_user_id, updated_by = auth_user_id
     WHERE t.pk_order = v_order.pk_order;
 
     RETURN app.success(
         v_order.id,
-        (SELECT d.data FROM sales.v_order AS d WHERE d.id = v_order.id),
+        _object_data,
         ARRAY[]::TEXT[],
         '[]'::jsonb);
 END;

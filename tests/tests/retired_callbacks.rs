@@ -1,0 +1,111 @@
+//! A callback that the model no longer has: jobs that are queued already still find it.
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use specql_compiler::{
+    Compilation,
+    migrations::{Direction, diff, render::render},
+    sql::schema,
+};
+use specql_tests::compiled;
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+/// An order whose charge is followed by this; another call keeps the queue in the project.
+fn order(callbacks: &str) -> Result<Compilation> {
+    let text = format!(
+        "entity: Order\nschema: sales\nfields:\n  total: integer!\n  state: text! = new\nactions:\n  - name: place_order\n    \
+         steps:\n      - insert: Order\n        as: order\n      - call_service:\n          service: stripe\n          \
+         operation: create_charge\n          input: {{amount: $order.total}}\n{callbacks}"
+    );
+    compiled::files(&[("entities/order.yaml", &text)])
+}
+
+const CALLBACKS: &str = "          on_success:
+            - update: Order SET state = 'paid'
+          on_failure:
+            - update: Order SET state = 'failed'
+";
+
+/// Applies what takes a database from one model to the other, as one migration.
+async fn migrate(pool: &PgPool, from: &Compilation, to: &Compilation) -> Result<String> {
+    let plan = diff(&schema(&from.model), &schema(&to.model), Direction::Forward);
+    assert!(plan.hazards.is_empty(), "{:?}", plan.hazards);
+    let text = render(&plan);
+    sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(pool).await.context(text.clone())?;
+    Ok(text)
+}
+
+async fn place(pool: &PgPool) -> Result<()> {
+    let status: String = sqlx::query_scalar("SELECT status FROM app.place_order(NULL, NULL, $1)")
+        .bind(json!({"total": 1}))
+        .fetch_one(pool)
+        .await?;
+    assert_eq!(status, "success");
+    Ok(())
+}
+
+/// Claims the oldest job and records its success; what `jobs.complete` says.
+async fn complete_one(pool: &PgPool) -> Result<String> {
+    let worker = Uuid::new_v4();
+    sqlx::query("SELECT jobs.register_worker($1, 'w', '1', '{}')").bind(worker).execute(pool).await?;
+    let (pk, epoch): (i64, i32) = sqlx::query_as(
+        "SELECT pk_job_run, epoch FROM jobs.claim($1, ARRAY(SELECT code FROM jobs.tb_operation), 1, TRUE)",
+    )
+    .bind(worker)
+    .fetch_one(pool)
+    .await?;
+    Ok(sqlx::query_scalar(
+        "SELECT result FROM jobs.complete($1, ARRAY[$2], ARRAY[$3], ARRAY['{\"id\": \"ch_1\"}'::jsonb], ARRAY[NULL::jsonb])",
+    )
+    .bind(worker)
+    .bind(pk)
+    .bind(epoch)
+    .fetch_one(pool)
+    .await?)
+}
+
+async fn states(pool: &PgPool) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar("SELECT state FROM sales.tb_order ORDER BY pk_order").fetch_all(pool).await?)
+}
+
+async fn retired(pool: &PgPool) -> Result<Vec<bool>> {
+    Ok(sqlx::query_scalar("SELECT retired_at IS NOT NULL FROM jobs.tb_callback ORDER BY key").fetch_all(pool).await?)
+}
+
+#[tokio::test]
+async fn a_job_that_was_queued_before_the_step_went_still_runs_its_callback() -> Result<()> {
+    let (with, without) = (order(CALLBACKS)?, order("")?);
+    let database = compiled::database(&with).await?;
+    let pool = database.pool();
+    place(pool).await?;
+
+    let migration = migrate(pool, &with, &without).await?;
+    assert!(!migration.contains("DROP FUNCTION"), "{migration}");
+    assert_eq!(retired(pool).await?, [true, true]);
+    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(states(pool).await?, ["paid"]);
+
+    // What is queued from now on has no callback.
+    place(pool).await?;
+    let callback: Option<String> =
+        sqlx::query_scalar("SELECT on_success FROM jobs.tb_job_run ORDER BY 1 NULLS FIRST").fetch_one(pool).await?;
+    assert_eq!(callback, None);
+    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(states(pool).await?, ["paid", "new"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_callback_that_comes_back_is_no_longer_retired() -> Result<()> {
+    let (with, without) = (order(CALLBACKS)?, order("")?);
+    let database = compiled::database(&with).await?;
+    let pool = database.pool();
+    migrate(pool, &with, &without).await?;
+    migrate(pool, &without, &with).await?;
+    assert_eq!(retired(pool).await?, [false, false]);
+    place(pool).await?;
+    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(states(pool).await?, ["paid"]);
+    Ok(())
+}
