@@ -83,7 +83,7 @@ fn the_tour_works_word_for_word() {
             .args(["-c", &format!("{{ {}\n}} 2>&1", step.command)])
             .current_dir(copy.path())
             .stdin(Stdio::null())
-            .env("CARGO_TARGET_DIR", repository().join("target/test-tour"))
+            .env("CARGO_TARGET_DIR", repository().join("target/test-apps"))
             .env("CARGO_TERM_COLOR", "never")
             .env("SPECQL_DATA_DIR", copy.path().join("server"))
             .env_remove("CI")

@@ -6,7 +6,7 @@
 use super::{
     Direction, FileName, Plan, diff,
     lock::{Entry, Lock},
-    name,
+    name, origins,
     plan::{Hazard, HazardKind},
     render::{GENERATED, render, render_first},
 };
@@ -199,7 +199,14 @@ impl<'a> Folder<'a> {
         let version = self.lock.next_version();
         let first = self.lock.snapshot.objects.is_empty();
         let text = if first { render_first(plan, schema) } else { render(plan) };
-        (FileName { version, name: name::derive(version, &plan.changes) }, text)
+        let file = FileName { version, name: name::derive(version, &plan.changes) };
+        // A file that is right but for the places it names stays: in development, another text means that the
+        // applied one is undone first, and a moved YAML line is no reason to lose rows.
+        let written = self.find(&file).filter(|written| self.lock.open().is_some_and(|open| open.is(written)));
+        match written {
+            Some(written) if origins::same_apart(written, &text) => (file, written.to_owned()),
+            _ => (file, text),
+        }
     }
 
     /// What must change so that `open` is the open migration.

@@ -18,6 +18,7 @@ pub mod file;
 pub mod history;
 pub mod lock;
 pub mod name;
+mod origins;
 pub mod plan;
 pub mod render;
 

@@ -10,7 +10,10 @@ mod widening;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::{Change, Direction, Hazard, HazardKind, Plan, Step};
+use super::{
+    origins,
+    plan::{Change, Direction, Hazard, HazardKind, Plan, Step},
+};
 use crate::sql::{Definition, Object, ObjectKind, Schema, quote::literal};
 
 /// Names an object within a schema.
@@ -233,21 +236,7 @@ fn same(old: &Object, new: &Object) -> bool {
     };
     undo_before == undo_after
         && before.len() == after.len()
-        && before.iter().zip(after).all(|(before, after)| without_origins(before).eq(without_origins(after)))
-}
-
-fn without_origins(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().filter(|line| !is_origin(line.trim()))
-}
-
-/// `-- entities/order.yaml:12: insert Order`
-fn is_origin(line: &str) -> bool {
-    let Some(comment) = line.strip_prefix("-- ") else { return false };
-    [".yaml:", ".yml:"].iter().filter_map(|extension| comment.split_once(extension)).any(|(path, rest)| {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let after = rest.get(digits..).unwrap_or_default();
-        !path.contains(' ') && digits > 0 && (after.is_empty() || after.starts_with(": "))
-    })
+        && before.iter().zip(after).all(|(before, after)| origins::same_apart(before, after))
 }
 
 /// Whether the old object must go before the new one can be made, in place of `CREATE OR REPLACE` or `ALTER`.

@@ -125,6 +125,19 @@ fn an_open_migration_is_rewritten_as_the_entities_change() {
 }
 
 #[test]
+fn a_moved_yaml_line_leaves_the_open_migration_as_it_is() {
+    let mut project = Project::default();
+    project.build(&["a"]);
+    let written = project.text("migrations/0001_init.sql").to_owned();
+    let mut moved = schema(&["a"]);
+    moved.objects[0].origin = Some("entities/order.yaml:7".to_owned());
+    let history = history(&project.sources(), "migrations", Some(&moved), &Mode::Write);
+    assert!(written.contains("entities/order.yaml:1"));
+    assert_eq!(history.edits.len(), 0);
+    assert_eq!(history.migrations[0].sql, written);
+}
+
+#[test]
 fn a_field_after_the_seal_is_a_second_migration() {
     let mut project = sealed();
     let first = project.text("migrations/0001_init.sql").to_owned();
