@@ -70,7 +70,7 @@ pub fn compile(sources: &Sources) -> Compilation {
         entity.actions = actions;
     }
 
-    let used = used_services(&entities.iter().flat_map(|entity| &entity.actions).collect::<Vec<_>>());
+    let used = used_services(&checked.syntax);
     let wanted = wanted_services(&settings, &services, &mut diagnostics);
     let has_registry = services.declared().next().is_some();
     let uses_jobs = !used.is_empty() || !wanted.is_empty() || has_registry;
@@ -134,18 +134,18 @@ fn refuse_multi_tenant(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The services that steps and callbacks call.
-fn used_services(actions: &[&Action]) -> BTreeSet<String> {
-    fn visit(steps: &[Step], used: &mut BTreeSet<String>) {
+/// The services that steps and callbacks name, right or wrong: a mistake in one call must not take the others' names away.
+fn used_services(entities: &[&EntitySyntax]) -> BTreeSet<String> {
+    fn visit(steps: &[StepSyntax], used: &mut BTreeSet<String>) {
         for step in steps {
             match &step.kind {
-                StepKind::CallService(call) => {
-                    used.insert(call.service.clone());
+                StepKindSyntax::CallService(call) => {
+                    used.insert(call.service.value.clone());
                     for callback in [&call.on_success, &call.on_failure].into_iter().flatten() {
                         visit(&callback.steps, used);
                     }
                 }
-                StepKind::If { then, otherwise, .. } => {
+                StepKindSyntax::If { then, otherwise, .. } => {
                     visit(then, used);
                     visit(otherwise, used);
                 }
@@ -154,7 +154,7 @@ fn used_services(actions: &[&Action]) -> BTreeSet<String> {
         }
     }
     let mut used = BTreeSet::new();
-    for action in actions {
+    for action in entities.iter().flat_map(|entity| &entity.actions) {
         visit(&action.steps, &mut used);
     }
     used

@@ -94,7 +94,12 @@ pub fn run(request: &Request) -> io::Result<Vec<String>> {
 }
 
 fn write_outputs(project: &Project, package: &str, out_dir: &Path) -> io::Result<()> {
-    files::write_if_changed(&out_dir.join(RUST_FILE), &project.rust(package))?;
+    let rust = out_dir.join(RUST_FILE);
+    // A file that is no YAML at the moment, in the middle of an edit, says nothing about its entities. Editors keep the
+    // names of the last build then; the errors stop this one in any case.
+    if !(project.is_unreadable() && rust.exists()) {
+        files::write_if_changed(&rust, &project.rust(package))?;
+    }
     let errors = serde_json::to_string_pretty(&project.errors())?;
     files::write_if_changed(&out_dir.join(DIAGNOSTICS_FILE), &errors)
 }
