@@ -13,7 +13,7 @@ use crate::{
             sq0401_unknown_service as unknown_service,
         },
     },
-    model::{Action, Model, Step, StepKind},
+    model::Model,
     registry::{self, RegistrySet},
     source::{
         SourceKind, Sources,
@@ -23,6 +23,7 @@ use crate::{
     syntax::{
         entity::{self, EntitySyntax},
         keys::Keys,
+        step::{StepKindSyntax, StepSyntax},
     },
 };
 

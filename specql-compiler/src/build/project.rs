@@ -97,6 +97,12 @@ impl Project {
         self.diagnostics().any(Diagnostic::is_error)
     }
 
+    /// Whether a file could not be read at all (`SQ00…`), so that nothing is known of what it declares.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.diagnostics().any(|diagnostic| diagnostic.is_error() && diagnostic.rule.code.starts_with("SQ00"))
+    }
+
     /// The errors, each with its excerpt.
     #[must_use]
     pub fn errors(&self) -> Vec<String> {

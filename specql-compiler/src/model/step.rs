@@ -156,7 +156,8 @@ pub struct Callback {
     pub kind: CallbackKind,
     /// Row variables of this callback.
     pub vars: Vec<Var>,
-    /// The originating row, read again and locked before the first step. `None`: the call had no row.
+    /// The originating row, read again and locked before the first step. `None`: the call had no row, or no step of
+    /// the callback works on it.
     pub row: Option<VarId>,
     /// The steps.
     pub steps: Vec<Step>,
