@@ -166,3 +166,48 @@ async fn callbacks_write_the_outcome_to_the_row() -> Outcome {
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn money_becomes_the_smallest_unit_of_its_currency() -> Outcome {
+    let database = database().await?;
+    let pool = database.pool();
+    for (amount, currency, units) in [
+        ("19.99", "EUR", "1999"),
+        ("19.9900", "USD", "1999"),
+        ("0", "EUR", "0"),
+        ("500", "JPY", "500"),
+        ("1.234", "KWD", "1234"),
+        ("0.0001", "CLF", "1"),
+        ("999999999999999.99", "EUR", "99999999999999999"),
+        ("7.10", "ZZZ", "710"),
+    ] {
+        let billed = call(pool, "bill", json!({"amount": amount, "currency": currency})).await?;
+        assert_eq!(billed["object_data"]["units"], units, "{amount} {currency}: {billed}");
+    }
+    for (amount, currency) in [("19.995", "EUR"), ("0.5", "JPY"), ("1.2345", "KWD")] {
+        let refused = call(pool, "bill", json!({"amount": amount, "currency": currency})).await?;
+        assert_eq!(refused["status"], "validation:fraction_of_minor_unit", "{amount} {currency}");
+        assert!(refused["message"].as_str().unwrap().contains(currency), "{refused}");
+    }
+    assert_eq!(count(pool, "sales.tb_invoice").await?, 8);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_a_branch_inserts_is_the_result_when_the_branch_was_taken() -> Outcome {
+    let database = database().await?;
+    let pool = database.pool();
+    let taken = call(pool, "maybe_order", json!({"customer_email": "a@b.eu", "total": 11})).await?;
+    assert_eq!(taken["status"], "success", "{taken}");
+    assert_eq!(taken["object_data"]["total"], 11);
+    assert_eq!(taken["id"], taken["object_data"]["id"]);
+    assert_eq!(taken["extra_metadata"]["jobs"].as_array().unwrap().len(), 1);
+
+    let not = call(pool, "maybe_order", json!({"customer_email": "a@b.eu", "total": 10})).await?;
+    assert_eq!(not["status"], "success", "{not}");
+    assert_eq!((&not["id"], &not["object_data"]), (&Value::Null, &Value::Null));
+    assert_eq!(not["extra_metadata"]["jobs"], json!([]));
+    assert_eq!(not["updated_fields"], json!([]));
+    assert_eq!((count(pool, "sales.tb_order").await?, count(pool, "jobs.tb_job_run").await?), (1, 1));
+    Ok(())
+}

@@ -73,7 +73,7 @@ impl ActionChecker<'_> {
             "abs" | "ceil" | "floor" | "round" => self.of_number(name, args, wanted)?,
             "concat" => self.concatenated(args)?,
             "date_trunc" => self.truncated(&args[0], &args[1])?,
-            "minor_units" => self.minor_units(&args[0], &args[1])?,
+            "minor_units" => self.minor_units(&args[0], &args[1], wanted)?,
             // coalesce, greatest and least: NULL only where every argument is.
             _ => {
                 let (args, ty) = self.unified(&args.iter().collect::<Vec<_>>(), wanted)?;
@@ -144,7 +144,12 @@ impl ActionChecker<'_> {
     }
 
     /// An amount in major units and its currency: the integer that payment services want.
-    fn minor_units(&mut self, amount: &Ast, currency: &Ast) -> Option<(Vec<Expr>, ExprType, bool)> {
+    fn minor_units(
+        &mut self,
+        amount: &Ast,
+        currency: &Ast,
+        wanted: Option<&Want>,
+    ) -> Option<(Vec<Expr>, ExprType, bool)> {
         let money = Scalar::from_name("money").map_or(ValueType::Decimal(None), ValueType::Scalar);
         let code = Scalar::from_name("currencyCode").map_or(ValueType::Basic(Basic::Text), ValueType::Scalar);
         let amount_expr = self.expression(amount, Some(&Want::optional(ExprType::Value(money))))?;
@@ -168,7 +173,10 @@ impl ActionChecker<'_> {
                 }
             };
         let nullable = amount_expr.nullable || currency_expr.nullable;
-        Some((vec![amount_expr, currency_expr], ExprType::basic(Basic::Integer), nullable))
+        // Services take an integer; a bigint where that is asked for, so that large amounts keep their place.
+        let large = wanted.is_some_and(|want| is_basic(&want.ty, Basic::Bigint));
+        let units = if large { Basic::Bigint } else { Basic::Integer };
+        Some((vec![amount_expr, currency_expr], ExprType::basic(units), nullable))
     }
 }
 
