@@ -20,6 +20,6 @@ async fn main() -> anyhow::Result<()> {
     let job = Job::<services::greeter::Greet>::from_id(welcomed.jobs[0].job_id);
     println!("the greeter answered: {}", job.outcome(&db).await?.text);
 
-    worker.shutdown().await;
+    worker.shutdown().await?;
     Ok(())
 }

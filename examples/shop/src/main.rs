@@ -89,7 +89,7 @@ async fn main() -> anyhow::Result<()> {
 
     println!("6. The jobs, as `jobs.v_job_run` shows them:");
     let attempts = print_jobs(&db, &states.iter().map(|state| state.1).collect::<Vec<_>>()).await?;
-    worker.shutdown().await;
+    worker.shutdown().await?;
 
     if stand_in {
         let states: Vec<_> = states.into_iter().map(|state| state.0).collect();

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use super::Database;
 use crate::Project;
 
-/// Connections of a pool that [`Database::open`] makes. A worker needs about six, whatever its concurrency.
+/// Connections of a pool that [`Database::open`] makes, all for the application: a worker has seven of its own.
 const POOL_SIZE: u32 = 24;
 
 /// Why there is no database.

@@ -1,4 +1,6 @@
-//! Why a worker did not start.
+//! Why a worker did not start, and what it left behind when it stopped.
+
+use uuid::Uuid;
 
 use crate::queue::QueueError;
 
@@ -52,4 +54,45 @@ pub enum StartError {
     /// The database could not be asked, or refused.
     #[error("the worker could not make itself known to the database; are its migrations applied?")]
     Database(#[from] QueueError),
+}
+
+/// What a worker that stopped could not bring to its end. Nothing is lost: what it left behind is taken up by another
+/// worker, or by the next start of this one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// The end of these jobs is not written: they did not stop in time, or the database did not take it.
+    #[error(
+        "the worker stopped before the end of {} was written, the first being `{}`; another worker will rescue them",
+        counted(.jobs.len()), .jobs.first().copied().unwrap_or_default()
+    )]
+    Unfinished {
+        /// The jobs, oldest first.
+        jobs: Vec<Uuid>,
+    },
+    /// Every job's end is written, but the worker still stands in `jobs.v_worker`, until its row is a day old.
+    #[error("every job's end is written, but the worker could not take itself off the list of workers")]
+    Registered(#[source] QueueError),
+    /// A second signal came while the worker was stopping: it was killed.
+    #[error("stopped by a second signal; running jobs will be rescued by another worker")]
+    Interrupted,
+}
+
+fn counted(jobs: usize) -> String {
+    if jobs == 1 { "1 job".into() } else { format!("{jobs} jobs") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shutdown_error_says_how_many_jobs_and_names_one() {
+        let error = ShutdownError::Unfinished { jobs: vec![Uuid::from_u128(7), Uuid::from_u128(8)] };
+        assert_eq!(
+            error.to_string(),
+            "the worker stopped before the end of 2 jobs was written, the first being \
+             `00000000-0000-0000-0000-000000000007`; another worker will rescue them"
+        );
+    }
 }

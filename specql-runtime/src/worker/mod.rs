@@ -45,13 +45,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use builder::WorkerBuilder;
-pub use error::StartError;
-pub use signals::Interrupted;
+pub use error::{ShutdownError, StartError};
 
 use self::{catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop, shared::Shared};
 use crate::{
     Database,
-    queue::{Link, notify::Signals},
+    queue::{Link, QueueError, notify::Signals},
     runner::Settings,
 };
 
@@ -131,7 +130,10 @@ impl Worker {
 
     /// Stops: claims no more, waits for running jobs up to the shutdown timeout, stops the rest and gives back what
     /// may be repeated without counting an attempt. A call that may have had its effect is recorded as what it is.
-    pub async fn shutdown(mut self) {
+    ///
+    /// # Errors
+    /// [`ShutdownError`], which says what is not written. The worker has stopped all the same.
+    pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
         tracing::info!(worker = %self.shared.worker, "worker stops");
         self.shared.stopping.cancel();
         while self.fetcher.join_next().await.is_some() {}
@@ -142,15 +144,22 @@ impl Worker {
                 self.shutdown_timeout
             );
             self.shared.leases.stop_all(Stop::Shutdown);
-            if timeout(LAST_GRACE, self.drained()).await.is_err() {
-                tracing::error!("jobs did not stop; another worker will rescue them");
-            }
+            // What is left after that is in the answer.
+            let _ = timeout(LAST_GRACE, self.drained()).await;
         }
         // Not before: heartbeats go on until the last result is written.
         self.keepers.shutdown().await;
-        if let Err(error) = self.link.unregister_worker(self.shared.worker).await {
-            tracing::warn!("the worker could not take itself off the list: {}", error.describe());
+        let mut unregistered = self.link.unregister_worker(self.shared.worker).await;
+        if unregistered.as_ref().is_err_and(QueueError::outcome_unknown) {
+            // The connection was idle since the start and may have been cut off long ago: once more, on a new one.
+            unregistered = self.link.unregister_worker(self.shared.worker).await;
         }
+        let mut left = self.shared.leases.all();
+        if left.is_empty() {
+            return unregistered.map_err(ShutdownError::Registered);
+        }
+        left.sort_unstable_by_key(|lease| lease.pk);
+        Err(ShutdownError::Unfinished { jobs: left.iter().map(|lease| lease.id).collect() })
     }
 
     /// Ends when no job runs and every result is written.

@@ -2,24 +2,19 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Worker;
-
-/// A second signal came while the worker was stopping: it was killed, and its jobs will be rescued.
-#[derive(Debug, thiserror::Error)]
-#[error("stopped by a second signal; running jobs will be rescued by another worker")]
-pub struct Interrupted;
+use super::{ShutdownError, Worker};
 
 impl Worker {
     /// Runs until SIGTERM or ctrl-c, then [shuts down](Worker::shutdown). A second signal kills the worker.
     ///
     /// # Errors
-    /// [`Interrupted`] after the second signal.
-    pub async fn run_until_signal(self) -> Result<(), Interrupted> {
+    /// Those of [`Worker::shutdown`], and [`ShutdownError::Interrupted`] after the second signal.
+    pub async fn run_until_signal(self) -> Result<(), ShutdownError> {
         let mut signals = Both::new();
         signals.next().await;
         tokio::select! {
-            () = self.shutdown() => Ok(()),
-            () = signals.next() => Err(Interrupted),
+            stopped = self.shutdown() => stopped,
+            () = signals.next() => Err(ShutdownError::Interrupted),
         }
     }
 }

@@ -8,6 +8,7 @@ mod claim;
 mod enqueue;
 mod keys;
 mod lint;
+mod plans;
 mod rescue;
 mod retry;
 mod rights;

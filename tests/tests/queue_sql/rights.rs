@@ -33,8 +33,8 @@ async fn a_callback_that_does_not_match_at_the_end_runs_nothing() -> Result<()> 
     let leases = queue.claim(1).await?;
     // As if the row had been forged past the check at the door.
     queue.run("UPDATE jobs.tb_job_run SET entity_type = 'Invoice'").await?;
-    assert_eq!(queue.complete(&leases).await?, ["callback_waiting"]);
-    assert_eq!(queue.state(id).await?, "failed/callback_failed", "waiting would not help");
+    assert_eq!(queue.complete(&leases).await?, ["failed"], "waiting would not help");
+    assert_eq!(queue.state(id).await?, "failed/callback_failed");
     assert_eq!(queue.order(1).await?, ("new".into(), 0));
     Ok(())
 }

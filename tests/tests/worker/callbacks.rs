@@ -56,7 +56,7 @@ async fn a_final_failure_runs_on_failure_once() {
     assert_eq!(heard[0].0, "failure");
     assert_eq!(heard[0].1["message"], "card declined");
     assert_eq!(heard[0].1["kind"], "permanent_reported");
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,5 +86,5 @@ async fn a_callback_that_raises_is_repeated_and_the_call_is_not() {
     assert_eq!(queue.outcome(id).await.status, "completed");
     assert_eq!(heard(&queue, id).await.len(), 1);
     assert_eq!(calls.load(Relaxed), 1);
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }

@@ -31,5 +31,5 @@ async fn a_running_job_is_stopped_and_recorded_as_cancelled() {
     assert_eq!(answer, "cancelling");
     let outcome = queue.outcome(id).await;
     assert_eq!((outcome.status.as_str(), outcome.class.as_deref()), ("cancelled", Some("cancelled")));
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }

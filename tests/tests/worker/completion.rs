@@ -24,7 +24,7 @@ async fn a_job_is_run_and_its_output_recorded() {
         assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1));
         assert_eq!(outcome.output, Some(json!({"said": said})));
     }
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_lease").await, 0);
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_worker").await, 0);
 }
@@ -53,7 +53,7 @@ async fn every_one_of_many_jobs_runs_once() {
     })
     .await;
     for worker in workers {
-        worker.shutdown().await;
+        worker.shutdown().await.unwrap();
     }
     assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 3000);
 }
@@ -66,10 +66,10 @@ async fn an_operation_without_a_handler_is_left_for_another_worker() {
     let echo = queue.enqueue("echo", "x").await;
     queue.outcome(echo).await;
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_ready").await, 1);
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
     let worker = queue.worker().handle::<Pay>(|_, _| async { Ok::<_, Infallible>(said("")) }).start().await.unwrap();
     assert_eq!(queue.outcome(pay).await.status, "completed");
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,7 +92,7 @@ async fn input_that_does_not_fit_the_schema_never_reaches_the_handler() {
         assert_eq!((outcome.status.as_str(), outcome.class.as_deref()), ("failed", Some("invalid_input")));
     }
     assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 0);
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +108,7 @@ async fn text_with_nul_is_refused_in_an_output_and_replaced_in_a_message() {
     let (echo, pay) = (queue.enqueue("echo", "x").await, queue.enqueue("pay", "x").await);
     assert_eq!(queue.outcome(echo).await.class.as_deref(), Some("effect_result_lost"));
     assert_eq!(queue.outcome(pay).await.message.as_deref(), Some("c\u{fffd}d"));
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +124,7 @@ async fn jobs_are_found_without_notifications() {
         let id = queue.enqueue("echo", "x").await;
         assert_eq!(queue.outcome(id).await.status, "completed");
     }
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +153,7 @@ async fn a_worker_survives_the_loss_of_all_its_connections() {
         (done == 1200).then_some(())
     })
     .await;
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_lease").await, 0);
 }
 

@@ -39,7 +39,7 @@ async fn a_dead_workers_job_is_run_by_another_where_that_is_harmless() {
     assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 2));
     let outcome = queue.outcome(pay).await;
     assert_eq!((outcome.status.as_str(), outcome.class.as_deref()), ("failed", Some("ambiguous")));
-    next.shutdown().await;
+    next.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +73,7 @@ async fn a_worker_that_lost_its_lease_can_write_nothing() {
     assert!(zombie.heartbeat(worker, &batch.pks, &batch.epochs).await.unwrap().is_empty());
     assert_eq!(zombie.release(worker, &batch.pks, &batch.epochs).await.unwrap(), 0);
     assert_eq!(queue.outcome(id).await, outcome);
-    next.shutdown().await;
+    next.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,5 +102,5 @@ async fn a_job_whose_lease_is_gone_is_stopped() {
     seen.notified().await;
     queue.execute("DELETE FROM jobs.tb_job_lease").await;
     tokio::time::timeout(Duration::from_secs(20), gone.notified()).await.expect("it was not stopped");
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }

@@ -28,7 +28,7 @@ async fn a_passing_failure_is_repeated_and_every_call_counted() {
     let id = queue.enqueue("pay", "x").await;
     let outcome = queue.outcome(id).await;
     assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 3));
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +50,7 @@ async fn attempts_come_to_an_end() {
     assert_eq!((outcome.status.as_str(), outcome.attempts), ("failed", 3));
     assert_eq!(outcome.class.as_deref(), Some("not_started"));
     assert_eq!(calls.load(Relaxed), 3);
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +68,7 @@ async fn an_unknown_outcome_is_repeated_only_where_the_operation_is_idempotent()
     let pay = queue.outcome(pay).await;
     assert_eq!((pay.attempts, pay.class.as_deref()), (1, Some("ambiguous")));
     assert_eq!(pay.message.as_deref(), Some("reset"));
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn a_panic_ends_the_attempt_and_not_the_worker() {
     assert_eq!(pay.message.as_deref(), Some("the runner panicked: out of money"));
     assert_eq!(queue.outcome(boom).await.attempts, 3);
     assert_eq!(queue.outcome(fine).await.status, "completed");
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,7 +116,7 @@ async fn what_was_put_off_uses_no_attempt_up() {
     let outcome = queue.outcome(id).await;
     assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1));
     assert_eq!(calls.load(Relaxed), 6);
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -138,7 +138,7 @@ async fn a_far_side_that_says_when_is_left_alone_until_then() {
     let id = queue.enqueue("pay", "x").await;
     assert_eq!(queue.outcome(id).await.attempts, 2);
     assert!(started.elapsed() >= Duration::from_millis(700));
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,5 +160,5 @@ async fn a_handler_is_dropped_at_its_deadline() {
             .unwrap();
     let outcome = queue.outcome(id).await;
     assert_eq!((outcome.attempts, outcome.class.as_deref()), (1, Some("timeout")));
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use specql_runtime::worker::ShutdownError;
 use tokio::sync::Notify;
 
 use crate::project::{Echo, Pay, Queue, said};
@@ -26,7 +27,7 @@ async fn a_running_job_may_finish() {
         .unwrap();
     let id = queue.enqueue("pay", "x").await;
     seen.notified().await;
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
     let outcome = queue.outcome(id).await;
     assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1));
 }
@@ -56,7 +57,7 @@ async fn what_does_not_finish_in_time_is_given_back_where_that_is_harmless_and_j
     seen.notified().await;
     let pay = queue.enqueue("pay", "x").await;
     seen.notified().await;
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 
     // The idempotent one waits for the next worker, which makes its first attempt.
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_ready").await, 1);
@@ -64,7 +65,7 @@ async fn what_does_not_finish_in_time_is_given_back_where_that_is_harmless_and_j
     let next = queue.worker().handle::<Echo>(|_, _| async { Ok::<_, Infallible>(said("done")) }).start().await.unwrap();
     let outcome = queue.outcome(echo).await;
     assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1));
-    next.shutdown().await;
+    next.shutdown().await.unwrap();
     // Nobody knows whether the other one was paid. It must not be paid again.
     let outcome = queue.outcome(pay).await;
     assert_eq!((outcome.status.as_str(), outcome.class.as_deref()), ("failed", Some("ambiguous")));
@@ -89,10 +90,47 @@ async fn jobs_claimed_ahead_are_given_back_unstarted() {
         .await
         .unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
     let (ready, done) = (
         queue.count("SELECT count(*) FROM jobs.tb_job_ready WHERE attempts = 0").await,
         queue.count("SELECT count(*) FROM jobs.tb_job_outcome WHERE status = 'completed'").await,
     );
     assert_eq!(ready + done, 5000, "{ready} ready, {done} done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_says_which_jobs_have_no_written_end() {
+    let queue = Queue::new().await;
+    let (started, seen) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (arrived, go) = (started.clone(), seen.clone());
+    let worker = queue
+        .worker()
+        .shutdown_timeout(Duration::from_millis(100))
+        .handle::<Pay>(move |_, _| {
+            let (arrived, go) = (arrived.clone(), go.clone());
+            async move {
+                arrived.notify_one();
+                go.notified().await;
+                Ok::<_, Infallible>(said("paid"))
+            }
+        })
+        .start()
+        .await
+        .unwrap();
+    let id = queue.enqueue("pay", "x").await;
+    started.notified().await;
+    // From here on the database takes no end of a job.
+    sqlx::query("DROP FUNCTION jobs.complete").execute(queue.database().pool()).await.unwrap();
+    seen.notify_one();
+    let stopped = worker.shutdown().await;
+    assert!(matches!(&stopped, Err(ShutdownError::Unfinished { jobs }) if *jobs == [id]), "{stopped:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_says_that_the_worker_is_still_on_the_list() {
+    let queue = Queue::new().await;
+    let worker = queue.worker().start().await.unwrap();
+    sqlx::query("DROP FUNCTION jobs.unregister_worker").execute(queue.database().pool()).await.unwrap();
+    let stopped = worker.shutdown().await;
+    assert!(matches!(stopped, Err(ShutdownError::Registered(_))), "{stopped:?}");
 }

@@ -24,8 +24,13 @@ $$;
 -- drop: DROP FUNCTION jobs.queue_new_jobs()
 -- Runs once for each statement that inserts jobs, whoever made it: adds the rows that make the jobs due, and wakes
 -- the workers. Refuses operations that are not registered and callbacks that were not generated for the job.
+--
+-- Planner settings are pinned: a session keeps the plan of its first insert, and what is right for one job beside few
+-- operations reads all operations again for each job of a bulk.
 CREATE OR REPLACE FUNCTION jobs.queue_new_jobs() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET jit = off AS $$
 DECLARE
     _inserted bigint;
     _ready bigint;

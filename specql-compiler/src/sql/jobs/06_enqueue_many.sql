@@ -2,20 +2,24 @@
 -- drop: DROP FUNCTION jobs.enqueue_many(text, text, jsonb[], text[], text[], text, uuid, uuid, integer, timestamptz)
 -- Many jobs of one operation in a handful of statements. Keys are taken in sorted order, so that two callers with the
 -- same keys wait for each other instead of deadlocking. Equal keys within one call make one job.
+--
+-- Planner settings are pinned, as in jobs.claim: a planner that takes the arrays for ten rows, or the tables for empty,
+-- may read a table from end to end for each input. Only index lookups are left to it.
 CREATE OR REPLACE FUNCTION jobs.enqueue_many(
     _service text, _operation text, _inputs jsonb[], _idempotency_keys text[] DEFAULT NULL,
     _correlation_ids text[] DEFAULT NULL, _unique text DEFAULT NULL, _tenant_id uuid DEFAULT NULL,
     _triggered_by uuid DEFAULT NULL, _priority integer DEFAULT 0, _run_at timestamptz DEFAULT NULL)
 RETURNS TABLE (ordinal integer, job_id uuid, deduplicated boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _known record;
     _rule text;
     _pks bigint[];
     _keys bytea[];
     _holders bigint[];
-    _made_pks bigint[];
-    _made_ids uuid[];
+    _ids uuid[];
 BEGIN
     IF cardinality(_idempotency_keys) <> cardinality(_inputs) OR cardinality(_correlation_ids) <> cardinality(_inputs) THEN
         RAISE EXCEPTION 'the arrays of keys and correlation ids must be as long as the array of inputs'
@@ -67,14 +71,19 @@ BEGIN
             AS given (pk, holder, input, name, correlation_id)
         WHERE given.pk = given.holder
         RETURNING pk_job_run, id)
-    SELECT array_agg(made.pk_job_run), array_agg(made.id) INTO _made_pks, _made_ids FROM made;
+    -- The keys come from a sequence, so their order is the order of the inputs.
+    SELECT array_agg(made.id ORDER BY made.pk_job_run) INTO _ids FROM made;
 
-    RETURN QUERY
-    SELECT given.place::integer, coalesce(made.id, earlier.id), given.pk <> given.holder
-    FROM unnest(_pks, _holders) WITH ORDINALITY AS given (pk, holder, place)
-    LEFT JOIN unnest(_made_pks, _made_ids) AS made (pk, id) ON made.pk = given.holder
-    LEFT JOIN jobs.tb_job_run AS earlier ON made.id IS NULL AND earlier.pk_job_run = given.holder
-    ORDER BY given.place;
+    IF cardinality(_ids) = cardinality(_pks) THEN
+        RETURN QUERY
+        SELECT made.place::integer, made.id, false FROM unnest(_ids) WITH ORDINALITY AS made (id, place);
+    ELSE
+        RETURN QUERY
+        SELECT given.place::integer, job.id, given.pk <> given.holder
+        FROM unnest(_pks, _holders) WITH ORDINALITY AS given (pk, holder, place)
+        LEFT JOIN jobs.tb_job_run AS job ON job.pk_job_run = given.holder
+        ORDER BY given.place;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION jobs.enqueue_many IS

@@ -19,77 +19,62 @@ DECLARE
     _watermark text[] := string_to_array(current_setting('specql.watermark', true), ',');
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
-    _all_idempotent boolean := true;
-    _job record;
 BEGIN
     IF NOT _full_scan AND _watermark[1] = _worker::text THEN
         _after_rank := _watermark[2]::integer;
         _after_pk := _watermark[3]::bigint;
     END IF;
 
-    FOR _job IN
-        WITH picked AS MATERIALIZED (
-            SELECT r.ctid AS place
-            FROM jobs.tb_job_ready AS r
-            WHERE (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_operations)
-            ORDER BY r.rank, r.pk_job_run
-            FOR UPDATE SKIP LOCKED
-            LIMIT _limit),
-        taken AS (
-            DELETE FROM jobs.tb_job_ready AS r USING picked AS p WHERE r.ctid = p.place
-            RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-                r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
-        claimed AS (
-            SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
-                t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
-                j.id, j.input_data, j.tenant_id, j.correlation_id, j.policy_hash, j.trace_context, o.idempotent,
-                coalesce(j.max_attempts, o.max_attempts) AS max_attempts,
-                coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
-            FROM taken AS t
-            JOIN jobs.tb_operation AS o ON o.code = t.operation_code
-            JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run),
-        leased AS (
-            INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
-                claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
-            SELECT c.pk_job_run, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, _worker,
-                _now, _now, _now + make_interval(secs => c.timeout_seconds),
-                c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
-            FROM claimed AS c),
-        recorded AS (
-            INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-            SELECT c.pk_job_run, c.epoch, c.attempt, 'claimed', _now, _worker FROM claimed AS c)
-        SELECT c.rank, c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
-            c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context, c.idempotent
-        FROM claimed AS c
-        ORDER BY c.rank, c.pk_job_run
-    LOOP
-        pk_job_run := _job.pk_job_run;
-        epoch := _job.epoch;
-        attempt := _job.attempt;
-        id := _job.id;
-        operation_code := _job.operation_code;
-        input_data := _job.input_data;
-        tenant_id := _job.tenant_id;
-        correlation_id := _job.correlation_id;
-        max_attempts := _job.max_attempts;
-        timeout_seconds := _job.timeout_seconds;
-        policy_hash := _job.policy_hash;
-        trace_context := _job.trace_context;
-        _all_idempotent := _all_idempotent AND _job.idempotent;
-        RETURN NEXT;
-    END LOOP;
-
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    PERFORM set_config('specql.watermark', concat_ws(',', _worker, _job.rank, _job.pk_job_run), false);
-    -- A claim that a crash of PostgreSQL loses is a second start. Where that is harmless nobody waits for the disk;
-    -- where it is not, the claim is on disk before any call is made, whatever the server's default.
-    IF _all_idempotent THEN
-        PERFORM set_config('synchronous_commit', 'off', true);
-    ELSIF current_setting('synchronous_commit') = 'off' THEN
-        PERFORM set_config('synchronous_commit', 'on', true);
-    END IF;
+    RETURN QUERY
+    WITH picked AS MATERIALIZED (
+        SELECT r.ctid AS place
+        FROM jobs.tb_job_ready AS r
+        WHERE (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_operations)
+        ORDER BY r.rank, r.pk_job_run
+        FOR UPDATE SKIP LOCKED
+        LIMIT _limit),
+    taken AS (
+        DELETE FROM jobs.tb_job_ready AS r USING picked AS p WHERE r.ctid = p.place
+        RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
+    claimed AS (
+        SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
+            t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
+            j.id, j.input_data, j.tenant_id, j.correlation_id, j.policy_hash, j.trace_context, o.idempotent,
+            coalesce(j.max_attempts, o.max_attempts) AS max_attempts,
+            coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
+        FROM taken AS t
+        JOIN jobs.tb_operation AS o ON o.code = t.operation_code
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run),
+    leased AS (
+        INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
+            claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+        SELECT c.pk_job_run, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, _worker,
+            _now, _now, _now + make_interval(secs => c.timeout_seconds),
+            c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
+        FROM claimed AS c),
+    recorded AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
+        SELECT c.pk_job_run, c.epoch, c.attempt, 'claimed', _now, _worker FROM claimed AS c),
+    -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
+    noted AS MATERIALIZED (
+        SELECT set_config('specql.watermark', concat_ws(',', _worker, batch.last[1], batch.last[2]), false) AS watermark,
+            -- A claim that a crash of PostgreSQL loses is a second start. Where that is harmless nobody waits for the
+            -- disk; where it is not, the claim is on disk before any call is made, whatever the server's default.
+            set_config('synchronous_commit', CASE
+                WHEN batch.all_idempotent THEN 'off'
+                WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
+                ELSE current_setting('synchronous_commit') END, true) AS flush
+        FROM (
+            SELECT max(ARRAY[c.rank::bigint, c.pk_job_run]) AS last, bool_and(c.idempotent) AS all_idempotent
+            FROM claimed AS c) AS batch
+        WHERE batch.last IS NOT NULL)
+    SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
+        c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context
+    FROM claimed AS c
+    CROSS JOIN noted AS n
+    WHERE n.watermark IS NOT NULL
+    ORDER BY c.rank, c.pk_job_run;
 END
 $$;
 COMMENT ON FUNCTION jobs.claim IS 'Takes the next jobs for a worker, each with a higher epoch than ever before.';

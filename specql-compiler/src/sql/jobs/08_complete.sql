@@ -61,42 +61,48 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _completed bigint[] := jobs.complete_plain(_worker, _pks, _epochs, _outputs, _usages);
     _called bigint[];
-    _waiting bigint[];
+    _raised bigint[];
 BEGIN
     IF _completed IS NOT NULL THEN
         PERFORM jobs.announce(_completed);
     END IF;
+    IF cardinality(_completed) = cardinality(_pks) THEN
+        -- The ordinary case, apart: looking each job up in the arrays below costs the square of the batch.
+        RETURN QUERY SELECT given.pk, 'completed' FROM unnest(_pks) AS given (pk);
+        RETURN;
+    END IF;
 
-    IF coalesce(cardinality(_completed), 0) < cardinality(_pks) THEN
-        WITH given AS (
-            SELECT g.pk, g.epoch, g.output, g.usage
-            FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
-        freed AS (
-            DELETE FROM jobs.tb_job_lease AS l USING given AS g
-            WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-            RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
-        called AS (
-            INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
-                resource_usage, started_at, run_at)
-            SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
-                f.usage, f.claimed_at, clock_timestamp()
-            FROM freed AS f),
-        audited AS (
-            INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-            SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', clock_timestamp(), _worker FROM freed AS f)
-        SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
-        IF _called IS NOT NULL THEN
-            _waiting := jobs.settle_callbacks(_called);
-        END IF;
+    WITH given AS (
+        SELECT g.pk, g.epoch, g.output, g.usage
+        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
+    freed AS (
+        DELETE FROM jobs.tb_job_lease AS l USING given AS g
+        WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
+    called AS (
+        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
+            resource_usage, started_at, run_at)
+        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
+            f.usage, f.claimed_at, clock_timestamp()
+        FROM freed AS f),
+    audited AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
+        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', clock_timestamp(), _worker FROM freed AS f)
+    SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
+    IF _called IS NOT NULL THEN
+        _raised := jobs.settle_callbacks(_called);
     END IF;
 
     RETURN QUERY
     SELECT given.pk, CASE
-        WHEN given.pk = ANY (_waiting) THEN 'callback_waiting'
+        WHEN given.pk = ANY (_raised) THEN
+            -- A callback that was not generated for the job is not waited for.
+            CASE WHEN EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = given.pk)
+                THEN 'failed' ELSE 'callback_waiting' END
         WHEN given.pk = ANY (_completed) OR given.pk = ANY (_called) THEN 'completed'
         ELSE 'fenced' END
     FROM unnest(_pks) AS given (pk);
 END
 $$;
 COMMENT ON FUNCTION jobs.complete IS
-    'Ends jobs whose call succeeded: completed, callback_waiting, or fenced where the lease was lost.';
+    'Ends jobs whose call succeeded: completed, callback_waiting, failed where the callback is not the job''s, or fenced where the lease was lost.';

@@ -79,7 +79,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit 
 DECLARE
     _now timestamptz := clock_timestamp();
     _ends record;
-    _waiting bigint[];
+    _raised bigint[];
     _unknown text;
 BEGIN
     SELECT coalesce(given.class, 'NULL') INTO _unknown
@@ -117,13 +117,15 @@ BEGIN
     FROM held AS h;
 
     IF _ends.pks IS NOT NULL THEN
-        _waiting := jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts,
+        _raised := jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts,
             _ends.crashes, _ends.effects, _ends.run_at, _ends.usages, 'finished');
     END IF;
 
     RETURN QUERY
     SELECT given.pk, CASE
-        WHEN given.pk = ANY (_waiting) THEN 'callback_waiting'
+        -- A callback that was not generated for the job is not waited for: that job has failed.
+        WHEN given.pk = ANY (_raised)
+            AND NOT EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = given.pk) THEN 'callback_waiting'
         ELSE coalesce(_ends.results[array_position(_ends.pks, given.pk)], 'fenced') END
     FROM unnest(_pks) AS given (pk);
 END
