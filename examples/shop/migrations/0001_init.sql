@@ -2352,14 +2352,13 @@ CREATE SCHEMA IF NOT EXISTS sales;
 -- Inputs of actions
 -- ================================================================================
 
--- entities/order.yaml:12
+-- entities/order.yaml:11
 CREATE TYPE app.type_place_order_input AS (
     customer_email TEXT,
     total INTEGER,
     currency TEXT,
     payment_status TEXT,
-    charge_id TEXT,
-    note TEXT
+    charge_id TEXT
 );
 COMMENT ON TYPE app.type_place_order_input IS 'What app.place_order takes';
 
@@ -2377,7 +2376,6 @@ CREATE TABLE sales.tb_order (
     currency TEXT DEFAULT 'EUR',
     payment_status TEXT DEFAULT 'unpaid',
     charge_id TEXT,
-    note TEXT,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     created_by UUID,
@@ -2417,7 +2415,6 @@ SELECT
         'currency', t.currency,
         'payment_status', t.payment_status,
         'charge_id', t.charge_id,
-        'note', t.note,
         'created_at', t.created_at,
         'updated_at', t.updated_at
     ) AS data
@@ -2429,7 +2426,7 @@ COMMENT ON VIEW sales.v_order IS 'Live rows of Order as JSON';
 -- Actions and callbacks
 -- ================================================================================
 
--- entities/order.yaml:12
+-- entities/order.yaml:11
 CREATE OR REPLACE FUNCTION app.place_order(auth_tenant_id UUID, auth_user_id UUID, input_payload JSONB)
 RETURNS app.mutation_result
 LANGUAGE plpgsql
@@ -2450,7 +2447,7 @@ BEGIN
     BEGIN
         PERFORM app.check_payload(
             input_payload,
-            ARRAY['customer_email', 'total', 'currency', 'payment_status', 'charge_id', 'note'],
+            ARRAY['customer_email', 'total', 'currency', 'payment_status', 'charge_id'],
             ARRAY['customer_email', 'total']
         );
         _input.customer_email := app.to_text(input_payload -> 'customer_email', 'customer_email');
@@ -2477,7 +2474,6 @@ BEGIN
             'one of unpaid, paid, failed'
         );
         _input.charge_id := app.to_text(input_payload -> 'charge_id', 'charge_id');
-        _input.note := app.to_text(input_payload -> 'note', 'note');
 
         _result := sales.place_order(auth_tenant_id, auth_user_id, _input);
     EXCEPTION
@@ -2520,14 +2516,13 @@ DECLARE
     _job RECORD;
     _jobs JSONB := '[]'::jsonb;
 BEGIN
-    -- entities/order.yaml:15: insert Order
+    -- entities/order.yaml:14: insert Order
     INSERT INTO sales.tb_order AS t (
         customer_email,
         total,
         currency,
         payment_status,
         charge_id,
-        note,
         created_by,
         updated_by
     )
@@ -2537,15 +2532,14 @@ BEGIN
         input.currency,
         input.payment_status,
         input.charge_id,
-        input.note,
         auth_user_id,
         auth_user_id
     )
     RETURNING t.pk_order, t.id, t.total, t.currency
     INTO v_order;
-    _updated_fields := _updated_fields || ARRAY['customer_email', 'total', 'currency', 'payment_status', 'charge_id', 'note'];
+    _updated_fields := _updated_fields || ARRAY['customer_email', 'total', 'currency', 'payment_status', 'charge_id'];
 
-    -- entities/order.yaml:17: call stripe.create_charge
+    -- entities/order.yaml:16: call stripe.create_charge
     SELECT e.job_id, e.deduplicated INTO _job
     FROM jobs.enqueue_step(
         _service => 'stripe',
@@ -2587,7 +2581,7 @@ $specql$;
 COMMENT ON FUNCTION sales.place_order(uuid, uuid, app.type_place_order_input) IS 'Steps of app.place_order';
 REVOKE ALL ON FUNCTION sales.place_order(uuid, uuid, app.type_place_order_input) FROM PUBLIC;
 
--- entities/order.yaml:21
+-- entities/order.yaml:20
 CREATE OR REPLACE FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success(
     _job_run_id UUID,
     _output_data JSONB
@@ -2614,7 +2608,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found', DETAIL = 'the row of this job is gone';
     END IF;
 
-    -- entities/order.yaml:22: update Order
+    -- entities/order.yaml:21: update Order
     UPDATE sales.tb_order AS t
     SET payment_status = 'paid', charge_id = _output_data ->> 'id', updated_at = now()
     WHERE t.pk_order = v_order.pk_order;
@@ -2623,7 +2617,7 @@ $specql$;
 COMMENT ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success(uuid, jsonb) IS 'Callback sales.cb_order_place_order_1_stripe_create_charge_success: after stripe.create_charge has succeeded';
 REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success(uuid, jsonb) FROM PUBLIC;
 
--- entities/order.yaml:23
+-- entities/order.yaml:22
 CREATE OR REPLACE FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure(
     _job_run_id UUID,
     _error JSONB
@@ -2650,7 +2644,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found', DETAIL = 'the row of this job is gone';
     END IF;
 
-    -- entities/order.yaml:24: update Order
+    -- entities/order.yaml:23: update Order
     UPDATE sales.tb_order AS t
     SET payment_status = 'failed', updated_at = now()
     WHERE t.pk_order = v_order.pk_order;
@@ -2663,7 +2657,7 @@ REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure
 -- Registered callbacks
 -- ================================================================================
 
--- entities/order.yaml:21
+-- entities/order.yaml:20
 INSERT INTO jobs.tb_callback (key, schema_name, function_name, kind, service_name, operation, entity_type)
 VALUES (
     'sales.cb_order_place_order_1_stripe_create_charge_success',
@@ -2683,7 +2677,7 @@ ON CONFLICT (key) DO UPDATE SET
     entity_type = EXCLUDED.entity_type,
     retired_at = NULL;
 
--- entities/order.yaml:23
+-- entities/order.yaml:22
 INSERT INTO jobs.tb_callback (key, schema_name, function_name, kind, service_name, operation, entity_type)
 VALUES (
     'sales.cb_order_place_order_1_stripe_create_charge_failure',
