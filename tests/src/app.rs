@@ -6,13 +6,29 @@ use std::{
     process::{Command, Output},
 };
 
+/// The profile of the repository's own `Cargo.toml`: Cargo takes up a dependency again only if it was built in the same way.
+const PROFILE: &str = r#"
+[profile.dev]
+debug = "line-tables-only"
+
+[profile.dev.package."*"]
+debug = false
+"#;
+
+/// The repository's target folder.
+#[must_use]
+pub fn target() -> PathBuf {
+    repository().join("target")
+}
+
 /// The repository's root.
 #[must_use]
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository").to_owned()
 }
 
-/// A Cargo project in a temporary folder. All of them share one target folder, so that the dependencies are built once.
+/// A Cargo project in a temporary folder. It shares the repository's target folder and profile, so that dependencies are not
+/// built again.
 #[derive(Debug)]
 pub struct App {
     folder: tempfile::TempDir,
@@ -87,7 +103,7 @@ impl App {
             ("specql-macros", "specql-macros"),
             ("specql-runtime", "specql-runtime"),
         ];
-        let mut manifest = self.read("Cargo.toml") + "\n[workspace]\n\n[patch.crates-io]\n";
+        let mut manifest = self.read("Cargo.toml") + PROFILE + "\n[workspace]\n\n[patch.crates-io]\n";
         for (name, folder) in crates {
             manifest += &format!("{name} = {{ path = {:?} }}\n", root.join(folder));
         }
@@ -113,7 +129,7 @@ impl App {
         command
             .args(arguments)
             .current_dir(self.path())
-            .env("CARGO_TARGET_DIR", repository().join("target/test-apps"))
+            .env("CARGO_TARGET_DIR", target())
             .env_remove("CI")
             .env_remove("DATABASE_URL");
         command

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use specql_tests::app::{repository, succeed};
+use specql_tests::app::{repository, succeed, target};
 
 /// A command of the README, with what it must print.
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ fn the_tour_works_word_for_word() {
             .args(["-c", &format!("{{ {}\n}} 2>&1", step.command)])
             .current_dir(copy.path())
             .stdin(Stdio::null())
-            .env("CARGO_TARGET_DIR", repository().join("target/test-apps"))
+            .env("CARGO_TARGET_DIR", target())
             .env("CARGO_TERM_COLOR", "never")
             .env("SPECQL_DATA_DIR", copy.path().join("server"))
             .env_remove("CI")
