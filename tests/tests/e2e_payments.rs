@@ -58,7 +58,7 @@ async fn an_order_is_charged_by_localstripe_and_marked_paid() {
     assert_eq!(charges.len(), 1, "{charges:?}");
     assert_eq!(charges[0]["id"], charge.id.as_str());
     assert_eq!(charges[0]["amount"], 4200);
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_declined_card_marks_the_order_failed_after_one_attempt() {
     assert!(failure.message.contains("Your card was declined"), "{}", failure.message);
     assert!(!failure.message.contains(KEY));
     assert_eq!(order(&db, id).await.payment_status, Some(OrderPaymentStatus::Failed));
-    worker.shutdown().await;
+    worker.shutdown().await.unwrap();
 }
 
 #[tokio::test]
@@ -119,5 +119,5 @@ async fn a_worker_killed_between_answer_and_completion_charges_once() {
     let order = order(&db, id).await;
     assert_eq!(order.payment_status, Some(OrderPaymentStatus::Paid));
     assert_eq!(order.charge_id.as_deref(), Some(charge.id.as_str()));
-    second.shutdown().await;
+    second.shutdown().await.unwrap();
 }
