@@ -2,13 +2,13 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`file`] | names of migration files |
+//! | [`file`](mod@file) | names of migration files |
 //! | [`lock`] | `specql.lock`: the chain of migrations and the schema after the last sealed one |
-//! | [`diff`] | two schemas → a plan |
+//! | [`diff`](mod@diff) | two schemas → a plan |
 //! | [`plan`] | statements in order, hazards, changes |
 //! | [`name`] | what a plan is called |
 //! | [`render`] | a plan as the text of a file |
-//! | [`history`] | the folder as it is and as it should be |
+//! | [`history`](mod@history) | the folder as it is and as it should be |
 //!
 //! A *sealed* migration never changes; at most one is *open*, and every build writes it anew from the difference between
 //! the last sealed schema and the model. Nothing here touches a file: `build` makes the edits.

@@ -2,13 +2,13 @@
 //!
 //! | module | emits |
 //! |---|---|
-//! | [`entities`] | `entities`: a struct for each entity's rows, an enum for each enum field |
-//! | [`services`] | `services::<service>`: marker, input and output of each operation |
-//! | [`enqueue`] | `enqueue::<service>::<operation>(input)` |
-//! | [`actions`] | `actions::<entity>::<action>(input)` |
-//! | [`project`] | `PROJECT`: migrations and registry |
-//! | [`names`] | which Rust name each of them has |
-//! | [`structs`], [`enums`], [`types`], [`docs`] | what they have in common |
+//! | `entities` | `entities`: a struct for each entity's rows, an enum for each enum field |
+//! | `services` | `services::<service>`: marker, input and output of each operation |
+//! | `enqueue` | `enqueue::<service>::<operation>(input)` |
+//! | `actions` | `actions::<entity>::<action>(input)` |
+//! | `project` | `PROJECT`: migrations and registry |
+//! | `names` | which Rust name each of them has |
+//! | `structs`, `enums`, `types`, `docs` | what they have in common |
 //! | [`print`] | modules as formatted text |
 //!
 //! Whatever the model holds, the text compiles: names that Rust reserves are made raw or get a `_`, and two that meet

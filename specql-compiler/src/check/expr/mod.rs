@@ -1,8 +1,8 @@
 //! Expressions: what a name means, what an operator joins, and which types meet.
 //!
-//! Checking goes in two directions. [`ActionChecker::expression`] finds the type of a tree from its parts, and takes along
+//! Checking goes in two directions. `ActionChecker::expression` finds the type of a tree from its parts, and takes along
 //! the type that is wanted, if one is: it settles inputs that are not declared, and the branches of a `CASE`.
-//! [`ActionChecker::value`] then makes the result fit: constants take the wanted type and are checked against it,
+//! `ActionChecker::value` then makes the result fit: constants take the wanted type and are checked against it,
 //! references become keys or ids.
 
 mod constant;

@@ -7,7 +7,7 @@
 //! | [`account`] | the user that the server runs as: never root |
 //! | [`folder`] | the folders of an application's server |
 //! | [`server`] | starting, sharing and stopping it |
-//! | [`bootstrap`] | its role and database |
+//! | `bootstrap` | its role and database |
 //!
 //! A server belongs to a folder. Any number of processes use it; each holds the writing end of the folder's *lifeline*
 //! (a named pipe). When the last one closes, however it ended, a supervising shell stops the server.
