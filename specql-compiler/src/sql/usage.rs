@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use super::{entity::column_name, quote::ident};
 use crate::model::{
     CallService, Entity, Expr, ExprKind, Model, Step, StepKind, Var, VarId,
-    expr::JobField,
     step::{Assignment, Start, Target},
 };
 
@@ -18,8 +17,6 @@ pub(super) struct Usage {
     pub job_ids: BTreeSet<String>,
     /// Whether a call is queued.
     pub queues: bool,
-    /// Whether `$job` is used, beyond its id.
-    pub job_context: bool,
 }
 
 impl Usage {
@@ -134,7 +131,6 @@ impl Usage {
             ExprKind::JobId(bind) => {
                 self.job_ids.insert(bind.clone());
             }
-            ExprKind::Job(field) if *field != JobField::Id => self.job_context = true,
             _ => {}
         }
         expr.children(&mut |child| self.expr(model, vars, child));

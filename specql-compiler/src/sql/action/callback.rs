@@ -40,31 +40,10 @@ pub(in super::super) fn callbacks(steps: &[Step]) -> Vec<(&CallService, &Callbac
 
 /// The callback's function.
 pub(in super::super) fn function(model: &Model, call: &CallService, callback: &Callback) -> Object {
-    let mut usage = Usage::of(model, &callback.vars, &callback.steps);
-    usage.job_context |=
-        callback.row.is_some() || usage.queues || model.entities.iter().any(|entity| entity.multi_tenant);
-
-    let mut w = Writer::default();
-    let mut declarations = Writer::default();
-    if usage.job_context {
-        declarations.line("_context RECORD;");
-    }
-    declare_rows(&mut declarations, &callback.vars, &usage);
-    let declarations = declarations.finish();
-    if !declarations.is_empty() {
-        w.line("DECLARE");
-        w.indent(|w| w.line(declarations));
-    }
-    w.line("BEGIN");
-    w.open();
-    if usage.job_context {
-        w.line("SELECT c.entity_pk, c.tenant_id, c.service_name, c.operation, c.correlation_id, c.attempts");
-        w.line("INTO STRICT _context");
-        w.line("FROM jobs.callback_context(_job_run_id) AS c;");
-        w.blank();
-    }
-    originating_row(&mut w, model, callback, &usage);
-    start_unassigned_rows(&mut w, model, &callback.vars, &usage, &callback.steps);
+    let usage = Usage::of(model, &callback.vars, &callback.steps);
+    let mut body = Writer::default();
+    originating_row(&mut body, model, callback, &usage);
+    start_unassigned_rows(&mut body, model, &callback.vars, &usage, &callback.steps);
     let scope = Scope {
         model,
         vars: &callback.vars,
@@ -76,12 +55,32 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         identifier: &callback.function,
         collects_jobs: false,
     };
-    let mut body = Body::new(scope, w);
-    body.steps(&callback.steps);
-    w = body.finish();
-    if callback.steps.is_empty() {
-        w.line("NULL;");
+    let mut steps = Body::new(scope, body);
+    steps.steps(&callback.steps);
+    let body = steps.finish().finish();
+    // Row, tenant and `$job` come from it: whether any of them is needed, the statements tell.
+    let reads_context = body.contains("_context.");
+
+    let mut w = Writer::default();
+    let mut declarations = Writer::default();
+    if reads_context {
+        declarations.line("_context RECORD;");
     }
+    declare_rows(&mut declarations, &callback.vars, &usage);
+    let declarations = declarations.finish();
+    if !declarations.is_empty() {
+        w.line("DECLARE");
+        w.indent(|w| w.line(declarations));
+    }
+    w.line("BEGIN");
+    w.open();
+    if reads_context {
+        w.line("SELECT c.entity_pk, c.tenant_id, c.service_name, c.operation, c.correlation_id, c.attempts");
+        w.line("INTO STRICT _context");
+        w.line("FROM jobs.callback_context(_job_run_id) AS c;");
+        w.blank();
+    }
+    w.line(if body.is_empty() { "NULL;" } else { &body });
     w.close();
     w.line("END;");
 
