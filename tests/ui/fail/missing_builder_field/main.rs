@@ -1,0 +1,5 @@
+specql_macros::specql!(".");
+
+fn main() {
+    let _ = actions::order::PlaceOrder::builder().total(4200).build();
+}

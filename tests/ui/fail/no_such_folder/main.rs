@@ -1,0 +1,3 @@
+specql_macros::specql!("nowhere");
+
+fn main() {}
