@@ -1,6 +1,9 @@
 //! `specql!("dir")`: a folder compiled on the spot.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -21,7 +24,10 @@ pub(crate) fn expand(dir: &LitStr) -> TokenStream {
 fn beside(file: &Path, dir: &str) -> Result<PathBuf, String> {
     let path = file.parent().unwrap_or(Path::new("")).join(dir);
     // Absolute, for `include_bytes!` resolves its paths in another way than we do.
-    path.canonicalize().map_err(|error| format!("no such folder beside the calling file: {error}"))
+    path.canonicalize().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => "there is no such folder beside the calling file".to_owned(),
+        _ => format!("the folder beside the calling file cannot be read: {error}"),
+    })
 }
 
 fn compile(root: &Path) -> Result<TokenStream, String> {

@@ -19,9 +19,13 @@ use syn::{LitStr, parse_macro_input};
 ///
 /// - `specql!()` includes what the package's `build.rs` generated; all of that script is
 ///   `fn main() { specql_compiler::build() }`.
-/// - `specql!("dir")` compiles the project in a folder, relative to the calling file, without a build script. It writes
-///   nothing: where the folder has no migrations, one that makes the whole schema is put into the binary.
-///   An edited file is noticed; a new one only with the next change of the calling file.
+/// - `specql!("dir")` compiles the project in a folder, relative to the calling file, without a build script: for tests
+///   and small programs. It writes nothing: where the folder has no migrations, one that makes the whole schema is put
+///   into the binary.
+///
+///   Cargo sees an edit of the files that were there when the macro ran, and nothing else: a *new* YAML file is noticed
+///   only when the calling file or one of those files changes. An application uses `build.rs`, which watches the
+///   folders.
 ///
 /// An error in the project's files is an error here, with the lines concerned. The names that could be understood
 /// are there nevertheless, so that one mistake in YAML is one error and not a hundred.
@@ -35,7 +39,5 @@ pub fn specql(input: TokenStream) -> TokenStream {
 
 /// An error at the call.
 fn error(message: &str) -> TokenStream2 {
-    // rustc writes `error: ` itself.
-    let message = message.strip_prefix("error").unwrap_or(message);
     quote!(::core::compile_error!(#message);)
 }

@@ -53,9 +53,9 @@ mod tests {
 
     #[test]
     fn errors_are_raised_beside_the_code() {
-        let text = expanded(&[(RUST_FILE, ""), (DIAGNOSTICS_FILE, r#"["error[SQ0003]: duplicate key", "other"]"#)]);
+        let text = expanded(&[(RUST_FILE, ""), (DIAGNOSTICS_FILE, r#"["duplicate key [SQ0003]", "other"]"#)]);
         assert!(text.contains("include !"), "{text}");
-        assert!(text.contains("compile_error ! (\"[SQ0003]: duplicate key\")"), "{text}");
+        assert!(text.contains("compile_error ! (\"duplicate key [SQ0003]\")"), "{text}");
         assert!(text.contains("compile_error ! (\"other\")"), "{text}");
     }
 

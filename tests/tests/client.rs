@@ -196,6 +196,66 @@ async fn an_outcome_is_typed_output_or_failure_and_unknown_before_the_commit() -
     Ok(())
 }
 
+/// The due job of `pay_order`, once it is queued.
+async fn due(db: &Database) -> Job<CreateCharge> {
+    for _ in 0..1000 {
+        let job = sqlx::query_scalar("SELECT id FROM jobs.v_job_run WHERE status = 'pending' AND run_at IS NULL");
+        if let Some(id) = job.fetch_optional(db.pool()).await.expect("the jobs") {
+            return Job::from_id(id);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no job was queued");
+}
+
+fn paid_order(total: i32) -> actions::order::PayOrder {
+    let email = "ada@example.eu".parse().expect("an address");
+    actions::order::PayOrder::builder().customer_email(email).total(total).build()
+}
+
+#[tokio::test]
+async fn an_action_with_async_false_answers_when_that_job_and_its_callback_are_done() -> Tested {
+    let db = TestDatabase::migrated(&PROJECT).await?;
+    let ends = [
+        (
+            "SELECT jobs.complete_job_successfully($1, '{\"id\": \"ch_1\", \"status\": \"succeeded\", \"amount\": 1, \"currency\": \"usd\"}')",
+            "paid",
+        ),
+        ("SELECT jobs.fail_job($1, 'card declined')", "failed"),
+    ];
+    for (end, status) in ends {
+        let pool = db.pool().clone();
+        let sent = tokio::spawn(async move { actions::order::pay_order(paid_order(4200)).send(&pool).await });
+        let job = due(&db).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!sent.is_finished(), "it answered before its job was done");
+
+        sqlx::query("SELECT jobs.mark_job_started($1)").bind(job.id).execute(db.pool()).await?;
+        sqlx::query(end).bind(job.id).execute(db.pool()).await?;
+        let placed = tokio::time::timeout(Duration::from_secs(30), sent).await???;
+        assert_eq!(placed.job::<CreateCharge>().map(|job| job.id), Some(job.id));
+        let stored: String = sqlx::query_scalar("SELECT payment_status FROM sales.tb_order WHERE id = $1")
+            .bind(placed.id)
+            .fetch_one(db.pool())
+            .await?;
+        assert_eq!((stored.as_str(), job.outcome(&db).await.is_ok()), (status, status == "paid"));
+        // The other call of the same operation does not have `async: false`.
+        assert_eq!(column::<String>(&db, placed.jobs[1].job_id, "status").await, "pending");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn inside_the_callers_transaction_an_action_with_async_false_answers_at_once() -> Tested {
+    let db = TestDatabase::migrated(&PROJECT).await?;
+    let mut tx = db.begin().await?;
+    let call = actions::order::pay_order(paid_order(4200)).send(&mut tx);
+    let placed = tokio::time::timeout(Duration::from_secs(30), call).await??;
+    tx.commit().await?;
+    assert_eq!(column::<String>(&db, placed.jobs[0].job_id, "status").await, "pending");
+    Ok(())
+}
+
 #[tokio::test]
 async fn an_operation_that_the_database_does_not_know_is_named() -> Tested {
     #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Compilation, compile,
-    diagnostics::{Diagnostic, render, render_line},
+    diagnostics::{Diagnostic, render_for_rustc, render_line},
     migrations::{self, FileName, History, Mode},
     rust::{self, ProjectParts},
     source::Sources,
@@ -103,12 +103,12 @@ impl Project {
         self.diagnostics().any(|diagnostic| diagnostic.is_error() && diagnostic.rule.code.starts_with("SQ00"))
     }
 
-    /// The errors, each with its excerpt.
+    /// The errors, each with its excerpt, as `compile_error!` takes them.
     #[must_use]
     pub fn errors(&self) -> Vec<String> {
         self.diagnostics()
             .filter(|diagnostic| diagnostic.is_error())
-            .map(|diagnostic| render(diagnostic, &self.sources, false))
+            .map(|diagnostic| render_for_rustc(diagnostic, &self.sources))
             .collect()
     }
 

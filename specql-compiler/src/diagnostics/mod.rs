@@ -8,7 +8,7 @@ pub mod rules;
 mod render;
 mod suggest;
 
-pub use render::{render, render_line};
+pub use render::{render, render_for_rustc, render_line};
 pub use suggest::{help_for, suggest};
 
 use crate::source::Span;

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet, normalize_untrusted_str};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet, Title, normalize_untrusted_str};
 
 use super::{Diagnostic, Severity};
 use crate::source::{FileId, SourceFile, Sources, Span};
@@ -25,6 +25,23 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> Strin
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.rule.code);
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    draw(title, diagnostic, sources, &renderer)
+}
+
+/// The same for `compile_error!`, before which rustc writes `error: ` itself: the code stands behind the message.
+///
+/// ```text
+/// duplicate key `total` [SQ0003]
+///  --> entities/order.yaml:6:3
+/// ```
+#[must_use]
+pub fn render_for_rustc(diagnostic: &Diagnostic, sources: &Sources) -> String {
+    let title = format!("{} [{}]", diagnostic.message, diagnostic.rule.code);
+    draw(Level::ERROR.no_name().primary_title(title), diagnostic, sources, &Renderer::plain())
+}
+
+fn draw(title: Title<'_>, diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
     let mut group = Group::with_title(title);
     for snippet in snippets(diagnostic, sources) {
         group = group.element(snippet);
@@ -33,7 +50,6 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, colour: bool) -> Strin
         let lines: Vec<String> = help.lines().map(normalize_untrusted_str).collect();
         group = group.element(Level::HELP.message(lines.join("\n")));
     }
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     renderer.render(&[group])
 }
 
@@ -148,6 +164,14 @@ error[SQ0003]: duplicate key `total`
   |
   = help: a key stands once in a mapping; remove or rename one of them"
         );
+    }
+
+    #[test]
+    fn for_rustc_the_message_comes_first_and_the_code_behind_it() {
+        let sources = sources("total: text\ntotal: money\n");
+        let text = render_for_rustc(&duplicate_key(span(12, 17), span(0, 5), "total"), &sources);
+        assert!(text.starts_with("duplicate key `total` [SQ0003]\n --> entities/order.yaml:2:1\n"), "{text}");
+        assert!(text.ends_with("= help: a key stands once in a mapping; remove or rename one of them"), "{text}");
     }
 
     #[test]

@@ -129,7 +129,7 @@ error[SQ0508]: `token` is a credential and must not stand in the registry
 3 |     runner_config: {auth: {type: bearer, token: *********}}
   |                                                 ^^^^^^^^^
   |
-  = help: write a reference: token: {env: TOKEN}"
+  = help: write a reference: `token: {env: TOKEN}`"
     );
     refused(
         &[

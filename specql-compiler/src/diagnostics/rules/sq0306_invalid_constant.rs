@@ -1,7 +1,7 @@
 //! SQ0306: a constant that its type does not allow.
 
 use crate::{
-    diagnostics::{Diagnostic, Rule, Severity, help_for},
+    diagnostics::{Diagnostic, Rule, Severity, help_for, suggest},
     source::Span,
 };
 
@@ -31,10 +31,10 @@ Right:
 pub fn member(span: Span, value: &str, members: &[String]) -> Diagnostic {
     let diagnostic =
         Diagnostic::new(&RULE, span, format!("`{}` is not one of the enum's values", value.escape_debug()));
-    match help_for(value, members.iter().map(String::as_str)) {
-        Some(help) => diagnostic.help(help).label(format!("one of {}", list(members))),
-        None => diagnostic.label(format!("one of {}", list(members))),
-    }
+    let names = || members.iter().map(String::as_str);
+    let diagnostic = diagnostic.maybe_help(help_for(value, names()));
+    // The help lists them all, or names the one that was meant; then all stand at the value.
+    if suggest(value, names()).is_some() { diagnostic.label(format!("one of {}", list(members))) } else { diagnostic }
 }
 
 /// `value` is not a valid `ty`.

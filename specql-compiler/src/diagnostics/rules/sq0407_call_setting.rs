@@ -1,18 +1,19 @@
-//! SQ0407: a setting of a call that is out of range or unreadable.
+//! SQ0407: a setting of a call that is out of range, unreadable or out of place.
 
 use crate::{
     diagnostics::{Diagnostic, Rule, Severity},
     source::Span,
 };
 
-/// A setting of a call that is out of range or unreadable.
+/// A setting of a call that is out of range, unreadable or out of place.
 pub static RULE: Rule = Rule {
     code: "SQ0407",
     name: "call-setting",
     severity: Severity::Error,
     explanation: "\
 `timeout` is in seconds, `max_retries` counts all attempts, `priority` orders jobs (higher first), `delay` is a number with its
-unit, `unique` one of three words.
+unit, `unique` one of three words. `async: false` makes the caller of the action wait for the job, so it stands in the action's own
+steps, not in a callback's.
 
 Wrong:
 ```yaml
@@ -44,4 +45,11 @@ pub fn unique(span: Span, found: &str) -> Diagnostic {
 pub fn duration(span: Span, found: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("`{}` is not a length of time", found.escape_debug()))
         .help("write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`")
+}
+
+/// `async: false` in a callback, whose job nobody waits for.
+#[must_use]
+pub fn awaited_callback(span: Span) -> Diagnostic {
+    Diagnostic::new(&RULE, span, "a call in a callback cannot be waited for")
+        .help("leave `async: false` out: whoever called the action has its answer before this call is queued")
 }

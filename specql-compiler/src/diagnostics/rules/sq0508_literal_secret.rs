@@ -32,7 +32,7 @@ pub fn literal_secret(span: Span, key: &str) -> Diagnostic {
     let variable = env_name(key);
     Diagnostic::new(&RULE, span, format!("`{key}` is a credential and must not stand in the registry"))
         .masked()
-        .help(format!("write a reference: {key}: {{env: {variable}}}"))
+        .help(format!("write a reference: `{key}: {{env: {variable}}}`"))
 }
 
 /// A reference under `key`, a credential, has a default.

@@ -47,13 +47,13 @@ fn fits(ty: &ValueType, json: &Json, span: Span) -> Result<Json, Box<Diagnostic>
     ty.check_input(json).map_err(|error| {
         let place = error.path.strip_prefix('$').filter(|path| !path.is_empty());
         let place = place.map(|path| format!(" at `{path}`")).unwrap_or_default();
-        let help = match (ty, json) {
-            (ValueType::Enum(values), Json::String(given)) => help_for(given, values.iter().map(String::as_str)),
-            _ => None,
-        };
-        Box::new(
-            bad_default(span, format!("the default does not fit its type{place}: {}", error.problem)).maybe_help(help),
-        )
+        Box::new(match (ty, json) {
+            (ValueType::Enum(values), Json::String(given)) => {
+                bad_default(span, format!("the default `{}` is not one of the enum's values", given.escape_debug()))
+                    .maybe_help(help_for(given, values.iter().map(String::as_str)))
+            }
+            _ => bad_default(span, format!("the default does not fit its type{place}: {}", error.problem)),
+        })
     })
 }
 

@@ -1,0 +1,3 @@
+specql_macros::specql!(".");
+
+fn main() {}
