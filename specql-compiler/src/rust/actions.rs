@@ -10,7 +10,7 @@ use super::{
     structs::{self, Field, Presence, Struct},
     types::{Definitions, RustType},
 };
-use crate::model::{Action, Entity, EntityId, FieldType, InputField, Model, Step, StepKind};
+use crate::model::{Action, CallService, Entity, EntityId, FieldType, InputField, Model, Step, StepKind};
 
 pub(super) fn module(model: &Model, names: &Names) -> Module {
     let doc = docs::doc(["The actions of each entity; nothing happens before `.send(…)`."]);
@@ -102,16 +102,20 @@ fn call(
         .and_then(|var| names.entities.get(&var.entity))
         .map_or_else(|| quote!(value::Json), |row| quote!(entities::#row));
     let tenant = if entity.multi_tenant { "Needs `.tenant(…)`: the schema is multi-tenant." } else { "" };
+    let awaited = awaited_calls(&action.steps);
     let doc = docs::doc([
         action.description.clone().unwrap_or_default(),
         format!("Calls {} (`{}`).", docs::code(&format!("app.{}", action.wrapper)), action.origin),
         tenant.to_owned(),
+        awaited_doc(&awaited),
         if action.not_implemented { "It has no steps yet and always fails.".to_owned() } else { String::new() },
     ]);
     let wrapper = &action.wrapper;
+    let awaited_const = awaited_const(&awaited);
     quote! {
         impl client::Action for #input {
             const WRAPPER: &'static str = #wrapper;
+            #awaited_const
             type Row = #row;
         }
 
@@ -120,6 +124,41 @@ fn call(
             client::ActionCall::new(input)
         }
     }
+}
+
+/// The calls with `async: false`.
+fn awaited_calls(steps: &[Step]) -> Vec<&CallService> {
+    let mut calls = Vec::new();
+    for step in steps {
+        step.walk(&mut |step| match &step.kind {
+            StepKind::CallService(call) if call.wait => calls.push(&**call),
+            _ => {}
+        });
+    }
+    calls
+}
+
+fn awaited_doc(calls: &[&CallService]) -> String {
+    if calls.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> =
+        calls.iter().map(|call| docs::code(&format!("{}.{}", call.service, call.operation))).collect();
+    format!(
+        "Returns when {} is done (`async: false`), but at once inside the caller's own transaction.",
+        names.join(", ")
+    )
+}
+
+/// `AWAITED`, where it is not the trait's empty one.
+fn awaited_const(calls: &[&CallService]) -> TokenStream {
+    if calls.is_empty() {
+        return TokenStream::new();
+    }
+    let calls = calls.iter().map(|CallService { service, operation, ordinal, .. }| {
+        quote!(client::AwaitedCall { step: #ordinal, service: #service, operation: #operation })
+    });
+    quote!(const AWAITED: &'static [client::AwaitedCall] = &[#(#calls),*];)
 }
 
 fn input_type(

@@ -27,8 +27,8 @@ pub struct CallServiceSyntax {
     pub input: AssignmentsSyntax,
     /// Where a missing input is shown: the key `input`, else the operation.
     pub input_span: Span,
-    /// `async:`, or its alias `async_mode:`.
-    pub wait: bool,
+    /// Where `async:`, or its alias `async_mode:`, is `false`.
+    pub wait: Option<Span>,
     /// `timeout:`, in seconds.
     pub timeout: Option<Spanned<i64>>,
     /// `max_retries:`.
@@ -100,7 +100,11 @@ pub(super) fn read(
     let service = keys.required_text("service", place, diagnostics);
     let operation = keys.required_text("operation", place, diagnostics);
     let input = keys.get("input").map(|node| assignments(node, "input", diagnostics));
-    let not_async = ["async", "async_mode"].map(|key| keys.boolean(key, diagnostics) == Some(false));
+    // Both are looked at, so that both are checked.
+    let not_async = ["async", "async_mode"].map(|key| {
+        let is_false = keys.boolean(key, diagnostics) == Some(false);
+        keys.entry(key).filter(|_| is_false).map(|entry| entry.key_span)
+    });
     let mut expression = |key| keys.get(key).and_then(|node| value::read(node, diagnostics));
     let (correlation, idempotency_key, run_at) =
         (expression("correlation_field"), expression("idempotency_key"), expression("run_at"));
@@ -119,7 +123,7 @@ pub(super) fn read(
         input_span: keys.entry("input").map_or(operation.span, |entry| entry.key_span),
         operation,
         input: input.unwrap_or(AssignmentsSyntax { list: Vec::new(), whole: true }),
-        wait: not_async.contains(&true),
+        wait: not_async.into_iter().flatten().next(),
         timeout,
         max_retries,
         priority,

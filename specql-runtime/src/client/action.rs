@@ -3,15 +3,28 @@
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{Connection, Job, Operation};
+use super::{Connection, Job, Operation, Target, outcome};
 use crate::queue::client::{self as statements, MutationRow};
 
 /// An action, by its input type. Implemented by generated code.
 pub trait Action: Serialize + Send + Sync {
     /// The public function: `place_order` of `app.place_order`.
     const WRAPPER: &'static str;
+    /// The calls with `async: false`: whoever sends the action waits for their jobs.
+    const AWAITED: &'static [AwaitedCall] = &[];
     /// The row that a success reports, as the generated entity struct; `serde_json::Value` where there is none.
     type Row: DeserializeOwned + Send;
+}
+
+/// A `call_service` step with `async: false`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AwaitedCall {
+    /// The step's `as:` name or ordinal.
+    pub step: &'static str,
+    /// The service.
+    pub service: &'static str,
+    /// Its operation.
+    pub operation: &'static str,
 }
 
 /// A call of an action that has not been sent yet.
@@ -29,7 +42,7 @@ pub struct ActionCall<A> {
 pub struct Mutation<R> {
     /// Public id of the row.
     pub id: Option<Uuid>,
-    /// The row as it is now.
+    /// The row as the action left it. A callback may have changed it since.
     pub row: Option<R>,
     /// Names of the fields that were written.
     pub updated_fields: Vec<String>,
@@ -99,6 +112,17 @@ pub enum ActionError {
         /// What did not fit.
         reason: String,
     },
+    /// The action succeeded and is committed, but whether a job with `async: false` is done could not be asked. Do not
+    /// repeat the action: ask for the job's outcome.
+    #[error("the action succeeded, but whether its job {} is done could not be asked: {source}", .job.job_id)]
+    Waiting {
+        /// Public id of the row.
+        id: Option<Uuid>,
+        /// The job.
+        job: Box<QueuedJob>,
+        /// Why not.
+        source: sqlx::Error,
+    },
     /// The database could not be asked, or must be asked again (class 40).
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -125,13 +149,33 @@ impl<A: Action> ActionCall<A> {
     /// Runs the action, in one round trip: `&db`, `&pool`, `&mut connection`, or `&mut transaction` to make it part of
     /// the caller's own transaction.
     ///
+    /// Where steps of the action have `async: false`, it returns only when their jobs are done, however they ended:
+    /// [`Job::outcome`] then answers at once. With a connection or a transaction it cannot wait, for no worker sees the
+    /// jobs before the commit: it returns at once, and `outcome` does the waiting. Dropping the future while it waits
+    /// does not undo the action.
+    ///
     /// # Errors
     /// What the action answered, or why it could not be asked. [`ActionError::Database`] with a SQLSTATE of class 40
     /// (serialisation failure, deadlock) means: repeat the whole transaction.
     pub async fn send<'c>(self, connection: impl Connection<'c>) -> Result<Mutation<A::Row>, ActionError> {
-        let answer =
-            statements::act(connection.into_executor(), A::WRAPPER, self.tenant, self.user, &self.input).await?;
-        Mutation::read(A::WRAPPER, answer)
+        let target = connection.into_target();
+        let pool = match &target {
+            Target::Pool(pool) if !A::AWAITED.is_empty() => Some(pool.clone()),
+            _ => None,
+        };
+        let answer = statements::act(target, A::WRAPPER, self.tenant, self.user, &self.input).await?;
+        let mutation = Mutation::read(A::WRAPPER, answer)?;
+        if let Some(pool) = pool {
+            for job in mutation.jobs.iter().filter(|job| A::AWAITED.iter().any(|call| job.is_of(call))) {
+                // A job that is gone was done: retention removes no other.
+                outcome::settled(&pool, job.job_id).await.map_err(|source| ActionError::Waiting {
+                    id: mutation.id,
+                    job: Box::new(job.clone()),
+                    source,
+                })?;
+            }
+        }
+        Ok(mutation)
     }
 }
 
@@ -174,6 +218,11 @@ impl<R> Mutation<R> {
 }
 
 impl QueuedJob {
+    fn is_of(&self, call: &AwaitedCall) -> bool {
+        (self.step.as_str(), self.service.as_str(), self.operation.as_str())
+            == (call.step, call.service, call.operation)
+    }
+
     /// This job with its types, if it is one of operation `O`.
     #[must_use]
     pub fn of<O: Operation>(&self) -> Option<Job<O>> {

@@ -2,41 +2,36 @@
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 
+pub use crate::queue::Target;
+
 use crate::Database;
 
 /// What `send` accepts: `&db`, `&pool`, `&mut connection`, `&mut transaction`.
 pub trait Connection<'c> {
-    /// The executor it becomes.
-    type Executor: sqlx::Executor<'c, Database = Postgres> + 'c;
-
-    /// Becomes an executor for one statement.
-    fn into_executor(self) -> Self::Executor;
+    /// Where the statement goes.
+    fn into_target(self) -> Target<'c>;
 }
 
-impl<'c> Connection<'c> for &'c Database {
-    type Executor = &'c PgPool;
-    fn into_executor(self) -> Self::Executor {
-        self.pool()
+impl<'c> Connection<'c> for &Database {
+    fn into_target(self) -> Target<'c> {
+        Target::Pool(self.pool().clone())
     }
 }
 
-impl<'c> Connection<'c> for &'c PgPool {
-    type Executor = Self;
-    fn into_executor(self) -> Self::Executor {
-        self
+impl<'c> Connection<'c> for &PgPool {
+    fn into_target(self) -> Target<'c> {
+        Target::Pool(self.clone())
     }
 }
 
 impl<'c> Connection<'c> for &'c mut PgConnection {
-    type Executor = Self;
-    fn into_executor(self) -> Self::Executor {
-        self
+    fn into_target(self) -> Target<'c> {
+        Target::Connection(self)
     }
 }
 
 impl<'c> Connection<'c> for &'c mut Transaction<'_, Postgres> {
-    type Executor = &'c mut PgConnection;
-    fn into_executor(self) -> Self::Executor {
-        self
+    fn into_target(self) -> Target<'c> {
+        Target::Connection(self)
     }
 }

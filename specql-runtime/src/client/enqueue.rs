@@ -151,8 +151,8 @@ impl<O: Operation> Enqueue<O> {
     /// # Errors
     /// When the database refuses it or cannot be asked. A duplicate is not an error: see [`Job::deduplicated`].
     pub async fn send<'c>(self, connection: impl Connection<'c>) -> Result<Job<O>, EnqueueError> {
-        let executor = connection.into_executor();
-        let queued = statements::enqueue(executor, O::SERVICE, O::OPERATION, &self.input, self.options, self.job).await;
+        let target = connection.into_target();
+        let queued = statements::enqueue(target, O::SERVICE, O::OPERATION, &self.input, self.options, self.job).await;
         queued.map(Job::queued).map_err(EnqueueError::of::<O>)
     }
 }
@@ -194,7 +194,7 @@ impl<O: Operation> EnqueueMany<O> {
             return Ok(Vec::new());
         }
         let queued = statements::enqueue_many(
-            connection.into_executor(),
+            connection.into_target(),
             O::SERVICE,
             O::OPERATION,
             &self.inputs,

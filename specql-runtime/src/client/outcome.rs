@@ -3,6 +3,7 @@
 use std::{fmt, marker::PhantomData, time::Duration};
 
 use specql_registry::FailureClass;
+use sqlx::PgPool;
 use uuid::Uuid;
 
 use super::Operation;
@@ -85,25 +86,33 @@ impl<O: Operation> Job<O> {
     /// [`OutcomeError::Failed`] when the job ended without success; [`OutcomeError::Unknown`] when there is no such
     /// job, so also when its transaction has not committed: call it after the commit.
     pub async fn outcome(&self, database: &Database) -> Result<O::Output, OutcomeError> {
-        let mut wait = FIRST_WAIT;
-        loop {
-            let standing = statements::standing(database.pool(), self.id).await?;
-            let Some(outcome) = outcome(standing.ok_or(OutcomeError::Unknown(self.id))?)? else {
-                tokio::time::sleep(wait).await;
-                wait = (wait * 3 / 2).min(LONGEST_WAIT);
-                continue;
-            };
-            return Ok(serde_json::from_value(outcome)?);
-        }
+        let standing = settled(database.pool(), self.id).await?.ok_or(OutcomeError::Unknown(self.id))?;
+        Ok(serde_json::from_value(outcome(standing)?)?)
     }
 }
 
-/// The output of a job that is done; `None` while it is not.
-fn outcome(standing: Standing) -> Result<Option<serde_json::Value>, OutcomeError> {
+/// Waits until a job is no longer pending or running; `None` where there is no such job.
+pub(super) async fn settled(pool: &PgPool, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
+    let mut wait = FIRST_WAIT;
+    loop {
+        let standing = statements::standing(pool, id).await?;
+        if !standing.as_ref().is_some_and(is_unfinished) {
+            return Ok(standing);
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 3 / 2).min(LONGEST_WAIT);
+    }
+}
+
+fn is_unfinished(standing: &Standing) -> bool {
+    matches!(standing.status.as_str(), "pending" | "running")
+}
+
+/// The output of a job that is done.
+fn outcome(standing: Standing) -> Result<serde_json::Value, OutcomeError> {
     match standing.status.as_str() {
-        "pending" | "running" => Ok(None),
         // An operation without output fields answers nothing, which is an object without fields.
-        "completed" => Ok(Some(standing.output_data.filter(|output| !output.is_null()).unwrap_or_else(empty))),
+        "completed" => Ok(standing.output_data.filter(|output| !output.is_null()).unwrap_or_else(empty)),
         "failed" | "cancelled" => {
             let class = match standing.failure_class {
                 Some(name) => FailureClass::from_name(&name)
@@ -159,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_job_has_no_outcome() {
-        assert!(matches!(outcome(standing("pending", None)), Ok(None)));
-        assert!(matches!(outcome(standing("running", None)), Ok(None)));
+    fn a_job_is_waited_for_while_it_is_pending_or_running() {
+        assert!(is_unfinished(&standing("pending", None)) && is_unfinished(&standing("running", None)));
+        assert!(["completed", "failed", "cancelled"].iter().all(|status| !is_unfinished(&standing(status, None))));
     }
 
     #[test]
     fn a_completed_job_without_output_answers_an_empty_object() {
-        assert_eq!(outcome(standing("completed", None)).unwrap(), Some(serde_json::json!({})));
+        assert_eq!(outcome(standing("completed", None)).unwrap(), serde_json::json!({}));
     }
 
     #[test]
@@ -183,6 +192,7 @@ mod tests {
 
     #[test]
     fn what_this_binary_does_not_know_is_an_error_and_not_an_endless_wait() {
+        assert!(!is_unfinished(&standing("paused", None)));
         assert!(matches!(outcome(standing("paused", None)), Err(OutcomeError::Unexpected { what: "status", .. })));
         assert!(matches!(outcome(standing("failed", Some("bored"))), Err(OutcomeError::Unexpected { .. })));
     }

@@ -1,8 +1,10 @@
 //! The statements of clients: an action, a job, many jobs, a job's outcome.
 
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Executor, FromRow, Postgres, Row, postgres::PgRow, types::Json};
+use sqlx::{AssertSqlSafe, FromRow, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
+
+use super::Target;
 
 /// SQLSTATE with which `jobs.enqueue` refuses an operation that this database does not know.
 pub(crate) const UNKNOWN_OPERATION: &str = "SQ404";
@@ -88,8 +90,8 @@ impl FromRow<'_, PgRow> for Standing {
 }
 
 /// Calls `app.<wrapper>`.
-pub(crate) async fn act<'c>(
-    executor: impl Executor<'c, Database = Postgres>,
+pub(crate) async fn act(
+    target: Target<'_>,
     wrapper: &str,
     tenant: Option<Uuid>,
     user: Option<Uuid>,
@@ -100,19 +102,19 @@ pub(crate) async fn act<'c>(
         "SELECT id, updated_fields, status, message, object_data, extra_metadata FROM app.\"{}\"($1, $2, $3)",
         wrapper.replace('"', "\"\"")
     );
-    sqlx::query_as(AssertSqlSafe(statement)).bind(tenant).bind(user).bind(Json(input)).fetch_one(executor).await
+    target.fetch_one(sqlx::query_as(AssertSqlSafe(statement)).bind(tenant).bind(user).bind(Json(input))).await
 }
 
 /// Queues one job.
-pub(crate) async fn enqueue<'c>(
-    executor: impl Executor<'c, Database = Postgres>,
+pub(crate) async fn enqueue(
+    target: Target<'_>,
     service: &str,
     operation: &str,
     input: &(impl Serialize + Sync),
     options: Options,
     job: JobOptions,
 ) -> Result<Queued, sqlx::Error> {
-    sqlx::query_as(
+    let query = sqlx::query_as(
         "SELECT job_id, deduplicated FROM jobs.enqueue(
             _service => $1, _operation => $2, _input_data => $3, _idempotency_key => $4, _unique => $5,
             _tenant_id => $6, _triggered_by => $7, _correlation_id => $8, _priority => $9,
@@ -131,14 +133,13 @@ pub(crate) async fn enqueue<'c>(
     .bind(options.run_at)
     .bind(options.delay_seconds)
     .bind(job.timeout_seconds)
-    .bind(job.max_attempts)
-    .fetch_one(executor)
-    .await
+    .bind(job.max_attempts);
+    target.fetch_one(query).await
 }
 
 /// Queues many jobs of one operation with one statement; answers in the order of the inputs.
-pub(crate) async fn enqueue_many<'c>(
-    executor: impl Executor<'c, Database = Postgres>,
+pub(crate) async fn enqueue_many(
+    target: Target<'_>,
     service: &str,
     operation: &str,
     inputs: &[impl Serialize + Sync],
@@ -147,7 +148,7 @@ pub(crate) async fn enqueue_many<'c>(
     correlation_ids: Option<Vec<String>>,
 ) -> Result<Vec<Queued>, sqlx::Error> {
     let inputs: Vec<_> = inputs.iter().map(Json).collect();
-    sqlx::query_as(
+    let query = sqlx::query_as(
         "SELECT job_id, deduplicated FROM jobs.enqueue_many(
             _service => $1, _operation => $2, _inputs => $3, _idempotency_keys => $4, _correlation_ids => $5,
             _unique => $6, _tenant_id => $7, _triggered_by => $8, _priority => $9,
@@ -164,20 +165,16 @@ pub(crate) async fn enqueue_many<'c>(
     .bind(options.user)
     .bind(options.priority)
     .bind(options.run_at)
-    .bind(options.delay_seconds)
-    .fetch_all(executor)
-    .await
+    .bind(options.delay_seconds);
+    target.fetch_all(query).await
 }
 
 /// Where a job stands; `None` when there is no such job, or none yet.
-pub(crate) async fn standing<'c>(
-    executor: impl Executor<'c, Database = Postgres>,
-    id: Uuid,
-) -> Result<Option<Standing>, sqlx::Error> {
+pub(crate) async fn standing(pool: &PgPool, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
     sqlx::query_as(
         "SELECT status, output_data, error_message, failure_class, attempts FROM jobs.v_job_run WHERE id = $1",
     )
     .bind(id)
-    .fetch_optional(executor)
+    .fetch_optional(pool)
     .await
 }

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `client` | what clients ask: enqueue, a job's outcome, actions |
+//! | [`target`] | where a client's statement goes: a pool, or the caller's own transaction |
 //! | [`inspect`] | what operators ask: list, show, retry, cancel |
 //! | [`link`] | a connection of one's own, with a limit on every call |
 //! | [`error`] | why a call did not work, and whether it may have taken effect |
@@ -22,7 +23,9 @@ pub mod lease;
 pub mod link;
 pub mod notify;
 pub mod registration;
+pub mod target;
 pub mod upkeep;
 
 pub use error::QueueError;
 pub use link::Link;
+pub use target::Target;

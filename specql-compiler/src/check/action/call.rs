@@ -39,6 +39,9 @@ impl<'a> ActionChecker<'a> {
         let attempts = self.number(syntax.max_retries.as_ref(), "max_retries", 1, MAX_ATTEMPTS);
         let priority = self.number(syntax.priority.as_ref(), "priority", -MAX_PRIORITY, MAX_PRIORITY);
         let unique = self.unique(syntax.unique.as_ref());
+        if let Some(span) = syntax.wait.filter(|_| self.frames.len() > 1) {
+            self.diagnostics.push(call_setting::awaited_callback(span));
+        }
         // A call of a callback is queued in the name of the row that the callback works on.
         let row = if self.frames.len() > 1 { self.current_row() } else { self.frame().current };
         let on_success = self.callback(syntax, syntax.on_success.as_ref(), CallbackKind::Success, &ordinal);
@@ -60,7 +63,7 @@ impl<'a> ActionChecker<'a> {
             priority: priority.and_then(|value| i32::try_from(value).ok()).unwrap_or(0),
             row,
             bind: syntax.bind.as_ref().map(|name| name.value.clone()),
-            wait: syntax.wait,
+            wait: syntax.wait.is_some(),
             on_success,
             on_failure,
         })))

@@ -405,6 +405,12 @@ fn a_call_is_checked_against_the_registry() {
                 ],
             ),
             (
+                "- call_service: {service: stripe, operation: create_charge, input: {amount: total}, async: false, on_failure: [{call_service: {service: stripe, operation: create_charge, input: {amount: total}, async: false}}]}",
+                &[
+                    "7:201 SQ0407 a call in a callback cannot be waited for | leave `async: false` out: whoever called the action has its answer before this call is queued",
+                ],
+            ),
+            (
                 "- call_service: {service: stripe, operation: create_charge, input: {amount: total}, on_success: [{update: \"Order SET note = $output.charge\"}]}",
                 &[
                     "7:139 SQ0406 the output of `stripe.create_charge` has no `charge` | it has `id`, `status`, `amount`, `currency`, `paid`, `captured`, `customer`, `receipt_url`, `failure_code`, `failure_message`",
