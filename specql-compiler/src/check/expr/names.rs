@@ -254,7 +254,11 @@ impl ActionChecker<'_> {
         }
         let own = self.project.entity(self.entity).snake.clone();
         let mut known: Vec<String> = self.frame().bindings.iter().map(|(bound, _)| bound.clone()).collect();
-        known.extend([own, "input".to_owned()]);
+        // The current row may be bound under that name.
+        if !known.contains(&own) {
+            known.push(own);
+        }
+        known.push("input".to_owned());
         if self.frames.len() > 1 {
             known.extend(["job", "output", "error"].map(str::to_owned));
         }

@@ -308,6 +308,10 @@ fn an_expression_is_checked_name_by_name_and_type_by_type() {
                 &["7:34 SQ0302 unknown variable `$ordr` | did you mean `$order`?"],
             ),
             (
+                "- insert: Order\n  as: order\n- update: Order SET note = $elsewhere.note",
+                &["9:34 SQ0302 unknown variable `$elsewhere` | known: `$order`, `$input`"],
+            ),
+            (
                 "- update: Order SET note = $output.id",
                 &[
                     "7:34 SQ0302 `$output` is not available here: there is no finished call | use it in the steps of `on_success:` or `on_failure:`",

@@ -189,3 +189,13 @@ fn the_standard_bodies_insert_update_in_part_and_delete_softly() {
     assert_eq!(inputs(delete), [("id", true)]);
     assert!(matches!(delete.steps[0].kind, StepKind::Delete { hard: false, .. }));
 }
+
+#[test]
+fn minor_units_keep_their_place_in_a_bigint() {
+    let invoice = "entity: Invoice\nfields: {amount: money!, currency: currencyCode!, units: bigint}\nactions:\n  - name: bill\n    \
+                   steps:\n      - update: Invoice SET units = minor_units(amount, currency)\n";
+    let model = compiled(invoice).model;
+    let written = format!("{:?}", model.entities[0].actions[0].steps);
+    let call = written.split("\"minor_units\"").nth(1).unwrap_or_default();
+    assert!(call.contains("ty: Value(Basic(Bigint))") && !call.contains("Integer"), "{written}");
+}
