@@ -4,8 +4,9 @@ use anyhow::Result;
 
 use crate::support::Queue;
 
-/// PostgreSQL keeps a function's plans for the session, made when the tables were empty or an array was taken for ten
-/// rows. Unpinned, bulk enqueuing fell from 49,000 jobs/s to 1,600 as soon as the tables had statistics.
+/// PostgreSQL keeps a function's plans for the session, made when the tables were empty and with any array taken for ten
+/// rows. Unpinned, bulk enqueuing joined two arrays of 5,000 by a nested loop as soon as there were more partitions to
+/// look into: 1,600 jobs/s instead of 49,000.
 #[tokio::test]
 async fn statements_over_batches_do_not_depend_on_statistics() -> Result<()> {
     let queue = Queue::new().await?;
