@@ -17,12 +17,15 @@ $$;
 
 -- object: function jobs.complete_plain(uuid, bigint[], integer[], jsonb[], jsonb[])
 -- drop: DROP FUNCTION jobs.complete_plain(uuid, bigint[], integer[], jsonb[], jsonb[])
--- Ends the jobs that have no callback for success: one statement a batch, with the planner pinned to the primary keys.
--- Apart from jobs.complete so that these settings do not reach the users' callbacks.
+-- Ends the jobs that have no callback for success: one statement a batch. Apart from jobs.complete so that the planner
+-- settings do not reach the users' callbacks.
+--
+-- The leases are found by their keys alone and then hashed with the batch. Anything else is a trap: a vacuum between
+-- two bursts finds the table empty, and the session then keeps a plan that compares all leases with the whole batch.
 CREATE OR REPLACE FUNCTION jobs.complete_plain(
     _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[]) RETURNS bigint[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
@@ -33,7 +36,8 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker AND NOT l.has_on_success
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            AND NOT l.has_on_success
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (
@@ -43,8 +47,8 @@ BEGIN
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
         SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker FROM freed AS f),
     released AS (
-        DELETE FROM jobs.tb_job_key AS k USING freed AS f
-        WHERE f.keyed AND k.pk_job_run = f.pk_job_run AND k.rule = 'in_flight')
+        DELETE FROM jobs.tb_job_key AS k
+        WHERE k.pk_job_run = ANY (ARRAY(SELECT f.pk_job_run FROM freed AS f WHERE f.keyed)) AND k.rule = 'in_flight')
     SELECT array_agg(f.pk_job_run) INTO _completed FROM freed AS f;
     RETURN _completed;
 END
@@ -77,7 +81,7 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
     called AS (
         INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,

@@ -17,7 +17,7 @@ BEGIN
         FROM unnest(_pks, _results, _classes, _messages, _attempts, _crashes, _effects, _run_at, _usages)
             AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
     freed AS (
-        DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = g.pk
+        DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
         RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
             l.has_on_success, l.has_on_failure, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
@@ -49,9 +49,11 @@ BEGIN
         FROM freed AS f
         WHERE f.result <> 'retrying' AND NOT f.calls_back),
     released AS (
-        DELETE FROM jobs.tb_job_key AS k USING freed AS f
-        WHERE f.keyed AND k.pk_job_run = f.pk_job_run AND f.result <> 'retrying' AND NOT f.calls_back
-            AND NOT f.effect_possible)
+        DELETE FROM jobs.tb_job_key AS k
+        WHERE k.pk_job_run = ANY (ARRAY(
+            SELECT f.pk_job_run
+            FROM freed AS f
+            WHERE f.keyed AND f.result <> 'retrying' AND NOT f.calls_back AND NOT f.effect_possible)))
     SELECT array_agg(f.pk_job_run) FILTER (WHERE f.result <> 'retrying' AND NOT f.calls_back),
         array_agg(f.pk_job_run ORDER BY f.pk_job_run) FILTER (WHERE f.calls_back)
     INTO _ended, _called
@@ -108,6 +110,7 @@ BEGIN
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
+        WHERE l.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)
         ORDER BY l.pk_job_run
         FOR UPDATE OF l)
     SELECT array_agg(h.pk) AS pks, array_agg(h.result) AS results, array_agg(h.class) AS classes,

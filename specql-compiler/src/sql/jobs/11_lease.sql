@@ -1,10 +1,12 @@
 -- object: function jobs.heartbeat(uuid, bigint[], integer[])
 -- drop: DROP FUNCTION jobs.heartbeat(uuid, bigint[], integer[])
 -- Renews a worker's leases and returns those it still holds. A lease that is being completed at this moment is locked:
--- it counts as held and is passed over, so that a heartbeat never waits for a callback.
+-- it counts as held and is passed over, so that a heartbeat never waits for a callback. Planned as jobs.complete_plain.
 CREATE OR REPLACE FUNCTION jobs.heartbeat(_worker uuid, _pks bigint[], _epochs integer[])
 RETURNS TABLE (pk_job_run bigint, cancel_requested boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
 BEGIN
@@ -15,12 +17,15 @@ BEGIN
         SELECT l.pk_job_run
         FROM unnest(_pks, _epochs) AS g (pk, epoch)
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        WHERE l.pk_job_run = ANY (_pks)
         FOR UPDATE OF l SKIP LOCKED),
     renewed AS (
-        UPDATE jobs.tb_job_lease AS l SET renewed_at = _now FROM free AS f WHERE l.pk_job_run = f.pk_job_run)
+        UPDATE jobs.tb_job_lease AS l SET renewed_at = _now FROM free AS f
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = f.pk_job_run)
     SELECT l.pk_job_run, l.cancel_requested
     FROM unnest(_pks, _epochs) AS g (pk, epoch)
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker;
+    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+    WHERE l.pk_job_run = ANY (_pks);
 END
 $$;
 COMMENT ON FUNCTION jobs.heartbeat IS 'Renews leases; one that is missing from the answer is lost, and its work must stop.';
@@ -42,7 +47,7 @@ BEGIN
     INTO _cancelled
     FROM unnest(_pks, _epochs) AS g (pk, epoch)
     JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-    WHERE l.cancel_requested;
+    WHERE l.pk_job_run = ANY (_pks) AND l.cancel_requested;
     IF _cancelled.pks IS NOT NULL THEN
         PERFORM jobs.fail(_worker, _cancelled.pks, _cancelled.epochs, _cancelled.classes, _cancelled.messages,
             _cancelled.waits, _cancelled.counted, _cancelled.usages);
@@ -50,7 +55,7 @@ BEGIN
 
     WITH freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING unnest(_pks, _epochs) AS g (pk, epoch)
-        WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
         RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes,
             l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
     audited AS (
