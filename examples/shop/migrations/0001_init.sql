@@ -827,8 +827,13 @@ $$;
 
 -- Runs once for each statement that inserts jobs, whoever made it: adds the rows that make the jobs due, and wakes
 -- the workers. Refuses operations that are not registered and callbacks that were not generated for the job.
+--
+-- Planner settings are pinned: a session keeps the plan of its first insert, and what is right for one job beside few
+-- operations reads all operations again for each job of a bulk.
 CREATE OR REPLACE FUNCTION jobs.queue_new_jobs() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET jit = off AS $$
 DECLARE
     _inserted bigint;
     _ready bigint;
@@ -996,20 +1001,24 @@ $$;
 
 -- Many jobs of one operation in a handful of statements. Keys are taken in sorted order, so that two callers with the
 -- same keys wait for each other instead of deadlocking. Equal keys within one call make one job.
+--
+-- Planner settings are pinned, as in jobs.claim: a planner that takes the arrays for ten rows, or the tables for empty,
+-- may read a table from end to end for each input. Only index lookups are left to it.
 CREATE OR REPLACE FUNCTION jobs.enqueue_many(
     _service text, _operation text, _inputs jsonb[], _idempotency_keys text[] DEFAULT NULL,
     _correlation_ids text[] DEFAULT NULL, _unique text DEFAULT NULL, _tenant_id uuid DEFAULT NULL,
     _triggered_by uuid DEFAULT NULL, _priority integer DEFAULT 0, _run_at timestamptz DEFAULT NULL)
 RETURNS TABLE (ordinal integer, job_id uuid, deduplicated boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _known record;
     _rule text;
     _pks bigint[];
     _keys bytea[];
     _holders bigint[];
-    _made_pks bigint[];
-    _made_ids uuid[];
+    _ids uuid[];
 BEGIN
     IF cardinality(_idempotency_keys) <> cardinality(_inputs) OR cardinality(_correlation_ids) <> cardinality(_inputs) THEN
         RAISE EXCEPTION 'the arrays of keys and correlation ids must be as long as the array of inputs'
@@ -1061,14 +1070,19 @@ BEGIN
             AS given (pk, holder, input, name, correlation_id)
         WHERE given.pk = given.holder
         RETURNING pk_job_run, id)
-    SELECT array_agg(made.pk_job_run), array_agg(made.id) INTO _made_pks, _made_ids FROM made;
+    -- The keys come from a sequence, so their order is the order of the inputs.
+    SELECT array_agg(made.id ORDER BY made.pk_job_run) INTO _ids FROM made;
 
-    RETURN QUERY
-    SELECT given.place::integer, coalesce(made.id, earlier.id), given.pk <> given.holder
-    FROM unnest(_pks, _holders) WITH ORDINALITY AS given (pk, holder, place)
-    LEFT JOIN unnest(_made_pks, _made_ids) AS made (pk, id) ON made.pk = given.holder
-    LEFT JOIN jobs.tb_job_run AS earlier ON made.id IS NULL AND earlier.pk_job_run = given.holder
-    ORDER BY given.place;
+    IF cardinality(_ids) = cardinality(_pks) THEN
+        RETURN QUERY
+        SELECT made.place::integer, made.id, false FROM unnest(_ids) WITH ORDINALITY AS made (id, place);
+    ELSE
+        RETURN QUERY
+        SELECT given.place::integer, job.id, given.pk <> given.holder
+        FROM unnest(_pks, _holders) WITH ORDINALITY AS given (pk, holder, place)
+        LEFT JOIN jobs.tb_job_run AS job ON job.pk_job_run = given.holder
+        ORDER BY given.place;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION jobs.enqueue_many IS
@@ -1093,77 +1107,62 @@ DECLARE
     _watermark text[] := string_to_array(current_setting('specql.watermark', true), ',');
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
-    _all_idempotent boolean := true;
-    _job record;
 BEGIN
     IF NOT _full_scan AND _watermark[1] = _worker::text THEN
         _after_rank := _watermark[2]::integer;
         _after_pk := _watermark[3]::bigint;
     END IF;
 
-    FOR _job IN
-        WITH picked AS MATERIALIZED (
-            SELECT r.ctid AS place
-            FROM jobs.tb_job_ready AS r
-            WHERE (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_operations)
-            ORDER BY r.rank, r.pk_job_run
-            FOR UPDATE SKIP LOCKED
-            LIMIT _limit),
-        taken AS (
-            DELETE FROM jobs.tb_job_ready AS r USING picked AS p WHERE r.ctid = p.place
-            RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-                r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
-        claimed AS (
-            SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
-                t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
-                j.id, j.input_data, j.tenant_id, j.correlation_id, j.policy_hash, j.trace_context, o.idempotent,
-                coalesce(j.max_attempts, o.max_attempts) AS max_attempts,
-                coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
-            FROM taken AS t
-            JOIN jobs.tb_operation AS o ON o.code = t.operation_code
-            JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run),
-        leased AS (
-            INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
-                claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
-            SELECT c.pk_job_run, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, _worker,
-                _now, _now, _now + make_interval(secs => c.timeout_seconds),
-                c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
-            FROM claimed AS c),
-        recorded AS (
-            INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-            SELECT c.pk_job_run, c.epoch, c.attempt, 'claimed', _now, _worker FROM claimed AS c)
-        SELECT c.rank, c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
-            c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context, c.idempotent
-        FROM claimed AS c
-        ORDER BY c.rank, c.pk_job_run
-    LOOP
-        pk_job_run := _job.pk_job_run;
-        epoch := _job.epoch;
-        attempt := _job.attempt;
-        id := _job.id;
-        operation_code := _job.operation_code;
-        input_data := _job.input_data;
-        tenant_id := _job.tenant_id;
-        correlation_id := _job.correlation_id;
-        max_attempts := _job.max_attempts;
-        timeout_seconds := _job.timeout_seconds;
-        policy_hash := _job.policy_hash;
-        trace_context := _job.trace_context;
-        _all_idempotent := _all_idempotent AND _job.idempotent;
-        RETURN NEXT;
-    END LOOP;
-
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    PERFORM set_config('specql.watermark', concat_ws(',', _worker, _job.rank, _job.pk_job_run), false);
-    -- A claim that a crash of PostgreSQL loses is a second start. Where that is harmless nobody waits for the disk;
-    -- where it is not, the claim is on disk before any call is made, whatever the server's default.
-    IF _all_idempotent THEN
-        PERFORM set_config('synchronous_commit', 'off', true);
-    ELSIF current_setting('synchronous_commit') = 'off' THEN
-        PERFORM set_config('synchronous_commit', 'on', true);
-    END IF;
+    RETURN QUERY
+    WITH picked AS MATERIALIZED (
+        SELECT r.ctid AS place
+        FROM jobs.tb_job_ready AS r
+        WHERE (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_operations)
+        ORDER BY r.rank, r.pk_job_run
+        FOR UPDATE SKIP LOCKED
+        LIMIT _limit),
+    taken AS (
+        DELETE FROM jobs.tb_job_ready AS r USING picked AS p WHERE r.ctid = p.place
+        RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
+    claimed AS (
+        SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
+            t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
+            j.id, j.input_data, j.tenant_id, j.correlation_id, j.policy_hash, j.trace_context, o.idempotent,
+            coalesce(j.max_attempts, o.max_attempts) AS max_attempts,
+            coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
+        FROM taken AS t
+        JOIN jobs.tb_operation AS o ON o.code = t.operation_code
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run),
+    leased AS (
+        INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
+            claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+        SELECT c.pk_job_run, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, _worker,
+            _now, _now, _now + make_interval(secs => c.timeout_seconds),
+            c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
+        FROM claimed AS c),
+    recorded AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
+        SELECT c.pk_job_run, c.epoch, c.attempt, 'claimed', _now, _worker FROM claimed AS c),
+    -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
+    noted AS MATERIALIZED (
+        SELECT set_config('specql.watermark', concat_ws(',', _worker, batch.last[1], batch.last[2]), false) AS watermark,
+            -- A claim that a crash of PostgreSQL loses is a second start. Where that is harmless nobody waits for the
+            -- disk; where it is not, the claim is on disk before any call is made, whatever the server's default.
+            set_config('synchronous_commit', CASE
+                WHEN batch.all_idempotent THEN 'off'
+                WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
+                ELSE current_setting('synchronous_commit') END, true) AS flush
+        FROM (
+            SELECT max(ARRAY[c.rank::bigint, c.pk_job_run]) AS last, bool_and(c.idempotent) AS all_idempotent
+            FROM claimed AS c) AS batch
+        WHERE batch.last IS NOT NULL)
+    SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
+        c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context
+    FROM claimed AS c
+    CROSS JOIN noted AS n
+    WHERE n.watermark IS NOT NULL
+    ORDER BY c.rank, c.pk_job_run;
 END
 $$;
 COMMENT ON FUNCTION jobs.claim IS 'Takes the next jobs for a worker, each with a higher epoch than ever before.';
@@ -1183,12 +1182,15 @@ BEGIN
 END
 $$;
 
--- Ends the jobs that have no callback for success: one statement a batch, with the planner pinned to the primary keys.
--- Apart from jobs.complete so that these settings do not reach the users' callbacks.
+-- Ends the jobs that have no callback for success: one statement a batch. Apart from jobs.complete so that the planner
+-- settings do not reach the users' callbacks.
+--
+-- The leases are found by their keys alone and then hashed with the batch. Anything else is a trap: a vacuum between
+-- two bursts finds the table empty, and the session then keeps a plan that compares all leases with the whole batch.
 CREATE OR REPLACE FUNCTION jobs.complete_plain(
     _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[]) RETURNS bigint[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
@@ -1199,7 +1201,8 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker AND NOT l.has_on_success
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            AND NOT l.has_on_success
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (
@@ -1209,8 +1212,8 @@ BEGIN
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
         SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker FROM freed AS f),
     released AS (
-        DELETE FROM jobs.tb_job_key AS k USING freed AS f
-        WHERE f.keyed AND k.pk_job_run = f.pk_job_run AND k.rule = 'in_flight')
+        DELETE FROM jobs.tb_job_key AS k
+        WHERE k.pk_job_run = ANY (ARRAY(SELECT f.pk_job_run FROM freed AS f WHERE f.keyed)) AND k.rule = 'in_flight')
     SELECT array_agg(f.pk_job_run) INTO _completed FROM freed AS f;
     RETURN _completed;
 END
@@ -1225,45 +1228,51 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _completed bigint[] := jobs.complete_plain(_worker, _pks, _epochs, _outputs, _usages);
     _called bigint[];
-    _waiting bigint[];
+    _raised bigint[];
 BEGIN
     IF _completed IS NOT NULL THEN
         PERFORM jobs.announce(_completed);
     END IF;
+    IF cardinality(_completed) = cardinality(_pks) THEN
+        -- The ordinary case, apart: looking each job up in the arrays below costs the square of the batch.
+        RETURN QUERY SELECT given.pk, 'completed' FROM unnest(_pks) AS given (pk);
+        RETURN;
+    END IF;
 
-    IF coalesce(cardinality(_completed), 0) < cardinality(_pks) THEN
-        WITH given AS (
-            SELECT g.pk, g.epoch, g.output, g.usage
-            FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
-        freed AS (
-            DELETE FROM jobs.tb_job_lease AS l USING given AS g
-            WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-            RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
-        called AS (
-            INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
-                resource_usage, started_at, run_at)
-            SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
-                f.usage, f.claimed_at, clock_timestamp()
-            FROM freed AS f),
-        audited AS (
-            INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-            SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', clock_timestamp(), _worker FROM freed AS f)
-        SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
-        IF _called IS NOT NULL THEN
-            _waiting := jobs.settle_callbacks(_called);
-        END IF;
+    WITH given AS (
+        SELECT g.pk, g.epoch, g.output, g.usage
+        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
+    freed AS (
+        DELETE FROM jobs.tb_job_lease AS l USING given AS g
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
+    called AS (
+        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
+            resource_usage, started_at, run_at)
+        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
+            f.usage, f.claimed_at, clock_timestamp()
+        FROM freed AS f),
+    audited AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
+        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', clock_timestamp(), _worker FROM freed AS f)
+    SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
+    IF _called IS NOT NULL THEN
+        _raised := jobs.settle_callbacks(_called);
     END IF;
 
     RETURN QUERY
     SELECT given.pk, CASE
-        WHEN given.pk = ANY (_waiting) THEN 'callback_waiting'
+        WHEN given.pk = ANY (_raised) THEN
+            -- A callback that was not generated for the job is not waited for.
+            CASE WHEN EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = given.pk)
+                THEN 'failed' ELSE 'callback_waiting' END
         WHEN given.pk = ANY (_completed) OR given.pk = ANY (_called) THEN 'completed'
         ELSE 'fenced' END
     FROM unnest(_pks) AS given (pk);
 END
 $$;
 COMMENT ON FUNCTION jobs.complete IS
-    'Ends jobs whose call succeeded: completed, callback_waiting, or fenced where the lease was lost.';
+    'Ends jobs whose call succeeded: completed, callback_waiting, failed where the callback is not the job''s, or fenced where the lease was lost.';
 
 -- Whether an attempt that failed so certainly changed nothing on the far side. Only then is a uniqueness key given
 -- back; otherwise a second job could be a second charge.
@@ -1431,7 +1440,7 @@ BEGIN
         FROM unnest(_pks, _results, _classes, _messages, _attempts, _crashes, _effects, _run_at, _usages)
             AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
     freed AS (
-        DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = g.pk
+        DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
         RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
             l.has_on_success, l.has_on_failure, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
@@ -1463,9 +1472,11 @@ BEGIN
         FROM freed AS f
         WHERE f.result <> 'retrying' AND NOT f.calls_back),
     released AS (
-        DELETE FROM jobs.tb_job_key AS k USING freed AS f
-        WHERE f.keyed AND k.pk_job_run = f.pk_job_run AND f.result <> 'retrying' AND NOT f.calls_back
-            AND NOT f.effect_possible)
+        DELETE FROM jobs.tb_job_key AS k
+        WHERE k.pk_job_run = ANY (ARRAY(
+            SELECT f.pk_job_run
+            FROM freed AS f
+            WHERE f.keyed AND f.result <> 'retrying' AND NOT f.calls_back AND NOT f.effect_possible)))
     SELECT array_agg(f.pk_job_run) FILTER (WHERE f.result <> 'retrying' AND NOT f.calls_back),
         array_agg(f.pk_job_run ORDER BY f.pk_job_run) FILTER (WHERE f.calls_back)
     INTO _ended, _called
@@ -1491,7 +1502,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit 
 DECLARE
     _now timestamptz := clock_timestamp();
     _ends record;
-    _waiting bigint[];
+    _raised bigint[];
     _unknown text;
 BEGIN
     SELECT coalesce(given.class, 'NULL') INTO _unknown
@@ -1520,6 +1531,7 @@ BEGIN
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
+        WHERE l.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)
         ORDER BY l.pk_job_run
         FOR UPDATE OF l)
     SELECT array_agg(h.pk) AS pks, array_agg(h.result) AS results, array_agg(h.class) AS classes,
@@ -1529,13 +1541,15 @@ BEGIN
     FROM held AS h;
 
     IF _ends.pks IS NOT NULL THEN
-        _waiting := jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts,
+        _raised := jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts,
             _ends.crashes, _ends.effects, _ends.run_at, _ends.usages, 'finished');
     END IF;
 
     RETURN QUERY
     SELECT given.pk, CASE
-        WHEN given.pk = ANY (_waiting) THEN 'callback_waiting'
+        -- A callback that was not generated for the job is not waited for: that job has failed.
+        WHEN given.pk = ANY (_raised)
+            AND NOT EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = given.pk) THEN 'callback_waiting'
         ELSE coalesce(_ends.results[array_position(_ends.pks, given.pk)], 'fenced') END
     FROM unnest(_pks) AS given (pk);
 END
@@ -1544,10 +1558,12 @@ COMMENT ON FUNCTION jobs.fail IS
     'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, or fenced where the lease was lost.';
 
 -- Renews a worker's leases and returns those it still holds. A lease that is being completed at this moment is locked:
--- it counts as held and is passed over, so that a heartbeat never waits for a callback.
+-- it counts as held and is passed over, so that a heartbeat never waits for a callback. Planned as jobs.complete_plain.
 CREATE OR REPLACE FUNCTION jobs.heartbeat(_worker uuid, _pks bigint[], _epochs integer[])
 RETURNS TABLE (pk_job_run bigint, cancel_requested boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
 BEGIN
@@ -1558,12 +1574,15 @@ BEGIN
         SELECT l.pk_job_run
         FROM unnest(_pks, _epochs) AS g (pk, epoch)
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        WHERE l.pk_job_run = ANY (_pks)
         FOR UPDATE OF l SKIP LOCKED),
     renewed AS (
-        UPDATE jobs.tb_job_lease AS l SET renewed_at = _now FROM free AS f WHERE l.pk_job_run = f.pk_job_run)
+        UPDATE jobs.tb_job_lease AS l SET renewed_at = _now FROM free AS f
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = f.pk_job_run)
     SELECT l.pk_job_run, l.cancel_requested
     FROM unnest(_pks, _epochs) AS g (pk, epoch)
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker;
+    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+    WHERE l.pk_job_run = ANY (_pks);
 END
 $$;
 COMMENT ON FUNCTION jobs.heartbeat IS 'Renews leases; one that is missing from the answer is lost, and its work must stop.';
@@ -1583,7 +1602,7 @@ BEGIN
     INTO _cancelled
     FROM unnest(_pks, _epochs) AS g (pk, epoch)
     JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-    WHERE l.cancel_requested;
+    WHERE l.pk_job_run = ANY (_pks) AND l.cancel_requested;
     IF _cancelled.pks IS NOT NULL THEN
         PERFORM jobs.fail(_worker, _cancelled.pks, _cancelled.epochs, _cancelled.classes, _cancelled.messages,
             _cancelled.waits, _cancelled.counted, _cancelled.usages);
@@ -1591,7 +1610,7 @@ BEGIN
 
     WITH freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING unnest(_pks, _epochs) AS g (pk, epoch)
-        WHERE l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
         RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes,
             l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
     audited AS (
