@@ -26,7 +26,7 @@ enum Task {
         #[arg(long, env = "CI")]
         both_servers: Option<String>,
     },
-    /// Rewrite the golden files and the expected compiler messages from what the code says now.
+    /// Rewrite golden files, expected compiler messages and the shop's migrations from what the code says now.
     Bless,
 }
 

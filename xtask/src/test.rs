@@ -1,9 +1,9 @@
 //! `cargo xtask test`.
 
-use std::{process::Command, time::Instant};
+use std::{fs, process::Command, time::Instant};
 
 use crate::{
-    command::{cargo, run, say},
+    command::{cargo, root, run, say},
     tools::{self, Tools},
 };
 
@@ -34,12 +34,26 @@ pub(crate) fn all(both_servers: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rewrites golden files and the UI tests' expected messages.
+/// Rewrites golden files, the UI tests' expected messages and the shop's migrations.
 pub(crate) fn bless() -> anyhow::Result<()> {
     let tools = tools::set_up()?;
+    begin_the_shops_history_anew()?;
     let mut command = with(&tools, cargo(&["test", "--workspace", "--quiet"]));
     command.env("SPECQL_BLESS", "1").env("TRYBUILD", "overwrite");
     run(command)
+}
+
+/// Nobody's database holds the shop's data: while SpecQL is unreleased its migrations are made anew when the emitted SQL has
+/// changed, instead of growing by a step for each change.
+fn begin_the_shops_history_anew() -> anyhow::Result<()> {
+    let migrations = root().join("examples/shop/migrations");
+    if migrations.exists() {
+        fs::remove_dir_all(&migrations)?;
+    }
+    let mut build = cargo(&["build", "--quiet", "-p", "shop"]);
+    build.env_remove("CI");
+    run(build)?;
+    run(cargo(&["run", "--quiet", "-p", "specql-cli", "--", "migrate", "seal", "--dir", "examples/shop"]))
 }
 
 /// The tests find their tools by these variables; a test whose tool is missing fails and says so.
