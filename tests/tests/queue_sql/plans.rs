@@ -14,7 +14,7 @@ async fn statements_over_batches_do_not_depend_on_statistics() -> Result<()> {
         "SELECT format('%s: %s', p.proname, setting)
         FROM pg_proc AS p
         CROSS JOIN unnest(ARRAY['enable_seqscan=off', 'enable_mergejoin=off', 'enable_bitmapscan=off', 'jit=off',
-            CASE WHEN p.proname IN ('complete_plain', 'heartbeat') THEN 'enable_nestloop=off' ELSE 'enable_hashjoin=off' END
+            CASE WHEN p.proname IN ('claim', 'complete_plain', 'heartbeat') THEN 'enable_nestloop=off' ELSE 'enable_hashjoin=off' END
         ]) AS setting
         WHERE p.pronamespace = 'jobs'::regnamespace
             AND p.proname IN ('enqueue_many', 'queue_new_jobs', 'claim', 'complete_plain', 'heartbeat')
@@ -48,6 +48,29 @@ async fn a_completion_reads_the_leases_of_its_batch_alone() -> Result<()> {
     .await?;
     // A heartbeat looks three times: to lock, to renew, to answer.
     assert!(read <= 40, "{read} leases were read for a batch of 10");
+    sqlx::query("COMMIT").execute(&mut *session).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_claim_reads_the_jobs_that_it_takes_alone() -> Result<()> {
+    let queue = Queue::new().await?;
+    queue.run("VACUUM ANALYZE jobs.tb_job_run").await?;
+    queue.run("VACUUM ANALYZE jobs.tb_job_ready").await?;
+    queue.run("SELECT jobs.enqueue_many('pay', 'charge', array_fill('{}'::jsonb, ARRAY[300]))").await?;
+    let mut session = queue.db.pool().acquire().await?;
+    sqlx::query("BEGIN").execute(&mut *session).await?;
+    sqlx::query("SELECT jobs.claim($1, $2, 10)")
+        .bind(queue.worker)
+        .bind(&queue.operations)
+        .execute(&mut *session)
+        .await?;
+    let read: i64 = sqlx::query_scalar(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'jobs.tb_job_run_p0'::regclass",
+    )
+    .fetch_one(&mut *session)
+    .await?;
+    assert_eq!(read, 10);
     sqlx::query("COMMIT").execute(&mut *session).await?;
     Ok(())
 }
