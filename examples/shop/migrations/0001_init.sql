@@ -1093,14 +1093,14 @@ COMMENT ON FUNCTION jobs.enqueue_many IS
 -- The scan begins behind the last job that this connection claimed for this worker, so that the dead entries which
 -- an old snapshot keeps at the head of the index are not read again and again. A job may become visible before that
 -- place (a higher priority, a slower transaction); _full_scan finds it, and a worker asks for that when it is woken
--- and once a second. Planner settings are pinned: the queue's size at the first claim says nothing about the next, and
--- compiling the plan to machine code takes half a second.
+-- and once a second. Planner settings are pinned, as in jobs.complete_plain: the queue's size at the first
+-- claim says nothing about the next, and compiling the plan to machine code takes half a second.
 CREATE OR REPLACE FUNCTION jobs.claim(_worker uuid, _operations integer[], _limit integer, _full_scan boolean DEFAULT false)
 RETURNS TABLE (
     pk_job_run bigint, epoch integer, attempt integer, id uuid, operation_code integer, input_data jsonb, tenant_id uuid,
     correlation_id text, max_attempts integer, timeout_seconds integer, policy_hash text, trace_context text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
@@ -1122,7 +1122,7 @@ BEGIN
         FOR UPDATE SKIP LOCKED
         LIMIT _limit),
     taken AS (
-        DELETE FROM jobs.tb_job_ready AS r USING picked AS p WHERE r.ctid = p.place
+        DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p))
         RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
     claimed AS (
@@ -1133,7 +1133,8 @@ BEGIN
             coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
         FROM taken AS t
         JOIN jobs.tb_operation AS o ON o.code = t.operation_code
-        JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run),
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run
+        WHERE o.code = ANY (_operations) AND j.pk_job_run = ANY (ARRAY(SELECT t.pk_job_run FROM taken AS t))),
     leased AS (
         INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
             claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
