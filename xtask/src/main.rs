@@ -5,6 +5,8 @@ mod command;
 mod test;
 mod tools;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 /// The project's own commands.
@@ -30,10 +32,18 @@ enum Task {
     Bless,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
         Task::Test { setup_only: true, .. } => tools::set_up().map(|_| ()),
         Task::Test { both_servers, .. } => test::all(both_servers.is_some()),
         Task::Bless => test::bless(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A sentence with its reasons; where in this program it arose helps nobody.
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -108,9 +108,12 @@ async fn read(db: &Database, id: Uuid) -> anyhow::Result<Order> {
     Ok(order)
 }
 
+/// Service, operation, status, attempts, failure class and message of a job.
+type JobRow = (String, String, String, i32, Option<String>, Option<String>);
+
 /// Prints these jobs; the attempts of each.
 async fn print_jobs(db: &Database, jobs: &[Uuid]) -> anyhow::Result<Vec<i32>> {
-    let rows: Vec<(String, String, String, i32, Option<String>, Option<String>)> = sqlx::query_as(
+    let rows: Vec<JobRow> = sqlx::query_as(
         "SELECT service_name, operation, status, attempts, failure_class, error_message
          FROM jobs.v_job_run WHERE id = ANY ($1) ORDER BY array_position($1, id)",
     )
