@@ -75,11 +75,27 @@ impl WorkerBuilder {
 
     /// Serves operation `O` with a function:
     ///
-    /// ```ignore
-    /// Worker::builder(&db).handle::<services::pdf::Render>(|input, job| async move {
+    /// ```
+    /// # use specql_runtime::{Database, Worker, worker::WorkerBuilder};
+    /// # mod services { pub mod pdf {
+    /// #     use serde::{Deserialize, Serialize};
+    /// #     pub struct Render;
+    /// #     #[derive(Serialize, Deserialize)] pub struct RenderInput { pub template: String }
+    /// #     #[derive(Serialize, Deserialize)] pub struct RenderOutput { pub pages: i32 }
+    /// #     impl specql_runtime::client::Operation for Render {
+    /// #         const SERVICE: &'static str = "pdf";
+    /// #         const OPERATION: &'static str = "render";
+    /// #         type Input = RenderInput;
+    /// #         type Output = RenderOutput;
+    /// #     }
+    /// # } }
+    /// # async fn render(_template: &str) -> std::io::Result<i32> { Ok(1) }
+    /// # fn example(db: &Database) -> WorkerBuilder {
+    /// Worker::builder(db).handle::<services::pdf::Render>(|input, job| async move {
     ///     let pages = render(&input.template).await?;
-    ///     Ok::<_, RenderError>(services::pdf::RenderOutput { pages })
+    ///     Ok::<_, std::io::Error>(services::pdf::RenderOutput { pages })
     /// })
+    /// # }
     /// ```
     ///
     /// The input is checked before the function is called. What an error means for the job: [`Handler`].
