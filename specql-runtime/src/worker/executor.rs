@@ -144,13 +144,16 @@ fn conclude(shared: &Shared, claimed: &Claimed, served: &Served, result: Result<
             failure = Failure { class: FailureClass::Cancelled, message: note.into(), ..failure };
             return cancelled(failure, !sure);
         }
-        // Told to go, and it is certain or harmless: another worker starts afresh. Anything else must be judged as
-        // what it is, for a call may have been made.
-        Some(Stop::Shutdown | Stop::LeaseLost)
-            if failure.class == FailureClass::NotStarted || served.operation.idempotent =>
-        {
-            return Ending::Released;
+        // Told to go before anything was sent: another worker starts afresh.
+        Some(Stop::Shutdown | Stop::LeaseLost) if failure.class == FailureClass::NotStarted => return Ending::Released,
+        // Or when repeating is harmless: another worker repeats the call at once and no attempt is used up. But the call
+        // may have been made, and that is recorded: a later failure must not give the job's key back.
+        Some(Stop::Shutdown | Stop::LeaseLost) if served.operation.idempotent => {
+            let message = "the worker stopped during the call, which another one repeats".into();
+            let failure = Failure { class: FailureClass::Ambiguous, message, ..failure };
+            return Ending::Failed { failure, verdict: Verdict { retry_in: Some(Duration::ZERO), counted: false } };
         }
+        // Anything else is judged as what it is.
         _ => {}
     }
     let verdict = retry::judge(&failure, &served.operation, job.attempt, job.max_attempts);

@@ -122,6 +122,20 @@ async fn a_failure_that_proves_nothing_about_an_earlier_attempt_keeps_the_key() 
 }
 
 #[tokio::test]
+async fn a_call_that_a_stopping_worker_abandoned_keeps_the_key_although_it_uses_no_attempt_up() -> Result<()> {
+    let queue = Queue::new().await?;
+    let (first, _) = queue.enqueue("charge", Some("k")).await?;
+    let lease = queue.claim_one().await?;
+    assert_eq!(queue.fail_counted(&lease, "ambiguous", Some(0), false).await?, "retrying");
+    queue.pass_time().await?;
+    let lease = queue.claim_one().await?;
+    assert_eq!(lease.attempt, 1);
+    assert_eq!(queue.fail(&lease, "permanent_reported", None).await?, "failed");
+    assert_eq!(queue.enqueue("charge", Some("k")).await?, (first, true));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_poisoned_job_keeps_its_key() -> Result<()> {
     let queue = Queue::new().await?;
     let (first, _) = queue.enqueue("charge", Some("k")).await?;

@@ -97,7 +97,9 @@ BEGIN
     -- Locked in key order, like everything that locks several leases.
     WITH held AS (
         SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
-            l.effect_possible OR (g.counted AND NOT jobs.proves_no_effect(g.class)) AS effect_possible,
+            -- A stopping worker gives a call back that it abandoned: ambiguous, though no attempt is used up.
+            l.effect_possible OR ((g.counted OR g.class = 'ambiguous') AND NOT jobs.proves_no_effect(g.class))
+                AS effect_possible,
             _now + make_interval(secs => g.retry_in_ms / 1000.0) AS run_at,
             CASE
                 WHEN g.class = 'cancelled' THEN 'cancelled'
