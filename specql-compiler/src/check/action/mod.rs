@@ -1,9 +1,8 @@
 //! Actions: what they take, which row they work on, and their steps.
 
-mod call;
 mod input;
 mod standard;
-mod steps;
+mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 

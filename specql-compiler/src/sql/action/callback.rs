@@ -10,7 +10,7 @@ use super::{
         writer::{Writer, filled},
     },
     Function, Volatility,
-    steps::{Body, Scope, declare_rows, start_unassigned_rows},
+    step::{Body, Scope, declare_rows, start_unassigned_rows},
 };
 use crate::model::{CallService, Callback, CallbackKind, Model, Step, StepKind};
 

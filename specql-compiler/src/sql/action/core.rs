@@ -10,7 +10,7 @@ use super::{
         writer::{Writer, filled},
     },
     Function, Volatility, input_type_name, source_line,
-    steps::{Body, Scope, any_step, declare_rows, deletes, start_unassigned_rows, writes_to},
+    step::{Body, Scope, any_step, declare_rows, deletes, start_unassigned_rows, writes_to},
 };
 use crate::model::{Action, Entity, Model};
 

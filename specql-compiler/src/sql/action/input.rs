@@ -10,7 +10,7 @@ use super::{
         writer::{Writer, list},
     },
     input_type_name,
-    steps::any_step,
+    step::any_step,
 };
 use crate::model::{Action, FieldType, InputField, Model, Step, StepKind};
 use specql_registry::{ValueType, scalars::Scalar};

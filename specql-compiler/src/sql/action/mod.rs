@@ -16,11 +16,10 @@
 //! | `failed:unknown_operation` | the database does not know the operation that a step calls |
 //! | `failed:unexpected_error` | anything else; the audit log has the SQLSTATE and the message |
 
-mod call;
 mod callback;
 mod core;
 mod input;
-mod steps;
+mod step;
 mod volatility;
 mod wrapper;
 

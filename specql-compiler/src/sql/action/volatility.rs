@@ -1,6 +1,6 @@
 //! What PostgreSQL may assume of a function: a function that writes nothing says so.
 
-use super::steps::any_step;
+use super::step::any_step;
 use crate::model::{Expr, ExprKind, Step, StepKind};
 
 /// What a function may do.

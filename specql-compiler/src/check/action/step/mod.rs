@@ -1,4 +1,6 @@
-//! The steps but `call_service`.
+//! The steps.
+
+mod call_service;
 
 use std::collections::BTreeSet;
 

@@ -1,20 +1,21 @@
 //! Steps as PL/pgSQL.
 
-use super::{
-    super::{
+mod call_service;
+
+use super::{input::KEYS, source_line};
+use crate::{
+    model::{
+        EntityId, Expr, ExprKind, FieldType, Model, Step, StepKind, Var, VarId,
+        expr::{ExprType, Literal},
+        step::{Assignment, Target},
+    },
+    sql::{
         entity::tenant_and,
-        expr::{Printer, row_variable},
+        expr::{Printer, job_variable, row_variable},
         quote::{ident, literal, qualified, text_array},
         usage::Usage,
         writer::{Writer, filled, indented, list},
     },
-    input::KEYS,
-    source_line,
-};
-use crate::model::{
-    EntityId, Expr, ExprKind, FieldType, Model, Step, StepKind, Var, VarId,
-    expr::{ExprType, Literal},
-    step::{Assignment, Target},
 };
 
 /// What the steps of a function may refer to.
@@ -51,7 +52,7 @@ pub(super) fn declare_rows(w: &mut Writer, vars: &[Var], usage: &Usage) {
         }
     }
     for bind in &usage.job_ids {
-        w.line(format!("{} UUID;", super::super::expr::job_variable(bind)));
+        w.line(format!("{} UUID;", job_variable(bind)));
     }
 }
 

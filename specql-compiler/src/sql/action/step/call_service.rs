@@ -1,15 +1,15 @@
 //! `call_service` as a call of `jobs.enqueue_step`.
 
-use super::{
-    super::{
+use super::Body;
+use crate::{
+    model::{CallService, step::Start},
+    sql::{
         expr::{job_variable, row_variable},
         quote::{ident, literal},
         view::json_object,
         writer::indented,
     },
-    steps::Body,
 };
-use crate::model::{CallService, step::Start};
 
 impl Body<'_> {
     /// Queues the call in the function's own transaction.

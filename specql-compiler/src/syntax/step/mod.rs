@@ -227,7 +227,7 @@ pub struct AssignmentsSyntax {
 }
 
 /// Reads `values:`, `set:` or `input:`.
-pub(super) fn assignments(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> AssignmentsSyntax {
+pub(in crate::syntax) fn assignments(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> AssignmentsSyntax {
     let Some(entries) = keys::mapping(node, key, diagnostics) else { return AssignmentsSyntax::default() };
     let list: Vec<_> = entries
         .iter()

@@ -2,7 +2,7 @@
 
 use specql_registry::{Operation, service::Unique};
 
-use super::{ActionChecker, Binding, Frame, FrameKind};
+use super::super::{ActionChecker, Binding, Frame, FrameKind};
 use crate::{
     check::expr::{self, Place, Want},
     diagnostics::{
