@@ -13,6 +13,7 @@ use crate::{
             sq0401_unknown_service as unknown_service,
         },
     },
+    keys::{Key, Shape, Table},
     model::Model,
     registry::{self, RegistrySet},
     source::{
@@ -100,6 +101,12 @@ fn read_entities(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<En
     entities
 }
 
+/// `domain_registry.yaml`.
+pub(crate) static DOMAINS: Table = Table::new(
+    "the domain registry",
+    &[Key::new("domains", Shape::Anything, "which schemas belong to tenants, and their other names")],
+);
+
 /// Schemas whose rows belong to tenants are a promise about who sees what: until it is kept, it is refused. The rest of
 /// the domain registry has no effect, which is said.
 fn refuse_tenancy(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) {
@@ -107,7 +114,7 @@ fn refuse_tenancy(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) {
         let (documents, mut problems) = yaml::read(id, &file.text);
         diagnostics.append(&mut problems);
         for document in &documents {
-            let Some(keys) = Keys::read(document, "the domain registry", &["domains"], diagnostics) else { continue };
+            let Some(keys) = Keys::read(document, &DOMAINS, diagnostics) else { continue };
             let before = diagnostics.len();
             if let Some(entry) = keys.entry("domains") {
                 refuse_multi_tenant(&entry.value, diagnostics);

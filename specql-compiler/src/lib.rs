@@ -9,6 +9,7 @@
 //! | [`source`] | files, spans, the bounded YAML reader, `specql.toml` |
 //! | [`diagnostics`] | errors and warnings: code, position, excerpt, suggestion; one file per rule |
 //! | [`syntax`] | entity files and expressions as they are written, with spans, nothing resolved |
+//! | [`keys`] | tables of the keys of every file format |
 //! | [`registry`] | registry files to [`specql_registry::Registry`] |
 //! | [`check`] | names, types and policies: syntax to model |
 //! | [`model`] | the checked project: all that an emitter may read |
@@ -23,6 +24,7 @@
 pub mod build;
 pub mod check;
 pub mod diagnostics;
+pub mod keys;
 pub mod migrations;
 pub mod model;
 pub mod registry;

@@ -7,7 +7,44 @@ use super::{
     http_service::is_header_name,
     setting::{credential, setting},
 };
-use crate::{diagnostics::rules::sq0502_not_implemented::not_implemented, source::yaml::Entry};
+use crate::{
+    diagnostics::rules::sq0502_not_implemented::not_implemented,
+    keys::{Key, Shape, Table},
+    source::yaml::Entry,
+};
+
+/// All forms of `auth`.
+pub(super) static TABLES: &[&Table] = &[&BEARER, &BASIC, &API_KEY];
+
+/// A token.
+pub(super) static BEARER: Table = Table::new(
+    "`auth` of the type bearer",
+    &[
+        Key::new("type", Shape::Words(&["bearer"]), "which of the forms this is").required(),
+        Key::new("token", Shape::Credential, "the token").required(),
+    ],
+);
+
+/// A name and a password.
+pub(super) static BASIC: Table = Table::new(
+    "`auth` of the type basic",
+    &[
+        Key::new("type", Shape::Words(&["basic"]), "which of the forms this is").required(),
+        Key::new("username", Shape::Setting, "the name").required(),
+        Key::new("password", Shape::Credential, "the password").default("an empty one"),
+    ],
+);
+
+/// A key in a header or in the query.
+pub(super) static API_KEY: Table = Table::new(
+    "`auth` of the type api_key",
+    &[
+        Key::new("type", Shape::Words(&["api_key"]), "which of the forms this is").required(),
+        Key::new("header", Shape::Text, "the header that carries the key"),
+        Key::new("query", Shape::Text, "the parameter of the URL that carries the key, instead of `header`"),
+        Key::new("value", Shape::Credential, "the key").required(),
+    ],
+);
 
 #[derive(Clone, Copy)]
 enum Kind {
@@ -19,7 +56,7 @@ enum Kind {
 
 /// Reads `auth`.
 pub(super) fn read(entry: &Entry, decoder: &mut Decoder) -> Option<Auth> {
-    let mut fields = decoder.fields(&entry.value, "`auth`")?;
+    let mut fields = decoder.fields(&entry.value, &BEARER)?;
     let span = fields.span;
     let Some(kind) = fields.take("type") else {
         decoder.bad(span, "`auth` needs a `type`: bearer, basic or api_key");
@@ -27,7 +64,13 @@ pub(super) fn read(entry: &Entry, decoder: &mut Decoder) -> Option<Auth> {
     };
     let kinds = [("bearer", Kind::Bearer), ("basic", Kind::Basic), ("api_key", Kind::ApiKey), ("oauth2", Kind::OAuth2)];
     let kind_span = kind.value.span;
-    let auth = match decoder.word(kind, &kinds)? {
+    let kind = decoder.word(kind, &kinds)?;
+    fields.table = match kind {
+        Kind::Bearer | Kind::OAuth2 => &BEARER,
+        Kind::Basic => &BASIC,
+        Kind::ApiKey => &API_KEY,
+    };
+    let auth = match kind {
         Kind::Bearer => {
             let token = fields.take("token");
             if token.is_none() {

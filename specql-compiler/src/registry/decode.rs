@@ -11,6 +11,7 @@ use crate::{
             sq0505_bad_registry_value::unknown_word,
         },
     },
+    keys::{Standing, Table},
     source::{
         Span,
         yaml::{Entry, Node, Value},
@@ -25,12 +26,11 @@ pub(super) struct Decoder {
     reported: HashSet<(&'static str, Span, String)>,
 }
 
-/// A mapping whose keys are taken one by one; what is left at the end is unknown.
+/// A mapping whose keys are those of a table, and taken one by one.
 pub(super) struct Fields<'a> {
     entries: &'a [Entry],
-    known: Vec<&'static str>,
-    /// Whose keys these are: "a service".
-    place: &'static str,
+    /// Which keys there are.
+    pub(super) table: &'static Table,
     /// Where something that is missing would be: the first key, or the value itself.
     pub(super) span: Span,
 }
@@ -49,12 +49,12 @@ impl Decoder {
     }
 
     /// The entries of a mapping; anything else is reported.
-    pub(super) fn fields<'a>(&mut self, node: &'a Node, place: &'static str) -> Option<Fields<'a>> {
+    pub(super) fn fields<'a>(&mut self, node: &'a Node, table: &'static Table) -> Option<Fields<'a>> {
         if let Value::Mapping(entries) = &node.value {
             let span = entries.first().map_or(node.span, |entry| entry.key_span);
-            return Some(Fields { entries, known: Vec::new(), place, span });
+            return Some(Fields { entries, table, span });
         }
-        self.bad(node.span, format!("expected {place} (keys and values), got {}", node.value.kind()));
+        self.bad(node.span, format!("expected {} (keys and values), got {}", table.what, node.value.kind()));
         None
     }
 
@@ -127,25 +127,19 @@ impl Decoder {
         duration
     }
 
-    /// A key whose absence would change what a call may do: an error while nothing acts on it.
-    pub(super) fn refuse(&mut self, fields: &mut Fields<'_>, key: &'static str) {
-        if let Some(entry) = fields.take(key) {
-            self.report(not_implemented(entry.key_span, &format!("`{key}`")));
-        }
-    }
-
-    /// A key that can wait: a warning while nothing acts on it.
-    pub(super) fn ignore(&mut self, fields: &mut Fields<'_>, key: &'static str) {
-        if let Some(entry) = fields.take(key) {
-            self.report(no_effect_yet(entry.key_span, key));
-        }
-    }
-
-    /// Reports the keys that nobody took.
+    /// Reports the keys that the table does not have, refuses or warns about.
     pub(super) fn finish(&mut self, fields: Fields<'_>) {
         for entry in fields.entries {
-            if !fields.known.contains(&entry.key.as_str()) {
-                self.report(unknown_registry_key(entry.key_span, &entry.key, fields.place, &fields.known));
+            let key = fields.table.key(&entry.key);
+            match key.map(|key| key.standing) {
+                None => {
+                    let (what, known) = (fields.table.what, fields.table.names());
+                    self.report(unknown_registry_key(entry.key_span, &entry.key, what, known));
+                }
+                _ if entry.value.value == Value::Null => {}
+                Some(Standing::Refused) => self.report(not_implemented(entry.key_span, &format!("`{}`", entry.key))),
+                Some(Standing::Warned) => self.report(no_effect_yet(entry.key_span, &entry.key)),
+                Some(Standing::Optional | Standing::Required) => {}
             }
         }
     }
@@ -153,8 +147,8 @@ impl Decoder {
 
 impl<'a> Fields<'a> {
     /// The entry under a key; one without a value counts as absent.
-    pub(super) fn take(&mut self, key: &'static str) -> Option<&'a Entry> {
-        self.known.push(key);
+    pub(super) fn take(&self, key: &'static str) -> Option<&'a Entry> {
+        debug_assert!(self.table.key(key).is_some(), "`{key}` is read but is no key of {}", self.table.what);
         self.entries.iter().find(|entry| entry.key == key && entry.value.value != Value::Null)
     }
 }

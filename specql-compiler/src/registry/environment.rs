@@ -10,8 +10,19 @@ use specql_registry::{
 use super::{decode::Decoder, http_service, url};
 use crate::{
     diagnostics::rules::{sq0511_weaker_environment::weaker_environment, sq0514_bad_service_name::bad_service_name},
+    keys::{Key, Shape, Table},
     source::yaml::{Entry, Node, Value},
 };
+
+/// One of `environments`.
+pub(super) static ENVIRONMENT: Table = Table::new(
+    "an environment",
+    &[
+        Key::new("development", Shape::Boolean, "whether it may be weaker than the base").default("`false`"),
+        Key::new("runner_config", Shape::Table(&http_service::CONFIG), "what differs from the service's"),
+        Key::new("security_policy", Shape::Table(&http_service::POLICY), "what differs from the service's"),
+    ],
+);
 
 /// Reads `environments`.
 pub(super) fn read(
@@ -32,7 +43,7 @@ pub(super) fn read(
             decoder.report(bad_service_name(environment.key_span, "an environment", name));
             continue;
         }
-        let Some(mut fields) = decoder.fields(&environment.value, "an environment") else { continue };
+        let Some(fields) = decoder.fields(&environment.value, &ENVIRONMENT) else { continue };
         let development = fields.take("development").and_then(|entry| decoder.boolean(entry)).unwrap_or(false);
         let config = merged(base_config, fields.take("runner_config").map(|entry| &entry.value));
         let policy = merged(base_policy, fields.take("security_policy").map(|entry| &entry.value));

@@ -22,6 +22,7 @@ use crate::{
         sq0507_unused_input::unused_input, sq0509_host_not_allowed::host_not_allowed,
         sq0512_retry_not_idempotent::retry_not_idempotent,
     },
+    keys::{Key, Shape},
     source::{
         Span,
         yaml::{Entry, Node, Value},
@@ -56,8 +57,38 @@ pub(super) struct Entries<'a> {
     output: Option<&'a Entry>,
 }
 
+/// The keys that an operation of an HTTP service has besides.
+pub(super) const KEYS: &[Key] = &[
+    Key::new("method", Shape::Words(&["GET", "POST", "PUT", "PATCH", "DELETE"]), "the method").default("`POST`"),
+    Key::new("path", Shape::Text, "the path behind `base_url`, with inputs as `{name}`"),
+    Key::new("url", Shape::Text, "`\"{input}\"`: an input holds the whole address, instead of `path`"),
+    Key::new("target", Shape::Text, "`\"{input}\"`: an input names one of the `targets`, instead of `path`"),
+    Key::new("query", Shape::Map(&SCALAR), "parameters of the URL, with inputs as `{name}`")
+        .default("the inputs that the path does not use, for GET and DELETE"),
+    Key::new("headers", Shape::Map(&SCALAR), "headers, with inputs as `{name}`"),
+    Key::new("body", super::http_service::BODY, "how the body is written").default("the service's"),
+    Key::new("body_template", Shape::Anything, "the body, with inputs as `{name}`")
+        .default("the inputs that the path does not use"),
+    Key::new("idempotency_header", Shape::Text, "a header that carries the job's id, the same in every attempt"),
+    Key::new(
+        "success",
+        Shape::Either(&[Shape::Words(&["2xx"]), Shape::Integer(200, 599), STATUSES]),
+        "the status codes that mean success",
+    )
+    .default("`2xx`"),
+    Key::new("retry_on", STATUSES, "the status codes after which another attempt is made")
+        .default("by the failure's class"),
+    Key::new("output", Shape::Map(&Shape::Text), "where each output is found: `$.path`, `$header.name` or `$status`")
+        .default("by its name, in a JSON body"),
+];
+
+/// A text with slots, which YAML may read as something else.
+const SCALAR: Shape = Shape::Either(&[Shape::Text, Shape::Integer(i64::MIN, i64::MAX), Shape::Boolean]);
+/// Status codes.
+const STATUSES: Shape = Shape::List(&Shape::Integer(200, 599));
+
 /// Takes the keys of an HTTP operation.
-pub(super) fn take<'a>(fields: &mut Fields<'a>) -> Entries<'a> {
+pub(super) fn take<'a>(fields: &Fields<'a>) -> Entries<'a> {
     Entries {
         method: fields.take("method"),
         path: fields.take("path"),

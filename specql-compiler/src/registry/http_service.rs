@@ -18,6 +18,7 @@ use crate::{
     diagnostics::rules::{
         sq0502_not_implemented::not_implemented, sq0509_host_not_allowed::host_not_allowed, sq0510_plaintext::plaintext,
     },
+    keys::{Key, Shape, Table},
     source::{
         Span,
         yaml::{Entry, Node, Value},
@@ -29,6 +30,54 @@ const MAX_RESPONSE_MB: u32 = 1024;
 /// Largest response where nothing is said, in MiB.
 const DEFAULT_RESPONSE_MB: u32 = 10;
 
+/// `runner_config` of an HTTP service.
+pub(super) static CONFIG: Table = Table::new(
+    "`runner_config` of an HTTP service",
+    &[
+        Key::new("base_url", Shape::Setting, "what stands before every operation's `path`"),
+        Key::new("auth", Shape::OneTable(auth::TABLES), "how calls are authenticated"),
+        Key::new("headers", Shape::Map(&Shape::Setting), "headers of every call"),
+        Key::new("body", BODY, "how bodies are written").default("`json`"),
+        Key::new("max_response_mb", Shape::Integer(1, MAX_RESPONSE_MB as i64), "the largest answer, in MiB")
+            .default("`10`"),
+        Key::new("plaintext", Shape::Boolean, "whether `http://` is allowed").default("`false`"),
+        Key::new("targets", Shape::Map(&Shape::Table(&TARGET)), "addresses that an operation's `target` chooses from"),
+        Key::new("signing_secret", Shape::Credential, "signs calls to addresses that an input holds"),
+        Key::new(
+            "timeout",
+            Shape::Integer(1, MAX_TIMEOUT as i64),
+            "the service's `timeout`, as the original writes it",
+        ),
+        Key::new("follow_redirects", Shape::Integer(0, 10), "how many redirects are followed; only `0` so far")
+            .default("`0`"),
+        Key::new("tls", Shape::Anything, "certificates").refused(),
+        Key::new("auth_type", Shape::Anything, "how calls are authenticated; write `auth`").warned(),
+    ],
+);
+
+/// How a body is written.
+pub(super) const BODY: Shape = Shape::Words(&["json", "form", "none", "multipart", "raw"]);
+
+/// `security_policy` of an HTTP service.
+pub(super) static POLICY: Table = Table::new(
+    "`security_policy` of an HTTP service",
+    &[
+        Key::new("allowed_hosts", Shape::List(&Shape::Text), "the hosts that may be called")
+            .default("that of `base_url`"),
+        Key::new("allow_private_network", Shape::Boolean, "whether private addresses may be called").default("`false`"),
+        Key::new("allow_any_public_host", Shape::Boolean, "whether an input may hold the address").default("`false`"),
+    ],
+);
+
+/// One of `targets`.
+pub(super) static TARGET: Table = Table::new(
+    "a target",
+    &[
+        Key::new("url", Shape::Setting, "its address").required(),
+        Key::new("secret", Shape::Credential, "signs what is sent there").required(),
+    ],
+);
+
 /// A configuration, and the spelling of the original that stands in it.
 pub(super) struct Declared {
     pub(super) configuration: Configuration,
@@ -39,7 +88,7 @@ pub(super) struct Declared {
 pub(super) fn read(config: Option<&Node>, policy: Option<&Node>, decoder: &mut Decoder) -> Declared {
     let handler = Declared { configuration: Configuration::Handler, timeout_seconds: None };
     let policy = policy.map(|node| read_policy(node, decoder)).unwrap_or_default();
-    let Some(mut fields) = config.and_then(|node| decoder.fields(node, "`runner_config` of an HTTP service")) else {
+    let Some(fields) = config.and_then(|node| decoder.fields(node, &CONFIG)) else {
         return handler;
     };
     let base_url = fields.take("base_url");
@@ -59,8 +108,6 @@ pub(super) fn read(config: Option<&Node>, policy: Option<&Node>, decoder: &mut D
     {
         decoder.report(not_implemented(entry.key_span, "following redirects"));
     }
-    decoder.refuse(&mut fields, "tls");
-    decoder.ignore(&mut fields, "auth_type");
     decoder.finish(fields);
 
     let check = Check { allow_plaintext, policy: &policy };
@@ -143,7 +190,7 @@ fn read_headers(entry: &Entry, decoder: &mut Decoder) -> IndexMap<String, Settin
 
 fn read_policy(node: &Node, decoder: &mut Decoder) -> HttpPolicy {
     let mut policy = HttpPolicy::default();
-    let Some(mut fields) = decoder.fields(node, "`security_policy` of an HTTP service") else { return policy };
+    let Some(fields) = decoder.fields(node, &POLICY) else { return policy };
     if let Some(entry) = fields.take("allowed_hosts") {
         let items = decoder.items(entry);
         for item in items {
@@ -171,7 +218,7 @@ fn read_targets(entry: &Entry, check: &Check<'_>, decoder: &mut Decoder) -> Inde
         return targets;
     };
     for target in entries {
-        let Some(mut fields) = decoder.fields(&target.value, "a target") else { continue };
+        let Some(fields) = decoder.fields(&target.value, &TARGET) else { continue };
         let (address, secret) = (fields.take("url"), fields.take("secret"));
         decoder.finish(fields);
         let (Some(address), Some(secret)) = (address, secret) else {

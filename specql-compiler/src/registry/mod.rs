@@ -33,6 +33,7 @@ use indexmap::IndexMap;
 use specql_registry::{Operation, Service};
 
 use self::decode::Decoder;
+pub use self::{schema::FIELD as SCHEMA_FIELD, service::FILE, setting::REFERENCE};
 use crate::{
     diagnostics::{
         Diagnostic,

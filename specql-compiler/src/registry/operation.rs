@@ -9,10 +9,11 @@ use super::{
     decode::Decoder,
     http_operation::{self, HttpCall},
     schema::{self, SpannedSchema},
-    service::{Context, MAX_TIMEOUT, named, read_retry},
+    service::{Context, MAX_TIMEOUT, RETRY, named, read_retry},
 };
 use crate::{
     diagnostics::rules::sq0513_no_target::no_target,
+    keys::{Key, Shape, Table},
     source::{Span, yaml::Node},
 };
 
@@ -21,9 +22,31 @@ const MAX_ATTEMPTS: u32 = 100;
 /// Attempts in all, where nothing is said.
 const DEFAULT_ATTEMPTS: u32 = 3;
 
+/// An operation.
+pub(super) static OPERATION: Table = Table::new(
+    "an operation",
+    &[
+        Key::new("name", Shape::Name, "its name").required(),
+        Key::new("description", Shape::Text, "the documentation of its Rust type"),
+        Key::new("input_schema", Shape::Schema, "what it takes"),
+        Key::new("output_schema", Shape::Schema, "what it answers"),
+        Key::new("timeout", Shape::Integer(1, MAX_TIMEOUT as i64), "seconds that an attempt may take")
+            .default("the service's"),
+        Key::new("max_retries", Shape::Integer(1, MAX_ATTEMPTS as i64), "attempts in all").default("`3`"),
+        Key::new("unique", Shape::Words(&["in_flight", "once", "never"]), "what a second call with the same key does")
+            .default("`in_flight`"),
+        Key::new("idempotent", Shape::Boolean, "whether an attempt of unknown outcome may be repeated")
+            .default("by the method, or `true` with an `idempotency_header`"),
+        Key::new("retry", Shape::Table(&RETRY), "how long to wait between attempts").default("the service's"),
+        Key::new("limits", Shape::Anything, "how much is called at once").refused(),
+        Key::new("circuit_breaker", Shape::Anything, "when to stop calling it").refused(),
+    ],
+)
+.with(http_operation::KEYS);
+
 /// Reads an operation; gives it back with the place of its name.
 pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) -> Option<(Operation, Span)> {
-    let mut fields = decoder.fields(node, "an operation")?;
+    let fields = decoder.fields(node, &OPERATION)?;
     let name_entry = fields.take("name");
     let description = fields.take("description").and_then(|entry| decoder.text(entry));
     let (input, output) = (fields.take("input_schema"), fields.take("output_schema"));
@@ -35,15 +58,12 @@ pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) ->
     });
     let declared_idempotent = fields.take("idempotent").and_then(|entry| decoder.boolean(entry));
     let retry = fields.take("retry").map(|entry| read_retry(entry, decoder));
-    for key in ["limits", "circuit_breaker"] {
-        decoder.ignore(&mut fields, key);
-    }
     let span = fields.span;
     let input = input.map_or_else(SpannedSchema::default, |entry| schema::read(&entry.value, "input_schema", decoder));
     let output =
         output.map_or_else(SpannedSchema::default, |entry| schema::read(&entry.value, "output_schema", decoder));
 
-    let http = http_operation::take(&mut fields);
+    let http = http_operation::take(&fields);
     let call = match context.base {
         Configuration::Http(service) => {
             let schemas = http_operation::Schemas { input: &input, output: &output.schema };

@@ -12,12 +12,26 @@ use crate::{
         sq0508_literal_secret::literal_secret,
         sq0514_bad_service_name::{bad_service_name, same_name},
     },
+    keys::{Key, Shape, Table},
     source::{
         Span,
         yaml::{Entry, Node, Value},
     },
     syntax::types::{self, DefaultSyntax, DefaultValue},
 };
+
+/// The map form of a field.
+pub static FIELD: Table = Table::new(
+    "a field of a schema",
+    &[
+        Key::new("type", Shape::Either(&[Shape::Type, Shape::Schema]), "its type, or the fields of an object")
+            .required(),
+        Key::new("required", Shape::Boolean, "whether it must be given: what `!` behind the type says")
+            .default("`false`"),
+        Key::new("default", Shape::Anything, "the value where none is given; `{env: NAME}` is resolved in the worker"),
+        Key::new("description", Shape::Text, "the documentation of its Rust field"),
+    ],
+);
 
 /// A schema with the place of each of its fields.
 #[derive(Default)]
@@ -93,7 +107,7 @@ fn short_form(node: &Node, key: &str, decoder: &mut Decoder) -> Option<SchemaFie
 }
 
 fn long_form(entry: &Entry, decoder: &mut Decoder) -> Option<SchemaField> {
-    let mut fields = decoder.fields(&entry.value, "a field")?;
+    let fields = decoder.fields(&entry.value, &FIELD)?;
     let ty = fields.take("type");
     let (required, default) = (fields.take("required"), fields.take("default"));
     let description = fields.take("description").and_then(|entry| decoder.text(entry));

@@ -12,6 +12,7 @@ use crate::{
         sq0502_not_implemented::not_implemented, sq0504_duplicate_service::duplicate_service,
         sq0505_bad_registry_value::unknown_word, sq0514_bad_service_name::bad_service_name,
     },
+    keys::{Key, Shape, Table},
     source::{
         Span,
         yaml::{Entry, Node},
@@ -23,6 +24,61 @@ pub(super) const MAX_TIMEOUT: u32 = 86_400;
 /// Seconds for an operation of an HTTP service that says nothing about how it is called.
 const DEFAULT_TIMEOUT_WITHOUT_CONFIG: u32 = 30;
 
+/// A registry file.
+pub static FILE: Table = Table::new(
+    "a registry file",
+    &[
+        Key::new("services", Shape::List(&Shape::Table(&SERVICE)), "the services"),
+        Key::new("plugins", Shape::Anything, "further execution types").refused(),
+        // Tenancy without row level security would be a promise that nothing keeps.
+        Key::new("domains", Shape::Anything, "belongs in `domain_registry.yaml`").refused(),
+    ],
+);
+
+/// A service.
+pub(super) static SERVICE: Table = Table::new(
+    "a service",
+    &[
+        Key::new("name", Shape::Name, "its name; one of a built-in service replaces that").required(),
+        Key::new("type", Shape::Text, "a word of your own, for lists"),
+        Key::new("category", Shape::Text, "a word of your own, for lists"),
+        Key::new("description", Shape::Text, "the documentation of its Rust module"),
+        Key::new(
+            "execution_type",
+            Shape::Words(&["http", "shell", "docker", "serverless"]),
+            "what carries its calls out",
+        )
+        .default("`http`"),
+        Key::new("runner_config", Shape::Table(&http_service::CONFIG), "how it is called").default("handlers serve it"),
+        Key::new("security_policy", Shape::Table(&http_service::POLICY), "what its calls may reach"),
+        Key::new("timeout", Shape::Integer(1, MAX_TIMEOUT as i64), "seconds that an attempt may take")
+            .default("300; 30 without a `runner_config`"),
+        Key::new("retry", Shape::Table(&RETRY), "how long to wait between attempts"),
+        Key::new(
+            "environments",
+            Shape::Map(&Shape::Table(&environment::ENVIRONMENT)),
+            "what differs where `SPECQL_ENV` names one of them",
+        ),
+        Key::new("operations", Shape::List(&Shape::Table(&operation::OPERATION)), "what can be called"),
+        Key::new("limits", Shape::Anything, "how much is called at once").refused(),
+        Key::new("circuit_breaker", Shape::Anything, "when to stop calling a service that fails").refused(),
+        Key::new("fallback", Shape::Anything, "a service that takes over").refused(),
+        // A spelling of the original, where nothing else said how to call the service.
+        Key::new("auth_type", Shape::Anything, "how calls are authenticated; write `auth` in `runner_config`").warned(),
+    ],
+);
+
+/// `retry`.
+pub(super) static RETRY: Table = Table::new(
+    "`retry`",
+    &[
+        Key::new("backoff", Shape::Words(&["exponential"]), "how the waits grow").default("`exponential`"),
+        Key::new("initial", Shape::Duration, "the first wait").default("`1s`"),
+        Key::new("max", Shape::Duration, "the longest wait").default("`10m`"),
+        Key::new("jitter", Shape::Words(&["full", "none"]), "whether a wait is cut at random").default("`full`"),
+    ],
+);
+
 /// What the operations of a service need to know of it.
 pub(super) struct Context<'a> {
     pub(super) name: &'a str,
@@ -33,18 +89,15 @@ pub(super) struct Context<'a> {
 
 /// The services of a registry file.
 pub(super) fn read_file(document: &Node, decoder: &mut Decoder) -> Vec<DeclaredService> {
-    let Some(mut fields) = decoder.fields(document, "a registry file") else { return Vec::new() };
+    let Some(fields) = decoder.fields(document, &FILE) else { return Vec::new() };
     let services = fields.take("services");
-    decoder.refuse(&mut fields, "plugins");
-    // Tenancy without row level security would be a promise that nothing keeps.
-    decoder.refuse(&mut fields, "domains");
     decoder.finish(fields);
     let items = services.map(|entry| decoder.items(entry)).unwrap_or_default();
     items.iter().filter_map(|item| read(item, decoder)).collect()
 }
 
 fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
-    let mut fields = decoder.fields(node, "a service")?;
+    let fields = decoder.fields(node, &SERVICE)?;
     let name_entry = fields.take("name");
     let kind = fields.take("type").and_then(|entry| decoder.text(entry));
     let category = fields.take("category").and_then(|entry| decoder.text(entry));
@@ -54,9 +107,6 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
     let timeout = fields.take("timeout").and_then(|entry| decoder.integer(entry, 1..=MAX_TIMEOUT));
     let retry = fields.take("retry").map(|entry| read_retry(entry, decoder)).unwrap_or_default();
     let (environments, operations) = (fields.take("environments"), fields.take("operations"));
-    for key in ["limits", "circuit_breaker", "fallback", "auth_type"] {
-        decoder.ignore(&mut fields, key);
-    }
     let span = fields.span;
     decoder.finish(fields);
 
@@ -137,7 +187,7 @@ fn execution(entry: &Entry, decoder: &mut Decoder) -> ExecutionType {
 /// `retry: {backoff: exponential, initial: 1s, max: 10m, jitter: full}`.
 pub(super) fn read_retry(entry: &Entry, decoder: &mut Decoder) -> RetryPolicy {
     let mut policy = RetryPolicy::default();
-    let Some(mut fields) = decoder.fields(&entry.value, "`retry`") else { return policy };
+    let Some(fields) = decoder.fields(&entry.value, &RETRY) else { return policy };
     if let Some(entry) = fields.take("backoff") {
         decoder.word(entry, &[("exponential", ())]);
     }

@@ -8,11 +8,22 @@ use crate::{
         sq0505_bad_registry_value::bad_value,
         sq0508_literal_secret::{literal_secret, secret_with_default},
     },
+    keys::{Key, Shape, Table},
     source::{
         Span,
         yaml::{Entry, Node, Value},
     },
 };
+
+/// A reference, where a text may stand or a credential must.
+pub static REFERENCE: Table = Table::new(
+    "a reference",
+    &[
+        Key::new("env", Shape::Text, "the environment variable of the worker that holds the value"),
+        Key::new("secret", Shape::Text, "the file in `SPECQL_SECRETS_DIR` that holds the value, instead of `env`"),
+        Key::new("default", Shape::Text, "the value where the variable is not set; a credential has none"),
+    ],
+);
 
 /// Whether a value is meant as a reference.
 pub(super) fn is_reference(node: &Node) -> bool {
@@ -47,7 +58,7 @@ pub(super) fn setting_of(node: &Node, key: &str, is_credential: bool, decoder: &
 }
 
 fn reference(node: &Node, key: &str, is_credential: bool, decoder: &mut Decoder) -> Option<Setting> {
-    let mut fields = decoder.fields(node, "a reference")?;
+    let fields = decoder.fields(node, &REFERENCE)?;
     let (env, secret, default) = (fields.take("env"), fields.take("secret"), fields.take("default"));
     let span = fields.span;
     decoder.finish(fields);

@@ -12,13 +12,16 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::{SourceKind, Sources, Span, Spanned};
-use crate::diagnostics::{
-    Diagnostic,
-    rules::{
-        sq0020_invalid_settings::{bad_setting, invalid_toml},
-        sq0021_unknown_setting::unknown_setting,
-        sq0503_no_effect_yet::no_effect_yet,
+use crate::{
+    diagnostics::{
+        Diagnostic,
+        rules::{
+            sq0020_invalid_settings::{bad_setting, invalid_toml},
+            sq0021_unknown_setting::unknown_setting,
+            sq0502_not_implemented::not_implemented,
+        },
     },
+    keys::{Key, Shape, Table},
 };
 
 /// What `specql.toml` says. Everything is optional.
@@ -45,8 +48,18 @@ impl Default for Settings {
     }
 }
 
-/// The keys of `specql.toml`.
-const KEYS: &[&str] = &["entities", "registry", "migrations", "use"];
+/// `specql.toml`.
+pub static FILE: Table = Table::new(
+    "`specql.toml`",
+    &[
+        Key::new("entities", Shape::Text, "the folder of the entity files").default("`entities`"),
+        Key::new("registry", Shape::Text, "the folder of the registry files").default("`registry`"),
+        Key::new("migrations", Shape::Text, "the folder of the migrations and the lock").default("`migrations`"),
+        Key::new("use", Shape::List(&Shape::Name), "built-in services to generate although no step calls them"),
+        Key::new("typescript", Shape::Anything, "where TypeScript is written").refused(),
+        Key::new("fraiseql", Shape::Anything, "which FraiseQL the metadata are for").refused(),
+    ],
+);
 
 /// Reads the settings of a project; what is wrong with them keeps its default.
 #[must_use]
@@ -84,8 +97,10 @@ pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Settings {
                 }
             }
             ("use", _) => diagnostics.push(bad_setting(span, "`use` takes a list of names of services".to_owned())),
-            (later @ ("typescript" | "fraiseql"), _) => diagnostics.push(no_effect_yet(at(key.span()), later)),
-            (unknown, _) => diagnostics.push(unknown_setting(at(key.span()), unknown, KEYS)),
+            (name, _) => diagnostics.push(match FILE.key(name) {
+                Some(_) => not_implemented(at(key.span()), &format!("`{name}`")),
+                None => unknown_setting(at(key.span()), name, FILE.names()),
+            }),
         }
     }
     settings
@@ -146,7 +161,7 @@ error[SQ0021]: unknown setting `entites`
 
     #[test]
     fn a_setting_of_a_later_version_is_named() {
-        assert!(settings("[typescript]\nout = \"web\"\n").1.starts_with("warning[SQ0503]: `typescript`"));
+        assert!(settings("[typescript]\nout = \"web\"\n").1.starts_with("error[SQ0502]: `typescript`"));
     }
 
     #[test]

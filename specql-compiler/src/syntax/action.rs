@@ -6,7 +6,8 @@ use super::{
     types::TypeSyntax,
 };
 use crate::{
-    diagnostics::{Diagnostic, rules::sq0135_ignored_key as ignored_key},
+    diagnostics::Diagnostic,
+    keys::{Key, Shape, Table},
     source::{Span, Spanned, yaml::Node},
 };
 
@@ -27,15 +28,25 @@ pub struct ActionSyntax {
     pub complete: bool,
 }
 
-/// Every key of an action; `impact` is one of the original that is not implemented.
-const KEYS: &[&str] = &["name", "description", "input", "steps", "wrapper", "impact"];
+/// An action.
+pub static ACTION: Table = Table::new(
+    "an action",
+    &[
+        Key::new("name", Shape::Name, "its name, and that of its function in the entity's schema").required(),
+        Key::new("description", Shape::Text, "the comment on its function"),
+        Key::new("input", Shape::Map(&Shape::Type), "what it takes").default("what its steps use"),
+        Key::new("steps", Shape::Steps, "what it does").default(
+            "what `create_…`, `update_…` and `delete_…` say; any other action answers `failed:not_implemented`",
+        ),
+        Key::new("wrapper", Shape::Name, "the name of its public function in the schema `app`").default("its name"),
+        // Of the original SpecQL.
+        Key::new("impact", Shape::Anything, "what the original tells its clients").warned(),
+    ],
+);
 
 /// Reads an action.
 pub(super) fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<ActionSyntax> {
-    let keys = Keys::read(node, "an action", KEYS, diagnostics)?;
-    if let Some(entry) = keys.entry("impact") {
-        diagnostics.push(ignored_key::warning(entry.key_span, "impact"));
-    }
+    let keys = Keys::read(node, &ACTION, diagnostics)?;
     let name = keys.required_text("name", first_line(&keys), diagnostics);
     let mut complete = true;
     let steps = match keys.get("steps") {

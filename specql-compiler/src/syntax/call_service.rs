@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     diagnostics::{Diagnostic, rules::sq0131_wrong_shape as wrong_shape},
+    keys::{Key, Shape, Table},
     source::{
         Span, Spanned,
         yaml::{Node, Value},
@@ -62,25 +63,35 @@ pub struct CallbackSyntax {
     pub steps: Vec<StepSyntax>,
 }
 
-/// Every key of a call.
-const KEYS: &[&str] = &[
-    "service",
-    "operation",
-    "input",
-    "async",
-    "async_mode",
-    "timeout",
-    "max_retries",
-    "correlation_field",
-    "idempotency_key",
-    "unique",
-    "delay",
-    "run_at",
-    "priority",
-    "as",
-    "on_success",
-    "on_failure",
-];
+/// A call.
+pub static CALL: Table = Table::new(
+    "a `call_service`",
+    &[
+        Key::new("service", Shape::Name, "the service of the registry").required(),
+        Key::new("operation", Shape::Name, "its operation").required(),
+        Key::new("input", Shape::Map(&Shape::Expression), "what the operation takes: its inputs, each with a value"),
+        Key::new("async", Shape::Boolean, "`false`: the typed Rust function answers when the job is done")
+            .default("`true`"),
+        Key::new("async_mode", Shape::Boolean, "the same as `async`").default("`true`"),
+        Key::new("timeout", Shape::Integer(1, 86_400), "seconds that an attempt may take").default("the operation's"),
+        Key::new("max_retries", Shape::Integer(1, 100), "attempts in all").default("the operation's"),
+        Key::new("correlation_field", Shape::Expression, "what the job is found by in logs and lists"),
+        Key::new("idempotency_key", Shape::Expression, "what makes two calls the same one")
+            .default("the row and the step"),
+        Key::new("unique", Shape::Words(&["in_flight", "once", "never"]), "what a second call with the same key does")
+            .default("the operation's"),
+        Key::new("delay", Shape::Text, "how long to wait before the first attempt, such as `10 minutes`"),
+        Key::new("run_at", Shape::Expression, "when to make the first attempt, instead of `delay`"),
+        Key::new("priority", Shape::Integer(-1_000_000, 1_000_000), "higher ones are called first").default("`0`"),
+        Key::new("as", Shape::Name, "the name of the call: `$payment.job_id`, and part of the names of its callbacks"),
+        Key::new(
+            "on_success",
+            Shape::Steps,
+            "what is done when the call succeeded, in the transaction that records it",
+        ),
+        Key::new("on_failure", Shape::Steps, "what is done when the call failed for good"),
+    ],
+);
 
 /// Reads a call. `place` is the key `call_service`; `complete` becomes false when a step of a callback is left out.
 pub(super) fn read(
@@ -89,7 +100,7 @@ pub(super) fn read(
     complete: &mut bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<CallServiceSyntax> {
-    let keys = Keys::read(node, "a `call_service`", KEYS, diagnostics)?;
+    let keys = Keys::read(node, &CALL, diagnostics)?;
     for (key, alias) in [("async", "async_mode"), ("delay", "run_at")] {
         if let (Some(_), Some(second)) = (keys.entry(key), keys.entry(alias)) {
             diagnostics.push(wrong_shape::twice(second.key_span, key, alias));

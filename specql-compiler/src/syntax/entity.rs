@@ -8,11 +8,9 @@ use super::{
 use crate::{
     diagnostics::{
         Diagnostic,
-        rules::{
-            sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key,
-            sq0134_not_supported as not_supported, sq0135_ignored_key as ignored_key,
-        },
+        rules::{sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key},
     },
+    keys::{Key, Shape, Table},
     source::{
         Spanned,
         yaml::{Entry, Node, Value},
@@ -55,19 +53,66 @@ pub struct FieldSyntax {
     pub description: Option<String>,
 }
 
-/// Every key of a document, and of the long form's `entity: {…}`, but those below.
-const ENTITY_KEYS: &[&str] = &["name", "schema", "description", "fields", "actions"];
+/// A document.
+pub static FILE: Table = Table::new(
+    "an entity file",
+    &[Key::new(
+        "entity",
+        Shape::Either(&[Shape::Entity, Shape::Table(&ENTITY)]),
+        "the entity's name; or a mapping of its name and the keys below",
+    )
+    .required()],
+)
+.with(ENTITY_KEYS);
 
-/// Keys of the language that this version refuses.
-const LATER_KEYS: &[&str] = &["schedules", "functions", "renamed_from"];
+/// The long form: `entity: {name: Order, …}`.
+pub static ENTITY: Table =
+    Table::new("an entity", &[Key::new("name", Shape::Entity, "the entity's name").required()]).with(ENTITY_KEYS);
 
-/// Keys of the original SpecQL that are reported, and otherwise skipped, so that an existing file builds.
-const IGNORED_KEYS: &[&str] =
-    &["patterns", "table_views", "translations", "agents", "organization", "identifier", "hierarchical"];
+/// What may stand beside `entity:`, and in the long form inside it.
+static ENTITY_KEYS: &[Key] = &[
+    Key::new("schema", Shape::Name, "the schema of its table, view and functions").default("`public`"),
+    Key::new("description", Shape::Text, "the comment on its table"),
+    Key::new("fields", Shape::Map(&Shape::Either(&[Shape::Type, Shape::Table(&FIELD)])), "its fields"),
+    Key::new("actions", Shape::List(&Shape::Table(&action::ACTION)), "its actions"),
+    Key::new("schedules", Shape::Anything, "actions that run at set times").refused(),
+    Key::new("functions", Shape::Anything, "SQL functions that expressions may call").refused(),
+    Key::new("renamed_from", Shape::Entity, "the name that it had before").refused(),
+    // Keys of the original SpecQL.
+    Key::new("patterns", Shape::Anything, "ready-made behaviour").warned(),
+    Key::new("table_views", Shape::Anything, "views of the original").warned(),
+    Key::new("translations", Shape::Anything, "translated fields").warned(),
+    Key::new("agents", Shape::Anything, "agents of the original").warned(),
+    Key::new("organization", Shape::Anything, "where the original files it").warned(),
+    Key::new("identifier", Shape::Anything, "how identifiers are made").warned(),
+    Key::new("hierarchical", Shape::Anything, "a tree of rows").warned(),
+];
 
-/// Every key of a field's map form.
-const FIELD_KEYS: &[&str] =
-    &["type", "nullable", "required", "default", "description", "schema", "on_delete", "unique", "renamed_from"];
+/// The map form of a field.
+pub static FIELD: Table = Table::new(
+    "a field",
+    &[
+        Key::new("type", Shape::Type, "its type").required(),
+        Key::new("nullable", Shape::Boolean, "`false` says the same as `required: true`").default("`true`"),
+        Key::new("required", Shape::Boolean, "whether it is never NULL: what `!` behind the type says")
+            .default("`false`"),
+        Key::new(
+            "default",
+            Shape::Anything,
+            "the value of a new row that gives none: what `= value` behind the type says",
+        ),
+        Key::new("description", Shape::Text, "the comment on its column"),
+        Key::new("schema", Shape::Name, "the schema of a reference's target"),
+        Key::new(
+            "on_delete",
+            Shape::Words(&["restrict", "cascade", "set_null"]),
+            "what becomes of the row when the row that it refers to is really deleted",
+        )
+        .default("`restrict`"),
+        Key::new("unique", Shape::Boolean, "whether no two rows have the same value").default("`false`"),
+        Key::new("renamed_from", Shape::Name, "the name that it had before").refused(),
+    ],
+);
 
 /// Reads a document.
 pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<EntitySyntax> {
@@ -80,17 +125,9 @@ pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Entity
         diagnostics.push(missing_key::error(place, "an entity file", "entity"));
         return None;
     };
-    let known: Vec<&str> = [&["entity"], ENTITY_KEYS, LATER_KEYS, IGNORED_KEYS]
-        .concat()
-        .into_iter()
-        .filter(|key| *key != "name")
-        .collect();
-    let outer = Keys::read(document, "an entity file", &known, diagnostics)?;
+    let outer = Keys::read(document, &FILE, diagnostics)?;
     let inner = match &entity.value.value {
-        Value::Mapping(_) => {
-            let known = [ENTITY_KEYS, LATER_KEYS, IGNORED_KEYS].concat();
-            Some(Keys::read(&entity.value, "an entity", &known, diagnostics)?)
-        }
+        Value::Mapping(_) => Some(Keys::read(&entity.value, &ENTITY, diagnostics)?),
         _ => None,
     };
     let name = match &inner {
@@ -98,7 +135,6 @@ pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Entity
         None => keys::text(&entity.value, "entity", diagnostics),
     };
     let mut parts = Parts { outer, inner, diagnostics };
-    parts.refuse_unsupported();
     Some(EntitySyntax {
         schema: parts.entry("schema").and_then(|entry| keys::text(&entry.value, "schema", parts.diagnostics)),
         description: parts
@@ -127,19 +163,6 @@ impl<'a> Parts<'a, '_> {
         }
         inner.or(outer)
     }
-
-    fn refuse_unsupported(&mut self) {
-        for key in LATER_KEYS {
-            if let Some(entry) = self.entry(key) {
-                self.diagnostics.push(not_supported::key(entry.key_span, key));
-            }
-        }
-        for key in IGNORED_KEYS {
-            if let Some(entry) = self.entry(key) {
-                self.diagnostics.push(ignored_key::warning(entry.key_span, key));
-            }
-        }
-    }
 }
 
 fn read_fields(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<FieldSyntax> {
@@ -162,10 +185,7 @@ fn read_field(entry: &Entry, diagnostics: &mut Vec<Diagnostic>) -> FieldSyntax {
         field.ty = read_type(&entry.value, diagnostics);
         return field;
     }
-    let Some(keys) = Keys::read(&entry.value, "a field", FIELD_KEYS, diagnostics) else { return field };
-    if let Some(entry) = keys.entry("renamed_from") {
-        diagnostics.push(not_supported::key(entry.key_span, "renamed_from"));
-    }
+    let Some(keys) = Keys::read(&entry.value, &FIELD, diagnostics) else { return field };
     match keys.get("type") {
         Some(node) => field.ty = read_type(node, diagnostics),
         None => diagnostics.push(missing_key::error(entry.key_span, "a field", "type")),

@@ -5,8 +5,10 @@ use crate::{
         Diagnostic,
         rules::{
             sq0131_wrong_shape as wrong_shape, sq0132_unknown_key as unknown_key, sq0133_missing_key as missing_key,
+            sq0134_not_supported as not_supported, sq0135_ignored_key as ignored_key,
         },
     },
+    keys::{Standing, Table},
     source::{
         Span, Spanned,
         yaml::{Entry, Node, Value},
@@ -23,14 +25,20 @@ pub struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// The mapping in `node`, whose keys must be among `known`. `what` names it for people: `an entity`.
-    pub fn read(node: &'a Node, what: &'static str, known: &[&str], diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
+    /// The mapping in `node`, whose keys must be those of `table`; what is refused or warned about is reported here.
+    pub fn read(node: &'a Node, table: &Table, diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
+        let what = table.what;
         let Value::Mapping(entries) = &node.value else {
             diagnostics.push(wrong_shape::error(node, what, "a mapping of keys to values"));
             return None;
         };
-        for entry in entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            diagnostics.push(unknown_key::error(entry, what, known));
+        for entry in entries {
+            match table.key(&entry.key).map(|key| key.standing) {
+                None => diagnostics.push(unknown_key::error(entry, what, table.names())),
+                Some(Standing::Refused) => diagnostics.push(not_supported::key(entry.key_span, &entry.key)),
+                Some(Standing::Warned) => diagnostics.push(ignored_key::warning(entry.key_span, &entry.key)),
+                Some(Standing::Optional | Standing::Required) => {}
+            }
         }
         Some(Self { entries, span: node.span, what })
     }

@@ -139,7 +139,7 @@ fn a_field_that_cannot_be_understood_is_reported_where_it_stands() {
             (
                 "x: {type: text, dflt: a}",
                 &[
-                    "3:19 SQ0132 unknown key `dflt` in a field | known: `type`, `nullable`, `required`, `default`, `description`, `schema`, `on_delete`, `unique`, `renamed_from`",
+                    "3:19 SQ0132 unknown key `dflt` in a field | known: `type`, `nullable`, `required`, `default`, `description`, `schema`, `on_delete`, `unique`",
                 ],
             ),
             ("x: timestamp = now()", &[]),
@@ -205,7 +205,7 @@ fn a_step_that_means_nothing_is_reported_where_it_stands() {
                     "7:13 SQ0303 expected boolean, found integer | write a comparison, such as `total > 0`",
                 ],
             ),
-            ("- reject: no\n  because: x", &["8:9 SQ0132 unknown key `because` in a step | known: `reject`"]),
+            ("- reject: no\n  because: x", &["8:9 SQ0132 unknown key `because` in a step `reject` | known: `reject`"]),
             (
                 "- insert: Order\n  update: Order",
                 &["8:9 SQ0201 `insert` and `update` in one step | begin a new step: `- update: …`"],

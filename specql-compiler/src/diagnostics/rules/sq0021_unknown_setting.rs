@@ -28,6 +28,6 @@ entities = \"model\"
 
 /// `known` are the settings there are.
 #[must_use]
-pub fn unknown_setting(span: Span, name: &str, known: &[&str]) -> Diagnostic {
-    Diagnostic::new(&RULE, span, format!("unknown setting `{name}`")).maybe_help(help_for(name, known.iter().copied()))
+pub fn unknown_setting<'a>(span: Span, name: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("unknown setting `{name}`")).maybe_help(help_for(name, known))
 }

@@ -29,10 +29,7 @@ fields: {total: integer}
 
 /// `entry` has no meaning in `what`.
 #[must_use]
-pub fn error(entry: &Entry, what: &str, known: &[&str]) -> Diagnostic {
-    let diagnostic = Diagnostic::new(&RULE, entry.key_span, format!("unknown key `{}` in {what}", entry.key));
-    match help_for(&entry.key, known.iter().copied()) {
-        Some(help) => diagnostic.help(help),
-        None => diagnostic,
-    }
+pub fn error<'a>(entry: &Entry, what: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    Diagnostic::new(&RULE, entry.key_span, format!("unknown key `{}` in {what}", entry.key))
+        .maybe_help(help_for(&entry.key, known))
 }

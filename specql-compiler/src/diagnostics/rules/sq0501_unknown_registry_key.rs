@@ -32,7 +32,11 @@ services:
 
 /// `place` says whose key it is; `known` are its keys.
 #[must_use]
-pub fn unknown_registry_key(span: Span, key: &str, place: &str, known: &[&str]) -> Diagnostic {
-    Diagnostic::new(&RULE, span, format!("unknown key `{key}` in {place}"))
-        .maybe_help(help_for(key, known.iter().copied()))
+pub fn unknown_registry_key<'a>(
+    span: Span,
+    key: &str,
+    place: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("unknown key `{key}` in {place}")).maybe_help(help_for(key, known))
 }

@@ -15,6 +15,7 @@ use crate::{
             sq0301_expression_syntax as expression_syntax,
         },
     },
+    keys::{Key, Shape, Standing, Table},
     source::{
         Span, Spanned,
         yaml::{Node, Value},
@@ -78,29 +79,66 @@ pub enum StepKindSyntax {
     CallService(Box<CallServiceSyntax>),
 }
 
-/// A step of the language: the key that names it, and the keys that may stand beside.
-struct StepForm {
-    key: &'static str,
-    /// The name itself first.
-    keys: &'static [&'static str],
-    supported: bool,
-}
-
-/// All steps of the language.
-const STEPS: &[StepForm] = &[
-    StepForm { key: "validate", keys: &["validate", "error", "message"], supported: true },
-    StepForm { key: "insert", keys: &["insert", "values", "as"], supported: true },
-    StepForm { key: "update", keys: &["update", "set", "where"], supported: true },
-    StepForm { key: "if", keys: &["if", "then", "else"], supported: true },
-    StepForm { key: "reject", keys: &["reject"], supported: true },
-    StepForm { key: "call_service", keys: &["call_service"], supported: true },
-    StepForm { key: "delete", keys: &[], supported: false },
-    StepForm { key: "find", keys: &[], supported: false },
-    StepForm { key: "foreach", keys: &[], supported: false },
-    StepForm { key: "call", keys: &[], supported: false },
-    StepForm { key: "notify", keys: &[], supported: false },
-    StepForm { key: "return", keys: &[], supported: false },
+/// All steps of the language: the key that names one comes first, and behind it what may stand beside.
+pub static STEPS: &[Table] = &[
+    Table::new(
+        "a step `validate`",
+        &[
+            Key::new("validate", Shape::Expression, "ends the action unless this is true; NULL is not").required(),
+            Key::new("error", Shape::Name, "the code behind `validation:`").default("`invalid`"),
+            Key::new("message", Shape::Text, "the message of the result"),
+        ],
+    ),
+    Table::new(
+        "a step `insert`",
+        &[
+            Key::new("insert", Shape::Entity, "inserts a row of that entity").required(),
+            Key::new("values", Shape::Map(&Shape::Expression), "its fields, each with a value")
+                .default("the input fields"),
+            Key::new("as", Shape::Name, "binds the row: `$name`").default("the entity's name, for the action's own"),
+        ],
+    ),
+    Table::new(
+        "a step `update`",
+        &[
+            Key::new(
+                "update",
+                Shape::Clause("Entity SET field = value, … WHERE condition"),
+                "updates rows of that entity",
+            )
+            .required(),
+            Key::new("set", Shape::Map(&Shape::Expression), "fields and values, instead of `SET`"),
+            Key::new("where", Shape::Expression, "which rows, instead of `WHERE`").default("the current row"),
+        ],
+    ),
+    Table::new(
+        "a step `if`",
+        &[
+            Key::new("if", Shape::Expression, "takes one of two ways; NULL is not true").required(),
+            Key::new("then", Shape::Steps, "what is done when it is true").required(),
+            Key::new("else", Shape::Steps, "what is done when it is not").default("nothing"),
+        ],
+    ),
+    Table::new(
+        "a step `reject`",
+        &[Key::new("reject", Shape::Name, "ends the action with `failed:` and this code").required()],
+    ),
+    Table::new(
+        "a step `call_service`",
+        &[Key::new("call_service", Shape::Table(&call_service::CALL), "queues a call of a service").required()],
+    ),
+    Table::new("a step `delete`", &[Key::new("delete", Shape::Anything, "deletes rows").refused()]),
+    Table::new("a step `find`", &[Key::new("find", Shape::Anything, "finds a row").refused()]),
+    Table::new("a step `foreach`", &[Key::new("foreach", Shape::Anything, "repeats steps").refused()]),
+    Table::new("a step `call`", &[Key::new("call", Shape::Anything, "calls an action or a function").refused()]),
+    Table::new("a step `notify`", &[Key::new("notify", Shape::Anything, "notifies somebody").refused()]),
+    Table::new("a step `return`", &[Key::new("return", Shape::Anything, "ends the action").refused()]),
 ];
+
+/// The key that names a step.
+fn name(step: &Table) -> &'static str {
+    step.keys.first().map_or("", |key| key.name)
+}
 
 /// Reads a list of steps. `complete` becomes false when one had to be left out.
 pub fn read_all(node: &Node, key: &str, complete: &mut bool, diagnostics: &mut Vec<Diagnostic>) -> Vec<StepSyntax> {
@@ -126,24 +164,24 @@ fn read(node: &Node, complete: &mut bool, diagnostics: &mut Vec<Diagnostic>) -> 
     };
     let named: Vec<_> = entries
         .iter()
-        .filter_map(|entry| STEPS.iter().find(|form| form.key == entry.key).map(|form| (form, entry)))
+        .filter_map(|entry| STEPS.iter().find(|step| name(step) == entry.key).map(|step| (step, entry)))
         .collect();
-    let Some((form, entry)) = named.first() else {
-        let names: Vec<_> = STEPS.iter().map(|form| form.key).collect();
+    let Some((step, entry)) = named.first() else {
+        let names: Vec<_> = STEPS.iter().map(name).collect();
         diagnostics.push(unknown_step::error(node, entries.first(), &names));
         return None;
     };
     if let Some((second, entry)) = named.get(1) {
-        diagnostics.push(unknown_step::two_in_one(entry, form.key, second.key));
+        diagnostics.push(unknown_step::two_in_one(entry, name(step), name(second)));
         return None;
     }
-    if !form.supported {
-        diagnostics.push(not_supported::step(entry.key_span, form.key));
+    if step.keys.iter().any(|key| key.standing == Standing::Refused) {
+        diagnostics.push(not_supported::step(entry.key_span, name(step)));
         return None;
     }
-    let keys = Keys::read(node, "a step", form.keys, diagnostics)?;
+    let keys = Keys::read(node, step, diagnostics)?;
     let subject = &entry.value;
-    let kind = match form.key {
+    let kind = match name(step) {
         "validate" => validate(&keys, subject, diagnostics)?,
         "insert" => insert(&keys, subject, diagnostics)?,
         "update" => update(&keys, subject, diagnostics)?,
