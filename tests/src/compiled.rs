@@ -77,3 +77,32 @@ pub async fn register(pool: &PgPool, project: &Compilation) -> anyhow::Result<()
     }
     Ok(())
 }
+
+/// Does a worker's part by hand: claims the oldest ready job and completes it with this output. What became of it.
+///
+/// # Errors
+/// When there is none, or the database refuses it.
+pub async fn complete(pool: &PgPool, output: &serde_json::Value) -> anyhow::Result<String> {
+    let end = "jobs.complete($1, ARRAY[c.pk_job_run], ARRAY[c.epoch], ARRAY[$2::jsonb], ARRAY[NULL::jsonb])";
+    finish(pool, end, output).await
+}
+
+/// The same for a call that failed for good; `error` is what the service said.
+///
+/// # Errors
+/// When there is none, or the database refuses it.
+pub async fn fail(pool: &PgPool, error: &str) -> anyhow::Result<String> {
+    let end = "jobs.fail($1, ARRAY[c.pk_job_run], ARRAY[c.epoch], ARRAY['permanent_reported'], ARRAY[$2 #>> '{}'], \
+               ARRAY[NULL::bigint], ARRAY[TRUE], ARRAY[NULL::jsonb])";
+    finish(pool, end, &serde_json::Value::from(error)).await
+}
+
+async fn finish(pool: &PgPool, end: &str, with: &serde_json::Value) -> anyhow::Result<String> {
+    let worker = uuid::Uuid::new_v4();
+    sqlx::query("SELECT jobs.register_worker($1, 'by hand', '1', '{}')").bind(worker).execute(pool).await?;
+    let sql = format!(
+        "WITH c AS MATERIALIZED (SELECT * FROM jobs.claim($1, ARRAY(SELECT code FROM jobs.tb_operation), 1)) \
+         SELECT e.result FROM c CROSS JOIN LATERAL {end} AS e"
+    );
+    Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(worker).bind(with).fetch_one(pool).await?)
+}

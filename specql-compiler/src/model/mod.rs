@@ -9,7 +9,7 @@ pub mod step;
 
 use specql_registry::{Registry, ValueType};
 
-pub use expr::{Expr, ExprKind};
+pub use expr::{ColumnRef, Expr, ExprKind};
 pub use step::{CallService, Callback, CallbackKind, Step, StepKind};
 
 use crate::source::Origin;
@@ -174,6 +174,15 @@ impl Entity {
     #[must_use]
     pub fn field(&self, id: FieldId) -> &Field {
         &self.fields[id.0]
+    }
+
+    /// A column's name in YAML and JSON.
+    #[must_use]
+    pub fn column_name(&self, column: ColumnRef) -> &str {
+        match column {
+            ColumnRef::Field(field) => &self.field(field).name,
+            ColumnRef::System(column) => column.name(),
+        }
     }
 
     /// The table's name without its schema: `tb_order`.

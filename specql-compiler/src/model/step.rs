@@ -2,7 +2,7 @@
 
 use specql_registry::service::Unique;
 
-use super::{EntityId, Expr, FieldId, Var, VarId};
+use super::{EntityId, Expr, Var, VarId, expr::ColumnRef};
 use crate::source::Origin;
 
 /// A step.
@@ -76,9 +76,9 @@ pub enum StepKind {
 /// `field = value`.
 #[derive(Clone, Debug)]
 pub struct Assignment {
-    /// A field of the statement's entity.
-    pub field: FieldId,
-    /// Its new value, already of the field's type (for a ref: the target's UUID, or a row's `pk`, see
+    /// A column of the statement's entity: a declared field, or `identifier`.
+    pub column: ColumnRef,
+    /// Its new value, already of the column's type (for a ref: the target's UUID, or a row's `pk`, see
     /// [`super::ExprKind`]).
     pub value: Expr,
 }

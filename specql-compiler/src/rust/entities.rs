@@ -49,7 +49,8 @@ pub(super) fn module(model: &Model, names: &Names) -> Module {
 fn row(model: &Model, names: &Names, id: EntityId, entity: &Entity) -> Option<TokenStream> {
     let mut scope = Scope::values();
     // The system's fields are of these names, and no declared field may be.
-    let [public_id, created_at, updated_at] = ["id", "created_at", "updated_at"].map(|name| scope.claim_value(name));
+    let [public_id, identifier, created_at, updated_at] =
+        ["id", "identifier", "created_at", "updated_at"].map(|name| scope.claim_value(name));
     let system = |ident, name: &str, text: &str, ty| structs::Field {
         name: name.to_owned(),
         ident,
@@ -59,7 +60,14 @@ fn row(model: &Model, names: &Names, id: EntityId, entity: &Entity) -> Option<To
     };
     let timestamp = || RustType::of(quote!(value::Timestamp));
 
-    let mut fields = vec![system(public_id, "id", "The row's public id.", RustType::uuid())];
+    let text = RustType { text: true, ..RustType::of(quote!(String)) };
+    let mut fields = vec![
+        system(public_id, "id", "The row's public id.", RustType::uuid()),
+        structs::Field {
+            presence: Presence::Optional,
+            ..system(identifier, "identifier", "The row's human readable id, where it has one.", text)
+        },
+    ];
     let rust_names = structs::field_names(&mut scope, entity.fields.iter().map(|field| &field.name));
     for ((index, field), rust_name) in entity.fields.iter().enumerate().zip(rust_names) {
         fields.push(structs::Field {

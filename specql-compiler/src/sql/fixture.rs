@@ -163,13 +163,13 @@ fn assignments(order: &Entity) -> Vec<Assignment> {
             },
             FieldType::Value(_) => value,
         };
-        Assignment { field: FieldId(id), value }
+        Assignment { column: ColumnRef::Field(FieldId(id)), value }
     };
     order.fields.iter().enumerate().map(input).collect()
 }
 
 fn update_status(status: &str, line: u32, more: Vec<Assignment>) -> Step {
-    let mut set = vec![Assignment { field: FieldId(3), value: text(status) }];
+    let mut set = vec![Assignment { column: ColumnRef::Field(FieldId(3)), value: text(status) }];
     set.extend(more);
     step(StepKind::Update { entity: EntityId(1), set, target: Target::Row(VarId(0)), partial: false }, line)
 }
@@ -183,7 +183,7 @@ fn place_order(order: &Entity) -> Action {
     );
     charge.on_success = Some(callback(
         CallbackKind::Success,
-        vec![update_status("paid", 32, vec![Assignment { field: FieldId(4), value: output }])],
+        vec![update_status("paid", 32, vec![Assignment { column: ColumnRef::Field(FieldId(4)), value: output }])],
         31,
     ));
     let mut mail = call(

@@ -15,7 +15,7 @@ const PAIRS_IN_A_CALL: usize = 40;
 /// `v_order (id, data)`.
 pub(super) fn view(model: &Model, entity: &Entity) -> Object {
     let name = qualified(&entity.schema, &entity.view());
-    let mut pairs = vec![("id".to_owned(), "t.id".to_owned())];
+    let mut pairs = vec![("id".to_owned(), "t.id".to_owned()), ("identifier".to_owned(), "t.identifier".to_owned())];
     pairs.extend(entity.fields.iter().map(|field| (field.name.clone(), public_value(model, field))));
     pairs.extend(["created_at", "updated_at"].map(|column| (column.to_owned(), format!("t.{column}"))));
 

@@ -21,6 +21,9 @@ pub mod entities {
     pub struct Option_ {
         /// The row's public id.
         pub id: value::Uuid,
+        /// The row's human readable id, where it has one.
+        #[serde(default)]
+        pub identifier: Option<String>,
         /// When the row was inserted.
         pub created_at: value::Timestamp,
         /// When the row was last written.
@@ -35,6 +38,9 @@ pub mod entities {
     pub struct Order {
         /// The row's public id.
         pub id: value::Uuid,
+        /// The row's human readable id, where it has one.
+        #[serde(default)]
+        pub identifier: Option<String>,
         /// `customer_email: email!` (`entities/order.yaml:3`)
         pub customer_email: value::Email,
         /// In cents.

@@ -5,7 +5,8 @@ use crate::{
     check::expr::{Place, Want, type_of},
     diagnostics::rules::{sq0140_unknown_field as unknown_field, sq0205_missing_value as missing_value},
     model::{
-        Step, StepKind,
+        EntityId, FieldId, Step, StepKind,
+        expr::{ColumnRef, SystemColumn},
         step::{Assignment, Target},
     },
     source::Spanned,
@@ -51,7 +52,8 @@ impl ActionChecker<'_> {
     /// Each input to the field of its name. A declared input must be one, or `id`.
     fn standard_assignments(&mut self, syntax: &ActionSyntax, insert: bool) -> Vec<Assignment> {
         for (name, _) in syntax.input.iter().flatten() {
-            if name.value != "id" || insert {
+            let of_row = name.value == "identifier" || (name.value == "id" && !insert);
+            if !of_row {
                 let entity = self.project.entity(self.entity);
                 let known = entity.fields.iter().map(|field| field.name.as_str());
                 if self.project.field(self.entity, &name.value).is_none()
@@ -71,11 +73,16 @@ impl ActionChecker<'_> {
     /// Each field of an entity from the input of its name, where there is one.
     pub(super) fn input_assignments(
         &mut self,
-        entity: crate::model::EntityId,
+        entity: EntityId,
         place: &Spanned<String>,
         partial: bool,
     ) -> Vec<Assignment> {
         let mut assignments = Vec::new();
+        if self.knows_input(SystemColumn::Identifier.name()) {
+            let value = self.input_value(SystemColumn::Identifier.name(), &super::step::identifier(), place.span);
+            let column = ColumnRef::System(SystemColumn::Identifier);
+            assignments.extend(value.map(|value| Assignment { column, value }));
+        }
         for (index, field) in self.project.entity(entity).fields.iter().enumerate() {
             if !self.knows_input(&field.name) {
                 continue;
@@ -86,23 +93,20 @@ impl ActionChecker<'_> {
                 place: Place::Field(field.name.clone()),
             };
             if let Some(value) = self.input_value(&field.name, &want, place.span) {
-                assignments.push(Assignment { field: crate::model::FieldId(index), value });
+                assignments.push(Assignment { column: ColumnRef::Field(FieldId(index)), value });
             }
         }
         assignments
     }
 
     /// Reports the required fields that an insert leaves out.
-    pub(super) fn check_complete(
-        &mut self,
-        entity: crate::model::EntityId,
-        given: &[Assignment],
-        place: &Spanned<String>,
-    ) {
+    pub(super) fn check_complete(&mut self, entity: EntityId, given: &[Assignment], place: &Spanned<String>) {
         let fields = self.project.entity(entity).fields.iter().enumerate();
         let missing: Vec<String> = fields
             .filter(|(index, field)| {
-                field.required && field.default.is_none() && !given.iter().any(|value| value.field.0 == *index)
+                field.required
+                    && field.default.is_none()
+                    && !given.iter().any(|value| value.column == ColumnRef::Field(FieldId(*index)))
             })
             .map(|(_, field)| field.name.clone())
             .collect();

@@ -17,6 +17,9 @@ use crate::model::{CallService, Callback, CallbackKind, Model, Step, StepKind};
 /// The tenant of the job.
 const TENANT: &str = "_context.tenant_id";
 
+/// Who called the action that queued the job.
+const USER: &str = "_context.triggered_by";
+
 /// All callbacks of these steps, with the calls that they follow; nested ones after the one they are in.
 pub(in super::super) fn callbacks(steps: &[Step]) -> Vec<(&CallService, &Callback)> {
     let mut out = Vec::new();
@@ -49,7 +52,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         vars: &callback.vars,
         usage: &usage,
         tenant: TENANT,
-        user: None,
+        user: USER,
         result: None,
         deleted: None,
         identifier: &callback.function,
@@ -75,7 +78,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
     w.line("BEGIN");
     w.open();
     if reads_context {
-        w.line("SELECT c.entity_pk, c.tenant_id, c.service_name, c.operation, c.correlation_id, c.attempts");
+        w.line("SELECT c.entity_pk, c.tenant_id, c.triggered_by, c.service_name, c.operation, c.correlation_id, c.attempts");
         w.line("INTO STRICT _context");
         w.line("FROM jobs.callback_context(_job_run_id) AS c;");
         w.blank();

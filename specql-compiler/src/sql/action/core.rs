@@ -57,7 +57,7 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
             vars: &action.vars,
             usage: &usage,
             tenant: TENANT,
-            user: Some("auth_user_id"),
+            user: "auth_user_id",
             result: if reports_fields { action.result } else { None },
             deleted,
             identifier: &action.name,

@@ -21,9 +21,10 @@ $$;
 -- What a generated callback may know of its job.
 CREATE OR REPLACE FUNCTION jobs.callback_context(_job_run_id uuid)
 RETURNS TABLE (
-    entity_pk bigint, tenant_id uuid, service_name text, operation text, correlation_id text, attempts integer)
+    entity_pk bigint, tenant_id uuid, triggered_by uuid, service_name text, operation text, correlation_id text,
+    attempts integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j.entity_pk, j.tenant_id, j.service_name, j.operation, j.correlation_id, c.attempts
+    SELECT j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id, c.attempts
     FROM jobs.tb_job_run AS j
     JOIN jobs.tb_job_callback AS c ON c.pk_job_run = j.pk_job_run
     WHERE j.id = _job_run_id

@@ -148,6 +148,7 @@ SELECT
     t.id,
     jsonb_build_object(
         'id', t.id,
+        'identifier', t.identifier,
         'email', t.email,
         'created_at', t.created_at,
         'updated_at', t.updated_at
@@ -162,6 +163,7 @@ SELECT
     t.id,
     jsonb_build_object(
         'id', t.id,
+        'identifier', t.identifier,
         'customer_email', t.customer_email,
         'total', t.total,
         'currency', t.currency,
@@ -377,7 +379,7 @@ DECLARE
     _context RECORD;
     v_order RECORD;
 BEGIN
-    SELECT c.entity_pk, c.tenant_id, c.service_name, c.operation, c.correlation_id, c.attempts
+    SELECT c.entity_pk, c.tenant_id, c.triggered_by, c.service_name, c.operation, c.correlation_id, c.attempts
     INTO STRICT _context
     FROM jobs.callback_context(_job_run_id) AS c;
 
@@ -393,7 +395,11 @@ BEGIN
 
     -- entities/order.yaml:32: update Order
     UPDATE sales.tb_order AS t
-    SET payment_status = 'paid', charge_id = _output_data ->> 'id', updated_at = now()
+    SET
+        payment_status = 'paid',
+        charge_id = _output_data ->> 'id',
+        updated_at = now(),
+        updated_by = _context.triggered_by
     WHERE t.pk_order = v_order.pk_order;
 END;
 $specql$;
@@ -413,7 +419,7 @@ DECLARE
     _context RECORD;
     v_order RECORD;
 BEGIN
-    SELECT c.entity_pk, c.tenant_id, c.service_name, c.operation, c.correlation_id, c.attempts
+    SELECT c.entity_pk, c.tenant_id, c.triggered_by, c.service_name, c.operation, c.correlation_id, c.attempts
     INTO STRICT _context
     FROM jobs.callback_context(_job_run_id) AS c;
 
@@ -429,7 +435,7 @@ BEGIN
 
     -- entities/order.yaml:34: update Order
     UPDATE sales.tb_order AS t
-    SET payment_status = 'failed', updated_at = now()
+    SET payment_status = 'failed', updated_at = now(), updated_by = _context.triggered_by
     WHERE t.pk_order = v_order.pk_order
     RETURNING t.pk_order, t.id, t.customer_email
     INTO v_order;
@@ -447,7 +453,7 @@ BEGIN
         _idempotency_key => NULL,
         _unique => 'in_flight',
         _tenant_id => _context.tenant_id,
-        _triggered_by => NULL,
+        _triggered_by => _context.triggered_by,
         _correlation_id => NULL,
         _priority => 0,
         _run_at => NULL,

@@ -15,8 +15,8 @@ use crate::{
         sq0204_no_current_row as no_current_row, sq0206_already_bound as already_bound,
     },
     model::{
-        EntityId, Expr, FieldId, Step, StepKind,
-        expr::{ExprType, SystemColumn},
+        EntityId, Expr, Step, StepKind,
+        expr::{ColumnRef, ExprType, SystemColumn},
         step::{Assignment, Target},
     },
     source::{Span, Spanned},
@@ -92,7 +92,10 @@ impl ActionChecker<'_> {
             Some(values) => {
                 let mut assignments = self.assignments(id, &values.list);
                 // In the order of the fields, whatever that of the file is.
-                assignments.sort_by_key(|assignment| assignment.field);
+                assignments.sort_by_key(|assignment| match assignment.column {
+                    ColumnRef::System(_) => None,
+                    ColumnRef::Field(field) => Some(field),
+                });
                 if values.whole && assignments.len() == values.list.len() {
                     self.check_complete(id, &assignments, entity);
                 }
@@ -155,23 +158,26 @@ impl ActionChecker<'_> {
         result
     }
 
-    /// `field = value`, each of a declared field and of its type.
+    /// `field = value`, each of a declared field (or of `identifier`) and of its type.
     fn assignments(&mut self, entity: EntityId, written: &[(Spanned<String>, Ast)]) -> Vec<Assignment> {
-        let mut seen: BTreeSet<FieldId> = BTreeSet::new();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut assignments = Vec::new();
         for (name, value) in written {
-            let Some((id, field)) = self.project.field(entity, &name.value) else {
+            let (column, want) = if let Some((id, field)) = self.project.field(entity, &name.value) {
+                let place = Place::Field(field.name.clone());
+                (ColumnRef::Field(id), Want { ty: type_of(&field.ty), required: field.required, place })
+            } else if name.value == SystemColumn::Identifier.name() {
+                (ColumnRef::System(SystemColumn::Identifier), identifier())
+            } else {
                 self.no_such_field(entity, name);
                 continue;
             };
-            if !seen.insert(id) {
+            if !seen.insert(&name.value) {
                 self.diagnostics.push(unknown_field::twice(name.span, &name.value));
                 continue;
             }
-            let want =
-                Want { ty: type_of(&field.ty), required: field.required, place: Place::Field(field.name.clone()) };
             if let Some(value) = self.value(value, &want) {
-                assignments.push(Assignment { field: id, value });
+                assignments.push(Assignment { column, value });
             }
         }
         assignments
@@ -223,4 +229,10 @@ impl ActionChecker<'_> {
         let ty = ExprType::basic(specql_registry::Basic::Timestamp);
         self.value(ast, &Want { required: true, ..Want::optional(ty) })
     }
+}
+
+/// What `identifier`, the one system column that steps set, takes.
+pub(super) fn identifier() -> Want {
+    let place = Place::Field(SystemColumn::Identifier.name().to_owned());
+    Want { ty: ExprType::basic(specql_registry::Basic::Text), required: false, place }
 }

@@ -64,7 +64,7 @@ impl Body<'_> {
             ("_idempotency_key", text(&call.idempotency_key)),
             ("_unique", literal(call.unique.name())),
             ("_tenant_id", self.scope.tenant.to_owned()),
-            ("_triggered_by", self.scope.user.map_or_else(null, str::to_owned)),
+            ("_triggered_by", self.scope.user.to_owned()),
             ("_correlation_id", text(&call.correlation)),
             ("_priority", call.priority.to_string()),
             ("_run_at", self.run_at(call)),

@@ -5,12 +5,12 @@ mod call_service;
 use super::{input::KEYS, source_line};
 use crate::{
     model::{
-        EntityId, Expr, ExprKind, FieldType, Model, Step, StepKind, Var, VarId,
+        ColumnRef, EntityId, Expr, ExprKind, FieldType, Model, Step, StepKind, Var, VarId,
         expr::{ExprType, Literal},
         step::{Assignment, Target},
     },
     sql::{
-        entity::tenant_and,
+        entity::{column_name, tenant_and},
         expr::{Printer, job_variable, row_variable},
         quote::{ident, literal, qualified, text_array},
         usage::Usage,
@@ -26,8 +26,8 @@ pub(super) struct Scope<'a> {
     pub usage: &'a Usage,
     /// The tenant in whose name the function runs.
     pub tenant: &'static str,
-    /// The user; a callback has none, and leaves `updated_by` alone.
-    pub user: Option<&'static str>,
+    /// The user in whose name it runs: in a callback, who called the action that queued the job.
+    pub user: &'static str,
     /// The row whose written fields are collected in `_updated_fields`.
     pub result: Option<VarId>,
     /// The row whose document is kept in `_object_data` when it is deleted: the view shows live rows only.
@@ -208,21 +208,14 @@ impl<'a> Body<'a> {
             row.push(self.scope.tenant.to_owned());
         }
         for assignment in values {
-            columns.push(ident(&owner.field(assignment.field).column));
+            columns.push(column_name(owner, assignment.column));
             row.push(self.value(entity, assignment));
         }
-        if let Some(user) = self.scope.user {
-            columns.extend(["created_by".to_owned(), "updated_by".to_owned()]);
-            row.extend([user.to_owned(), user.to_owned()]);
-        }
+        columns.extend(["created_by".to_owned(), "updated_by".to_owned()]);
+        row.extend([self.scope.user.to_owned(), self.scope.user.to_owned()]);
         let table = qualified(&owner.schema, &owner.table());
-        let mut statement = Vec::new();
-        if columns.is_empty() {
-            statement.push(format!("INSERT INTO {table} AS t DEFAULT VALUES"));
-        } else {
-            statement.push(list(&format!("INSERT INTO {table} AS t ("), &columns, ")"));
-            statement.push(list("VALUES (", &row, ")"));
-        }
+        let mut statement =
+            vec![list(&format!("INSERT INTO {table} AS t ("), &columns, ")"), list("VALUES (", &row, ")")];
         if self.scope.usage.reads(bind) {
             statement.extend(self.returning(entity, bind));
         }
@@ -235,7 +228,7 @@ impl<'a> Body<'a> {
         let mut sets: Vec<String> = set
             .iter()
             .map(|assignment| {
-                let column = ident(&owner.field(assignment.field).column);
+                let column = column_name(owner, assignment.column);
                 let value = self.value(entity, assignment);
                 match input_name(&assignment.value).filter(|_| partial) {
                     Some(key) => given_or_kept(&column, key, &value),
@@ -244,7 +237,7 @@ impl<'a> Body<'a> {
             })
             .collect();
         sets.push("updated_at = now()".to_owned());
-        sets.extend(self.scope.user.map(|user| format!("updated_by = {user}")));
+        sets.push(format!("updated_by = {}", self.scope.user));
         let mut statement = vec![
             format!("UPDATE {} AS t", qualified(&owner.schema, &owner.table())),
             list("SET ", &sets, ""),
@@ -275,10 +268,13 @@ impl<'a> Body<'a> {
         if hard {
             statement.push(format!("DELETE FROM {table} AS t"));
         } else {
-            let mut sets = vec!["deleted_at = now()".to_owned(), "updated_at = now()".to_owned()];
-            if let Some(user) = self.scope.user {
-                sets.extend([format!("deleted_by = {user}"), format!("updated_by = {user}")]);
-            }
+            let user = self.scope.user;
+            let sets = [
+                "deleted_at = now()".to_owned(),
+                "updated_at = now()".to_owned(),
+                format!("deleted_by = {user}"),
+                format!("updated_by = {user}"),
+            ];
             statement.push(format!("UPDATE {table} AS t"));
             statement.push(list("SET ", &sets, ""));
         }
@@ -321,8 +317,9 @@ impl<'a> Body<'a> {
 
     /// A field's new value. A ref takes a key; a public id is looked up.
     fn value(&self, entity: EntityId, assignment: &Assignment) -> String {
-        let field = self.scope.model.entity(entity).field(assignment.field);
         let value = &assignment.value;
+        let ColumnRef::Field(field) = assignment.column else { return self.printer().print(value) };
+        let field = self.scope.model.entity(entity).field(field);
         let is_key = matches!(value.ty, ExprType::Ref(_) | ExprType::Null)
             || matches!(value.kind, ExprKind::KeyOf { .. } | ExprKind::Literal(Literal::Null));
         match &field.ty {
@@ -354,7 +351,7 @@ impl<'a> Body<'a> {
 }
 
 fn field_names<'m>(entity: &'m crate::model::Entity, assignments: &[Assignment]) -> Vec<&'m str> {
-    assignments.iter().map(|assignment| entity.field(assignment.field).name.as_str()).collect()
+    assignments.iter().map(|assignment| entity.column_name(assignment.column)).collect()
 }
 
 /// A column's value in a partial update: the input where its key was given, else what is there.
