@@ -6,24 +6,17 @@ use specql_registry::Registry;
 
 use crate::{
     check::{self, Project},
-    diagnostics::{
-        Diagnostic,
-        rules::{
-            sq0134_not_supported as not_supported, sq0135_ignored_key as ignored_key,
-            sq0401_unknown_service as unknown_service,
-        },
-    },
-    keys::{Key, Shape, Table},
+    diagnostics::{Diagnostic, rules::sq0401_unknown_service as unknown_service},
+    domain,
     model::Model,
     registry::{self, RegistrySet},
     source::{
         SourceKind, Sources,
         settings::{self, Settings},
-        yaml::{self, Node, Value},
+        yaml::{self, Value},
     },
     syntax::{
         entity::{self, EntitySyntax},
-        keys::Keys,
         step::{StepKindSyntax, StepSyntax},
     },
 };
@@ -52,10 +45,10 @@ pub fn compile(sources: &Sources) -> Compilation {
     let mut diagnostics = Vec::new();
     let settings = settings::read(sources, &mut diagnostics);
     let services = registry::read(sources, &mut diagnostics);
-    refuse_tenancy(sources, &mut diagnostics);
+    let domains = domain::read(sources, &mut diagnostics);
     let written = read_entities(sources, &mut diagnostics);
 
-    let checked = check::entity::check(sources, &written, &mut diagnostics);
+    let checked = check::entity::check(sources, &domains, &written, &mut diagnostics);
     let all = Registry {
         services: services.services.iter().map(|(name, declared)| (name.clone(), declared.service.clone())).collect(),
     };
@@ -64,6 +57,7 @@ pub fn compile(sources: &Sources) -> Compilation {
         entities: &checked.entities,
         broken_fields: &checked.broken_fields,
         broken_entities: &checked.broken_entities,
+        domains: &domains,
         registry: &all,
     };
     let actions = check::action::check_all(project, &checked.syntax, &mut diagnostics);
@@ -85,7 +79,8 @@ pub fn compile(sources: &Sources) -> Compilation {
         let key = |diagnostic: &Diagnostic| (diagnostic.span, diagnostic.rule.code);
         key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
     });
-    Compilation { model: Model { entities, registry, uses_jobs }, diagnostics }
+    let descriptions = domains.descriptions().map(|(schema, text)| (schema.to_owned(), text.to_owned())).collect();
+    Compilation { model: Model { entities, schemas: descriptions, registry, uses_jobs }, diagnostics }
 }
 
 /// Every entity of every file, in the order of paths and documents.
@@ -99,47 +94,6 @@ fn read_entities(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<En
         entities.extend(documents.filter_map(|document| entity::read(document, diagnostics)));
     }
     entities
-}
-
-/// `domain_registry.yaml`.
-pub(crate) static DOMAINS: Table = Table::new(
-    "the domain registry",
-    &[Key::new("domains", Shape::Anything, "which schemas belong to tenants, and their other names")],
-);
-
-/// Schemas whose rows belong to tenants are a promise about who sees what: until it is kept, it is refused. The rest of
-/// the domain registry has no effect, which is said.
-fn refuse_tenancy(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) {
-    for (id, file) in sources.iter().filter(|(_, file)| file.is_domain_registry()) {
-        let (documents, mut problems) = yaml::read(id, &file.text);
-        diagnostics.append(&mut problems);
-        for document in &documents {
-            let Some(keys) = Keys::read(document, &DOMAINS, diagnostics) else { continue };
-            let before = diagnostics.len();
-            if let Some(entry) = keys.entry("domains") {
-                refuse_multi_tenant(&entry.value, diagnostics);
-                if diagnostics.len() == before {
-                    diagnostics.push(ignored_key::warning(entry.key_span, "domains"));
-                }
-            }
-        }
-    }
-}
-
-/// Finds `multi_tenant: true`, wherever it stands.
-fn refuse_multi_tenant(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
-    match &node.value {
-        Value::Sequence(elements) => elements.iter().for_each(|element| refuse_multi_tenant(element, diagnostics)),
-        Value::Mapping(entries) => {
-            for entry in entries {
-                if entry.key == "multi_tenant" && entry.value.value == Value::Bool(true) {
-                    diagnostics.push(not_supported::feature(entry.value.span, "multi-tenant schemas"));
-                }
-                refuse_multi_tenant(&entry.value, diagnostics);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// The services that steps and callbacks name, right or wrong: a mistake in one call must not take the others' names away.

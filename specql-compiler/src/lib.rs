@@ -9,6 +9,7 @@
 //! | [`source`] | files, spans, the bounded YAML reader, `specql.toml` |
 //! | [`diagnostics`] | errors and warnings: code, position, excerpt, suggestion; one file per rule |
 //! | [`syntax`] | entity files and expressions as they are written, with spans, nothing resolved |
+//! | [`domain`] | the domain registry: schemas, aliases, which are multi-tenant |
 //! | [`keys`] | tables of the keys of every file format |
 //! | [`registry`] | registry files to [`specql_registry::Registry`] |
 //! | [`check`] | names, types and policies: syntax to model |
@@ -24,6 +25,7 @@
 pub mod build;
 pub mod check;
 pub mod diagnostics;
+pub mod domain;
 pub mod keys;
 pub mod migrations;
 pub mod model;

@@ -102,7 +102,6 @@ async fn plpgsql_check_passes_every_step_type_and_expression() -> Result<()> {
     nothing_is_said_of(&everything).await
 }
 
-/// The printers already write tenants, which the compiler refuses until all that stands behind them is there.
 #[tokio::test]
 async fn plpgsql_check_passes_every_step_with_tenants() -> Result<()> {
     let mut everything = everything()?;

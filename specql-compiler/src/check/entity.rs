@@ -10,9 +10,10 @@ use crate::{
         Diagnostic,
         rules::{
             sq0138_duplicate_name as duplicate_name, sq0141_invalid_option as invalid_option,
-            sq0303_type_mismatch as type_mismatch,
+            sq0150_ref_to_tenant as ref_to_tenant, sq0303_type_mismatch as type_mismatch,
         },
     },
+    domain::Domains,
     model::{
         Entity, EntityId, Expr, ExprKind, Field, FieldType, OnDelete,
         expr::{ExprType, Literal},
@@ -42,13 +43,18 @@ pub struct Entities<'a> {
 }
 
 /// Checks all entities but their actions.
-pub fn check<'a>(sources: &Sources, written: &'a [EntitySyntax], diagnostics: &mut Vec<Diagnostic>) -> Entities<'a> {
+pub fn check<'a>(
+    sources: &Sources,
+    domains: &Domains,
+    written: &'a [EntitySyntax],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Entities<'a> {
     let mut result = Entities::default();
     let mut accepted: Vec<(String, &EntitySyntax)> = Vec::new();
     let mut names: BTreeMap<&str, Span> = BTreeMap::new();
     let mut tables: BTreeMap<(String, String), &Spanned<String>> = BTreeMap::new();
     for entity in written {
-        let schema = schema_of(entity, diagnostics);
+        let schema = schema_of(entity, domains, diagnostics);
         if !names::check_entity(&entity.name, diagnostics) {
             result.broken_entities.insert(entity.name.value.clone());
             continue;
@@ -70,23 +76,26 @@ pub fn check<'a>(sources: &Sources, written: &'a [EntitySyntax], diagnostics: &m
         accepted.push((schema, entity));
     }
     accepted.sort_by(|a, b| (&a.0, &a.1.name.value).cmp(&(&b.0, &b.1.name.value)));
-    result.entities = accepted.iter().map(|(schema, entity)| bare(sources, schema, entity)).collect();
+    result.entities = accepted.iter().map(|(schema, entity)| bare(sources, domains, schema, entity)).collect();
+    let used =
+        accepted.iter().map(|(schema, entity)| (schema.as_str(), entity.schema.as_ref().map(|schema| schema.span)));
+    domains.compare(used, diagnostics);
     result.syntax = accepted.into_iter().map(|(_, entity)| entity).collect();
     for index in 0..result.entities.len() {
-        fields(sources, &mut result, EntityId(index), diagnostics);
+        fields(sources, domains, &mut result, EntityId(index), diagnostics);
     }
     result
 }
 
-fn schema_of(entity: &EntitySyntax, diagnostics: &mut Vec<Diagnostic>) -> String {
+fn schema_of(entity: &EntitySyntax, domains: &Domains, diagnostics: &mut Vec<Diagnostic>) -> String {
     match &entity.schema {
-        Some(schema) if names::check_schema(schema, diagnostics) => schema.value.clone(),
+        Some(schema) if names::check_schema(schema, diagnostics) => domains.resolve(&schema.value).to_owned(),
         _ => DEFAULT_SCHEMA.to_owned(),
     }
 }
 
 /// An entity before its fields: enough to refer to it.
-fn bare(sources: &Sources, schema: &str, entity: &EntitySyntax) -> Entity {
+fn bare(sources: &Sources, domains: &Domains, schema: &str, entity: &EntitySyntax) -> Entity {
     Entity {
         name: entity.name.value.clone(),
         snake: snake(&entity.name.value),
@@ -94,17 +103,26 @@ fn bare(sources: &Sources, schema: &str, entity: &EntitySyntax) -> Entity {
         description: entity.description.clone(),
         fields: Vec::new(),
         actions: Vec::new(),
-        multi_tenant: false,
+        multi_tenant: domains.is_multi_tenant(schema),
         origin: sources.origin(entity.name.span),
     }
 }
 
-fn fields(sources: &Sources, result: &mut Entities<'_>, id: EntityId, diagnostics: &mut Vec<Diagnostic>) {
+fn fields(
+    sources: &Sources,
+    domains: &Domains,
+    result: &mut Entities<'_>,
+    id: EntityId,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let mut checked = Vec::new();
     for written in &result.syntax[id.0].fields {
         let named = names::check_field(&written.name, diagnostics);
-        match field(sources, result, written, diagnostics).filter(|_| named) {
-            Some(field) => checked.push(field),
+        match field(sources, domains, result, written, diagnostics).filter(|_| named) {
+            Some(field) => {
+                refuse_ref_to_tenant(result, id, &field, written, diagnostics);
+                checked.push(field);
+            }
             None => {
                 result.broken_fields.insert((id, written.name.value.clone()));
             }
@@ -113,15 +131,33 @@ fn fields(sources: &Sources, result: &mut Entities<'_>, id: EntityId, diagnostic
     result.entities[id.0].fields = checked;
 }
 
+/// A row of everybody's must not point to a tenant's.
+fn refuse_ref_to_tenant(
+    result: &Entities<'_>,
+    id: EntityId,
+    field: &Field,
+    written: &FieldSyntax,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let (FieldType::Ref { target, .. }, Some(syntax)) = (&field.ty, &written.ty) else { return };
+    let (entity, target) = (&result.entities[id.0], &result.entities[target.0]);
+    if target.multi_tenant && !entity.multi_tenant {
+        let (from, to) =
+            ((entity.name.as_str(), entity.schema.as_str()), (target.name.as_str(), target.schema.as_str()));
+        diagnostics.push(ref_to_tenant::error(syntax.span, from, to));
+    }
+}
+
 fn field(
     sources: &Sources,
+    domains: &Domains,
     entities: &Entities<'_>,
     written: &FieldSyntax,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Field> {
     let syntax = written.ty.as_ref()?;
     let required = written.required.unwrap_or(false) || syntax.required;
-    let ty = field_type(entities, syntax, written.schema.as_ref(), diagnostics)?;
+    let ty = field_type(entities, domains, syntax, written.schema.as_ref(), diagnostics)?;
     let ty = match ty {
         FieldType::Ref { target, .. } => {
             FieldType::Ref { target, on_delete: on_delete(written.on_delete.as_ref(), required, diagnostics) }
@@ -158,17 +194,19 @@ fn field(
 /// The type of a field or of an action's input, without a ref's `on_delete`.
 fn field_type(
     entities: &Entities<'_>,
+    domains: &Domains,
     syntax: &TypeSyntax,
     schema: Option<&Spanned<String>>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<FieldType> {
-    resolve_type(&entities.entities, &entities.broken_entities, syntax, schema, diagnostics)
+    resolve_type(&entities.entities, &entities.broken_entities, domains, syntax, schema, diagnostics)
 }
 
 /// See [`field_type`].
 pub(super) fn resolve_type(
     entities: &[Entity],
     broken: &BTreeSet<String>,
+    domains: &Domains,
     syntax: &TypeSyntax,
     schema: Option<&Spanned<String>>,
     diagnostics: &mut Vec<Diagnostic>,
@@ -177,7 +215,7 @@ pub(super) fn resolve_type(
         return types::resolve_value(&syntax.ty).map_err(|error| diagnostics.push(*error)).ok().map(FieldType::Value);
     };
     let schema = in_type.as_ref().or(schema).map(|schema| schema.value.as_str());
-    let target = find_entity(entities, broken, schema, &entity.value, entity.span, diagnostics)?;
+    let target = find_entity(entities, broken, domains, schema, &entity.value, entity.span, diagnostics)?;
     Some(FieldType::Ref { target, on_delete: OnDelete::default() })
 }
 

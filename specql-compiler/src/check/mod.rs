@@ -27,6 +27,7 @@ use crate::{
         Diagnostic,
         rules::{sq0139_unknown_entity as unknown_entity, sq0140_unknown_field as unknown_field},
     },
+    domain::Domains,
     model::{
         Entity, EntityId, Field, FieldId,
         expr::{ColumnRef, SystemColumn},
@@ -45,6 +46,8 @@ pub struct Project<'a> {
     pub broken_fields: &'a BTreeSet<(EntityId, String)>,
     /// Entity names that are written but could not be understood.
     pub broken_entities: &'a BTreeSet<String>,
+    /// The schemas that are listed, and their aliases.
+    pub domains: &'a Domains,
     /// Every service, used or not.
     pub registry: &'a Registry,
 }
@@ -57,7 +60,7 @@ impl<'a> Project<'a> {
 
     /// The entity of that name, which may have its schema before it.
     fn find_entity(&self, written: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) -> Option<EntityId> {
-        find_entity(self.entities, self.broken_entities, None, written, span, diagnostics)
+        find_entity(self.entities, self.broken_entities, self.domains, None, written, span, diagnostics)
     }
 
     /// The declared field of that name.
@@ -105,13 +108,14 @@ impl<'a> Project<'a> {
 fn find_entity(
     entities: &[Entity],
     broken: &BTreeSet<String>,
+    domains: &Domains,
     schema: Option<&str>,
     written: &str,
     span: Span,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<EntityId> {
     let (in_name, name) = written.split_once('.').map_or((None, written), |(schema, name)| (Some(schema), name));
-    let wanted = in_name.or(schema);
+    let wanted = in_name.or(schema).map(|schema| domains.resolve(schema));
     let Some(index) = entities.iter().position(|entity| entity.name == name) else {
         if !broken.contains(name) {
             diagnostics.push(unknown_entity::error(span, name, entities.iter().map(|entity| entity.name.as_str())));

@@ -18,7 +18,7 @@ pub struct Format {
 pub static FORMATS: [Format; 4] = [
     Format { name: "entity", files: "entities/**/*.yaml", root: &syntax::entity::FILE },
     Format { name: "registry", files: "registry/*.yaml", root: &registry::FILE },
-    Format { name: "domains", files: "registry/domain_registry.yaml", root: &crate::compile::DOMAINS },
+    Format { name: "domains", files: "registry/domain_registry.yaml", root: &crate::domain::FILE },
     Format { name: "settings", files: "specql.toml", root: &settings::FILE },
 ];
 

@@ -7,6 +7,8 @@ pub mod expr;
 pub mod names;
 pub mod step;
 
+use std::collections::BTreeMap;
+
 use specql_registry::{Registry, ValueType};
 
 pub use expr::{ColumnRef, Expr, ExprKind};
@@ -19,6 +21,8 @@ use crate::source::Origin;
 pub struct Model {
     /// Entities, ordered by (schema, name).
     pub entities: Vec<Entity>,
+    /// Descriptions of schemas, by their names.
+    pub schemas: BTreeMap<String, String>,
     /// The services that the project uses (by a step, by `use` in `specql.toml`, or by declaring them), by name.
     pub registry: Registry,
     /// Whether the project has a job queue: a `call_service`, a registry file, or `use = [...]`.

@@ -17,6 +17,9 @@ pub(super) fn column_name(entity: &Entity, column: ColumnRef) -> String {
     }
 }
 
+/// The tenant in whose name the transaction acts: what the policies go by. NULL where none is set.
+pub(super) const CURRENT_TENANT: &str = "nullif(current_setting('app.tenant_id', true), '')::uuid";
+
 /// `tenant_id = <tenant>` with a leading ` AND `, where rows have a tenant.
 pub(super) fn tenant_and(entity: &Entity, alias: &str, tenant: &str) -> String {
     if entity.multi_tenant { format!(" AND {alias}.tenant_id = {tenant}") } else { String::new() }

@@ -7,6 +7,7 @@
 //! | `foundation` | the static schemas `app` and `jobs`, from `app/*.sql` and `jobs/*.sql` |
 //! | `types`, `input` | types of the language in SQL, and how JSON is read into them |
 //! | `entity`, `table`, `view` | what an entity becomes |
+//! | `tenancy` | who may see which row |
 //! | `action` | what an action becomes: input type, wrapper, core, callbacks |
 //! | `expr`, `usage` | expressions printed, and what they read |
 //! | `statements`, `writer`, [`render`] | text |
@@ -22,6 +23,7 @@ pub mod quote;
 pub mod render;
 mod statements;
 mod table;
+mod tenancy;
 mod types;
 mod usage;
 mod view;
@@ -51,6 +53,7 @@ pub fn schema(model: &Model) -> Schema {
     objects.extend(model.entities.iter().map(|entity| table::table(model, entity)));
     objects.extend(model.entities.iter().flat_map(|entity| table::foreign_keys(model, entity)));
     objects.extend(model.entities.iter().flat_map(table::indexes));
+    objects.extend(model.entities.iter().flat_map(|entity| tenancy::policies(model, entity)));
     objects.extend(model.entities.iter().map(|entity| view::view(model, entity)));
     for (entity, action) in actions() {
         objects.push(action::wrapper(model, entity, action));
@@ -67,7 +70,9 @@ fn entity_schemas(model: &Model) -> Vec<Object> {
     for entity in model.entities.iter().filter(|entity| entity.schema != "public") {
         let name = quote::ident(&entity.schema);
         if out.iter().all(|known| known.name != name) {
-            let create = vec![format!("CREATE SCHEMA IF NOT EXISTS {name}")];
+            let mut create = vec![format!("CREATE SCHEMA IF NOT EXISTS {name}")];
+            let description = model.schemas.get(&entity.schema);
+            create.extend(description.map(|text| format!("COMMENT ON SCHEMA {name} IS {}", quote::literal(text))));
             out.push(Object::made_by(ObjectKind::Schema, name, entity.origin.to_string(), create));
         }
     }

@@ -49,15 +49,18 @@ pub(super) fn foreign_keys(model: &Model, entity: &Entity) -> Vec<Object> {
         .map(|(field, target, on_delete)| {
             let target = model.entity(target);
             let name = ident(&constraint_name("fk", entity, &field.name));
+            let column = ident(&field.column);
+            // Foreign keys see past row level security, so the key itself must hold the tenant.
+            let tenant = if entity.multi_tenant && target.multi_tenant { "tenant_id, " } else { "" };
             let create = format!(
-                "ALTER TABLE {table}\n    ADD CONSTRAINT {name} FOREIGN KEY ({}) REFERENCES {} ({}){}",
-                ident(&field.column),
+                "ALTER TABLE {table}\n    ADD CONSTRAINT {name} FOREIGN KEY ({tenant}{column}) REFERENCES {} ({tenant}{}){}",
                 qualified(&target.schema, &target.table()),
                 ident(&target.pk()),
                 match on_delete {
-                    OnDelete::Restrict => "",
-                    OnDelete::Cascade => " ON DELETE CASCADE",
-                    OnDelete::SetNull => " ON DELETE SET NULL",
+                    OnDelete::Restrict => String::new(),
+                    OnDelete::Cascade => " ON DELETE CASCADE".to_owned(),
+                    OnDelete::SetNull if tenant.is_empty() => " ON DELETE SET NULL".to_owned(),
+                    OnDelete::SetNull => format!(" ON DELETE SET NULL ({column})"),
                 },
             );
             Object::made_by(
@@ -111,18 +114,25 @@ fn column(model: &Model, field: &Field) -> Column {
 }
 
 fn constraints(entity: &Entity) -> Vec<TableConstraint> {
-    let unique = |field: &str, column: &str| TableConstraint {
+    // What is unique is so within a tenant: whether another one has the same is not for this one to know.
+    let tenant = if entity.multi_tenant { "tenant_id, " } else { "" };
+    let unique = |field: &str, columns: &str| TableConstraint {
         name: ident(&constraint_name("uq", entity, field)),
-        definition: format!("UNIQUE ({})", ident(column)),
+        definition: format!("UNIQUE ({columns})"),
     };
+    let in_tenant = |field: &str, column: &str| unique(field, &format!("{tenant}{}", ident(column)));
     let mut out = vec![
         TableConstraint { name: ident(&entity.pk()), definition: format!("PRIMARY KEY ({})", ident(&entity.pk())) },
         unique("id", "id"),
-        unique("identifier", "identifier"),
+        in_tenant("identifier", "identifier"),
     ];
+    if entity.multi_tenant {
+        // What references to this table point to, and the index by tenant.
+        out.push(in_tenant("tenant_id", &entity.pk()));
+    }
     for field in &entity.fields {
         if field.unique {
-            out.push(unique(&field.name, &field.column));
+            out.push(in_tenant(&field.name, &field.column));
         }
         let FieldType::Value(ty) = &field.ty else { continue };
         if let Some(check) = check(ty, &ident(&field.column)) {

@@ -1,6 +1,7 @@
 //! An entity's read view: each live row as its public id and one JSON document.
 
 use super::{
+    entity::{CURRENT_TENANT, tenant_and},
     object::{Object, ObjectKind},
     quote::{ident, literal, qualified},
     types::is_text_in_json,
@@ -19,11 +20,14 @@ pub(super) fn view(model: &Model, entity: &Entity) -> Object {
     pairs.extend(entity.fields.iter().map(|field| (field.name.clone(), public_value(model, field))));
     pairs.extend(["created_at", "updated_at"].map(|column| (column.to_owned(), format!("t.{column}"))));
 
-    // The caller's own rights decide about tenants; the policies stand on the table.
+    // The reader's own rights decide about tenants, not those of the view's owner. The predicate holds even for a
+    // superuser, whom no policy binds.
     let (tenant, options) =
         if entity.multi_tenant { ("    t.tenant_id,\n", " WITH (security_invoker = true)") } else { ("", "") };
+    let predicate =
+        if entity.multi_tenant { format!("\n    AND t.tenant_id = {CURRENT_TENANT}") } else { String::new() };
     let create = format!(
-        "CREATE VIEW {name}{options} AS\nSELECT\n    t.id,\n{tenant}{} AS data\nFROM {} AS t\nWHERE t.deleted_at IS NULL",
+        "CREATE VIEW {name}{options} AS\nSELECT\n    t.id,\n{tenant}{} AS data\nFROM {} AS t\nWHERE t.deleted_at IS NULL{predicate}",
         indented(&json_object(&pairs)),
         qualified(&entity.schema, &entity.table()),
     );
@@ -59,9 +63,10 @@ fn public_value(model: &Model, field: &Field) -> String {
         FieldType::Ref { target, .. } => {
             let target = model.entity(*target);
             format!(
-                "(SELECT r.id FROM {} AS r WHERE r.{} = {column})",
+                "(SELECT r.id FROM {} AS r WHERE r.{} = {column}{})",
                 qualified(&target.schema, &target.table()),
                 ident(&target.pk()),
+                tenant_and(target, "r", "t.tenant_id"),
             )
         }
         FieldType::Value(ValueType::List(item)) if is_text_in_json(item) => format!("{column}::text[]"),

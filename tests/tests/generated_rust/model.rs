@@ -84,6 +84,7 @@ pub(crate) fn order() -> Model {
         ],
         registry: registry(),
         uses_jobs: true,
+        ..Model::default()
     }
 }
 

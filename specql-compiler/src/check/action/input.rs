@@ -42,7 +42,10 @@ impl ActionChecker<'_> {
             }
             let resolved = ty.as_ref().and_then(|ty| {
                 let Self { project, diagnostics, .. } = self;
-                Some((resolve_type(project.entities, project.broken_entities, ty, None, diagnostics)?, ty.required))
+                Some((
+                    resolve_type(project.entities, project.broken_entities, project.domains, ty, None, diagnostics)?,
+                    ty.required,
+                ))
             });
             match resolved.filter(|_| named) {
                 Some((ty, required)) => {

@@ -42,6 +42,10 @@ pub mod sq0138_duplicate_name;
 pub mod sq0139_unknown_entity;
 pub mod sq0140_unknown_field;
 pub mod sq0141_invalid_option;
+pub mod sq0150_ref_to_tenant;
+pub mod sq0151_domain_collision;
+pub mod sq0152_unused_domain;
+pub mod sq0153_unlisted_schema;
 pub mod sq0201_unknown_step;
 pub mod sq0202_wrapper_collision;
 pub mod sq0203_action_without_steps;
@@ -115,6 +119,10 @@ pub static ALL: &[&Rule] = &[
     &sq0139_unknown_entity::RULE,
     &sq0140_unknown_field::RULE,
     &sq0141_invalid_option::RULE,
+    &sq0150_ref_to_tenant::RULE,
+    &sq0151_domain_collision::RULE,
+    &sq0152_unused_domain::RULE,
+    &sq0153_unlisted_schema::RULE,
     &sq0201_unknown_step::RULE,
     &sq0202_wrapper_collision::RULE,
     &sq0203_action_without_steps::RULE,

@@ -12,7 +12,7 @@ use super::{
     Function, Volatility, input_type_name, source_line,
     step::{Body, Scope, any_step, declare_rows, deletes, start_unassigned_rows, writes_to},
 };
-use crate::model::{Action, Entity, Model};
+use crate::model::{Action, Entity, Model, Step, StepKind};
 
 /// `<schema>.<action>`.
 pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) -> Object {
@@ -50,8 +50,9 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
         w.line("    MESSAGE = 'failed:not_implemented',");
         w.line("    DETAIL = 'the action has no steps';");
     } else {
-        load_current_row(&mut w, model, action, &usage);
-        start_unassigned_rows(&mut w, model, &action.vars, &usage, &action.steps);
+        let mut body = Writer::default();
+        load_current_row(&mut body, model, action, &usage);
+        start_unassigned_rows(&mut body, model, &action.vars, &usage, &action.steps);
         let scope = Scope {
             model,
             vars: &action.vars,
@@ -63,12 +64,20 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
             identifier: &action.name,
             collects_jobs: true,
         };
-        let mut body = Body::new(scope, w);
-        let ended = body.steps(&action.steps);
-        w = body.finish();
+        let mut steps = Body::new(scope, body);
+        let ended = steps.steps(&action.steps);
+        body = steps.finish();
         if !ended {
-            answer(&mut w, model, action, reports_fields, usage.queues);
+            answer(&mut body, model, action, reports_fields, usage.queues);
         }
+        let body = body.finish();
+        if entity.multi_tenant || works_for_a_tenant(model, action, &body) {
+            w.line(format!("IF {TENANT} IS NULL THEN"));
+            w.line("    RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'validation:missing_tenant';");
+            w.line("END IF;");
+            w.blank();
+        }
+        w.line(body);
     }
     w.close();
     w.line("END;");
@@ -88,6 +97,13 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
         body: w,
     }
     .object()
+}
+
+/// Whether the steps of a plain schema's action touch a tenant's rows: the statements tell.
+fn works_for_a_tenant(model: &Model, action: &Action, body: &str) -> bool {
+    let inserts =
+        |step: &Step| matches!(step.kind, StepKind::Insert { entity, .. } if model.entity(entity).multi_tenant);
+    any_step(&action.steps, inserts) || body.contains(&format!(".tenant_id = {TENANT}"))
 }
 
 /// Reads and locks the row that the action works on.
@@ -120,7 +136,8 @@ fn answer(w: &mut Writer, model: &Model, action: &Action, reports_fields: bool, 
             let entity = model.entity(row.entity);
             let id = format!("{}.id", row_variable(row));
             let view = qualified(&entity.schema, &entity.view());
-            let live = format!("(SELECT d.data FROM {view} AS d WHERE d.id = {id})");
+            let tenant = tenant_and(entity, "d", TENANT);
+            let live = format!("(SELECT d.data FROM {view} AS d WHERE d.id = {id}{tenant})");
             // What a deleted row was is known from before; the view no longer shows it.
             let data = if action.steps.iter().any(|step| deletes(step, var)) {
                 "_object_data".to_owned()

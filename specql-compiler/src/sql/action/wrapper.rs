@@ -14,11 +14,16 @@ use crate::model::{Action, Entity, Model};
 
 /// `app.<wrapper>`.
 pub(in super::super) fn wrapper(model: &Model, entity: &Entity, action: &Action) -> Object {
+    // A plain schema's action may work on a tenant's rows as well.
+    let sets_tenant = model.entities.iter().any(|entity| entity.multi_tenant);
     let mut w = Writer::default();
     w.line("DECLARE");
     w.indent(|w| {
         w.line(format!("_input {};", qualified("app", &input_type_name(action))));
         w.line("_result app.mutation_result;");
+        if sets_tenant {
+            w.line("_tenant_before CONSTANT TEXT := coalesce(current_setting('app.tenant_id', true), '');");
+        }
         w.line("_error_sqlstate TEXT;");
         w.line("_error_message TEXT;");
         w.line("_error_detail TEXT;");
@@ -31,11 +36,8 @@ pub(in super::super) fn wrapper(model: &Model, entity: &Entity, action: &Action)
         w.line("-- Whatever is raised in here undoes all steps, queued jobs included.");
         w.line("BEGIN");
         w.indent(|w| {
-            if entity.multi_tenant {
-                w.line("IF auth_tenant_id IS NULL THEN");
-                w.line("    RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'validation:missing_tenant';");
-                w.line("END IF;");
-                w.line("PERFORM set_config('app.tenant_id', auth_tenant_id::text, TRUE);");
+            if sets_tenant {
+                w.line("PERFORM set_config('app.tenant_id', coalesce(auth_tenant_id::text, ''), true);");
             }
             read_payload(w, model, action);
             w.blank();
@@ -67,6 +69,10 @@ pub(in super::super) fn wrapper(model: &Model, entity: &Entity, action: &Action)
         w.line("PERFORM app.log_mutation(");
         w.line(format!("      {}, {}, auth_tenant_id, auth_user_id, _result,", literal(&action.wrapper), literal(&entity.name)));
         w.line("    _error_sqlstate, _error_message, _error_context);");
+        if sets_tenant {
+            w.line("-- The caller's transaction goes on in the name in which it came. (What was raised has undone the setting.)");
+            w.line("PERFORM set_config('app.tenant_id', _tenant_before, true);");
+        }
         w.line("RETURN _result;");
     });
     w.line("END;");

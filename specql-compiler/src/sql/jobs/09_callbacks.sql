@@ -38,8 +38,9 @@ CREATE OR REPLACE FUNCTION jobs.call_callback(_pk bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _call record;
+    _tenant_before text := coalesce(current_setting('app.tenant_id', true), '');
 BEGIN
-    SELECT j.id, w.result, CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END AS key,
+    SELECT j.id, j.tenant_id, w.result, CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END AS key,
         c.schema_name, c.function_name
     INTO _call
     FROM jobs.tb_job_callback AS w
@@ -53,7 +54,10 @@ BEGIN
         RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _call.key
             USING ERRCODE = 'SQ403';
     END IF;
+    -- A batch holds the jobs of several tenants: each callback sees its own job's alone. What raises undoes the setting.
+    PERFORM set_config('app.tenant_id', coalesce(_call.tenant_id::text, ''), true);
     EXECUTE format('SELECT %I.%I($1, $2)', _call.schema_name, _call.function_name) USING _call.id, _call.result;
+    PERFORM set_config('app.tenant_id', _tenant_before, true);
 END
 $$;
 

@@ -262,7 +262,8 @@ impl<'a> Body<'a> {
         {
             let row = self.scope.vars.get(var.0).map(row_variable).unwrap_or_default();
             let view = qualified(&owner.schema, &owner.view());
-            self.w.line(format!("SELECT d.data INTO _object_data FROM {view} AS d WHERE d.id = {row}.id;"));
+            let tenant = tenant_and(owner, "d", self.scope.tenant);
+            self.w.line(format!("SELECT d.data INTO _object_data FROM {view} AS d WHERE d.id = {row}.id{tenant};"));
         }
         let mut statement = Vec::new();
         if hard {

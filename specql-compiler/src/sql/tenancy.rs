@@ -1,0 +1,54 @@
+//! Row level security: what stands behind the predicates of a multi-tenant table.
+//!
+//! Every generated statement carries the tenant's predicate. The policies hold for all others too, the owner's own
+//! included: without a tenant there are no rows.
+
+use super::{
+    entity::CURRENT_TENANT,
+    object::{Definition, Object, ObjectKind},
+    quote::qualified,
+};
+use crate::model::{Entity, Model};
+
+/// Row level security of an entity's table, where its rows belong to tenants.
+pub(super) fn policies(model: &Model, entity: &Entity) -> Vec<Object> {
+    if !entity.multi_tenant {
+        return Vec::new();
+    }
+    let table = qualified(&entity.schema, &entity.table());
+    let object = |name: &str, create: Vec<String>, drop: Vec<String>| Object {
+        kind: ObjectKind::Policy,
+        name: format!("{name} ON {table}"),
+        origin: Some(entity.origin.to_string()),
+        definition: Definition::Statements { create, drop },
+    };
+    let mut out = vec![
+        object(
+            "row level security",
+            vec![
+                format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"),
+                format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"),
+            ],
+            vec![
+                format!("ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY"),
+                format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"),
+            ],
+        ),
+        object(
+            "tenant",
+            vec![format!(
+                "CREATE POLICY tenant ON {table}\n    USING (tenant_id = {CURRENT_TENANT})\n    WITH CHECK (tenant_id = {CURRENT_TENANT})"
+            )],
+            Vec::new(),
+        ),
+    ];
+    if model.uses_jobs {
+        // The role belongs to the whole server, and an ordinary owner may not have been allowed to make it.
+        let create = format!(
+            "DO $$\nBEGIN\n    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_worker') THEN\n        \
+             CREATE POLICY worker ON {table} TO specql_worker USING (true);\n    END IF;\nEND\n$$"
+        );
+        out.push(object("worker", vec![create], vec![format!("DROP POLICY IF EXISTS worker ON {table}")]));
+    }
+    out
+}

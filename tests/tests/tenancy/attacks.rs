@@ -1,0 +1,146 @@
+//! What one tenant tries on the other's rows.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::world::{Layers, Tenant, World, id};
+
+/// Bob's attempts on Ann's rows: their names, and what came of them. `None`: nothing.
+async fn attempts(world: &World) -> Result<Vec<(&'static str, Option<String>)>> {
+    let (ann, bob) = (world.ann, world.bob);
+    let mut out = Vec::new();
+    let succeeded = |result: &Value| (result["status"] == "success").then(|| result.to_string());
+
+    let found = world.act(bob, "update_order", json!({"id": ann.order, "total": 1})).await?;
+    out.push(("update of the current row", succeeded(&found)));
+    let found = world.act(bob, "pay_order", json!({"id": ann.order})).await?;
+    out.push(("call for the current row", succeeded(&found)));
+
+    world.act(bob, "close_all", json!({})).await?;
+    out.push((
+        "update with WHERE",
+        Some(world.order(ann, "status").await?).filter(|status| status.as_deref() == Some("closed")).flatten(),
+    ));
+    world.act(bob, "discontinue", json!({"product": world.product})).await?;
+    let status = world.order(ann, "status").await?;
+    out.push(("update with WHERE from a plain schema", status.filter(|status| status == "discontinued")));
+
+    let found = world.act(bob, "create_order", json!({"total": 1, "customer": ann.customer})).await?;
+    let reached = found["status"] != "validation:unknown_customer";
+    out.push(("ref in the input of an insert", reached.then(|| found["status"].to_string())));
+    let found = world.act(bob, "update_order", json!({"id": bob.order, "customer": ann.customer})).await?;
+    let reached = found["status"] != "validation:unknown_customer";
+    out.push(("ref in the input of an update", reached.then(|| found["status"].to_string())));
+
+    let seen: i64 =
+        world.ask(Some(bob), &format!("SELECT count(*) FROM sales.v_order WHERE id = '{}'", ann.order)).await?;
+    out.push(("view", (seen > 0).then(|| seen.to_string())));
+
+    // A callback whose job was forged to name Ann's row.
+    let order = id(&world.act(bob, "create_order", json!({"total": 1})).await?)?;
+    let job = world.pay(Tenant { order, ..bob }).await?;
+    let key: i32 =
+        world.ask(Some(ann), &format!("SELECT pk_order FROM sales.tb_order WHERE id = '{}'", ann.order)).await?;
+    world.run(None, &format!("UPDATE jobs.tb_job_run SET entity_pk = {key} WHERE id = '{job}'")).await?;
+    world.complete(job).await?;
+    out.push(("the row of a callback", world.order(ann, "charge").await?));
+    world.run(Some(ann), "UPDATE sales.tb_order SET charge = 'sweep'").await?;
+    let job = world.pay(bob).await?;
+    world.complete(job).await?;
+    ensure!(world.order(bob, "status").await?.as_deref() == Some("paid"), "Bob's own callback ran");
+    let charge = world.order(ann, "charge").await?.filter(|charge| charge != "sweep");
+    out.push(("update with WHERE in a callback", charge));
+
+    // A row of Bob's that points to Ann's customer, which the foreign key would refuse.
+    world.run(None, "ALTER TABLE sales.tb_order DROP CONSTRAINT fk_order__customer").await?;
+    let customer: i32 =
+        world.ask(Some(ann), "SELECT max(pk_customer) FROM crm.tb_customer WHERE name = 'Alice'").await?;
+    world
+        .run(Some(bob), &format!("UPDATE sales.tb_order SET fk_customer = {customer} WHERE id = '{}'", bob.order))
+        .await?;
+    let found = world.act(bob, "expect_customer", json!({"id": bob.order, "name": "Alice"})).await?;
+    out.push(("path through a ref", succeeded(&found)));
+    let seen: Option<String> = world
+        .ask(Some(bob), &format!("SELECT data ->> 'customer' FROM sales.v_order WHERE id = '{}'", bob.order))
+        .await?;
+    out.push(("ref in a view", seen));
+
+    let found = world.act(bob, "delete_order", json!({"id": ann.order})).await?;
+    out.push(("delete of the current row", succeeded(&found)));
+    Ok(out)
+}
+
+async fn nothing_comes_of_the_attempts(layers: Layers) -> Result<()> {
+    let world = World::new(layers).await?;
+    for (attempt, came_of_it) in attempts(&world).await? {
+        assert_eq!(came_of_it, None, "{attempt}, behind {layers:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_comes_of_any_attempt() -> Result<()> {
+    nothing_comes_of_the_attempts(Layers::Both).await
+}
+
+#[tokio::test]
+async fn the_predicates_alone_hold() -> Result<()> {
+    nothing_comes_of_the_attempts(Layers::Predicates).await
+}
+
+#[tokio::test]
+async fn the_policies_alone_hold() -> Result<()> {
+    nothing_comes_of_the_attempts(Layers::Policies).await
+}
+
+/// An attack that cannot succeed proves nothing.
+#[tokio::test]
+async fn without_either_every_attempt_succeeds() -> Result<()> {
+    let world = World::new(Layers::None).await?;
+    for (attempt, came_of_it) in attempts(&world).await? {
+        assert!(came_of_it.is_some(), "{attempt}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_refused_across_tenants_works_within_one() -> Result<()> {
+    let world = World::new(Layers::Both).await?;
+    let ann = world.ann;
+    for (action, input) in [
+        ("update_order", json!({"id": ann.order, "total": 1, "customer": ann.customer, "parent": ann.order})),
+        ("create_order", json!({"total": 1, "customer": ann.customer})),
+        ("expect_customer", json!({"id": ann.order, "name": "Alice"})),
+        ("close_all", json!({})),
+        ("discontinue", json!({"product": world.product})),
+    ] {
+        let result = world.act(ann, action, input).await?;
+        assert_eq!(result["status"], "success", "{action}: {result}");
+    }
+    assert_eq!(world.order(ann, "status").await?.as_deref(), Some("discontinued"));
+    let job = world.pay(ann).await?;
+    world.complete(job).await?;
+    assert_eq!(world.order(ann, "status").await?.as_deref(), Some("paid"));
+    let sql = format!("SELECT data ->> 'customer' FROM sales.v_order WHERE id = '{}'", ann.order);
+    assert_eq!(world.ask::<String>(Some(ann), &sql).await?, ann.customer.to_string());
+    let result = world.act(ann, "delete_order", json!({"id": ann.order})).await?;
+    assert_eq!((&result["status"], &result["object_data"]["status"]), (&json!("success"), &json!("paid")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_a_tenant_nothing_is_done() -> Result<()> {
+    let world = World::new(Layers::Both).await?;
+    for (action, input) in [
+        ("create_order", json!({"total": 1})),
+        ("close_all", json!({})),
+        ("pay_order", json!({"id": world.ann.order})),
+        ("discontinue", json!({"product": world.product})),
+    ] {
+        let sql = format!("SELECT status FROM app.{action}(NULL, NULL, $1)");
+        let status: String =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(input).fetch_one(world.db.pool()).await?;
+        assert_eq!(status, "validation:missing_tenant", "{action}");
+    }
+    Ok(())
+}
