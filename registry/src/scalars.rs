@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod table;
+
+pub use table::ALL;
+
 /// A named scalar type. Copy it freely: it points into [`ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Scalar(&'static ScalarInfo);
@@ -11,6 +15,8 @@ pub struct Scalar(&'static ScalarInfo);
 pub struct ScalarInfo {
     /// The name in YAML.
     pub name: &'static str,
+    /// The name in Rust: of a newtype of its own for text, else of the type that all scalars of the base have.
+    pub rust: &'static str,
     /// One line for the reference.
     pub doc: &'static str,
     /// What stands behind it.
@@ -21,72 +27,61 @@ pub struct ScalarInfo {
     pub range: (Option<&'static str>, Option<&'static str>),
     /// A value that fits, for documentation and tests.
     pub example: &'static str,
+    /// Values that fit. Those of `coordinates` are JSON, all others text.
+    pub good: &'static [&'static str],
+    /// Values that do not fit.
+    pub bad: &'static [&'static str],
 }
 
 /// What stands behind a scalar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ScalarBase {
-    /// TEXT, a Rust newtype.
+    /// Text, a Rust newtype.
     Text,
-    /// NUMERIC(precision, scale), a `Decimal`.
+    /// A number of that precision and scale.
     Numeric(u16, u16),
-    /// UUID.
+    /// A UUID.
     Uuid,
-    /// DATE.
+    /// A calendar date: `2026-01-31`.
     Date,
+    /// A time of day: `14:30:00`.
+    Time,
+    /// A length of time, ISO 8601 in JSON: `P1DT2H`.
+    Interval,
+    /// An IP address or network.
+    Inet,
+    /// A MAC address.
+    MacAddr,
+    /// A point, `{"x": 1.5, "y": 2}` in JSON.
+    Point,
 }
 
-/// The table.
-pub static ALL: &[ScalarInfo] = &[
-    ScalarInfo {
-        name: "email",
-        doc: "an e-mail address",
-        base: ScalarBase::Text,
-        pattern: Some(r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}$"),
-        range: (None, None),
-        example: "ada@example.eu",
-    },
-    ScalarInfo {
-        name: "currencyCode",
-        doc: "an ISO 4217 currency code",
-        base: ScalarBase::Text,
-        pattern: Some("^[A-Z]{3}$"),
-        range: (None, None),
-        example: "EUR",
-    },
-    ScalarInfo {
-        name: "url",
-        doc: "an http or https URL",
-        base: ScalarBase::Text,
-        pattern: Some(r"^https?://[^\s/$.?#][^\s]*$"),
-        range: (None, None),
-        example: "https://example.eu/a",
-    },
-    ScalarInfo {
-        name: "money",
-        doc: "an amount of money in major units",
-        base: ScalarBase::Numeric(19, 4),
-        pattern: None,
-        range: (Some("0"), None),
-        example: "19.99",
-    },
-    ScalarInfo {
-        name: "uuid",
-        doc: "a UUID",
-        base: ScalarBase::Uuid,
-        pattern: None,
-        range: (None, None),
-        example: "018f3f6e-7b0a-7c3e-9d7e-0123456789ab",
-    },
-    ScalarInfo {
-        name: "date",
-        doc: "a calendar date",
-        base: ScalarBase::Date,
-        pattern: None,
-        range: (None, None),
-        example: "2026-01-31",
-    },
-];
+impl ScalarBase {
+    /// The type in PostgreSQL.
+    #[must_use]
+    pub fn sql(self) -> String {
+        match self {
+            Self::Text => "TEXT".to_owned(),
+            Self::Numeric(precision, scale) => format!("NUMERIC({precision},{scale})"),
+            Self::Uuid => "UUID".to_owned(),
+            Self::Date => "DATE".to_owned(),
+            Self::Time => "TIME".to_owned(),
+            Self::Interval => "INTERVAL".to_owned(),
+            Self::Inet => "INET".to_owned(),
+            Self::MacAddr => "MACADDR".to_owned(),
+            Self::Point => "POINT".to_owned(),
+        }
+    }
+
+    /// The type in TypeScript.
+    #[must_use]
+    pub const fn typescript(self) -> &'static str {
+        match self {
+            Self::Point => "{ x: number; y: number }",
+            _ => "string",
+        }
+    }
+}
 
 impl Scalar {
     /// The scalar of that name, exactly as it is written in YAML.

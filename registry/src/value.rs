@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{scalars::Scalar, schema::Schema};
+use crate::{
+    scalars::{Scalar, ScalarBase},
+    schema::Schema,
+};
 
 /// A basic type of the language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,6 +60,19 @@ impl std::fmt::Display for ValueType {
                     schema.fields.iter().map(|(name, field)| format!("{name}: {field}")).collect();
                 write!(f, "{{{}}}", fields.join(", "))
             }
+        }
+    }
+}
+
+impl ValueType {
+    /// Whether values are documents or arrays, which no text is made of and no comparison is made with.
+    #[must_use]
+    pub fn is_structured(&self) -> bool {
+        match self {
+            Self::Basic(basic) => *basic == Basic::Json,
+            Self::Scalar(scalar) => scalar.info().base == ScalarBase::Point,
+            Self::List(_) | Self::Object(_) => true,
+            Self::Decimal(_) | Self::Enum(_) => false,
         }
     }
 }

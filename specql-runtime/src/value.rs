@@ -4,16 +4,27 @@
 //! [`specql_registry::scalars`] allows: the same pattern that stands in the table's CHECK. Other types are those of
 //! well-known crates under the language's names, so that a user's crate needs no dependency for them.
 
+mod duration;
 mod enumeration;
 mod number;
+mod point;
 mod text;
 
-pub use chrono::{DateTime, NaiveDate as Date, Utc};
+pub use chrono::{DateTime, NaiveDate as Date, NaiveTime as Time, Utc};
+pub use duration::Duration;
 pub use enumeration::UnknownValue;
+pub use ipnetwork::IpNetwork;
+pub use mac_address::MacAddress;
 pub use number::{bigint, bigint_as_text};
+pub use point::Point;
 pub use rust_decimal::Decimal;
 pub use serde_json::Value as Json;
-pub use text::{CurrencyCode, Email, InvalidText, Url};
+pub use text::{
+    AirportCode, ApiKey, Color, ContainerNumber, CountryCode, CurrencyCode, Cusip, DomainName, Email, ExchangeCode,
+    File, FlightNumber, HashSha256, Html, Iban, Image, InvalidText, Isin, LanguageCode, Lei, LicensePlate, LocaleCode,
+    Markdown, Mic, MimeType, PhoneNumber, PortCode, PostalCode, Sedol, SemanticVersion, Slug, StockSymbol, SwiftCode,
+    Timezone, TrackingNumber, Url, Vin,
+};
 pub use uuid::Uuid;
 
 /// A point in time: `timestamp`.

@@ -139,7 +139,9 @@ fn check_value(ty: &ValueType, value: &Value, way: Way) -> Result<Value, Problem
                 number::in_range(&checked, scalar.info().range).map_err(Problem::new)?;
                 Ok(checked)
             }
-            ScalarBase::Text | ScalarBase::Uuid | ScalarBase::Date => match value.as_str() {
+            ScalarBase::Point if is_point(value) => Ok(value.clone()),
+            ScalarBase::Point => Err(expected(ty, value)),
+            _ => match value.as_str() {
                 Some(given) if text::fits_scalar(*scalar, given) => Ok(value.clone()),
                 _ => Err(expected(ty, value)),
             },
@@ -159,6 +161,12 @@ fn check_value(ty: &ValueType, value: &Value, way: Way) -> Result<Value, Problem
             check_fields(schema, fields, way).map(Value::Object)
         }
     }
+}
+
+/// `{"x": 1.5, "y": 2}` and nothing else.
+fn is_point(value: &Value) -> bool {
+    let Some(members) = value.as_object() else { return false };
+    members.len() == 2 && ["x", "y"].iter().all(|axis| members.get(*axis).is_some_and(Value::is_number))
 }
 
 fn check_basic(basic: Basic, value: &Value) -> Result<Value, Problem> {

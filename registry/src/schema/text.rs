@@ -1,10 +1,13 @@
-//! Text of a schema: scalars with a pattern, UUIDs, dates and timestamps.
+//! Text of a schema: scalars with a pattern, UUIDs, addresses, dates, times and timestamps.
 
 use std::{collections::HashMap, sync::LazyLock};
 
 use regex_lite::Regex;
 
-use crate::scalars::{self, Scalar, ScalarBase};
+use crate::{
+    duration::Duration,
+    scalars::{self, Scalar, ScalarBase},
+};
 
 /// The patterns of the table, compiled once.
 static PATTERNS: LazyLock<HashMap<&'static str, Regex>> = LazyLock::new(|| {
@@ -12,13 +15,18 @@ static PATTERNS: LazyLock<HashMap<&'static str, Regex>> = LazyLock::new(|| {
     scalars::ALL.iter().filter_map(|info| Some((info.name, compile(info.pattern?)))).collect()
 });
 
-/// Whether a text fits a scalar of text, UUID or date.
+/// Whether a text fits a scalar whose JSON form is text that is no number.
 pub(super) fn fits_scalar(scalar: Scalar, text: &str) -> bool {
     let info = scalar.info();
     let base_fits = match info.base {
         ScalarBase::Uuid => is_uuid(text),
         ScalarBase::Date => is_date(text),
-        ScalarBase::Text | ScalarBase::Numeric(..) => !text.contains('\0'),
+        ScalarBase::Time => is_time(text),
+        ScalarBase::Interval => text.parse::<Duration>().is_ok(),
+        ScalarBase::Inet => is_inet(text),
+        ScalarBase::MacAddr => is_mac(text),
+        ScalarBase::Text => !text.contains('\0'),
+        ScalarBase::Numeric(..) | ScalarBase::Point => false,
     };
     base_fits && PATTERNS.get(info.name).is_none_or(|pattern| pattern.is_match(text))
 }
@@ -68,6 +76,30 @@ fn is_date(text: &str) -> bool {
     year > 0 && (1..=days).contains(&day)
 }
 
+/// `14:30` or `14:30:00.123456`, before midnight.
+fn is_time(text: &str) -> bool {
+    let (clock, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let whole = is_clock(clock, 3) && !clock.ends_with(":60");
+    all_digits(fraction) && (1..=6).contains(&fraction.len()) && (whole || (text == clock && is_clock(clock, 2)))
+}
+
+/// An address, or an address with the length of its network's prefix.
+fn is_inet(text: &str) -> bool {
+    let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    prefix.is_none_or(|prefix| {
+        (1..=3).contains(&prefix.len()) && all_digits(prefix) && prefix.parse::<u32>().is_ok_and(|bits| bits <= most)
+    })
+}
+
+/// `08:00:2b:01:02:03`.
+fn is_mac(text: &str) -> bool {
+    let parts: Vec<_> = text.split(':').collect();
+    let is_byte = |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    parts.len() == 6 && parts.iter().all(is_byte)
+}
+
 fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
@@ -87,12 +119,23 @@ fn all_digits(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ValueType;
 
     #[test]
-    fn every_pattern_of_the_table_compiles_and_fits_its_example() {
+    fn every_type_of_the_table_takes_its_good_values_and_refuses_its_bad_ones() {
         for info in scalars::ALL {
-            let scalar = Scalar::from_name(info.name).unwrap();
-            assert!(fits_scalar(scalar, info.example), "{}", info.name);
+            let ty = ValueType::Scalar(Scalar::from_name(info.name).unwrap());
+            let json = |text: &&str| match info.base {
+                ScalarBase::Point => serde_json::from_str(text).unwrap(),
+                _ => serde_json::Value::from(*text),
+            };
+            assert!(info.good.contains(&info.example), "{}", info.name);
+            for good in info.good {
+                assert!(ty.check_input(&json(good)).is_ok(), "{}: {good:?}", info.name);
+            }
+            for bad in info.bad {
+                assert!(ty.check_input(&json(bad)).is_err(), "{}: {bad:?}", info.name);
+            }
         }
     }
 

@@ -278,9 +278,8 @@ fn default(
 /// A checked JSON constant of a type, as a literal.
 pub(super) fn literal(ty: &ValueType, json: serde_json::Value) -> Literal {
     use serde_json::Value as Json;
-    let structured = matches!(ty, ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_));
     match json {
-        json if structured => Literal::Json(json),
+        json if ty.is_structured() => Literal::Json(json),
         Json::Null => Literal::Null,
         Json::Bool(value) => Literal::Boolean(value),
         Json::Number(number) => numeric(number.to_string()),

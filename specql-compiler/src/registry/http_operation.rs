@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 use specql_registry::{
-    Schema, ValueType,
+    Basic, Schema, ValueType,
     http::{BodyEncoding, HttpOperation, HttpService, HttpTarget, Method, OutputPath},
     schema::FieldDefault,
     template::{BodyTemplate, Template},
@@ -253,7 +253,7 @@ fn read_path(entry: &Entry, input: &Schema, decoder: &mut Decoder) -> Option<Tem
                 format!("the path needs `{name}`: mark that input required, or give it a default"),
             );
         }
-        if matches!(field.ty, ValueType::List(_) | ValueType::Object(_)) {
+        if field.ty != ValueType::Basic(Basic::Json) && field.ty.is_structured() {
             decoder.bad(entry.value.span, format!("`{name}` is a {} and cannot stand in a path", field.ty.describe()));
         }
     }

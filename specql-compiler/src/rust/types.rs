@@ -1,9 +1,8 @@
 //! Types of the language as Rust types.
 
-use heck::ToUpperCamelCase;
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use specql_registry::{Basic, Schema, ValueType, scalars::ScalarBase};
+use specql_registry::{Basic, Schema, ValueType};
 
 use super::{
     docs, enums,
@@ -114,15 +113,10 @@ fn simple(ty: &ValueType) -> RustType {
         ValueType::Basic(Basic::Boolean) => RustType::of(quote!(bool)),
         ValueType::Basic(Basic::Timestamp) => RustType::of(quote!(value::Timestamp)),
         ValueType::Decimal(_) => RustType::of(quote!(value::Decimal)),
-        ValueType::Scalar(scalar) => match scalar.info().base {
-            ScalarBase::Text => {
-                let newtype = super::names::ident(&scalar.info().name.to_upper_camel_case());
-                RustType::of(quote!(value::#newtype))
-            }
-            ScalarBase::Numeric(..) => RustType::of(quote!(value::Decimal)),
-            ScalarBase::Uuid => RustType::uuid(),
-            ScalarBase::Date => RustType::of(quote!(value::Date)),
-        },
+        ValueType::Scalar(scalar) => {
+            let name = super::names::ident(scalar.info().rust);
+            RustType::of(quote!(value::#name))
+        }
         ValueType::Basic(Basic::Json) | ValueType::Enum(_) | ValueType::List(_) | ValueType::Object(_) => {
             RustType::of(quote!(value::Json))
         }

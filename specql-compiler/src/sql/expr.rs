@@ -6,7 +6,7 @@ use super::{
     entity::{TENANT, column_name, tenant_and},
     input::decode,
     quote::{ident, jsonb, literal, qualified},
-    types::sql_type,
+    types::{in_json, is_text_in_json, own_json, sql_type},
     writer::list,
 };
 use crate::model::{
@@ -87,6 +87,9 @@ impl Printer<'_> {
     pub(super) fn public(&self, expr: &Expr) -> String {
         match &expr.ty {
             ExprType::Ref(entity) => self.public_id(*entity, expr),
+            // A number stays a number on its way to a service.
+            ExprType::Value(ty) if !is_text_in_json(ty) => in_json(ty, &self.print(expr)),
+            ExprType::Interval => format!("app.duration_text({})", self.print(expr)),
             _ => self.print(expr),
         }
     }
@@ -96,6 +99,8 @@ impl Printer<'_> {
         match &expr.ty {
             ExprType::Ref(entity) => format!("{}::text", self.public_id(*entity, expr)),
             ExprType::Value(ty) if sql_type(ty) == "TEXT" => self.print(expr),
+            ExprType::Interval => self.public(expr),
+            ExprType::Value(ty) if own_json(ty).is_some() => self.public(expr),
             _ => format!("{}::text", self.sql(expr).at_least(binding::CAST)),
         }
     }
@@ -296,13 +301,20 @@ fn json(value: &serde_json::Value, ty: &ExprType) -> String {
                 .iter()
                 .map(|item| match item {
                     serde_json::Value::String(text) => literal(text),
+                    point if sql_type(list) == "POINT[]" => literal(&point_text(point)),
                     other => literal(&other.to_string()),
                 })
                 .collect();
             format!("ARRAY[{}]::{}", items.join(", "), sql_type(list))
         }
+        (_, ExprType::Value(ty)) if sql_type(ty) == "POINT" => format!("{}::point", literal(&point_text(value))),
         _ => jsonb(value),
     }
+}
+
+/// `{"x": 1.5, "y": 2}` as PostgreSQL writes a point.
+fn point_text(point: &serde_json::Value) -> String {
+    format!("({},{})", point["x"], point["y"])
 }
 
 /// A value in a job's output.

@@ -12,6 +12,7 @@ const DROP: &str = "-- drop: ";
 const APP: &[&str] = &[
     include_str!("app/schema.sql"),
     include_str!("app/input.sql"),
+    include_str!("app/scalars.sql"),
     include_str!("app/result.sql"),
     include_str!("app/money.sql"),
 ];

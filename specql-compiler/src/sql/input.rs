@@ -60,5 +60,10 @@ fn scalar_decoder(scalar: Scalar) -> &'static str {
         ScalarBase::Numeric(..) => "to_decimal",
         ScalarBase::Uuid => "to_uuid",
         ScalarBase::Date => "to_date",
+        ScalarBase::Time => "to_time",
+        ScalarBase::Interval => "to_duration",
+        ScalarBase::Inet => "to_inet",
+        ScalarBase::MacAddr => "to_macaddr",
+        ScalarBase::Point => "to_point",
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn sql_type(ty: &ValueType) -> String {
         ValueType::Basic(basic) => basic_type(*basic).to_owned(),
         ValueType::Decimal(None) => "NUMERIC".to_owned(),
         ValueType::Decimal(Some((precision, scale))) => format!("NUMERIC({precision},{scale})"),
-        ValueType::Scalar(scalar) => scalar_type(*scalar),
+        ValueType::Scalar(scalar) => scalar.info().base.sql(),
         ValueType::Enum(_) => "TEXT".to_owned(),
         ValueType::List(item) if is_array(item) => format!("{}[]", sql_type(item)),
         ValueType::List(_) | ValueType::Object(_) => "JSONB".to_owned(),
@@ -40,6 +40,31 @@ pub(super) fn is_text_in_json(ty: &ValueType) -> bool {
         ValueType::Basic(Basic::Bigint) | ValueType::Decimal(_) => true,
         ValueType::Scalar(scalar) => matches!(scalar.info().base, ScalarBase::Numeric(..)),
         _ => false,
+    }
+}
+
+/// A value as JSON prints it: `value` is SQL of this type.
+pub(super) fn in_json(ty: &ValueType, value: &str) -> String {
+    let (item, list) = match ty {
+        ValueType::List(item) if is_array(item) => (&**item, true),
+        _ => (ty, false),
+    };
+    if is_text_in_json(item) {
+        return format!("{value}::text{}", if list { "[]" } else { "" });
+    }
+    match own_json(item) {
+        Some((one, many)) => format!("app.{}({value})", if list { many } else { one }),
+        None => value.to_owned(),
+    }
+}
+
+/// The functions that print a value, and a list of values, whose SQL type has no JSON form.
+pub(super) fn own_json(ty: &ValueType) -> Option<(&'static str, &'static str)> {
+    let ValueType::Scalar(scalar) = ty else { return None };
+    match scalar.info().base {
+        ScalarBase::Interval => Some(("duration_text", "duration_texts")),
+        ScalarBase::Point => Some(("point_json", "point_list_json")),
+        _ => None,
     }
 }
 
@@ -76,12 +101,24 @@ pub(super) fn check(ty: &ValueType, value: &str) -> Option<Check> {
     }
 }
 
+/// The days that four digits of a year can name; neither is `infinity` one of them.
+const FIRST_DAY: &str = "0001-01-01";
+const LAST_DAY: &str = "9999-12-31";
+/// PostgreSQL's last time of day, which other calendars do not have.
+const MIDNIGHT: &str = "24:00:00";
+
 fn scalar_check(scalar: Scalar, value: &str) -> Option<Check> {
     let info = scalar.info();
     let condition = match (info.pattern, info.range) {
+        _ if info.base == ScalarBase::Date => {
+            format!("{value} BETWEEN {} AND {}", literal(FIRST_DAY), literal(LAST_DAY))
+        }
+        _ if info.base == ScalarBase::Time => format!("{value} < {}", literal(MIDNIGHT)),
+        _ if info.base == ScalarBase::Interval => format!("isfinite({value})"),
         (Some(pattern), _) => format!("{value} ~ {}", literal(pattern)),
         (None, (Some(low), Some(high))) => format!("{value} BETWEEN {low} AND {high}"),
-        (None, (Some(low), None)) => format!("{value} >= {low}"),
+        // NaN counts as greater than every number.
+        (None, (Some(low), None)) => format!("{value} >= {low} AND {value} <> 'NaN'"),
         (None, (None, Some(high))) => format!("{value} <= {high}"),
         (None, (None, None)) => return None,
     };
@@ -106,10 +143,27 @@ fn list_check(item: &ValueType, value: &str) -> Check {
         }
         ValueType::Scalar(scalar) => {
             let info = scalar.info();
-            let mut conditions = vec![no_nulls(value)];
+            // Points have no equality, which the search for a NULL wants.
+            let no_nulls = match info.base {
+                ScalarBase::Point => format!("num_nulls(VARIADIC {value}) = 0"),
+                _ => no_nulls(value),
+            };
+            let mut conditions = vec![no_nulls];
+            match info.base {
+                ScalarBase::Date => conditions.extend([
+                    format!("{} <= ALL ({value})", literal(FIRST_DAY)),
+                    format!("{} >= ALL ({value})", literal(LAST_DAY)),
+                ]),
+                ScalarBase::Time => conditions.push(format!("{} > ALL ({value})", literal(MIDNIGHT))),
+                _ => {}
+            }
             conditions.extend(info.pattern.map(|pattern| format!("app.all_match({value}, {})", literal(pattern))));
             conditions.extend(info.range.0.map(|low| format!("{low} <= ALL ({value})")));
-            conditions.extend(info.range.1.map(|high| format!("{high} >= ALL ({value})")));
+            conditions.extend(match info.range {
+                (_, Some(high)) => Some(format!("{high} >= ALL ({value})")),
+                (Some(_), None) => Some(format!("'NaN' <> ALL ({value})")),
+                (None, None) => None,
+            });
             Check { condition: conditions.join(" AND "), words: format!("a list in which each item is {}", info.doc) }
         }
         ValueType::Basic(_) | ValueType::Decimal(_) => {
@@ -138,14 +192,5 @@ const fn basic_type(basic: Basic) -> &'static str {
         Basic::Boolean => "BOOLEAN",
         Basic::Timestamp => "TIMESTAMPTZ",
         Basic::Json => "JSONB",
-    }
-}
-
-fn scalar_type(scalar: Scalar) -> String {
-    match scalar.info().base {
-        ScalarBase::Text => "TEXT".to_owned(),
-        ScalarBase::Numeric(precision, scale) => format!("NUMERIC({precision},{scale})"),
-        ScalarBase::Uuid => "UUID".to_owned(),
-        ScalarBase::Date => "DATE".to_owned(),
     }
 }

@@ -4,11 +4,10 @@ use super::{
     entity::{CURRENT_TENANT, tenant_and},
     object::{Object, ObjectKind},
     quote::{ident, literal, qualified},
-    types::is_text_in_json,
+    types::in_json,
     writer::indented,
 };
 use crate::model::{Entity, Field, FieldType, Model};
-use specql_registry::ValueType;
 
 /// PostgreSQL takes at most 100 arguments in a call; a pair is two.
 const PAIRS_IN_A_CALL: usize = 40;
@@ -69,8 +68,6 @@ fn public_value(model: &Model, field: &Field) -> String {
                 tenant_and(target, "r", "t.tenant_id"),
             )
         }
-        FieldType::Value(ValueType::List(item)) if is_text_in_json(item) => format!("{column}::text[]"),
-        FieldType::Value(ty) if is_text_in_json(ty) => format!("{column}::text"),
-        FieldType::Value(_) => column,
+        FieldType::Value(ty) => in_json(ty, &column),
     }
 }

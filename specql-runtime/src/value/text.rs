@@ -165,10 +165,76 @@ macro_rules! text_scalars {
 text_scalars! {
     /// An e-mail address: `email`.
     Email = "email";
-    /// An ISO 4217 currency code: `currencyCode`.
-    CurrencyCode = "currencyCode";
+    /// A phone number in the form of E.164: `phoneNumber`.
+    PhoneNumber = "phoneNumber";
     /// An http or https URL: `url`.
     Url = "url";
+    /// Lower-case words and numbers joined by hyphens: `slug`.
+    Slug = "slug";
+    /// A colour as # and 3, 4, 6 or 8 hexadecimal digits: `color`.
+    Color = "color";
+    /// An ISO 639 language code: `languageCode`.
+    LanguageCode = "languageCode";
+    /// A locale: language, script and region: `localeCode`.
+    LocaleCode = "localeCode";
+    /// The name of a time zone in the IANA database: `timezone`.
+    Timezone = "timezone";
+    /// An ISO 4217 currency code: `currencyCode`.
+    CurrencyCode = "currencyCode";
+    /// An ISO 3166-1 alpha-2 country code: `countryCode`.
+    CountryCode = "countryCode";
+    /// A media type: `mimeType`.
+    MimeType = "mimeType";
+    /// A semantic version: `semanticVersion`.
+    SemanticVersion = "semanticVersion";
+    /// A ticker symbol: `stockSymbol`.
+    StockSymbol = "stockSymbol";
+    /// An ISIN (ISO 6166): `isin`.
+    Isin = "isin";
+    /// A CUSIP: `cusip`.
+    Cusip = "cusip";
+    /// A SEDOL: `sedol`.
+    Sedol = "sedol";
+    /// A legal entity identifier (ISO 17442): `lei`.
+    Lei = "lei";
+    /// A market identifier code (ISO 10383): `mic`.
+    Mic = "mic";
+    /// The short name of an exchange: `exchangeCode`.
+    ExchangeCode = "exchangeCode";
+    /// A parcel's tracking number: 8 to 40 capitals and digits: `trackingNumber`.
+    TrackingNumber = "trackingNumber";
+    /// A shipping container's number (ISO 6346): `containerNumber`.
+    ContainerNumber = "containerNumber";
+    /// A vehicle's registration plate: `licensePlate`.
+    LicensePlate = "licensePlate";
+    /// A vehicle identification number (ISO 3779): `vin`.
+    Vin = "vin";
+    /// A flight's number: `flightNumber`.
+    FlightNumber = "flightNumber";
+    /// A UN/LOCODE: `portCode`.
+    PortCode = "portCode";
+    /// A postal code: 3 to 10 capitals, digits, blanks and hyphens: `postalCode`.
+    PostalCode = "postalCode";
+    /// An IATA airport code: `airportCode`.
+    AirportCode = "airportCode";
+    /// A domain name: `domainName`.
+    DomainName = "domainName";
+    /// An API key: 16 to 128 letters, digits, dots, hyphens and underscores: `apiKey`.
+    ApiKey = "apiKey";
+    /// A SHA-256 as 64 lower-case hexadecimal digits: `hashSHA256`.
+    HashSha256 = "hashSHA256";
+    /// An IBAN without blanks: `iban`.
+    Iban = "iban";
+    /// A SWIFT code (ISO 9362): `swiftCode`.
+    SwiftCode = "swiftCode";
+    /// Text in Markdown: `markdown`.
+    Markdown = "markdown";
+    /// Text in HTML: `html`.
+    Html = "html";
+    /// Where an image is: a URL or a path: `image`.
+    Image = "image";
+    /// Where a file is: a URL or a path: `file`.
+    File = "file";
 }
 
 #[cfg(test)]
@@ -182,10 +248,7 @@ mod tests {
         let mut expected: Vec<_> = ALL
             .iter()
             .filter(|info| info.base == ScalarBase::Text)
-            .map(|info| {
-                let (first, rest) = info.name.split_at(1);
-                (info.name, format!("{}{rest}", first.to_uppercase()))
-            })
+            .map(|info| (info.name, info.rust.to_owned()))
             .collect();
         expected.sort();
         let mut ours: Vec<_> = NEWTYPES.iter().map(|(yaml, name)| (*yaml, (*name).to_owned())).collect();

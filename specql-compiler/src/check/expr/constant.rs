@@ -1,6 +1,5 @@
 //! Constants: which texts and numbers a type allows.
 
-use regex_lite::Regex;
 use specql_registry::{
     Basic, ValueType,
     scalars::{Scalar, ScalarBase},
@@ -49,11 +48,9 @@ pub(super) fn adapt(constant: &Literal, ty: &ValueType, span: Span) -> Option<Re
                 .map(|()| constant.clone())
         }
         (Literal::Boolean(_), ValueType::Basic(Basic::Boolean)) => Ok(constant.clone()),
-        (Literal::Json(json), ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_)) => {
-            ty.check_input(json).map(Literal::Json).map_err(|error| {
-                Box::new(invalid_constant::error(span, "this value", &describe_value(ty), error.to_string()))
-            })
-        }
+        (Literal::Json(json), _) if ty.is_structured() => ty.check_input(json).map(Literal::Json).map_err(|error| {
+            Box::new(invalid_constant::error(span, "this value", &describe_value(ty), error.to_string()))
+        }),
         _ => return None,
     })
 }
@@ -63,20 +60,16 @@ fn text_as(text: &str, ty: &ValueType, span: Span) -> Option<Result<(), Box<Diag
     Some(match ty {
         ValueType::Basic(Basic::Text) => Ok(()),
         ValueType::Basic(Basic::Timestamp) => {
-            check(is_timestamp(text), text, ty, span, "write it as `2026-01-31T12:00:00Z`")
+            check(ty.check_input(&text.into()).is_ok(), text, ty, span, "write it as `2026-01-31T12:00:00Z`")
         }
         ValueType::Enum(members) if members.iter().any(|member| member == text) => Ok(()),
         ValueType::Enum(members) => Err(Box::new(invalid_constant::member(span, text, members))),
         ValueType::Scalar(scalar) => {
             let info = scalar.info();
-            let fits = match info.base {
-                ScalarBase::Numeric(..) => return None,
-                ScalarBase::Text => {
-                    info.pattern.is_none_or(|pattern| Regex::new(pattern).is_ok_and(|r| r.is_match(text)))
-                }
-                ScalarBase::Uuid => is_uuid(text),
-                ScalarBase::Date => is_date(text),
-            };
+            if matches!(info.base, ScalarBase::Numeric(..) | ScalarBase::Point) {
+                return None;
+            }
+            let fits = ty.check_input(&text.into()).is_ok();
             check(fits, text, ty, span, &format!("{}, such as `{}`", info.doc, info.example))
         }
         _ => return None,
@@ -110,42 +103,6 @@ fn check_range(digits: &str, scalar: Scalar, span: Span) -> Result<(), Box<Diagn
         (None, None) => String::new(),
     };
     check(!too_small && !too_large, digits, &ValueType::Scalar(scalar), span, &help)
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(index, byte)| match index {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
-/// `2026-01-31`, a day that exists.
-fn is_date(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [year, month, day] = parts[..] else { return false };
-    if (year.len(), month.len(), day.len()) != (4, 2, 2) {
-        return false;
-    }
-    let number =
-        |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
-    let (Some(year), Some(month), Some(day)) = (number(year), number(month), number(day)) else { return false };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        1..=12 => 31,
-        _ => return false,
-    };
-    year >= 1 && (1..=days).contains(&day)
-}
-
-/// RFC 3339: `2026-01-31T12:00:00Z`, with a fraction and another offset if need be.
-fn is_timestamp(text: &str) -> bool {
-    const TIME: &str = r"^[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$";
-    let (Some(date), Some(time)) = (text.get(..10), text.get(10..)) else { return false };
-    is_date(date) && Regex::new(TIME).is_ok_and(|pattern| pattern.is_match(time))
 }
 
 /// `10 minutes`, `1 day 2 hours`, `30s`: in seconds. Months and years have no fixed length and are refused.

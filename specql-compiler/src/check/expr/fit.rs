@@ -3,8 +3,8 @@
 use specql_registry::{Basic, ValueType, scalars::ScalarBase};
 
 use super::{
-    constant, describe, describe_type, describe_value, is_basic, is_constant, is_integer, is_money, is_number, is_text,
-    is_uuid, key_of, public_id,
+    constant, describe, describe_type, describe_value, is_basic, is_constant, is_integer, is_interval, is_money,
+    is_number, is_text, is_uuid, key_of, public_id,
 };
 use crate::{
     diagnostics::{
@@ -94,7 +94,7 @@ fn fit_type(expr: Expr, want: &Want, span: Span) -> Result<Expr, Box<Diagnostic>
     if let (ExprKind::Literal(constant), true) = (&expr.kind, is_constant(&expr)) {
         return fit_constant(constant.clone(), expr, want, span);
     }
-    if expr.ty == want.ty || widens(&expr, want) {
+    if expr.ty == want.ty || widens(&expr, want) || (is_interval(&expr.ty) && is_interval(&want.ty)) {
         return Ok(expr);
     }
     match (&expr.ty, &want.ty) {
@@ -133,9 +133,7 @@ fn widens(expr: &Expr, want: &Want) -> bool {
     let (from, to) = (&expr.ty, &want.ty);
     let (ExprType::Value(found), ExprType::Value(wanted)) = (from, to) else { return false };
     match (found, wanted) {
-        _ if matches!(want.place, Place::Text(_)) => {
-            !matches!(found, ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_))
-        }
+        _ if matches!(want.place, Place::Text(_)) => !found.is_structured(),
         (_, ValueType::Basic(Basic::Json)) => matches!(want.place, Place::CallInput(..)),
         // The worker checks a call's input against the schema, so JSON may hold what only it can tell.
         (ValueType::Basic(Basic::Json), ValueType::Object(_) | ValueType::List(_)) => {

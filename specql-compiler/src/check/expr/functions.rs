@@ -117,11 +117,7 @@ impl ActionChecker<'_> {
         let mut checked = Vec::new();
         for arg in args {
             let expr = id_for_ref(self.expression(arg, Some(&text))?);
-            let structured = matches!(
-                expr.ty,
-                ExprType::Value(ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_))
-            );
-            if structured {
+            if matches!(&expr.ty, ExprType::Value(ty) if ty.is_structured()) {
                 return self.report(type_mismatch::error(arg.span, "a single value", &describe(&expr.ty, &expr)));
             }
             checked.push(expr);

@@ -81,7 +81,7 @@ impl ActionChecker<'_> {
         let sign = |text: &str| text.strip_prefix('-').map_or_else(|| format!("-{text}"), str::to_owned);
         match &inner.kind {
             ExprKind::Literal(Literal::Integer(text) | Literal::Decimal(text)) => Some(number(sign(text))),
-            _ if is_number(&inner.ty) || inner.ty == ExprType::Interval => {
+            _ if is_number(&inner.ty) || is_interval(&inner.ty) => {
                 let (ty, nullable) = (inner.ty.clone(), inner.nullable);
                 Some(Expr { kind: ExprKind::Unary(UnaryOp::Negate, Box::new(inner)), ty, nullable })
             }
@@ -165,6 +165,15 @@ fn is_text(ty: &ExprType) -> bool {
 
 fn is_uuid(ty: &ExprType) -> bool {
     matches!(ty, ExprType::Value(ValueType::Scalar(scalar)) if scalar.info().base == ScalarBase::Uuid)
+}
+
+/// Whether PostgreSQL holds values of the type as INTERVAL.
+fn is_interval(ty: &ExprType) -> bool {
+    match ty {
+        ExprType::Interval => true,
+        ExprType::Value(ValueType::Scalar(scalar)) => scalar.info().base == ScalarBase::Interval,
+        _ => false,
+    }
 }
 
 fn is_basic(ty: &ExprType, basic: Basic) -> bool {

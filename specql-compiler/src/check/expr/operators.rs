@@ -3,8 +3,8 @@
 use specql_registry::{Basic, ValueType};
 
 use super::{
-    Want, boolean, describe, fit::fit, is_basic, is_constant, is_integer, is_money, is_number, is_text, is_uuid, join,
-    public_id,
+    Want, boolean, describe, fit::fit, is_basic, is_constant, is_integer, is_interval, is_money, is_number, is_text,
+    is_uuid, join, public_id,
 };
 use crate::{
     check::action::ActionChecker,
@@ -50,12 +50,7 @@ impl ActionChecker<'_> {
         let text = Want::optional(ExprType::basic(Basic::Text));
         let (left, right) = (self.expression(left, Some(&text)), self.expression(right, Some(&text)));
         let (left, right) = (id_for_ref(left?), id_for_ref(right?));
-        let simple = |expr: &Expr| {
-            !matches!(
-                expr.ty,
-                ExprType::Value(ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_))
-            )
-        };
+        let simple = |expr: &Expr| !matches!(&expr.ty, ExprType::Value(ty) if ty.is_structured());
         if !(is_text(&left.ty) || is_text(&right.ty)) || !simple(&left) || !simple(&right) {
             let error =
                 mismatch(span, "||", &left, &right).help("one side of `||` is a text, the other a single value");
@@ -274,8 +269,14 @@ fn meet(
     let numbers = is_number(&left.ty) && is_number(&right.ty) && (constants || !money_and_integer);
     let texts = is_text(&left.ty) && is_text(&right.ty);
     let two_refs = matches!((&left.ty, &right.ty), (ExprType::Ref(_), ExprType::Ref(_))) && !same_ref;
-    let comparable = !matches!(left.ty, ExprType::Value(ValueType::Basic(Basic::Json) | ValueType::Object(_)));
-    if two_refs || !(numbers || texts || (left.ty == right.ty && comparable)) {
+    // Lists are compared item by item.
+    let comparable = match &left.ty {
+        ExprType::Value(ValueType::List(item)) => !item.is_structured(),
+        ExprType::Value(ty) => !ty.is_structured(),
+        _ => true,
+    };
+    let intervals = is_interval(&left.ty) && is_interval(&right.ty);
+    if two_refs || !(numbers || texts || intervals || (left.ty == right.ty && comparable)) {
         let error = mismatch(span, operator, &left, &right);
         return Err(Box::new(match money_and_integer {
             true => error.help("money is in major units: `minor_units(amount, currency)` makes an integer of it"),
@@ -285,11 +286,16 @@ fn meet(
     Ok((left, right))
 }
 
+/// A `duration` counts as the interval that it is.
+fn as_interval(ty: &ExprType) -> &ExprType {
+    if is_interval(ty) { &ExprType::Interval } else { ty }
+}
+
 /// The type that an arithmetic operator makes of these; `None` where it does not join them.
 fn result_type(operator: BinaryOp, left: &Expr, right: &Expr) -> Option<ExprType> {
     use BinaryOp as Op;
     let timestamp = |ty: &ExprType| is_basic(ty, Basic::Timestamp);
-    match (&left.ty, &right.ty) {
+    match (as_interval(&left.ty), as_interval(&right.ty)) {
         (ty, ExprType::Interval) if timestamp(ty) && matches!(operator, Op::Add | Op::Subtract) => Some(ty.clone()),
         (ExprType::Interval, ty) if timestamp(ty) && operator == Op::Add => Some(ty.clone()),
         (a, b) if timestamp(a) && timestamp(b) && operator == Op::Subtract => Some(ExprType::Interval),

@@ -110,7 +110,7 @@ CREATE TABLE sales.tb_order (
     CONSTRAINT ck_order__currency CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT ck_order__payment_status CHECK (payment_status IN ('unpaid', 'paid', 'failed')),
     CONSTRAINT ck_order__lines CHECK (array_position(lines, NULL) IS NULL),
-    CONSTRAINT ck_order__weight CHECK (weight >= 0)
+    CONSTRAINT ck_order__weight CHECK (weight >= 0 AND weight <> 'NaN')
 );
 COMMENT ON TABLE sales.tb_order IS 'A customer''s order';
 COMMENT ON COLUMN sales.tb_order.pk_order IS 'Internal key, for joins';
@@ -240,7 +240,11 @@ BEGIN
         ) END;
         PERFORM app.expect(array_position(_input.lines, NULL) IS NULL, 'lines', 'a list without nulls');
         _input.weight := app.to_decimal(input_payload -> 'weight', 'weight', 19, 4);
-        PERFORM app.expect(_input.weight >= 0, 'weight', 'an amount of money in major units of at least 0');
+        PERFORM app.expect(
+            _input.weight >= 0 AND _input.weight <> 'NaN',
+            'weight',
+            'an amount of money in major units of at least 0'
+        );
 
         _result := sales.place_order(auth_tenant_id, auth_user_id, _input);
     EXCEPTION
@@ -523,7 +527,11 @@ BEGIN
         ) END;
         PERFORM app.expect(array_position(_input.lines, NULL) IS NULL, 'lines', 'a list without nulls');
         _input.weight := app.to_decimal(input_payload -> 'weight', 'weight', 19, 4);
-        PERFORM app.expect(_input.weight >= 0, 'weight', 'an amount of money in major units of at least 0');
+        PERFORM app.expect(
+            _input.weight >= 0 AND _input.weight <> 'NaN',
+            'weight',
+            'an amount of money in major units of at least 0'
+        );
         _input._keys := ARRAY(SELECT k.name FROM jsonb_object_keys(input_payload) AS k(name));
 
         _result := sales.update_order(auth_tenant_id, auth_user_id, _input);

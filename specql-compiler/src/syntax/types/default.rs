@@ -112,7 +112,7 @@ fn json_of(ty: &ValueType, node: &Node) -> Result<Json, Box<Diagnostic>> {
 fn is_textual(ty: &ValueType) -> bool {
     match ty {
         ValueType::Basic(basic) => matches!(basic, Basic::Text | Basic::Timestamp | Basic::Json),
-        ValueType::Scalar(scalar) => !matches!(scalar.info().base, ScalarBase::Numeric(..)),
+        ValueType::Scalar(scalar) => !matches!(scalar.info().base, ScalarBase::Numeric(..) | ScalarBase::Point),
         ValueType::Enum(_) => true,
         ValueType::Decimal(_) | ValueType::List(_) | ValueType::Object(_) => false,
     }

@@ -90,12 +90,7 @@ fn is_text(ty: &ValueType) -> bool {
     match ty {
         ValueType::Basic(basic) => matches!(basic, Basic::Text | Basic::Timestamp),
         ValueType::Decimal(_) | ValueType::Enum(_) => true,
-        ValueType::Scalar(scalar) => {
-            matches!(
-                scalar.info().base,
-                ScalarBase::Text | ScalarBase::Uuid | ScalarBase::Date | ScalarBase::Numeric(..)
-            )
-        }
+        ValueType::Scalar(scalar) => scalar.info().base != ScalarBase::Point,
         ValueType::List(_) | ValueType::Object(_) => false,
     }
 }
