@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::source::{SourceFile, SourceKind, Sources};
+use crate::source::{SourceFile, SourceKind, Sources, settings};
 
 /// Where the parts of a project are: as `specql.toml` says, or `entities`, `registry` and `migrations`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,13 +37,13 @@ impl Layout {
     pub fn of(root: &Path) -> io::Result<Self> {
         let path = root.join(Self::SETTINGS);
         let text = if path.is_file() { read_text(&path)? } else { String::new() };
-        let table: toml::Table = text.parse().unwrap_or_default();
-        let folder = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or(key).to_owned();
+        let file = SourceFile { path: Self::SETTINGS.to_owned(), text, kind: SourceKind::Settings };
+        let settings = settings::read(&Sources::new(vec![file]), &mut Vec::new());
         Ok(Self {
             root: root.to_owned(),
-            entities: folder("entities"),
-            registry: folder("registry"),
-            migrations: folder("migrations"),
+            entities: settings.entities,
+            registry: settings.registry,
+            migrations: settings.migrations,
         })
     }
 
@@ -196,6 +196,13 @@ mod tests {
     fn settings_move_the_folders() {
         let dir = project(&[("specql.toml", "entities = 'model'"), ("model/a.yaml", ""), ("entities/b.yaml", "")]);
         assert_eq!(loaded(dir.path())[0], ("model/a.yaml".to_owned(), SourceKind::Entities));
+        assert_eq!(loaded(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn no_setting_leads_out_of_the_project() {
+        let dir = project(&[("specql.toml", "entities = '../..'\nregistry = '/etc'"), ("entities/b.yaml", "")]);
+        assert_eq!(loaded(dir.path())[0].0, "entities/b.yaml");
         assert_eq!(loaded(dir.path()).len(), 2);
     }
 

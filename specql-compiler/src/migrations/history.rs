@@ -254,11 +254,13 @@ impl<'a> Folder<'a> {
         }
     }
 
-    /// The line of a migration in the lock.
+    /// Where the lock names a migration.
     fn lock_span(&self, entry: &Entry) -> Span {
         let Some((id, file)) = self.lock_file else { return self.anywhere() };
-        let line = file.text.lines().position(|line| line.contains(&format!("{{\"version\":{},", entry.version)));
-        line_span(id, file, line.unwrap_or(0) + 1)
+        let named = format!("\"version\":{},\"name\":\"{}\"", entry.version, entry.name);
+        let Some(start) = file.text.find(&named) else { return line_span(id, file, 1) };
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Span { file: id, start: offset(start), end: offset(start + named.len()) }
     }
 
     /// The place of `entities/order.yaml:12`.

@@ -81,9 +81,9 @@ pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Settings {
     for (key, value) in &table {
         let span = at(value.span());
         match (key.get_ref().as_ref(), value.get_ref()) {
-            ("entities", DeValue::String(folder)) => settings.entities = folder_name(folder, span, diagnostics),
-            ("registry", DeValue::String(folder)) => settings.registry = folder_name(folder, span, diagnostics),
-            ("migrations", DeValue::String(folder)) => settings.migrations = folder_name(folder, span, diagnostics),
+            ("entities", DeValue::String(folder)) => folder_name(folder, span, &mut settings.entities, diagnostics),
+            ("registry", DeValue::String(folder)) => folder_name(folder, span, &mut settings.registry, diagnostics),
+            ("migrations", DeValue::String(folder)) => folder_name(folder, span, &mut settings.migrations, diagnostics),
             ("entities" | "registry" | "migrations", _) => {
                 diagnostics.push(bad_setting(span, format!("`{}` takes the name of a folder", key.get_ref())));
             }
@@ -107,12 +107,13 @@ pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Settings {
 }
 
 /// A folder inside the project, so that one project never reads or writes another's files.
-fn folder_name(folder: &str, span: Span, diagnostics: &mut Vec<Diagnostic>) -> String {
+fn folder_name(folder: &str, span: Span, setting: &mut String, diagnostics: &mut Vec<Diagnostic>) {
     let inside = !folder.is_empty() && !folder.starts_with('/') && !folder.contains(['\\', ':', '\0']);
-    if !inside || folder.split('/').any(|part| part == "..") {
+    if inside && folder.split('/').all(|part| part != "..") {
+        folder.clone_into(setting);
+    } else {
         diagnostics.push(bad_setting(span, format!("`{folder}` is no folder inside the project")));
     }
-    folder.to_owned()
 }
 
 #[cfg(test)]
@@ -175,8 +176,9 @@ error[SQ0021]: unknown setting `entites`
             "a = ",
             "x",
         ] {
-            let (_, shown) = settings(text);
+            let (read, shown) = settings(text);
             assert!(shown.starts_with("error[SQ0020]"), "{text}: {shown}");
+            assert_eq!((read.entities.as_str(), read.registry.as_str()), ("entities", "registry"), "{text}");
         }
     }
 }

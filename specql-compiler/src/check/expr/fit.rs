@@ -199,6 +199,9 @@ fn help(expr: &Expr, want: &Want) -> Option<String> {
         ExprType::Value(ty @ ValueType::Scalar(_)) if is_basic(from, Basic::Text) && is_text(to) => {
             Some(format!("give it the type `{}` where it is declared", describe_value(ty)))
         }
+        ExprType::Value(ValueType::Basic(Basic::Boolean)) if matches!(expr.kind, ExprKind::Literal(_)) => {
+            Some("write `true` or `false`, without quotes".to_owned())
+        }
         ExprType::Value(ValueType::Basic(Basic::Boolean)) => Some("write a comparison, such as `total > 0`".to_owned()),
         ExprType::Value(ValueType::Basic(Basic::Text)) if is_number(from) => {
             Some("`concat(…)` makes a text of it".to_owned())

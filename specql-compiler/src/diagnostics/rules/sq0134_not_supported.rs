@@ -44,5 +44,5 @@ pub fn key(span: Span, key: &str) -> Diagnostic {
 /// Anything else, named by `what`.
 #[must_use]
 pub fn feature(span: Span, what: &str) -> Diagnostic {
-    Diagnostic::new(&RULE, span, format!("{what} are not supported yet"))
+    Diagnostic::new(&RULE, span, format!("{what} are not supported yet")).help("leave them out until they are")
 }

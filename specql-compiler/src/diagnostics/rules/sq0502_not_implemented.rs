@@ -33,4 +33,5 @@ services:
 #[must_use]
 pub fn not_implemented(span: Span, what: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("{what} is not implemented yet"))
+        .help("leave it out until it is: what it says would not be done")
 }

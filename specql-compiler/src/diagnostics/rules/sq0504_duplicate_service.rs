@@ -33,5 +33,7 @@ services:
 /// `what` is `service` or `operation`.
 #[must_use]
 pub fn duplicate_service(span: Span, first: Span, what: &str, name: &str) -> Diagnostic {
-    Diagnostic::new(&RULE, span, format!("the {what} `{name}` is declared twice")).related(first, "first here")
+    Diagnostic::new(&RULE, span, format!("the {what} `{name}` is declared twice"))
+        .related(first, "first here")
+        .help("rename one of them, or remove it")
 }

@@ -41,4 +41,5 @@ pub fn bad_service_name(span: Span, what: &str, name: &str) -> Diagnostic {
 pub fn same_name(span: Span, first: Span, name: &str, other: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("`{name}` and `{other}` are the same name in generated code"))
         .related(first, "first here")
+        .help("rename one of them")
 }

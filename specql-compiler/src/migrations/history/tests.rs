@@ -204,7 +204,7 @@ fn a_missing_sealed_file_is_an_error_at_its_line_of_the_lock() {
     let history = project.build(&["a"]);
     assert_eq!(codes(&history), ["SQ0603 sealed migration `migrations/0001_init.sql` is missing"]);
     let span = history.diagnostics[0].span;
-    assert_eq!(project.sources().line_column(span.file, span.start), (4, 5));
+    assert_eq!(project.sources().line_column(span.file, span.start), (4, 6));
 }
 
 #[test]

@@ -277,7 +277,14 @@ impl Builder<'_> {
             let inside = offset.checked_sub(plain.start).map_or(usize::MAX, |inside| inside as usize);
             let span = Span { end: plain.start + u32_len(line.trim_end()), ..plain };
             if let Some(diagnostic) = traps::colon(line, inside, span) {
-                self.diagnostics.push(diagnostic);
+                // A plain text that goes on into the next line is one of the keys and values behind an open bracket.
+                self.diagnostics.push(match line.split_once('\n') {
+                    None => diagnostic,
+                    Some((first, _)) => {
+                        let first = Span { end: span.start + u32_len(first.trim_end()), ..span };
+                        invalid_yaml(first, "a `{` or `[` before the end of this line is not closed")
+                    }
+                });
                 return;
             }
         }

@@ -89,9 +89,14 @@ impl<'a> Parser<'a> {
                 return Err(Box::new(diagnostic.related(first.span, "first here")));
             }
             values.push(value);
-            if !self.eat(',') {
-                return Ok(values);
+            if self.eat(',') {
+                continue;
             }
+            if !self.rest().is_none_or(|rest| rest.starts_with(')')) {
+                let (at, help) = (self.at, "a value that is no single word stands in quotes: `enum('on hold', paid)`");
+                return Err(Box::new(self.error(at, at, "expected `,` or `)` here".to_owned()).help(help)));
+            }
+            return Ok(values);
         }
     }
 

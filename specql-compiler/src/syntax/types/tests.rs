@@ -90,7 +90,7 @@ fn what_is_no_type_says_so_at_its_place() {
     for (text, message) in [
         ("enum()", "expected a value here"),
         ("enum", "`enum` needs to say of what"),
-        ("enum(a b)", "expected `)` here"),
+        ("enum(a b)", "expected `,` or `)` here"),
         ("enum(a, a)", "the value `a` stands twice"),
         ("list(text", "expected `)` here"),
         ("decimal(40, 2)", "a decimal has 1 to 28 digits"),
