@@ -102,6 +102,7 @@ fn call(
         .and_then(|var| names.entities.get(&var.entity))
         .map_or_else(|| quote!(value::Json), |row| quote!(entities::#row));
     let tenant = if entity.multi_tenant { "Needs `.tenant(…)`: the schema is multi-tenant." } else { "" };
+    let needs = if entity.multi_tenant { quote!(, client::NeedsTenant) } else { quote!() };
     let awaited = awaited_calls(&action.steps);
     let doc = docs::doc([
         action.description.clone().unwrap_or_default(),
@@ -120,7 +121,7 @@ fn call(
         }
 
         #doc
-        pub fn #function(input: #input) -> client::ActionCall<#input> {
+        pub fn #function(input: #input) -> client::ActionCall<#input #needs> {
             client::ActionCall::new(input)
         }
     }

@@ -40,6 +40,7 @@ const JOBS: &[&str] = &[
     include_str!("jobs/19_views.sql"),
     include_str!("jobs/20_operator_views.sql"),
     include_str!("jobs/21_grants.sql"),
+    include_str!("jobs/22_tenants.sql"),
 ];
 
 /// The objects of schema `app`.

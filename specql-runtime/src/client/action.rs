@@ -1,5 +1,7 @@
 //! Calling an action.
 
+use std::marker::PhantomData;
+
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -28,13 +30,39 @@ pub struct AwaitedCall {
 }
 
 /// A call of an action that has not been sent yet.
+///
+/// One of a multi-tenant schema is an `ActionCall<A, NeedsTenant>` until [`ActionCall::tenant`] says for whom: before
+/// that it cannot be sent.
+///
+/// ```no_run
+/// # use specql_runtime::{Database, client::{Action, ActionCall, NeedsTenant}};
+/// # async fn example<A: Action>(call: ActionCall<A, NeedsTenant>, db: &Database, tenant: uuid::Uuid) {
+/// call.tenant(tenant).send(db).await;
+/// # }
+/// ```
+///
+/// ```compile_fail
+/// # use specql_runtime::{Database, client::{Action, ActionCall, NeedsTenant}};
+/// # async fn example<A: Action>(call: ActionCall<A, NeedsTenant>, db: &Database, tenant: uuid::Uuid) {
+/// call.send(db).await;
+/// # }
+/// ```
 #[must_use = "an action does nothing until it is sent"]
 #[derive(Clone, Debug)]
-pub struct ActionCall<A> {
+pub struct ActionCall<A, T = AnyTenant> {
     input: A,
     tenant: Option<Uuid>,
     user: Option<Uuid>,
+    state: PhantomData<T>,
 }
+
+/// Of a call that can be sent: it has its tenant, or needs none.
+#[derive(Clone, Copy, Debug)]
+pub enum AnyTenant {}
+
+/// Of a call that must be given a tenant first.
+#[derive(Clone, Copy, Debug)]
+pub enum NeedsTenant {}
 
 /// What a successful action did.
 #[derive(Clone, Debug)]
@@ -128,16 +156,15 @@ pub enum ActionError {
     Database(#[from] sqlx::Error),
 }
 
-impl<A: Action> ActionCall<A> {
+impl<A: Action, T> ActionCall<A, T> {
     /// A call with this input. Generated functions make it.
     pub const fn new(input: A) -> Self {
-        Self { input, tenant: None, user: None }
+        Self { input, tenant: None, user: None, state: PhantomData }
     }
 
     /// The tenant in whose name it runs; needed where the schema is multi-tenant.
-    pub const fn tenant(mut self, tenant: Uuid) -> Self {
-        self.tenant = Some(tenant);
-        self
+    pub fn tenant(self, tenant: Uuid) -> ActionCall<A> {
+        ActionCall { input: self.input, tenant: Some(tenant), user: self.user, state: PhantomData }
     }
 
     /// The user in whose name it runs: `created_by`, `updated_by` and the audit row.
@@ -145,7 +172,9 @@ impl<A: Action> ActionCall<A> {
         self.user = Some(user);
         self
     }
+}
 
+impl<A: Action> ActionCall<A> {
     /// Runs the action, in one round trip: `&db`, `&pool`, `&mut connection`, or `&mut transaction` to make it part of
     /// the caller's own transaction.
     ///

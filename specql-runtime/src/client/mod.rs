@@ -5,7 +5,7 @@ pub mod connection;
 pub mod enqueue;
 pub mod outcome;
 
-pub use action::{Action, ActionCall, ActionError, AwaitedCall, Mutation, QueuedJob};
+pub use action::{Action, ActionCall, ActionError, AnyTenant, AwaitedCall, Mutation, NeedsTenant, QueuedJob};
 pub use connection::{Connection, Target};
 pub use enqueue::{Enqueue, EnqueueError, EnqueueMany, Operation};
 pub use outcome::{Job, JobFailure, OutcomeError};

@@ -69,4 +69,27 @@ impl Database {
     pub async fn begin(&self) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
         self.pool.begin().await
     }
+
+    /// Begins a transaction that acts for a tenant: it sees and touches that tenant's rows and jobs, and no other's.
+    ///
+    /// Rows of a multi-tenant schema are seen in no other way: without a tenant, there are none.
+    ///
+    /// ```no_run
+    /// # async fn example(db: &specql_runtime::Database, tenant: uuid::Uuid) -> Result<(), sqlx::Error> {
+    /// let mut tx = db.begin_as(tenant).await?;
+    /// let orders: i64 = sqlx::query_scalar("SELECT count(*) FROM sales.v_order").fetch_one(&mut *tx).await?;
+    /// tx.commit().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn begin_as(
+        &self,
+        tenant: uuid::Uuid,
+    ) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        crate::queue::client::act_for(&mut transaction, tenant).await?;
+        Ok(transaction)
+    }
 }

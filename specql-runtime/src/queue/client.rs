@@ -1,7 +1,7 @@
 //! The statements of clients: an action, a job, many jobs, a job's outcome.
 
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, FromRow, PgPool, Row, postgres::PgRow, types::Json};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
 use super::Target;
@@ -103,6 +103,15 @@ pub(crate) async fn act(
         wrapper.replace('"', "\"\"")
     );
     target.fetch_one(sqlx::query_as(AssertSqlSafe(statement)).bind(tenant).bind(user).bind(Json(input))).await
+}
+
+/// Lets a transaction act for a tenant until it ends: policies, views and the queue's functions go by it.
+pub(crate) async fn act_for(transaction: &mut PgConnection, tenant: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_catalog.set_config('app.tenant_id', $1, true)")
+        .bind(tenant.to_string())
+        .execute(transaction)
+        .await?;
+    Ok(())
 }
 
 /// Queues one job.

@@ -609,7 +609,9 @@ pub mod actions {
         /// Calls `app.place_order` (`entities/order.yaml:20`).
         ///
         /// Needs `.tenant(…)`: the schema is multi-tenant.
-        pub fn place_order(input: PlaceOrder) -> client::ActionCall<PlaceOrder> {
+        pub fn place_order(
+            input: PlaceOrder,
+        ) -> client::ActionCall<PlaceOrder, client::NeedsTenant> {
             client::ActionCall::new(input)
         }
 
@@ -642,7 +644,9 @@ pub mod actions {
         /// Calls `app.update_order` (`entities/order.yaml:30`).
         ///
         /// Needs `.tenant(…)`: the schema is multi-tenant.
-        pub fn update_order(input: UpdateOrder) -> client::ActionCall<UpdateOrder> {
+        pub fn update_order(
+            input: UpdateOrder,
+        ) -> client::ActionCall<UpdateOrder, client::NeedsTenant> {
             client::ActionCall::new(input)
         }
 
@@ -662,7 +666,7 @@ pub mod actions {
         /// Needs `.tenant(…)`: the schema is multi-tenant.
         ///
         /// It has no steps yet and always fails.
-        pub fn archive(input: Archive) -> client::ActionCall<Archive> {
+        pub fn archive(input: Archive) -> client::ActionCall<Archive, client::NeedsTenant> {
             client::ActionCall::new(input)
         }
     }

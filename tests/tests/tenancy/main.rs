@@ -6,5 +6,6 @@
 
 mod attacks;
 mod jobs;
+mod migrations;
 mod policies;
 mod world;

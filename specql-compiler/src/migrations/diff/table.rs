@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+/// The column that says whose a row is. No field can have this name.
+const TENANT: &str = "tenant_id";
+
 /// Adds to `plan` what takes table `old` to `new`. The order of columns is never compared.
 pub(super) fn alter(old: &Table, new: &Table, object: &Object, direction: Direction, plan: &mut Plan) {
     let before: BTreeMap<&str, &Column> = old.columns.iter().map(|column| (column.name.as_str(), column)).collect();
@@ -56,11 +59,22 @@ impl Alter<'_> {
             if self.new.columns.iter().any(|new| new.name == column.name) {
                 continue;
             }
-            self.hazard(
-                HazardKind::Loss,
-                format!("column `{}` of `{}` would be dropped: the model no longer has it", column.name, self.new.name),
-                "put the field back; migrations that drop data are not written yet",
-            );
+            if column.name == TENANT {
+                self.hazard(
+                    HazardKind::Loss,
+                    format!("`{}` would no longer be multi-tenant: each row would be shown to all", self.new.name),
+                    "put `multi_tenant: true` back in the domain registry",
+                );
+            } else {
+                self.hazard(
+                    HazardKind::Loss,
+                    format!(
+                        "column `{}` of `{}` would be dropped: the model no longer has it",
+                        column.name, self.new.name
+                    ),
+                    "put the field back; migrations that drop data are not written yet",
+                );
+            }
             self.actions.push(format!("DROP COLUMN {}", column.name));
         }
     }
@@ -76,7 +90,13 @@ impl Alter<'_> {
     }
 
     fn add_column(&mut self, column: &Column) {
-        if column.not_null && column.default.is_none() && column.generated.is_none() {
+        if column.name == TENANT {
+            self.hazard(
+                HazardKind::Misfit,
+                format!("`{}` would become multi-tenant, and rows that are there belong to nobody", self.new.name),
+                "give each row its `tenant_id` in a migration of your own, or leave `multi_tenant` out of the domain registry",
+            );
+        } else if column.not_null && column.default.is_none() && column.generated.is_none() {
             self.hazard(
                 HazardKind::Misfit,
                 format!(
@@ -155,6 +175,10 @@ impl Alter<'_> {
 
     /// Whether every row that can be there satisfies a new or changed constraint.
     fn rows_fit(&self, constraint: &TableConstraint) -> bool {
+        if self.changes_tenancy() && constraint.definition.starts_with("UNIQUE (") {
+            // One sentence about the tenants says it all.
+            return true;
+        }
         if let Some(old) = self.old.constraints.iter().find(|old| old.name == constraint.name) {
             return widens(&old.definition, &constraint.definition);
         }
@@ -167,6 +191,12 @@ impl Alter<'_> {
         // satisfies the field's own CHECK, but is the same in every row.
         let unique = constraint.definition.starts_with("UNIQUE") || constraint.definition.starts_with("PRIMARY KEY");
         !names_old && !named.is_empty() && (!unique || named.iter().any(|column| column.default.is_none()))
+    }
+
+    /// Whether rows begin or cease to belong to tenants.
+    fn changes_tenancy(&self) -> bool {
+        let has = |table: &Table| table.columns.iter().any(|column| column.name == TENANT);
+        has(self.old) != has(self.new)
     }
 
     fn rest(&mut self) {

@@ -37,6 +37,15 @@ CREATE TABLE app.tb_mutation_audit_log (
 COMMENT ON TABLE app.tb_mutation_audit_log IS
     'One row for each call of an action, successful or not. Payloads are not kept: they may hold what nobody should read here';
 
+-- object: policy row level security ON app.tb_mutation_audit_log
+-- drop: ALTER TABLE app.tb_mutation_audit_log DISABLE ROW LEVEL SECURITY
+-- The owner is not bound; any other role to which it is granted sees the calls of the tenant for which it acts.
+ALTER TABLE app.tb_mutation_audit_log ENABLE ROW LEVEL SECURITY;
+
+-- object: policy tenant ON app.tb_mutation_audit_log
+CREATE POLICY tenant ON app.tb_mutation_audit_log
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+
 -- object: table app.tb_open_migration
 -- drop: DROP TABLE app.tb_open_migration
 CREATE TABLE app.tb_open_migration (

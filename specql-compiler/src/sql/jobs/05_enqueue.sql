@@ -115,6 +115,22 @@ BEGIN
 END
 $$;
 
+-- object: function jobs.acting_tenant(uuid)
+-- drop: DROP FUNCTION jobs.acting_tenant(uuid)
+-- The tenant of a new job: who acts for a tenant queues for that one and no other; who acts for none, for any.
+CREATE OR REPLACE FUNCTION jobs.acting_tenant(_given uuid) RETURNS uuid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _acting uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
+BEGIN
+    IF _given <> _acting THEN
+        RAISE EXCEPTION 'this session acts for tenant %, not for %', _acting, _given
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN coalesce(_given, _acting);
+END
+$$;
+
 -- object: function jobs.insert_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text)
 -- drop: DROP FUNCTION jobs.insert_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text)
 -- What jobs.enqueue and jobs.enqueue_step have in common.
@@ -179,7 +195,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT made.job_id, made.deduplicated INTO job_id, deduplicated
     FROM jobs.insert_job(
-        _service, _operation, _input_data, NULL, _idempotency_key, _unique, _tenant_id, _triggered_by,
+        _service, _operation, _input_data, NULL, _idempotency_key, _unique, jobs.acting_tenant(_tenant_id), _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, _trace_context,
         NULL, NULL, NULL, NULL) AS made;
 END

@@ -21,6 +21,7 @@ DECLARE
     _holders bigint[];
     _ids uuid[];
 BEGIN
+    _tenant_id := jobs.acting_tenant(_tenant_id);
     IF cardinality(_idempotency_keys) <> cardinality(_inputs) OR cardinality(_correlation_ids) <> cardinality(_inputs) THEN
         RAISE EXCEPTION 'the arrays of keys and correlation ids must be as long as the array of inputs'
             USING ERRCODE = 'invalid_parameter_value';

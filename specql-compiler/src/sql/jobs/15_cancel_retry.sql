@@ -30,6 +30,18 @@ BEGIN
 END
 $$;
 
+-- object: function jobs.own_job(uuid)
+-- drop: DROP FUNCTION jobs.own_job(uuid)
+-- The job of that id, as far as its asker may know of it: who acts for a tenant knows that tenant's jobs alone.
+CREATE OR REPLACE FUNCTION jobs.own_job(_id uuid) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT j.pk_job_run
+    FROM jobs.tb_job_run AS j
+    WHERE j.id = _id
+        AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+            OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
+$$;
+
 -- object: function jobs.cancel(uuid)
 -- drop: DROP FUNCTION jobs.cancel(uuid)
 -- Cancels a job: at once while it waits, by a request to its worker while it runs, not at all once its call is over.
@@ -37,10 +49,9 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.cancel(_id uuid) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _pk bigint;
+    _pk bigint := jobs.own_job(_id);
 BEGIN
-    SELECT j.pk_job_run INTO _pk FROM jobs.tb_job_run AS j WHERE j.id = _id;
-    IF NOT FOUND THEN
+    IF _pk IS NULL THEN
         RETURN 'unknown';
     END IF;
 
@@ -84,7 +95,7 @@ BEGIN
     INTO _job
     FROM jobs.tb_job_run AS j
     JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
-    WHERE j.id = _id;
+    WHERE j.pk_job_run = jobs.own_job(_id);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', _id USING ERRCODE = 'SQ404';
     END IF;

@@ -17,11 +17,10 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.watch(_id uuid) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _pk bigint;
+    _pk bigint := jobs.own_job(_id);
     _status text;
 BEGIN
-    SELECT j.pk_job_run INTO _pk FROM jobs.tb_job_run AS j WHERE j.id = _id;
-    IF NOT FOUND THEN
+    IF _pk IS NULL THEN
         RETURN NULL;
     END IF;
     _status := jobs.status(_pk);
@@ -69,8 +68,8 @@ BEGIN
         RAISE EXCEPTION 'jobs.wait sees no progress under %', upper(current_setting('transaction_isolation'))
             USING ERRCODE = 'SQ409', HINT = 'Wait outside this transaction, or under READ COMMITTED.';
     END IF;
-    SELECT j.pk_job_run INTO _pk FROM jobs.tb_job_run AS j WHERE j.id = _id;
-    IF NOT FOUND THEN
+    _pk := jobs.own_job(_id);
+    IF _pk IS NULL THEN
         RAISE EXCEPTION 'there is no job %', _id USING ERRCODE = 'SQ404';
     END IF;
     IF jobs.is_own(_id) THEN

@@ -12,6 +12,8 @@ BEGIN
     END IF;
     EXECUTE format('CREATE TABLE jobs.%I (LIKE jobs.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
         _name, _table);
+    -- As its parent, which alone has policies: read by itself it shows its owner everything, and others nothing.
+    EXECUTE format('ALTER TABLE jobs.%I ENABLE ROW LEVEL SECURITY', _name);
     EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I FOR VALUES FROM (%s) TO (%s)',
         _table, _name, _number * 1000000, (_number + 1) * 1000000);
 EXCEPTION WHEN check_violation THEN

@@ -8,7 +8,7 @@ $$;
 
 -- object: view jobs.v_job_run
 -- drop: DROP VIEW jobs.v_job_run
--- A job and where it stands, in one row.
+-- A job and where it stands, in one row. Who acts for a tenant, the owner too, sees that tenant's jobs alone.
 CREATE VIEW jobs.v_job_run WITH (security_invoker = true) AS
 SELECT
     j.id,
@@ -62,7 +62,9 @@ LEFT JOIN LATERAL (
     SELECT p.runner_config, p.security_context
     FROM jobs.tb_operation_policy AS p
     WHERE p.operation_code = o.code AND p.policy_hash = j.policy_hash
-    LIMIT 1) AS policy ON true;
+    LIMIT 1) AS policy ON true
+WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
+    OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid;
 COMMENT ON VIEW jobs.v_job_run IS 'Jobs: pending, running, completed, failed or cancelled.';
 
 -- object: view jobs.v_job_stats
@@ -94,6 +96,8 @@ SELECT
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
 WHERE o.status = 'failed' AND o.completed_at > now() - interval '1 hour'
+    AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+        OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
 GROUP BY j.service_name, j.operation
 HAVING count(*) > 10;
 COMMENT ON VIEW jobs.v_failing_services IS 'Operations with more than ten failed jobs in the last hour.';

@@ -21,7 +21,9 @@ SELECT
     o.completed_at AS failed_at
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
-WHERE o.status = 'failed';
+WHERE o.status = 'failed'
+    AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+        OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
 COMMENT ON VIEW jobs.v_dead_letter IS 'Failed jobs. jobs.retry(id) queues one again.';
 
 -- object: view jobs.v_correlation
@@ -45,6 +47,8 @@ CROSS JOIN LATERAL (
     FROM jobs.tb_job_attempt AS a
     WHERE a.pk_job_run = j.pk_job_run) AS e
 WHERE j.correlation_id IS NOT NULL
+    AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+        OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
 ORDER BY j.correlation_id, e.at, j.pk_job_run;
 COMMENT ON VIEW jobs.v_correlation IS 'The jobs of one correlation_id as a timeline of events.';
 
@@ -64,6 +68,8 @@ SELECT
     sum(jobs.usage_figure(o.resource_usage, 'cost_micros')) AS cost_micros
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
+    OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
 GROUP BY j.tenant_id, o.completed_at::date, j.service_name, j.operation;
 COMMENT ON VIEW jobs.v_tenant_usage IS 'Finished jobs by tenant and day; usage is that of the last call of each.';
 
