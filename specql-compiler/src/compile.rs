@@ -58,6 +58,7 @@ pub fn compile(sources: &Sources) -> Compilation {
         broken_fields: &checked.broken_fields,
         broken_entities: &checked.broken_entities,
         domains: &domains,
+        broken_functions: &checked.broken_functions,
         registry: &all,
     };
     let actions = check::action::check_all(project, &checked.syntax, &mut diagnostics);

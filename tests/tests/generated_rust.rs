@@ -47,7 +47,7 @@ fn a_partial_update_tells_leaving_alone_from_emptying() {
 #[test]
 fn a_row_reads_what_an_action_reports_and_writes_the_same() {
     let data = json!({
-        "id": "018f3f6e-7b0a-7c3e-9d7e-0123456789ab",
+        "id": "018f3f6e-7b0a-7c3e-9d7e-0123456789ab", "identifier": null,
         "customer_email": "a@b.eu",
         "total": 4200,
         "currency": "EUR",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use specql_compiler::{Compilation, model::expr::FUNCTIONS};
+use specql_compiler::{Compilation, model::function::FUNCTIONS};
 use specql_registry::scalars;
 use specql_runtime::testing::TestDatabase;
 use specql_tests::{app::repository, compiled, plpgsql_check};
@@ -94,7 +94,7 @@ async fn plpgsql_check_passes_every_step_and_expression() -> Result<()> {
         "Json(",
         "wait: true",
     ];
-    let functions = FUNCTIONS.iter().map(|function| format!("function: {function:?}"));
+    let functions = FUNCTIONS.iter().map(|function| format!("function: {:?}", function.name));
     for kind in kinds.iter().map(ToString::to_string).chain(functions) {
         assert!(written.contains(&kind), "the fixture lacks `{kind}`");
     }

@@ -127,3 +127,21 @@ async fn a_callback_writes_in_the_name_of_who_called_the_action() -> Outcome {
     assert_eq!(audit(pool, "sales.tb_event").await?["by"], json!([charger, charger, null]));
     Ok(())
 }
+
+#[tokio::test]
+async fn helpers_lead_from_a_public_id_to_the_key_and_back() -> Outcome {
+    let database = database().await?;
+    let pool = database.pool();
+    let made = call(pool, "create_order", None, json!({"total": 1})).await?;
+    let id: Uuid = made["id"].as_str().unwrap().parse()?;
+    let both =
+        "SELECT sales.order_pk($1), sales.order_id((SELECT t.pk_order FROM sales.tb_order AS t WHERE t.id = $1))";
+    let found: (Option<i32>, Option<Uuid>) = sqlx::query_as(both).bind(id).fetch_one(pool).await?;
+    let key: i32 = sqlx::query_scalar("SELECT pk_order FROM sales.tb_order").fetch_one(pool).await?;
+    assert_eq!(found, (Some(key), Some(id)));
+    call(pool, "delete_order", None, json!({"id": id})).await?;
+    let found: (Option<i32>, Option<Uuid>) = sqlx::query_as(both).bind(id).fetch_one(pool).await?;
+    assert_eq!(found, (None, Some(id)), "a deleted row has no key to work with, but still an id");
+    assert_eq!(sqlx::query_as::<_, (Option<i32>,)>("SELECT sales.order_pk(NULL)").fetch_one(pool).await?, (None,));
+    Ok(())
+}

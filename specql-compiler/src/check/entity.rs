@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use specql_registry::{Basic, ValueType};
 
-use super::{find_entity, names};
+use super::{find_entity, function, names};
 use crate::{
     diagnostics::{
         Diagnostic,
@@ -40,6 +40,8 @@ pub struct Entities<'a> {
     pub broken_fields: BTreeSet<(EntityId, String)>,
     /// See [`super::Project::broken_entities`].
     pub broken_entities: BTreeSet<String>,
+    /// See [`super::Project::broken_functions`].
+    pub broken_functions: BTreeSet<String>,
 }
 
 /// Checks all entities but their actions.
@@ -84,6 +86,7 @@ pub fn check<'a>(
     for index in 0..result.entities.len() {
         fields(sources, domains, &mut result, EntityId(index), diagnostics);
     }
+    function::check(sources, domains, &mut result, diagnostics);
     result
 }
 
@@ -102,6 +105,7 @@ fn bare(sources: &Sources, domains: &Domains, schema: &str, entity: &EntitySynta
         schema: schema.to_owned(),
         description: entity.description.clone(),
         fields: Vec::new(),
+        functions: Vec::new(),
         actions: Vec::new(),
         multi_tenant: domains.is_multi_tenant(schema),
         origin: sources.origin(entity.name.span),

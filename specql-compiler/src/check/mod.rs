@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`names`] | what may be a name; collisions |
 //! | [`entity`] | entities and fields: ids, types, references, defaults |
+//! | `function` | the SQL functions that entities declare |
 //! | [`action`] | actions: inputs, the current row, steps, calls and callbacks |
 //! | [`expr`] | expressions: what a name means, which types meet |
 //!
@@ -13,6 +14,7 @@
 pub mod action;
 pub mod entity;
 pub mod expr;
+mod function;
 pub mod names;
 
 #[cfg(test)]
@@ -48,6 +50,8 @@ pub struct Project<'a> {
     pub broken_entities: &'a BTreeSet<String>,
     /// The schemas that are listed, and their aliases.
     pub domains: &'a Domains,
+    /// Functions that are declared but could not be understood.
+    pub broken_functions: &'a BTreeSet<String>,
     /// Every service, used or not.
     pub registry: &'a Registry,
 }

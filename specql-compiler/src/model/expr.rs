@@ -2,7 +2,7 @@
 
 use specql_registry::{Basic, ValueType, scalars::Scalar};
 
-use super::{EntityId, FieldId, VarId};
+use super::{EntityId, FieldId, VarId, function::FunctionId};
 
 /// An expression whose names are resolved and whose type is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,9 +131,16 @@ pub enum ExprKind {
     },
     /// A function of the documented list.
     Call {
-        /// Its name: a row of [`FUNCTIONS`].
+        /// Its name: a row of [`super::function::FUNCTIONS`].
         function: &'static str,
         /// Its arguments.
+        args: Vec<Expr>,
+    },
+    /// A function of `functions:`. Where it returns a ref, [`ExprKind::KeyOf`] is around it.
+    UserCall {
+        /// Which one.
+        function: FunctionId,
+        /// Its arguments, one for each parameter, in their order; a ref is given as its public id.
         args: Vec<Expr>,
     },
 }
@@ -290,28 +297,6 @@ impl BinaryOp {
     }
 }
 
-/// The functions that expressions may call; printed into the reference.
-///
-/// The checker knows their signatures; SQL knows them as `pg_catalog` functions of the same name, apart from
-/// `minor_units`, which is ours (`app.minor_units`).
-pub const FUNCTIONS: &[&str] = &[
-    "now",
-    "coalesce",
-    "lower",
-    "upper",
-    "length",
-    "trim",
-    "round",
-    "abs",
-    "ceil",
-    "floor",
-    "concat",
-    "greatest",
-    "least",
-    "date_trunc",
-    "minor_units",
-];
-
 impl Expr {
     /// Visits the expressions of which this one is made, not those of which they are made.
     pub fn children<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
@@ -356,7 +341,7 @@ impl Expr {
                     visit(value);
                 }
             }
-            ExprKind::Call { args, .. } => args.iter().for_each(visit),
+            ExprKind::Call { args, .. } | ExprKind::UserCall { args, .. } => args.iter().for_each(visit),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! written, never whether it is right.
 
 pub mod expr;
+pub mod function;
 pub mod names;
 pub mod step;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use specql_registry::{Registry, ValueType};
 
 pub use expr::{ColumnRef, Expr, ExprKind};
+pub use function::{FunctionId, SqlFunction};
 pub use step::{CallService, Callback, CallbackKind, Step, StepKind};
 
 use crate::source::Origin;
@@ -50,6 +52,8 @@ pub struct Entity {
     pub description: Option<String>,
     /// The declared fields, in source order.
     pub fields: Vec<Field>,
+    /// The SQL functions that it declares, in source order.
+    pub functions: Vec<SqlFunction>,
     /// Its actions, in source order.
     pub actions: Vec<Action>,
     /// Whether rows carry `tenant_id` (domain registry).
@@ -167,6 +171,15 @@ impl Model {
     #[must_use]
     pub fn entity(&self, id: EntityId) -> &Entity {
         &self.entities[id.0]
+    }
+
+    /// The declared function of that id.
+    ///
+    /// # Panics
+    /// When the id is not of this model.
+    #[must_use]
+    pub fn function(&self, id: FunctionId) -> &SqlFunction {
+        &self.entity(id.entity).functions[id.index]
     }
 }
 

@@ -3,6 +3,8 @@
 use heck::ToSnakeCase;
 use sha2::{Digest, Sha256};
 
+use super::Entity;
+
 /// Longest identifier of PostgreSQL, in bytes.
 pub const MAX_IDENTIFIER: usize = 63;
 
@@ -10,6 +12,18 @@ pub const MAX_IDENTIFIER: usize = 63;
 #[must_use]
 pub fn snake(name: &str) -> String {
     name.to_snake_case()
+}
+
+/// `order_pk`: the function that finds a row's key.
+#[must_use]
+pub fn pk_function(entity: &Entity) -> String {
+    derived(&format!("{}_pk", entity.snake))
+}
+
+/// `order_id`: the function that finds a key's public id.
+#[must_use]
+pub fn id_function(entity: &Entity) -> String {
+    derived(&format!("{}_id", entity.snake))
 }
 
 /// A derived name: as it is up to 63 bytes, else its first 54 bytes, `_` and 8 hex digits of its SHA-256.

@@ -6,12 +6,13 @@ use super::{
     entity::{TENANT, column_name, tenant_and},
     input::decode,
     quote::{ident, jsonb, literal, qualified},
-    types::{in_json, is_text_in_json, own_json, sql_type},
+    types::{in_json, is_array, is_text_in_json, own_json, sql_type},
     writer::list,
 };
 use crate::model::{
     EntityId, Expr, ExprKind, Field, FieldType, Model, Var, VarId,
     expr::{BinaryOp, ErrorField, ExprType, JobField, Literal, UnaryOp},
+    function::Function,
     names,
 };
 
@@ -194,6 +195,15 @@ impl Printer<'_> {
                 Sql::atom(text)
             }
             ExprKind::Call { function, args } => self.call(function, args, &expr.ty),
+            ExprKind::UserCall { function, args } => {
+                let function = self.model.function(*function);
+                let arg = |arg: &Expr| match &arg.ty {
+                    ExprType::Ref(_) => self.public(arg),
+                    _ => self.print(arg),
+                };
+                let args: Vec<String> = args.iter().map(arg).collect();
+                Sql::atom(format!("{}({})", qualified(&function.schema, &function.name), args.join(", ")))
+            }
         }
     }
 
@@ -251,14 +261,19 @@ impl Printer<'_> {
     }
 
     fn call(&self, function: &str, args: &[Expr], ty: &ExprType) -> Sql {
-        let args: Vec<String> = args.iter().map(|arg| self.print(arg)).collect();
-        let args = args.join(", ");
-        if function != "minor_units" {
-            return Sql::atom(format!("{function}({args})"));
-        }
-        let call = format!("app.minor_units({args})");
+        let argument = |arg: &Expr| match &arg.ty {
+            _ if function.starts_with("jsonb_build_") => self.public(arg),
+            // Lists of simple values are arrays in SQL.
+            ExprType::Value(ValueType::List(item)) if function.starts_with("jsonb_") && is_array(item) => {
+                format!("to_jsonb({})", self.print(arg))
+            }
+            _ => self.print(arg),
+        };
+        let args: Vec<String> = args.iter().map(argument).collect();
+        let schema = if Function::find(function).is_some_and(|function| function.ours) { "app." } else { "" };
+        let call = format!("{schema}{function}({})", args.join(", "));
         // An amount that does not fit raises; it is never cut.
-        if *ty == ExprType::basic(Basic::Integer) {
+        if function == "minor_units" && *ty == ExprType::basic(Basic::Integer) {
             Sql::new(format!("{call}::integer"), binding::CAST)
         } else {
             Sql::atom(call)

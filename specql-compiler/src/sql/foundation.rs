@@ -14,6 +14,7 @@ const APP: &[&str] = &[
     include_str!("app/input.sql"),
     include_str!("app/scalars.sql"),
     include_str!("app/result.sql"),
+    include_str!("app/json.sql"),
     include_str!("app/money.sql"),
 ];
 

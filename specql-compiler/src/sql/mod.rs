@@ -6,7 +6,7 @@
 //! | [`quote`] | the only maker of identifiers, literals, dollar quotes and comments |
 //! | `foundation` | the static schemas `app` and `jobs`, from `app/*.sql` and `jobs/*.sql` |
 //! | `types`, `input` | types of the language in SQL, and how JSON is read into them |
-//! | `entity`, `table`, `view` | what an entity becomes |
+//! | `entity`, `table`, `view`, `helper` | what an entity becomes |
 //! | `tenancy` | who may see which row |
 //! | `action` | what an action becomes: input type, wrapper, core, callbacks |
 //! | `expr`, `usage` | expressions printed, and what they read |
@@ -16,6 +16,7 @@ mod action;
 mod entity;
 mod expr;
 mod foundation;
+mod helper;
 mod input;
 mod keywords;
 pub mod object;
@@ -55,6 +56,7 @@ pub fn schema(model: &Model) -> Schema {
     objects.extend(model.entities.iter().flat_map(table::indexes));
     objects.extend(model.entities.iter().flat_map(|entity| tenancy::policies(model, entity)));
     objects.extend(model.entities.iter().map(|entity| view::view(model, entity)));
+    objects.extend(model.entities.iter().flat_map(helper::helpers));
     for (entity, action) in actions() {
         objects.push(action::wrapper(model, entity, action));
         objects.push(action::core(model, entity, action));

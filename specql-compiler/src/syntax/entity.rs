@@ -2,6 +2,7 @@
 
 use super::{
     action::{self, ActionSyntax},
+    function::{self, FunctionSyntax},
     keys::{self, Keys},
     types::{self, TypeSyntax},
 };
@@ -28,6 +29,8 @@ pub struct EntitySyntax {
     pub description: Option<String>,
     /// `fields:`, in source order.
     pub fields: Vec<FieldSyntax>,
+    /// `functions:`, in source order.
+    pub functions: Vec<FunctionSyntax>,
     /// `actions:`, in source order.
     pub actions: Vec<ActionSyntax>,
 }
@@ -75,8 +78,12 @@ static ENTITY_KEYS: &[Key] = &[
     Key::new("description", Shape::Text, "the comment on its table"),
     Key::new("fields", Shape::Map(&Shape::Either(&[Shape::Type, Shape::Table(&FIELD)])), "its fields"),
     Key::new("actions", Shape::List(&Shape::Table(&action::ACTION)), "its actions"),
+    Key::new(
+        "functions",
+        Shape::Map(&Shape::Table(&function::FUNCTION)),
+        "SQL functions, written elsewhere, that steps may call",
+    ),
     Key::new("schedules", Shape::Anything, "actions that run at set times").refused(),
-    Key::new("functions", Shape::Anything, "SQL functions that expressions may call").refused(),
     Key::new("renamed_from", Shape::Entity, "the name that it had before").refused(),
     // Keys of the original SpecQL.
     Key::new("patterns", Shape::Anything, "ready-made behaviour").warned(),
@@ -142,6 +149,10 @@ pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Entity
             .and_then(|entry| keys::text(&entry.value, "description", parts.diagnostics))
             .map(|text| text.value),
         fields: parts.entry("fields").map(|entry| read_fields(&entry.value, parts.diagnostics)).unwrap_or_default(),
+        functions: parts
+            .entry("functions")
+            .map(|e| function::read_all(&e.value, parts.diagnostics))
+            .unwrap_or_default(),
         actions: parts.entry("actions").map(|e| action::read_all(&e.value, parts.diagnostics)).unwrap_or_default(),
         name: name?,
     })

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`entity`] | documents: entities and their fields |
+//! | [`function`] | SQL functions that an entity declares |
 //! | [`action`] | actions and their inputs |
 //! | [`step`] | the steps but `call_service` |
 //! | [`call_service`] | `call_service` and its callbacks |
@@ -15,6 +16,7 @@ pub mod action;
 pub mod call_service;
 pub mod entity;
 pub mod expr;
+pub mod function;
 pub mod keys;
 pub mod step;
 pub mod types;

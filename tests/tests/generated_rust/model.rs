@@ -136,6 +136,7 @@ fn entity(name: &str, snake: &str, fields: Vec<Field>, actions: Vec<Action>) -> 
         schema: "sales".to_owned(),
         description: None,
         fields,
+        functions: Vec::new(),
         actions,
         multi_tenant: false,
         origin: origin(1),

@@ -13,11 +13,14 @@ use crate::{
     diagnostics::{
         Diagnostic,
         rules::{
-            sq0138_duplicate_name as duplicate_name, sq0202_wrapper_collision as wrapper_collision,
-            sq0203_action_without_steps as action_without_steps,
+            sq0137_reserved_name as reserved_name, sq0138_duplicate_name as duplicate_name,
+            sq0202_wrapper_collision as wrapper_collision, sq0203_action_without_steps as action_without_steps,
         },
     },
-    model::{Action, CallbackKind, EntityId, Step, StepKind, Var, VarId},
+    model::{
+        Action, CallbackKind, EntityId, Step, StepKind, Var, VarId,
+        names::{id_function, pk_function},
+    },
     source::{Span, Spanned},
     syntax::{
         action::ActionSyntax,
@@ -40,7 +43,9 @@ pub fn check_all(
         let mut names: BTreeMap<&str, Span> = BTreeMap::new();
         let mut actions = Vec::new();
         for syntax in &entity.actions {
-            if !names::check_identifier(&syntax.name, "an action", diagnostics) {
+            let named = names::check_identifier(&syntax.name, "an action", diagnostics)
+                && !is_helper(project, id, &syntax.name, diagnostics);
+            if !named {
                 continue;
             }
             let Spanned { value: name, span } = &syntax.name;
@@ -286,6 +291,20 @@ impl Frame {
         self.vars.push(Var { name: unique, entity });
         VarId(self.vars.len() - 1)
     }
+}
+
+/// Whether an action would have the name of a function that SpecQL makes in its schema, which is reported.
+fn is_helper(project: Project<'_>, id: EntityId, name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> bool {
+    let schema = &project.entity(id).schema;
+    let helper = project
+        .entities
+        .iter()
+        .find(|entity| entity.schema == *schema && [pk_function(entity), id_function(entity)].contains(&name.value));
+    if let Some(entity) = helper {
+        let reason = format!("SpecQL makes a function of that name for `{}`", entity.name);
+        diagnostics.push(reserved_name::error(name.span, "an action", &name.value, &reason));
+    }
+    helper.is_some()
 }
 
 /// A row that is loaded before the first step is that of every call, even of those before the step that needed it.

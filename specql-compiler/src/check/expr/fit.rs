@@ -40,6 +40,8 @@ pub enum Place {
     Field(String),
     /// An input of an operation: `stripe.create_charge`, and the input's name. The worker checks it again.
     CallInput(String, String),
+    /// An argument of a declared function: the function's name, and the parameter's.
+    Argument(String, String),
     /// A setting of a call that is kept as text: its key.
     Text(&'static str),
 }
@@ -61,7 +63,7 @@ impl Want {
     fn name(&self) -> &str {
         match &self.place {
             Place::Operand => "id",
-            Place::Field(name) | Place::CallInput(_, name) => name,
+            Place::Field(name) | Place::CallInput(_, name) | Place::Argument(_, name) => name,
             Place::Text(key) => key,
         }
     }
@@ -80,6 +82,7 @@ pub(super) fn fit(expr: Expr, want: &Want, span: Span) -> Result<Expr, Box<Diagn
         let what = match &want.place {
             Place::Field(name) => format!("the field `{name}`"),
             Place::CallInput(operation, name) => format!("the input `{name}` of `{operation}`"),
+            Place::Argument(function, name) => format!("the argument `{name}` of `{function}`"),
             Place::Operand | Place::Text(_) => "a value".to_owned(),
         };
         return Err(Box::new(may_be_null::error(span, &what)));
@@ -178,7 +181,7 @@ fn mismatch(expr: &Expr, want: &Want, span: Span) -> Box<Diagnostic> {
     let diagnostic = match &want.place {
         Place::CallInput(operation, name) => input_type::error(span, operation, name, &wanted, &found),
         Place::Field(name) => type_mismatch::field(span, name, &wanted, &found),
-        Place::Operand | Place::Text(_) => type_mismatch::error(span, &wanted, &found),
+        Place::Operand | Place::Text(_) | Place::Argument(..) => type_mismatch::error(span, &wanted, &found),
     };
     Box::new(match help(expr, want) {
         Some(help) => diagnostic.help(help),

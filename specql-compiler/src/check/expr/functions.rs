@@ -5,7 +5,10 @@ use specql_registry::{
     scalars::{Scalar, ScalarBase},
 };
 
-use super::{Want, describe, fit::fit, is_basic, is_number, is_text, is_uuid, operators::id_for_ref};
+use super::{
+    Place, Want, describe, fit::fit, is_basic, is_json, is_number, is_text, is_uuid, key_of, operators::id_for_ref,
+    type_of,
+};
 use crate::{
     check::action::ActionChecker,
     diagnostics::rules::{
@@ -13,31 +16,13 @@ use crate::{
         sq0306_invalid_constant as invalid_constant,
     },
     model::{
-        Expr, ExprKind,
-        expr::{ExprType, FUNCTIONS, Literal},
+        EntityId, Expr, ExprKind, FieldType,
+        expr::{ExprType, Literal},
+        function::{FUNCTIONS, Function, FunctionId, Kind, Nulls, Signature, SqlFunction},
     },
     source::{Span, Spanned},
     syntax::expr::Ast,
 };
-
-/// How each function is called, for the help of its errors.
-const USAGES: &[(&str, &str)] = &[
-    ("now", "now()"),
-    ("coalesce", "coalesce(a, b, …)"),
-    ("lower", "lower(text)"),
-    ("upper", "upper(text)"),
-    ("length", "length(text)"),
-    ("trim", "trim(text)"),
-    ("round", "round(number) or round(decimal, digits)"),
-    ("abs", "abs(number)"),
-    ("ceil", "ceil(number)"),
-    ("floor", "floor(number)"),
-    ("concat", "concat(a, b, …)"),
-    ("greatest", "greatest(a, b, …)"),
-    ("least", "least(a, b, …)"),
-    ("date_trunc", "date_trunc('day', timestamp)"),
-    ("minor_units", "minor_units(amount, currency)"),
-];
 
 /// What `date_trunc` cuts to.
 const TRUNCATIONS: &[&str] = &["second", "minute", "hour", "day", "week", "month", "quarter", "year"];
@@ -50,44 +35,137 @@ impl ActionChecker<'_> {
         span: Span,
         wanted: Option<&Want>,
     ) -> Option<Expr> {
-        let lower = function.value.to_ascii_lowercase();
-        let Some(name) = FUNCTIONS.iter().find(|name| **name == lower) else {
-            let known = FUNCTIONS.iter().copied();
+        if let Some(id) = self.declared_function(function)? {
+            return self.call_declared(id, args, span);
+        }
+        let Some(found) = Function::find(&function.value) else {
+            if self.project.broken_functions.contains(&function.value) {
+                return None;
+            }
+            let declared = self.project.entities.iter().flat_map(|entity| &entity.functions);
+            let known = FUNCTIONS.iter().map(|f| f.name).chain(declared.map(|f| f.name.as_str()));
             return self.report(unknown_function::error(function.span, &function.value, known));
         };
-        let expected = match *name {
-            "now" => 0..=0,
-            "date_trunc" | "minor_units" => 2..=2,
-            "round" => 1..=2,
-            "coalesce" | "concat" | "greatest" | "least" => 1..=usize::MAX,
-            _ => 1..=1,
-        };
-        if !expected.contains(&args.len()) {
-            let usage = USAGES.iter().find(|(known, _)| known == name).map_or(*name, |(_, usage)| usage);
-            return self.report(unknown_function::arguments(span, name, usage));
+        let (least, most) = found.arguments;
+        if args.len() < least || args.len() > most {
+            return self.report(unknown_function::arguments(span, found.name, found.usage));
         }
-        let (args, ty, nullable) = match *name {
-            "now" => (Vec::new(), ExprType::basic(Basic::Timestamp), false),
-            "lower" | "upper" | "trim" => self.of_text(&args[0], Basic::Text)?,
-            "length" => self.of_text(&args[0], Basic::Integer)?,
-            "abs" | "ceil" | "floor" | "round" => self.of_number(name, args, wanted)?,
-            "concat" => self.concatenated(args)?,
-            "date_trunc" => self.truncated(&args[0], &args[1])?,
-            "minor_units" => self.minor_units(&args[0], &args[1], wanted)?,
-            // coalesce, greatest and least: NULL only where every argument is.
-            _ => {
+        let (args, ty, nullable) = match (found.signature, found.name) {
+            (Signature::Of(kinds, result, nulls), _) => self.of_kinds(kinds, result, nulls, args)?,
+            (Signature::Same(_), _) => {
                 let (args, ty) = self.unified(&args.iter().collect::<Vec<_>>(), wanted)?;
                 let nullable = args.iter().all(|arg| arg.nullable);
                 (args, ty, nullable)
             }
+            (Signature::Own, "nullif") => {
+                let (left, right) = self.comparable("nullif", &args[0], &args[1])?;
+                let ty = left.ty.clone();
+                (vec![left, right], ty, true)
+            }
+            (Signature::Own, "concat") => self.concatenated(args)?,
+            (Signature::Own, "date_trunc") => self.truncated(&args[0], &args[1])?,
+            (Signature::Own, "minor_units") => self.minor_units(&args[0], &args[1], wanted)?,
+            (Signature::Own, "jsonb_build_object") => self.object(args, span)?,
+            (Signature::Own, name) => self.of_number(name, args, wanted)?,
         };
-        Some(Expr { kind: ExprKind::Call { function: name, args }, ty, nullable })
+        Some(Expr { kind: ExprKind::Call { function: found.name, args }, ty, nullable })
     }
 
-    fn of_text(&mut self, arg: &Ast, result: Basic) -> Option<(Vec<Expr>, ExprType, bool)> {
-        let arg = self.value(arg, &Want::optional(ExprType::basic(Basic::Text)))?;
-        let nullable = arg.nullable;
-        Some((vec![arg], ExprType::basic(result), nullable))
+    /// The function that an entity declares under this name: the action's own before those of others.
+    #[allow(clippy::option_option)] // the outer one is that of a reported error, as everywhere here
+    fn declared_function(&mut self, name: &Spanned<String>) -> Option<Option<FunctionId>> {
+        let all = || {
+            self.project.entities.iter().enumerate().flat_map(|(entity, declared)| {
+                let functions = declared.functions.iter().enumerate();
+                functions.map(move |(index, function)| (FunctionId { entity: EntityId(entity), index }, function))
+            })
+        };
+        let found: Vec<_> = all().filter(|(_, function)| function.name == name.value).collect();
+        let own = found.iter().find(|(id, _)| id.entity == self.entity);
+        match (own, &found[..]) {
+            (Some((id, _)), _) | (None, [(id, _)]) => Some(Some(*id)),
+            (None, []) => Some(None),
+            (None, several) => {
+                let schemas: Vec<&str> = several.iter().map(|(_, function)| function.schema.as_str()).collect();
+                self.report(unknown_function::ambiguous(name.span, &name.value, &schemas))
+            }
+        }
+    }
+
+    /// A call of a declared function, its arguments by position.
+    fn call_declared(&mut self, id: FunctionId, args: &[Ast], span: Span) -> Option<Expr> {
+        let project = self.project;
+        let function = &project.entity(id.entity).functions[id.index];
+        if args.len() != function.args.len() {
+            let parameters: Vec<&str> = function.args.iter().map(|arg| arg.name.as_str()).collect();
+            let usage = format!("{}({})", function.name, parameters.join(", "));
+            return self.report(unknown_function::arguments(span, &function.name, &usage));
+        }
+        let mut checked = Vec::new();
+        for (arg, parameter) in args.iter().zip(&function.args) {
+            let place = Place::Argument(function.name.clone(), parameter.name.clone());
+            checked.push(self.value(arg, &Want { ty: type_of(&parameter.ty), required: parameter.required, place }));
+        }
+        let args = checked.into_iter().collect::<Option<_>>()?;
+        Some(declared_call(id, function, args))
+    }
+
+    fn of_kinds(
+        &mut self,
+        kinds: &[Kind],
+        result: Kind,
+        nulls: Nulls,
+        args: &[Ast],
+    ) -> Option<(Vec<Expr>, ExprType, bool)> {
+        let mut checked = Vec::new();
+        for (index, arg) in args.iter().enumerate() {
+            let kind = kinds.get(index).or(kinds.last()).copied().unwrap_or(Kind::Any);
+            checked.push(self.of_kind(kind, arg));
+        }
+        let checked: Vec<Expr> = checked.into_iter().collect::<Option<_>>()?;
+        let nullable = match nulls {
+            Nulls::Never => false,
+            Nulls::Perhaps => true,
+            Nulls::WhenOneIs => checked.iter().any(|arg| arg.nullable),
+            Nulls::WhenAllAre => checked.iter().all(|arg| arg.nullable),
+        };
+        Some((checked, type_of_kind(result), nullable))
+    }
+
+    fn of_kind(&mut self, kind: Kind, arg: &Ast) -> Option<Expr> {
+        match kind {
+            Kind::Text | Kind::Integer | Kind::Boolean | Kind::Timestamp => {
+                self.value(arg, &Want::optional(type_of_kind(kind)))
+            }
+            Kind::Name => self.value(arg, &Want { required: true, ..Want::optional(type_of_kind(kind)) }),
+            Kind::Any => {
+                let value = self.expression(arg, None)?;
+                Some(id_for_ref(value))
+            }
+            Kind::Json => {
+                let json = self.expression(arg, Some(&Want::optional(type_of_kind(kind))))?;
+                match &json.ty {
+                    ExprType::Null => self.value(arg, &Want::optional(type_of_kind(kind))),
+                    ty if is_json(ty) => Some(json),
+                    ty => {
+                        self.report(type_mismatch::error(arg.span, "json, a list or an object", &describe(ty, &json)))
+                    }
+                }
+            }
+        }
+    }
+
+    fn object(&mut self, args: &[Ast], span: Span) -> Option<(Vec<Expr>, ExprType, bool)> {
+        if args.len() % 2 == 1 {
+            let found = Function::find("jsonb_build_object").map_or("", |function| function.usage);
+            return self.report(unknown_function::arguments(span, "jsonb_build_object", found));
+        }
+        let mut checked = Vec::new();
+        for pair in args.chunks(2) {
+            checked.push(self.of_kind(Kind::Name, &pair[0]));
+            checked.push(self.of_kind(Kind::Any, &pair[1]));
+        }
+        Some((checked.into_iter().collect::<Option<_>>()?, type_of_kind(Kind::Json), false))
     }
 
     fn of_number(&mut self, name: &str, args: &[Ast], wanted: Option<&Want>) -> Option<(Vec<Expr>, ExprType, bool)> {
@@ -176,13 +254,22 @@ impl ActionChecker<'_> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_function_says_how_it_is_called() {
-        let usages: Vec<_> = USAGES.iter().map(|(name, _)| *name).collect();
-        assert_eq!(usages, FUNCTIONS);
+/// The value of a declared function.
+pub(in crate::check) fn declared_call(id: FunctionId, function: &SqlFunction, args: Vec<Expr>) -> Expr {
+    let kind = ExprKind::UserCall { function: id, args };
+    let nullable = !function.never_null;
+    match &function.returns {
+        FieldType::Value(ty) => Expr { kind, ty: ExprType::Value(ty.clone()), nullable },
+        FieldType::Ref { target, .. } => key_of(*target, Expr { kind, ty: ExprType::uuid(), nullable }, &function.name),
     }
+}
+
+fn type_of_kind(kind: Kind) -> ExprType {
+    ExprType::basic(match kind {
+        Kind::Text | Kind::Name => Basic::Text,
+        Kind::Integer => Basic::Integer,
+        Kind::Boolean => Basic::Boolean,
+        Kind::Json | Kind::Any => Basic::Json,
+        Kind::Timestamp => Basic::Timestamp,
+    })
 }

@@ -163,6 +163,11 @@ fn is_text(ty: &ExprType) -> bool {
     }
 }
 
+/// Whether values of the type are JSON, or lists.
+fn is_json(ty: &ExprType) -> bool {
+    matches!(ty, ExprType::Value(ValueType::Basic(Basic::Json) | ValueType::List(_) | ValueType::Object(_)))
+}
+
 fn is_uuid(ty: &ExprType) -> bool {
     matches!(ty, ExprType::Value(ValueType::Scalar(scalar)) if scalar.info().base == ScalarBase::Uuid)
 }

@@ -305,6 +305,7 @@ fn result_type(operator: BinaryOp, left: &Expr, right: &Expr) -> Option<ExprType
         (ExprType::Interval, ty) if is_number(ty) && matches!(operator, Op::Multiply | Op::Divide) => {
             Some(ExprType::Interval)
         }
+        (ty, ExprType::Interval) if is_number(ty) && operator == Op::Multiply => Some(ExprType::Interval),
         (a, b) if is_number(a) && is_number(b) => number_type(operator, left, right),
         _ => None,
     }

@@ -263,7 +263,7 @@ fn an_expression_is_checked_name_by_name_and_type_by_type() {
             (
                 "- update: Order SET total = pg_sleep(1)",
                 &[
-                    "7:35 SQ0305 unknown function `pg_sleep` | known are `now`, `coalesce`, `lower`, `upper`, `length`, `trim`, `round`, `abs`, `ceil`, `floor`, `concat`, `greatest` and 3 more",
+                    "7:35 SQ0305 unknown function `pg_sleep` | known are `now`, `coalesce`, `nullif`, `lower`, `upper`, `length`, `trim`, `replace`, `left`, `right`, `starts_with`, `round` and 16 more",
                 ],
             ),
             (
@@ -433,5 +433,69 @@ fn a_call_is_checked_against_the_registry() {
                 ],
             ),
         ],
+    );
+}
+
+#[test]
+fn a_declared_function_has_a_name_of_its_own_and_takes_what_it_says() {
+    let declared = |functions: &str, step: &str| {
+        format!(
+            "entity: Order\nfields: {{total: integer!, note: text}}\nfunctions:\n{functions}\nactions:\n  - name: a\n    steps: [{{update: \"Order SET {step}\"}}]\n"
+        )
+    };
+    let mut wrong = Vec::new();
+    for (functions, step, expected) in [
+        (
+            "  lower: {returns: text}",
+            "total = 1",
+            "4:3 SQ0137 `lower` cannot be the name of a function | expressions have a function of that name",
+        ),
+        (
+            "  a: {returns: text}",
+            "total = 1",
+            "4:3 SQ0137 `a` cannot be the name of a function | an action of this entity has it",
+        ),
+        (
+            "  order_pk: {returns: text}",
+            "total = 1",
+            "4:3 SQ0137 `order_pk` cannot be the name of a function | SpecQL makes a function of that name for `Order`",
+        ),
+        ("  f: {args: {x: integer}}", "total = 1", "4:3 SQ0133 a function needs the key `returns`"),
+        (
+            "  f: {args: {x: integer = 1}, returns: text}",
+            "total = 1",
+            "4:27 SQ0141 an argument has no default | leave it out; the function itself may have one",
+        ),
+        (
+            "  f: {returns: text, volatility: pure}",
+            "total = 1",
+            "4:34 SQ0141 `volatility` cannot be `pure` | it is `immutable`, `stable` or `volatile`",
+        ),
+        ("  f: {returns: integer!}", "total = f(1)", "7:41 SQ0305 wrong number of arguments for `f` | it is `f()`"),
+        (
+            "  f: {args: {x: integer!}, returns: integer!}",
+            "total = f(NULL)",
+            "7:43 SQ0304 this may be NULL, but the argument `x` of `f` is required",
+        ),
+        (
+            "  f: {args: {x: integer}, returns: integer}",
+            "total = f(1)",
+            "7:41 SQ0304 this may be NULL, but the field `total` is required",
+        ),
+        ("  f: {args: {x: integer}, returns: integer!}", "total = f('one')", "7:43 SQ0303 expected integer"),
+        ("  fee: {returns: integer!}", "total = fe()", "7:41 SQ0305 unknown function `fe` | did you mean `fee`?"),
+    ] {
+        let said = said(&declared(functions, step));
+        if said.len() != 1 || !said[0].starts_with(expected) {
+            wrong.push(format!("{functions} {step}: {said:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let helper = "entity: Order\nactions: [{name: order_id}]\n";
+    assert_eq!(
+        said(helper),
+        [
+            "2:18 SQ0137 `order_id` cannot be the name of an action | SpecQL makes a function of that name for `Order`; choose another name"
+        ]
     );
 }

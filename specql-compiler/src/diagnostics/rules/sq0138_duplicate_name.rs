@@ -61,3 +61,11 @@ pub fn callback(span: Span, first: Span, function: &str) -> Diagnostic {
         .related(first, "the other one")
         .help("give one of the calls a name of its own with `as:`")
 }
+
+/// Two declared functions of one schema have the same name.
+#[must_use]
+pub fn function(span: Span, first: Span, name: &str, schema: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("the function `{schema}.{name}` is declared twice"))
+        .related(first, "the other one")
+        .help("declare it in one entity; all of them may call it")
+}

@@ -11,7 +11,8 @@ pub static RULE: Rule = Rule {
     name: "unknown-function",
     severity: Severity::Error,
     explanation: "\
-Expressions call the functions of a short list. None of them reads files, waits or reaches another server.
+Expressions call the functions of a short list, none of which reads files, waits or reaches another server, and those that
+an entity declares under `functions:`.
 
 Wrong:
 ```yaml
@@ -39,4 +40,11 @@ pub fn error<'a>(span: Span, name: &str, known: impl IntoIterator<Item = &'a str
 #[must_use]
 pub fn arguments(span: Span, name: &str, usage: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("wrong number of arguments for `{name}`")).help(format!("it is `{usage}`"))
+}
+
+/// Several entities declare a function `name`, and none of them is the action's own.
+#[must_use]
+pub fn ambiguous(span: Span, name: &str, schemas: &[&str]) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("there are several functions `{name}`, in {}", schemas.join(", ")))
+        .help("declare the one that is meant under `functions:` of this entity, with its `schema:`")
 }

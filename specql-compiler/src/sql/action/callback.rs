@@ -96,7 +96,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         parameters: vec![("_job_run_id".to_owned(), "UUID".to_owned()), (payload.to_owned(), "JSONB".to_owned())],
         returns: "void",
         definer: false,
-        volatility: Volatility::of(&callback.steps, callback.row.is_some()),
+        volatility: Volatility::of(model, &callback.steps, callback.row.is_some()),
         comment: format!("Callback {}: after {}.{} {when}", callback.key, call.service, call.operation),
         origin: callback.origin.clone(),
         body: w,

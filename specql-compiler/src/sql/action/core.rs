@@ -91,7 +91,7 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
         ],
         returns: "app.mutation_result",
         definer: false,
-        volatility: Volatility::of(&action.steps, action.loads_current_row.is_some()),
+        volatility: Volatility::of(model, &action.steps, action.loads_current_row.is_some()),
         comment: format!("Steps of app.{}", action.wrapper),
         origin: action.origin.clone(),
         body: w,

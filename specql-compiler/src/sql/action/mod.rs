@@ -14,6 +14,8 @@
 //! | `failed:<code>` | a `reject` step |
 //! | `failed:not_implemented` | the action has no steps |
 //! | `failed:unknown_operation` | the database does not know the operation that a step calls |
+//! | `failed:division_by_zero` | an expression divided by zero |
+//! | `failed:out_of_range` | a number was computed that its type cannot hold |
 //! | `failed:unexpected_error` | anything else; the audit log has the SQLSTATE and the message |
 
 mod callback;
@@ -30,13 +32,15 @@ pub(super) use self::{
     wrapper::wrapper,
 };
 
-use self::volatility::Volatility;
 use super::{
     object::{Object, ObjectKind},
     quote::{comment, dollar, literal},
     writer::Writer,
 };
-use crate::{model::Action, model::names, source::Origin};
+use crate::{
+    model::{Action, function::Volatility, names},
+    source::Origin,
+};
 
 /// A PL/pgSQL function that is about to be written.
 struct Function {

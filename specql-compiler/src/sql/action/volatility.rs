@@ -1,33 +1,30 @@
 //! What PostgreSQL may assume of a function: a function that writes nothing says so.
 
 use super::step::any_step;
-use crate::model::{Expr, ExprKind, Step, StepKind};
-
-/// What a function may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Volatility {
-    /// Depends on its arguments alone.
-    Immutable,
-    /// Reads.
-    Stable,
-    /// Writes or locks.
-    Volatile,
-}
+use crate::model::{
+    Expr, ExprKind, Model, Step, StepKind,
+    function::{Function, Volatility},
+};
 
 impl Volatility {
     /// That of a function with these steps; `locks` when it locks a row before them.
-    pub(super) fn of(steps: &[Step], locks: bool) -> Self {
+    pub(super) fn of(model: &Model, steps: &[Step], locks: bool) -> Self {
         let pure = |step: &Step| {
             matches!(step.kind, StepKind::Validate { .. } | StepKind::If { .. } | StepKind::Reject { .. })
         };
         if locks || any_step(steps, |step| !pure(step)) {
             return Self::Volatile;
         }
-        let reads = |step: &Step| match &step.kind {
-            StepKind::Validate { condition, .. } | StepKind::If { condition, .. } => reads(condition),
-            _ => false,
-        };
-        if any_step(steps, reads) { Self::Stable } else { Self::Immutable }
+        let mut all = Self::Immutable;
+        for step in steps {
+            step.walk(&mut |step| match &step.kind {
+                StepKind::Validate { condition, .. } | StepKind::If { condition, .. } => {
+                    all = all.max(of_expression(model, condition));
+                }
+                _ => {}
+            });
+        }
+        all
     }
 
     /// The line in `CREATE FUNCTION`; the default needs none.
@@ -40,14 +37,18 @@ impl Volatility {
     }
 }
 
-/// Whether an expression reads a table, the clock or a setting.
-fn reads(expr: &Expr) -> bool {
-    let own = match &expr.kind {
-        ExprKind::Follow { .. } | ExprKind::KeyOf { .. } | ExprKind::PublicId(_) | ExprKind::Job(_) => true,
-        ExprKind::Call { function, .. } => matches!(*function, "now" | "concat" | "date_trunc"),
-        _ => false,
+/// Whether an expression reads a table, the clock or a setting, or calls what does anything.
+fn of_expression(model: &Model, expr: &Expr) -> Volatility {
+    let mut all = match &expr.kind {
+        ExprKind::Follow { .. } | ExprKind::KeyOf { .. } | ExprKind::PublicId(_) | ExprKind::Job(_) => {
+            Volatility::Stable
+        }
+        ExprKind::Call { function, .. } => {
+            Function::find(function).map_or(Volatility::Volatile, |function| function.volatility)
+        }
+        ExprKind::UserCall { function, .. } => model.function(*function).volatility,
+        _ => Volatility::Immutable,
     };
-    let mut found = own;
-    expr.children(&mut |child| found |= reads(child));
-    found
+    expr.children(&mut |child| all = all.max(of_expression(model, child)));
+    all
 }

@@ -58,6 +58,12 @@ BEGIN
         WHEN _sqlstate = 'SQ404' THEN
             _status := 'failed:unknown_operation';
             _words := 'a service operation is not registered in this database; start the application''s newest version';
+        WHEN _sqlstate = '22012' THEN
+            _status := 'failed:division_by_zero';
+            _words := 'a number was divided by zero';
+        WHEN _sqlstate = '22003' THEN
+            _status := 'failed:out_of_range';
+            _words := 'a number is too large for its type';
         ELSE
             -- What the database said is in the audit log, for those who may read it.
             _status := 'failed:unexpected_error';
@@ -86,6 +92,7 @@ SET search_path = pg_catalog, pg_temp
 AS $specql$
 DECLARE
     _unexpected CONSTANT BOOLEAN := _result.status = 'failed:unexpected_error';
+    _explains CONSTANT BOOLEAN := _unexpected OR _error_sqlstate IN ('22012', '22003');
 BEGIN
     IF _unexpected THEN
         -- Also in the server's log: the caller may yet roll back. The message stays out of it, it may quote values.
@@ -97,8 +104,8 @@ BEGIN
     VALUES (
         _action, _entity_type, _result.id, _tenant_id, _user_id, _result.status, _result.message, _result.updated_fields,
         _result.extra_metadata -> 'jobs', _error_sqlstate,
-        CASE WHEN _unexpected THEN _error_message END,
-        CASE WHEN _unexpected THEN _error_context END);
+        CASE WHEN _explains THEN _error_message END,
+        CASE WHEN _explains THEN _error_context END);
 END;
 $specql$;
 COMMENT ON FUNCTION app.log_mutation(text, text, uuid, uuid, app.mutation_result, text, text, text) IS

@@ -183,6 +183,60 @@ COMMENT ON VIEW sales.v_order IS 'Live rows of Order as JSON';
 -- Actions and callbacks
 -- ================================================================================
 
+-- entities/order.yaml:1
+CREATE OR REPLACE FUNCTION crm.customer_pk(_id UUID)
+RETURNS INTEGER
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT t.pk_customer
+FROM crm.tb_customer AS t
+WHERE t.id = _id AND t.deleted_at IS NULL;
+$specql$;
+COMMENT ON FUNCTION crm.customer_pk(uuid) IS 'The key of the live Customer with this public id';
+REVOKE ALL ON FUNCTION crm.customer_pk(uuid) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION crm.customer_id(_pk INTEGER)
+RETURNS UUID
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT t.id
+FROM crm.tb_customer AS t
+WHERE t.pk_customer = _pk;
+$specql$;
+COMMENT ON FUNCTION crm.customer_id(integer) IS 'The public id of the Customer with this key, deleted or not';
+REVOKE ALL ON FUNCTION crm.customer_id(integer) FROM PUBLIC;
+
+-- entities/order.yaml:10
+CREATE OR REPLACE FUNCTION sales.order_pk(_id UUID)
+RETURNS INTEGER
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT t.pk_order
+FROM sales.tb_order AS t
+WHERE t.id = _id AND t.deleted_at IS NULL;
+$specql$;
+COMMENT ON FUNCTION sales.order_pk(uuid) IS 'The key of the live Order with this public id';
+REVOKE ALL ON FUNCTION sales.order_pk(uuid) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION sales.order_id(_pk INTEGER)
+RETURNS UUID
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT t.id
+FROM sales.tb_order AS t
+WHERE t.pk_order = _pk;
+$specql$;
+COMMENT ON FUNCTION sales.order_id(integer) IS 'The public id of the Order with this key, deleted or not';
+REVOKE ALL ON FUNCTION sales.order_id(integer) FROM PUBLIC;
+
 -- entities/order.yaml:22
 CREATE OR REPLACE FUNCTION app.place_order(auth_tenant_id UUID, auth_user_id UUID, input_payload JSONB)
 RETURNS app.mutation_result

@@ -1,0 +1,417 @@
+//! Expressions on a real server: every operator and every function, with values and with NULL, and paths through references.
+
+use serde_json::{Value, json};
+use specql_compiler::model::function::FUNCTIONS;
+use specql_runtime::testing::TestDatabase;
+use specql_tests::compiled;
+use sqlx::PgPool;
+
+type Outcome = anyhow::Result<()>;
+
+/// A row with a field of each kind, all of which may be NULL.
+const SAMPLE: &str = "
+entity: Sample
+schema: lab
+fields:
+  i: integer
+  j: integer
+  b: bigint
+  d: decimal(10,2)
+  m: money
+  f: float
+  t: text
+  e: email
+  k: enum(red, green)
+  o: boolean
+  at: timestamp
+  day: date
+  c: currencyCode
+  tags: list(text)
+  numbers: list(integer)
+  colors: list(enum(red, green))
+  doc: json
+  twin: ref(Sample)
+  result: json
+actions:
+  - name: create_sample
+";
+
+/// An expression, its value in the row of [`filled`], and its value in the row in which every field is NULL.
+fn cases() -> Vec<(&'static str, Value, Value)> {
+    let null = || Value::Null;
+    vec![
+        // Constants.
+        ("1", json!(1), json!(1)),
+        ("-1.50", json!(-1.50), json!(-1.50)),
+        ("'it''s'", json!("it's"), json!("it's")),
+        ("TRUE", json!(true), json!(true)),
+        ("NULL", null(), null()),
+        // Arithmetic.
+        ("i + j", json!(9), null()),
+        ("i - j - 1", json!(4), null()),
+        ("i - (j - 1)", json!(6), null()),
+        ("i * j + 1", json!(15), null()),
+        ("i * (j + 1)", json!(21), null()),
+        ("i / j", json!(3), null()),
+        ("i % j", json!(1), null()),
+        ("- i + - -1", json!(-6), null()),
+        ("b + i", json!(9_000_000_007_i64), null()),
+        ("d * 2", json!(25.00), null()),
+        ("d / i", json!(1.785_714_285_714_285_7), null()),
+        ("m + m", json!(39.98), null()),
+        ("m / 2", json!(9.995), null()),
+        ("f * 2", json!(5.0), null()),
+        // Texts.
+        ("t || '!'", json!("Straße!"), null()),
+        ("t || i", json!("Straße7"), null()),
+        ("'x' || NULL || 'y'", null(), null()),
+        // Comparisons.
+        ("i = 7", json!(true), null()),
+        ("i <> 7", json!(false), null()),
+        ("i != j", json!(true), null()),
+        ("i < d", json!(true), null()),
+        ("i <= 6.9", json!(false), null()),
+        ("i > j", json!(true), null()),
+        ("i >= 7", json!(true), null()),
+        ("t = 'Straße'", json!(true), null()),
+        ("k = 'red'", json!(true), null()),
+        ("e = 'A@b.eu'", json!(false), null()),
+        ("day < '2026-03-01'", json!(true), null()),
+        ("at > '2026-02-03T04:05:05Z'", json!(true), null()),
+        ("at - INTERVAL '1 hour' < at", json!(true), null()),
+        ("at + INTERVAL '1 day' - at = INTERVAL '24 hours'", json!(true), null()),
+        ("at + 2 * INTERVAL '1 hour' = '2026-02-03T06:05:06Z'", json!(true), null()),
+        ("twin = id", json!(true), null()),
+        ("twin.i", json!(7), null()),
+        // Logic of three values.
+        ("o AND i = 7", json!(true), null()),
+        ("o AND FALSE", json!(false), json!(false)),
+        ("o OR TRUE", json!(true), json!(true)),
+        ("NOT o", json!(false), null()),
+        ("NOT (o AND i = 8) OR j = 0", json!(true), null()),
+        ("i IS NULL", json!(false), json!(true)),
+        ("i IS NOT NULL AND j IS NOT NULL", json!(true), json!(false)),
+        // Ranges and sets.
+        ("i IN (1, 7)", json!(true), null()),
+        ("i NOT IN (1, 7)", json!(false), null()),
+        ("k IN ('red', 'green')", json!(true), null()),
+        ("t LIKE 'Str%'", json!(true), null()),
+        ("t NOT LIKE '_traße'", json!(false), null()),
+        ("i BETWEEN 7 AND j + 5", json!(true), null()),
+        ("i NOT BETWEEN 8 AND 9", json!(true), null()),
+        // Branches.
+        ("CASE WHEN i > 5 THEN 'large' WHEN i > 1 THEN 'small' END", json!("large"), null()),
+        ("CASE WHEN i > 5 THEN 'large' ELSE 'unknown' END", json!("large"), json!("unknown")),
+        ("CASE k WHEN 'red' THEN 1 WHEN 'green' THEN 2 ELSE 0 END", json!(1), json!(0)),
+        // Functions.
+        ("now() > created_at - INTERVAL '1 day'", json!(true), json!(true)),
+        ("coalesce(i, j, 0)", json!(7), json!(0)),
+        ("coalesce(t, 'none')", json!("Straße"), json!("none")),
+        ("nullif(i, 7)", null(), null()),
+        ("nullif(i, 8)", json!(7), null()),
+        ("lower(e)", json!("a@b.eu"), null()),
+        ("upper(k)", json!("RED"), null()),
+        ("length(t)", json!(6), null()),
+        ("trim('  x ')", json!("x"), json!("x")),
+        ("replace(t, 'ß', 'ss')", json!("Strasse"), null()),
+        ("left(t, 3)", json!("Str"), null()),
+        ("right(t, -3)", json!("aße"), null()),
+        ("starts_with(t, 'Str')", json!(true), null()),
+        ("round(d)", json!(13), null()),
+        ("round(m, 1)", json!(20.0), null()),
+        ("abs(j - i)", json!(5), null()),
+        ("ceil(d)", json!(13), null()),
+        ("floor(d)", json!(12), null()),
+        ("concat(t, i, NULL, '.')", json!("Straße7."), json!(".")),
+        ("greatest(i, j, 3)", json!(7), json!(3)),
+        ("least(i, j, 3)", json!(2), json!(3)),
+        ("date_trunc('day', at) = '2026-02-03T00:00:00Z'", json!(true), null()),
+        ("minor_units(m, c)", json!(1999), null()),
+        ("minor_units(m, 'JPY') IS NULL OR TRUE", json!(true), json!(true)),
+        ("jsonb_typeof(doc)", json!("object"), null()),
+        ("jsonb_typeof(tags)", json!("array"), null()),
+        ("jsonb_array_length(doc)", null(), null()),
+        ("jsonb_array_length(tags)", json!(2), null()),
+        ("jsonb_array_length(colors)", json!(1), null()),
+        ("jsonb_array_length(jsonb_extract_path(doc, 'a', 'list'))", json!(3), null()),
+        ("jsonb_extract_path(doc, 'a', 'list', '1')", json!(2), null()),
+        ("jsonb_extract_path(doc, 'b')", null(), null()),
+        ("jsonb_extract_path_text(doc, 'a', 'name')", json!("x"), null()),
+        ("jsonb_extract_path_text(doc, 'a', t)", null(), null()),
+        ("jsonb_extract_path_text(tags, '0')", json!("a"), null()),
+        ("jsonb_exists(doc, 'a')", json!(true), null()),
+        ("jsonb_exists(doc, 'z')", json!(false), null()),
+        (
+            "jsonb_build_object('i', i, coalesce(t, 'none'), numbers, 'day', day)",
+            json!({"i": 7, "Straße": [1, 2], "day": "2026-02-03"}),
+            json!({"i": null, "none": null, "day": null}),
+        ),
+        (
+            "jsonb_build_object('i', i, 'tags', tags)",
+            json!({"i": 7, "tags": ["a", "b"]}),
+            json!({"i": null, "tags": null}),
+        ),
+        ("jsonb_build_array(i, k, 'x', NULL)", json!([7, "red", "x", null]), json!([null, null, "x", null])),
+        ("jsonb_strip_nulls(jsonb_build_object('i', i, 'n', NULL))", json!({"i": 7}), json!({})),
+    ]
+}
+
+/// The values of the full row.
+fn filled() -> Value {
+    json!({
+        "i": 7, "j": 2, "b": 9_000_000_000_i64, "d": "12.50", "m": "19.99", "f": 2.5, "t": "Straße", "e": "A@B.eu", "k": "red",
+        "o": true, "at": "2026-02-03T04:05:06Z", "day": "2026-02-03", "c": "EUR", "tags": ["a", "b"], "numbers": [1, 2],
+        "colors": ["green"], "doc": {"a": {"list": [1, 2, 3], "name": "x"}, "n": null}
+    })
+}
+
+/// Calls an action; the whole result as JSON.
+async fn call(pool: &PgPool, action: &str, input: &Value) -> Result<Value, sqlx::Error> {
+    let sql = format!("SELECT to_jsonb(r) FROM app.{action}(NULL, NULL, $1) AS r");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(input).fetch_one(pool).await
+}
+
+/// The same; the reported row.
+async fn row(pool: &PgPool, action: &str, input: &Value) -> anyhow::Result<Value> {
+    let result = call(pool, action, input).await?;
+    anyhow::ensure!(result["status"] == "success", "{action} {input}: {result}");
+    Ok(result["object_data"].clone())
+}
+
+async fn database(entities: &str) -> anyhow::Result<TestDatabase> {
+    compiled::database(&compiled::files(&[("entities/all.yaml", entities)])?).await
+}
+
+/// A text as a YAML scalar.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[tokio::test]
+async fn every_operator_and_function_computes_what_sql_does() -> Outcome {
+    let cases = cases();
+    let mut entities = SAMPLE.to_owned();
+    for (index, (expression, ..)) in cases.iter().enumerate() {
+        // A bare name is a column of the statement; `twin.i` is a path from the row.
+        let expression = expression.replace("twin.", "$sample.twin.");
+        let step = quoted(&format!("Sample SET result = jsonb_build_array({expression})"));
+        entities.push_str(&format!("  - name: probe_{index}\n    steps: [{{update: {step}}}]\n"));
+    }
+    entities.push_str("  - name: link_twin\n    steps: [{update: Sample SET twin = id}]\n");
+    let database = database(&entities).await?;
+    let pool = database.pool();
+    let full = row(pool, "create_sample", &filled()).await?;
+    row(pool, "link_twin", &json!({"id": full["id"]})).await?;
+    let empty = row(pool, "create_sample", &json!({})).await?;
+    let mut wrong = Vec::new();
+    for (index, (expression, value, of_nulls)) in cases.iter().enumerate() {
+        for (of, expected) in [(&full, value), (&empty, of_nulls)] {
+            let result = call(pool, &format!("probe_{index}"), &json!({"id": of["id"]})).await?;
+            let found = match result["status"].as_str() {
+                Some("success") => result["object_data"]["result"][0].clone(),
+                _ => json!("refused"),
+            };
+            if !same(&found, expected) {
+                wrong.push(format!("{expression} is {found}, not {expected}: {}", result["status"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for function in FUNCTIONS {
+        let called = format!("{}(", function.name);
+        assert!(cases.iter().any(|(expression, ..)| expression.contains(&called)), "{} is in no case", function.name);
+    }
+    Ok(())
+}
+
+/// Equal, numbers by their value.
+fn same(found: &Value, expected: &Value) -> bool {
+    match (found.as_f64(), expected.as_f64()) {
+        (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
+        _ => found == expected,
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_computed_fails_and_changes_nothing() -> Outcome {
+    let database = database(
+        "
+entity: Sample
+schema: lab
+fields: {i: integer!, j: integer!, m: money}
+actions:
+  - name: create_sample
+  - name: divide
+    steps: [{update: Sample SET i = i / j}]
+  - name: multiply
+    steps: [{update: Sample SET i = i * j}]
+  - name: pay
+    steps: [{update: Sample SET m = m - 1}]
+",
+    )
+    .await?;
+    let pool = database.pool();
+    let made = row(pool, "create_sample", &json!({"i": 2_000_000_000, "j": 0, "m": 0})).await?;
+    let id = json!({"id": made["id"]});
+    assert_eq!(call(pool, "divide", &id).await?["status"], "failed:division_by_zero");
+    sqlx::query("UPDATE lab.tb_sample SET j = 2").execute(pool).await?;
+    assert_eq!(call(pool, "multiply", &id).await?["status"], "failed:out_of_range");
+    // A value that the type of its field does not allow is the constraint's.
+    assert_eq!(call(pool, "pay", &id).await?["status"], "validation:ck_sample__m");
+    let i: i32 = sqlx::query_scalar("SELECT i FROM lab.tb_sample").fetch_one(pool).await?;
+    assert_eq!(i, 2_000_000_000);
+    Ok(())
+}
+
+const FUNCTIONS_OF_A_SHOP: &str = "
+entity: Order
+schema: sales
+fields: {total: money!, tax: money, label: text, buyer: ref(crm.Customer)}
+functions:
+  tax: {args: {amount: money!, rate: decimal}, returns: money!, volatility: immutable}
+  label: {args: {who: ref(crm.Customer)}, returns: text, volatility: stable, schema: legacy}
+  best_customer: {args: {}, returns: ref(crm.Customer), volatility: stable}
+actions:
+  - name: create_order
+  - name: tax_order
+    input: {id: uuid!, rate: decimal}
+    steps:
+      - update: Order SET tax = tax(total, $input.rate), label = label($order.buyer)
+  - name: give_away
+    steps: [{update: Order SET buyer = best_customer()}]
+  - name: check_order
+    input: {amount: money!}
+    steps: [{validate: \"tax($input.amount, 10) < 5\", error: too_much}]
+---
+entity: Customer
+schema: crm
+fields: {name: text!}
+actions:
+  - name: create_customer
+  - name: probe_customer
+    steps: [{validate: \"next_number() > 0\"}]
+functions:
+  next_number: {returns: bigint!}
+";
+
+#[tokio::test]
+async fn declared_functions_are_called_with_what_they_take() -> Outcome {
+    let database = database(FUNCTIONS_OF_A_SHOP).await?;
+    let pool = database.pool();
+    sqlx::raw_sql(
+        "CREATE FUNCTION sales.tax(amount NUMERIC, rate NUMERIC) RETURNS NUMERIC LANGUAGE sql IMMUTABLE
+             AS $$ SELECT amount * coalesce(rate, 20) / 100 $$;
+         CREATE SCHEMA legacy;
+         CREATE FUNCTION legacy.label(who UUID) RETURNS TEXT LANGUAGE sql STABLE
+             AS $$ SELECT 'for ' || c.name FROM crm.tb_customer AS c WHERE c.id = who $$;
+         CREATE FUNCTION sales.best_customer() RETURNS UUID LANGUAGE sql STABLE
+             AS $$ SELECT c.id FROM crm.tb_customer AS c ORDER BY c.pk_customer DESC LIMIT 1 $$;
+         CREATE SEQUENCE crm.numbers;
+         CREATE FUNCTION crm.next_number() RETURNS BIGINT LANGUAGE sql VOLATILE AS $$ SELECT nextval('crm.numbers') $$;",
+    )
+    .execute(pool)
+    .await?;
+    let ann = row(pool, "create_customer", &json!({"name": "Ann"})).await?;
+    let ben = row(pool, "create_customer", &json!({"name": "Ben"})).await?;
+    let order = row(pool, "create_order", &json!({"total": "10", "buyer": ann["id"]})).await?;
+    let taxed = row(pool, "tax_order", &json!({"id": order["id"], "rate": "7"})).await?;
+    assert_eq!((&taxed["tax"], &taxed["label"]), (&json!("0.7000"), &json!("for Ann")));
+    let taxed = row(pool, "tax_order", &json!({"id": order["id"]})).await?;
+    assert_eq!(taxed["tax"], "2.0000", "NULL is what the function makes of it");
+    let given = row(pool, "give_away", &json!({"id": order["id"]})).await?;
+    assert_eq!(given["buyer"], ben["id"]);
+    assert_eq!(call(pool, "check_order", &json!({"amount": "49"})).await?["status"], "success");
+    assert_eq!(call(pool, "check_order", &json!({"amount": "51"})).await?["status"], "validation:too_much");
+
+    // What PostgreSQL may assume of an action follows from what its functions say of themselves.
+    row_less(pool, "probe_customer").await?;
+    let kinds: Vec<(String, String)> = sqlx::query_as(
+        "SELECT p.proname::text, p.provolatile::text FROM pg_proc AS p \
+         WHERE p.proname IN ('check_order', 'probe_customer') AND p.pronamespace <> 'app'::regnamespace ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await?;
+    assert_eq!(kinds, [("check_order".into(), "i".into()), ("probe_customer".into(), "v".into())]);
+    Ok(())
+}
+
+/// Calls an action that takes nothing and reports no row.
+async fn row_less(pool: &PgPool, action: &str) -> Outcome {
+    let result = call(pool, action, &json!({})).await?;
+    anyhow::ensure!(result["status"] == "success", "{action}: {result}");
+    Ok(())
+}
+
+const CHAIN: &str = "
+entity: Order
+schema: sales
+fields: {total: integer!, note: text, customer: ref(crm.Customer)}
+actions:
+  - name: create_order
+  - name: greet
+    steps:
+      - validate: $order.customer.country.code <> 'XX'
+        error: unknown_country
+      - update: Order SET note = $order.customer.country.name || '/' || $order.customer.name
+  - name: raise_all
+    input: {customer: ref(crm.Customer)!}
+    steps:
+      - update: Order SET total = total + 1 WHERE customer = $input.customer AND note = $input.customer.country.name
+  - name: pay
+    steps:
+      - call_service:
+          service: stripe
+          operation: create_charge
+          input: {amount: $order.total, currency: \"'EUR'\"}
+          correlation_field: $order.customer.country.code
+          on_success:
+            - if: $order.customer.country.code = 'PT'
+              then:
+                - update: Order SET note = $order.customer.country.name || ' ' || $output.id || ' ' || $job.attempts
+          on_failure:
+            - update: Order SET note = $error.kind || ', ' || $error.message || ' in ' || $order.customer.country.code
+---
+entity: Customer
+schema: crm
+fields: {name: text!, country: ref(Country)!}
+actions: [{name: create_customer}]
+---
+entity: Country
+schema: crm
+fields: {code: text!, name: text!}
+actions: [{name: create_country}]
+";
+
+#[tokio::test]
+async fn a_path_leads_through_two_references_wherever_it_stands() -> Outcome {
+    let database = database(CHAIN).await?;
+    let pool = database.pool();
+    let country = row(pool, "create_country", &json!({"code": "PT", "name": "Portugal"})).await?;
+    let customer = row(pool, "create_customer", &json!({"name": "Ann", "country": country["id"]})).await?;
+    let order = row(pool, "create_order", &json!({"total": 5, "customer": customer["id"]})).await?;
+    let lone = row(pool, "create_order", &json!({"total": 7, "note": "Portugal"})).await?;
+    let id = json!({"id": order["id"]});
+    // A step: and NULL, not an error, where a reference leads nowhere.
+    assert_eq!(row(pool, "greet", &id).await?["note"], "Portugal/Ann");
+    assert_eq!(call(pool, "greet", &json!({"id": lone["id"]})).await?["status"], "validation:unknown_country");
+    // `WHERE`.
+    sqlx::query("UPDATE sales.tb_order SET note = 'Portugal'").execute(pool).await?;
+    let raised = call(pool, "raise_all", &json!({"customer": customer["id"]})).await?;
+    assert_eq!(raised["status"], "success", "{raised}");
+    let totals: Vec<i32> = sqlx::query_scalar("SELECT total FROM sales.tb_order ORDER BY 1").fetch_all(pool).await?;
+    assert_eq!(totals, [6, 7], "only the customer's own order");
+    // Callbacks, and what they are given.
+    let paid = call(pool, "pay", &id).await?;
+    assert_eq!(paid["status"], "success", "{paid}");
+    let correlation: String = sqlx::query_scalar("SELECT correlation_id FROM jobs.tb_job_run").fetch_one(pool).await?;
+    assert_eq!(correlation, "PT");
+    assert_eq!(compiled::complete(pool, &json!({"id": "ch_1"})).await?, "completed");
+    let note = "SELECT data ->> 'note' FROM sales.v_order WHERE data ->> 'customer' IS NOT NULL";
+    assert_eq!(sqlx::query_scalar::<_, String>(note).fetch_one(pool).await?, "Portugal ch_1 1");
+    sqlx::query("DELETE FROM jobs.tb_job_key").execute(pool).await?;
+    call(pool, "pay", &id).await?;
+    assert_eq!(compiled::fail(pool, "declined").await?, "failed");
+    let said: String = sqlx::query_scalar(note).fetch_one(pool).await?;
+    assert_eq!(said, "permanent_reported, declined in PT");
+    Ok(())
+}
