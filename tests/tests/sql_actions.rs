@@ -211,3 +211,44 @@ async fn a_row_that_a_branch_inserts_is_the_result_when_the_branch_was_taken() -
     assert_eq!((count(pool, "sales.tb_order").await?, count(pool, "jobs.tb_job_run").await?), (1, 1));
     Ok(())
 }
+
+/// The action looks at its row, the callback does not: the job belongs to the row all the same.
+#[tokio::test]
+async fn a_callback_that_does_not_look_at_its_row_still_runs() -> Outcome {
+    let project = compiled::files(&[(
+        "entities/note.yaml",
+        "\
+entity: Note
+schema: sales
+fields: {title: text!, seen: boolean! = false}
+actions:
+  - name: create_note
+  - name: announce
+    steps:
+      - update: Note SET title = upper(title)
+      - call_service:
+          service: slack
+          operation: post_message
+          input: {channel: \"'notes'\", text: $note.title}
+          on_success:
+            - update: Note SET seen = TRUE WHERE title = 'HELLO'
+",
+    )])?;
+    let database = compiled::database(&project).await?;
+    let pool = database.pool();
+    let made = call(pool, "create_note", json!({"title": "hello"})).await?;
+    assert_eq!(call(pool, "announce", json!({"id": made["id"]})).await?["status"], "success");
+    let worker = uuid::Uuid::new_v4();
+    sqlx::query("SELECT jobs.register_worker($1, 'w', '1', '{}')").bind(worker).execute(pool).await?;
+    let ended: String = sqlx::query_scalar(
+        "WITH c AS MATERIALIZED (SELECT * FROM jobs.claim($1, ARRAY(SELECT code FROM jobs.tb_operation), 1))
+        SELECT e.result FROM c CROSS JOIN LATERAL
+            jobs.complete($1, ARRAY[c.pk_job_run], ARRAY[c.epoch], ARRAY['{\"ok\": true}'::jsonb], ARRAY[NULL::jsonb]) AS e",
+    )
+    .bind(worker)
+    .fetch_one(pool)
+    .await?;
+    assert_eq!(ended, "completed");
+    assert_eq!(count(pool, "sales.tb_note WHERE seen").await?, 1);
+    Ok(())
+}

@@ -285,7 +285,13 @@ impl Printer<'_> {
             Literal::Null => Sql::atom("NULL"),
             Literal::Boolean(value) => Sql::atom(if *value { "TRUE" } else { "FALSE" }),
             Literal::Integer(digits) | Literal::Decimal(digits) => number(digits),
-            Literal::Text(text) => Sql::atom(literal(text)),
+            Literal::Text(text) => match ty {
+                // PostgreSQL guesses at a bare text, and not always right: `CASE` of two such dates would be a text.
+                ExprType::Value(ty) if sql_type(ty) != "TEXT" => {
+                    Sql::new(format!("{}::{}", literal(text), sql_type(ty).to_lowercase()), binding::CAST)
+                }
+                _ => Sql::atom(literal(text)),
+            },
             Literal::Interval(seconds) => Sql::atom(format!("make_interval(secs => {seconds})")),
             Literal::Json(value) => Sql::new(json(value, ty), binding::CAST),
         }

@@ -48,7 +48,6 @@ pub fn schema(model: &Model) -> Schema {
     }
     objects.extend(entity_schemas(model));
     let actions = || model.entities.iter().flat_map(|entity| entity.actions.iter().map(move |action| (entity, action)));
-    let callbacks = || actions().flat_map(|(_, action)| action::callbacks(&action.steps));
 
     objects.extend(actions().map(|(_, action)| action::input_type(action)));
     objects.extend(model.entities.iter().map(|entity| table::table(model, entity)));
@@ -62,7 +61,10 @@ pub fn schema(model: &Model) -> Schema {
         objects.push(action::core(model, entity, action));
         objects.extend(action::callbacks(&action.steps).iter().map(|(call, it)| action::callback(model, call, it)));
     }
-    objects.extend(callbacks().map(|(call, callback)| action::registration(model, call, callback)));
+    for (entity, action) in actions() {
+        let callbacks = action::callbacks(&action.steps);
+        objects.extend(callbacks.iter().map(|(call, it)| action::registration(entity, call, it)));
+    }
     Schema { objects }
 }
 

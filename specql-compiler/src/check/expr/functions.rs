@@ -194,7 +194,7 @@ impl ActionChecker<'_> {
         let text = Want::optional(ExprType::basic(Basic::Text));
         let mut checked = Vec::new();
         for arg in args {
-            let expr = id_for_ref(self.expression(arg, Some(&text))?);
+            let expr = id_for_ref(self.joined(arg)?);
             if matches!(&expr.ty, ExprType::Value(ty) if ty.is_structured()) {
                 return self.report(type_mismatch::error(arg.span, "a single value", &describe(&expr.ty, &expr)));
             }

@@ -48,7 +48,7 @@ impl ActionChecker<'_> {
 
     fn concat(&mut self, left: &Ast, right: &Ast, span: Span) -> Option<Expr> {
         let text = Want::optional(ExprType::basic(Basic::Text));
-        let (left, right) = (self.expression(left, Some(&text)), self.expression(right, Some(&text)));
+        let (left, right) = (self.joined(left), self.joined(right));
         let (left, right) = (id_for_ref(left?), id_for_ref(right?));
         let simple = |expr: &Expr| !matches!(&expr.ty, ExprType::Value(ty) if ty.is_structured());
         if !(is_text(&left.ty) || is_text(&right.ty)) || !simple(&left) || !simple(&right) {
@@ -59,6 +59,26 @@ impl ActionChecker<'_> {
         let nullable = left.nullable || right.nullable;
         let kind = ExprKind::Binary(BinaryOp::Concat, Box::new(left), Box::new(right));
         Some(Expr { kind, ty: text.ty, nullable })
+    }
+
+    /// A value that becomes a part of a text. It may be of any type: only what has none of its own is asked to be text.
+    pub(super) fn joined(&mut self, part: &Ast) -> Option<Expr> {
+        let text = Want::optional(ExprType::basic(Basic::Text));
+        let wanted = self.settles_input(part).then_some(&text);
+        self.expression(part, wanted)
+    }
+
+    /// Whether an input gets its type from what is wanted of this expression.
+    fn settles_input(&self, ast: &Ast) -> bool {
+        match &ast.kind {
+            AstKind::Call { args, .. } => args.iter().any(|arg| self.settles_input(arg)),
+            AstKind::Case { branches, otherwise, .. } => {
+                let values = branches.iter().map(|(_, value)| value).chain(otherwise.as_deref());
+                values.into_iter().any(|value| self.settles_input(value))
+            }
+            AstKind::Path { .. } => self.is_open(ast),
+            _ => false,
+        }
     }
 
     fn arithmetic(

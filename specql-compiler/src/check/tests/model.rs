@@ -199,3 +199,20 @@ fn minor_units_keep_their_place_in_a_bigint() {
     let call = written.split("\"minor_units\"").nth(1).unwrap_or_default();
     assert!(call.contains("ty: Value(Basic(Bigint))") && !call.contains("Integer"), "{written}");
 }
+
+#[test]
+fn parts_of_a_text_keep_their_own_types() {
+    let text = "\
+entity: Note
+fields: {title: text!, pages: integer, done: boolean!}
+actions:
+  - name: sum_up
+    steps:
+      - update: Note SET title = concat(title, coalesce(pages, 80), CASE WHEN done THEN 1 ELSE 2 END)
+      - update: Note SET title = title || coalesce(pages, 0)
+      - update: Note SET title = concat(title, coalesce($input.more, '-'))
+";
+    let model = compiled(text).model;
+    let action = &model.entities[0].actions[0];
+    assert_eq!(inputs(action), [("id", true), ("more", false)]);
+}

@@ -12,7 +12,7 @@ use super::{
     Function, Volatility,
     step::{Body, Scope, declare_rows, start_unassigned_rows},
 };
-use crate::model::{CallService, Callback, CallbackKind, Model, Step, StepKind};
+use crate::model::{CallService, Callback, CallbackKind, Entity, Model, Step, StepKind};
 
 /// The tenant of the job.
 const TENANT: &str = "_context.tenant_id";
@@ -129,9 +129,11 @@ fn originating_row(w: &mut Writer, model: &Model, callback: &Callback, usage: &U
 }
 
 /// The callback's row in `jobs.tb_callback`. One that the model no longer has is retired: queued jobs may still name it.
-pub(in super::super) fn registration(model: &Model, call: &CallService, callback: &Callback) -> Object {
+///
+/// It belongs to the entity in whose name the call is queued, whether or not its own steps look at that row.
+pub(in super::super) fn registration(entity: &Entity, call: &CallService, callback: &Callback) -> Object {
     let key = literal(&callback.key);
-    let entity = callback.row.and_then(|row| callback.vars.get(row.0)).map(|row| &model.entity(row.entity).name);
+    let entity = call.row.map(|_| &entity.name);
     let columns = ["schema_name", "function_name", "kind", "service_name", "operation", "entity_type"];
     let values = [
         literal(&callback.schema),

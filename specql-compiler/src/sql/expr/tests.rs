@@ -152,3 +152,15 @@ fn case_prints_its_branches_in_order() {
         "CASE WHEN v_order.total > 0 THEN 'some' ELSE 'none' END"
     );
 }
+
+#[test]
+fn a_text_that_is_a_time_says_so() {
+    let time = || expr(ExprKind::Literal(Literal::Text("2026-01-31".to_owned())), ValueType::Basic(Basic::Timestamp));
+    let case = ExprKind::Case {
+        branches: vec![(boolean(ExprKind::Literal(Literal::Boolean(true))), time())],
+        otherwise: None,
+    };
+    let case = expr(case, ValueType::Basic(Basic::Timestamp));
+    assert_eq!(print(&case), "CASE WHEN TRUE THEN '2026-01-31'::timestamptz END");
+    assert_eq!(print(&text("2026-01-31")), "'2026-01-31'");
+}
