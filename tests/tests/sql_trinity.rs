@@ -145,3 +145,47 @@ async fn helpers_lead_from_a_public_id_to_the_key_and_back() -> Outcome {
     assert_eq!(sqlx::query_as::<_, (Option<i32>,)>("SELECT sales.order_pk(NULL)").fetch_one(pool).await?, (None,));
     Ok(())
 }
+
+#[tokio::test]
+async fn an_input_that_is_left_out_takes_its_default() -> Outcome {
+    let entity = "
+entity: Order
+schema: sales
+fields: {total: integer!, note: text, tags: list(text), placed: timestamp}
+actions:
+  - name: place
+    input:
+      total: integer! = 10
+      note: text = none
+      tags: \"list(text) = [a, b]\"
+      placed: timestamp = now()
+      rush: boolean! = false
+    steps:
+      - validate: NOT $input.rush
+        error: no_rush
+      - insert: Order
+        values: {total: $input.total, note: $input.note, tags: $input.tags, placed: $input.placed}
+";
+    let database = compiled::database(&compiled::files(&[("entities/order.yaml", entity)])?).await?;
+    let pool = database.pool();
+    let placed = call(pool, "place", None, json!({})).await?;
+    let row = &placed["object_data"];
+    assert_eq!(
+        (&row["total"], &row["note"], &row["tags"]),
+        (&json!(10), &json!("none"), &json!(["a", "b"])),
+        "{placed}"
+    );
+    assert!(row["placed"].is_string());
+    let placed = call(pool, "place", None, json!({"total": 3, "note": null, "tags": []})).await?;
+    let row = &placed["object_data"];
+    assert_eq!((&row["total"], &row["note"], &row["tags"]), (&json!(3), &Value::Null, &json!([])), "{placed}");
+    for (input, status) in [
+        (json!({"total": null}), "validation:invalid_total"),
+        (json!({"total": "x"}), "validation:invalid_total"),
+        (json!({"rush": true}), "validation:no_rush"),
+        (json!({"haste": true}), "validation:unknown_field_haste"),
+    ] {
+        assert_eq!(call(pool, "place", None, input.clone()).await?["status"], status, "{input}");
+    }
+    Ok(())
+}

@@ -22,7 +22,7 @@ use crate::{
     source::{Sources, Span, Spanned},
     syntax::{
         entity::{EntitySyntax, FieldSyntax},
-        types::{self, TypeKind, TypeSyntax},
+        types::{self, DefaultSyntax, TypeKind, TypeSyntax},
     },
 };
 
@@ -263,20 +263,48 @@ fn default(
     let is_now = syntax.default.as_ref().is_some_and(types::DefaultSyntax::is_now)
         || written.default.as_ref().is_some_and(|node| node.as_text() == Some("now()"));
     if is_now && written.default.is_some() != syntax.default.is_some() {
-        if *value_type == ValueType::Basic(Basic::Timestamp) {
-            let kind = ExprKind::Call { function: "now", args: Vec::new() };
-            return Some(Expr { kind, ty: ExprType::Value(value_type.clone()), nullable: false });
+        return now(value_type, span, diagnostics);
+    }
+    match (&written.default, &syntax.default) {
+        (Some(node), _) => constant(value_type, types::check_default_node(value_type, node), diagnostics),
+        (None, Some(default)) => constant_default(default, ty, diagnostics),
+        (None, None) => None,
+    }
+}
+
+/// A default behind `=`: a constant of the type, or `now()`.
+pub(super) fn constant_default(
+    written: &DefaultSyntax,
+    ty: &FieldType,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Expr> {
+    match ty {
+        FieldType::Ref { .. } => {
+            let message = "a reference has no default";
+            diagnostics.push(invalid_option::error(written.span, message, "leave it out, and choose one in the steps"));
+            None
         }
-        diagnostics.push(type_mismatch::error(span, &super::expr::describe_value(value_type), "timestamp (`now()`)"));
+        FieldType::Value(ty) if written.is_now() => now(ty, written.span, diagnostics),
+        FieldType::Value(ty) => constant(ty, types::check_default(ty, written), diagnostics),
+    }
+}
+
+fn now(ty: &ValueType, span: Span, diagnostics: &mut Vec<Diagnostic>) -> Option<Expr> {
+    if *ty != ValueType::Basic(Basic::Timestamp) {
+        diagnostics.push(type_mismatch::error(span, &super::expr::describe_value(ty), "timestamp (`now()`)"));
         return None;
     }
-    let json = match (&written.default, &syntax.default) {
-        (Some(node), _) => types::check_default_node(value_type, node),
-        (None, Some(default)) => types::check_default(value_type, default),
-        (None, None) => return None,
-    };
-    let literal = literal(value_type, json.map_err(|error| diagnostics.push(*error)).ok()?);
-    Some(Expr { kind: ExprKind::Literal(literal), ty: ExprType::Value(value_type.clone()), nullable: false })
+    let kind = ExprKind::Call { function: "now", args: Vec::new() };
+    Some(Expr { kind, ty: ExprType::Value(ty.clone()), nullable: false })
+}
+
+fn constant(
+    ty: &ValueType,
+    json: Result<serde_json::Value, Box<Diagnostic>>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Expr> {
+    let literal = literal(ty, json.map_err(|error| diagnostics.push(*error)).ok()?);
+    Some(Expr { kind: ExprKind::Literal(literal), ty: ExprType::Value(ty.clone()), nullable: false })
 }
 
 /// A checked JSON constant of a type, as a literal.

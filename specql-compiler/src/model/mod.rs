@@ -146,6 +146,10 @@ pub struct InputField {
     pub ty: FieldType,
     /// Must be given and not null.
     pub required: bool,
+    /// May be left out, but not be null: `T! = default`.
+    pub never_null: bool,
+    /// Its own default: a constant of its type or `now()`.
+    pub default: Option<Expr>,
     /// The field whose value, default or partial update it feeds, where it was inferred from one.
     pub field: Option<(EntityId, FieldId)>,
 }

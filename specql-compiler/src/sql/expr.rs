@@ -300,12 +300,16 @@ impl Printer<'_> {
 
 /// The default of a field: a constant or `now()`.
 pub(super) fn default_value(model: &Model, field: &Field) -> Option<String> {
-    let default = field.default.as_ref()?;
-    let mut expr = default.clone();
-    if let FieldType::Value(ty) = &field.ty {
+    Some(constant(model, &field.ty, field.default.as_ref()?))
+}
+
+/// A constant of a type, or `now()`.
+pub(super) fn constant(model: &Model, ty: &FieldType, value: &Expr) -> String {
+    let mut expr = value.clone();
+    if let FieldType::Value(ty) = ty {
         expr.ty = ExprType::Value(ty.clone());
     }
-    Some(Printer { model, vars: &[], tenant: TENANT }.print(&expr))
+    Printer { model, vars: &[], tenant: TENANT }.print(&expr)
 }
 
 /// Numbers come with a sign: `a - -1` must not become a comment.

@@ -145,6 +145,8 @@ fn inputs(order: &Entity) -> Vec<InputField> {
         name: field.name.clone(),
         ty: field.ty.clone(),
         required: field.required && field.default.is_none(),
+        never_null: false,
+        default: None,
         field: Some((EntityId(1), FieldId(id))),
     };
     order.fields.iter().enumerate().map(inferred).collect()
@@ -246,7 +248,14 @@ fn place_order(order: &Entity) -> Action {
 }
 
 fn id_input() -> InputField {
-    InputField { name: "id".to_owned(), ty: FieldType::Value(scalar("uuid")), required: true, field: None }
+    InputField {
+        name: "id".to_owned(),
+        ty: FieldType::Value(scalar("uuid")),
+        required: true,
+        never_null: false,
+        default: None,
+        field: None,
+    }
 }
 
 fn update_order(order: &Entity) -> Action {

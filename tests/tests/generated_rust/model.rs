@@ -46,15 +46,17 @@ pub(crate) fn order() -> Model {
         field(11, "type", basic(Basic::Text), false),
         field(12, "notes", basic(Basic::Text), false),
     ];
-    let id = InputField { name: "id".to_owned(), ty: FieldType::Value(scalar("uuid")), required: true, field: None };
+    let id = InputField { name: "id".to_owned(), ty: FieldType::Value(scalar("uuid")), required: true, never_null: false, default: None, field: None };
     let input = |name: &str, index: usize, required: bool| InputField {
         name: name.to_owned(),
         ty: fields[index].ty.clone(),
         required,
+        never_null: false,
+        default: None,
         field: Some((EntityId(1), FieldId(index))),
     };
     let urgency =
-        InputField { name: "urgency".to_owned(), ty: FieldType::Value(ValueType::Enum(vec!["low".to_owned(), "high".to_owned()])), required: false, field: None };
+        InputField { name: "urgency".to_owned(), ty: FieldType::Value(ValueType::Enum(vec!["low".to_owned(), "high".to_owned()])), required: false, never_null: false, default: None, field: None };
     let update = Step {
         kind: StepKind::Update {
             entity: EntityId(1),

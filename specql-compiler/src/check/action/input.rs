@@ -7,11 +7,11 @@ use specql_registry::ValueType;
 use super::ActionChecker;
 use crate::{
     check::{
-        entity::resolve_type,
+        entity::{constant_default, resolve_type},
         expr::{Want, type_of},
         names,
     },
-    diagnostics::rules::{sq0134_not_supported as not_supported, sq0303_type_mismatch as type_mismatch},
+    diagnostics::rules::sq0303_type_mismatch as type_mismatch,
     model::{EntityId, FieldId, FieldType, InputField, OnDelete, expr::ExprType},
     syntax::{
         action::ActionSyntax,
@@ -35,12 +35,9 @@ impl ActionChecker<'_> {
     pub(super) fn declare_inputs(&mut self, syntax: &ActionSyntax) {
         let Some(declared) = &syntax.input else { return };
         self.inputs.declared = true;
-        for (name, ty) in declared {
+        for (name, syntax_of_type) in declared {
             let named = names::check_identifier(name, "an input", &mut self.diagnostics);
-            if let Some(default) = ty.as_ref().and_then(|ty| ty.default.as_ref()) {
-                self.diagnostics.push(not_supported::feature(default.span, "defaults of inputs"));
-            }
-            let resolved = ty.as_ref().and_then(|ty| {
+            let resolved = syntax_of_type.as_ref().and_then(|ty| {
                 let Self { project, diagnostics, .. } = self;
                 Some((
                     resolve_type(project.entities, project.broken_entities, project.domains, ty, None, diagnostics)?,
@@ -49,13 +46,22 @@ impl ActionChecker<'_> {
             });
             match resolved.filter(|_| named) {
                 Some((ty, required)) => {
+                    let written = syntax_of_type.as_ref().and_then(|ty| ty.default.as_ref());
+                    let default = written.and_then(|default| constant_default(default, &ty, &mut self.diagnostics));
                     let field = self.project.field(self.entity, &name.value);
                     let field = field.filter(|(_, field)| type_of(&field.ty) == type_of(&ty));
                     let field = field.map(|(id, _)| (self.entity, id));
                     if name.value == "id" && type_of(&ty) != ExprType::uuid() {
                         self.diagnostics.push(type_mismatch::error(name.span, "uuid for `id`", "another type"));
                     }
-                    self.inputs.fields.push(InputField { name: name.value.clone(), ty, required, field });
+                    self.inputs.fields.push(InputField {
+                        name: name.value.clone(),
+                        ty,
+                        required: required && written.is_none(),
+                        never_null: required && written.is_some(),
+                        default,
+                        field,
+                    });
                 }
                 None => {
                     self.inputs.broken.insert(name.value.clone());
@@ -94,6 +100,8 @@ impl ActionChecker<'_> {
                     name: field.name.clone(),
                     ty: field.ty.clone(),
                     required: insert && field.required && field.default.is_none(),
+                    never_null: false,
+                    default: None,
                     field: Some((entity, FieldId(index))),
                 });
             }
@@ -123,23 +131,38 @@ impl ActionChecker<'_> {
                 _ => return false,
             }
         };
-        self.inputs.fields.push(InputField { name: name.to_owned(), ty, required, field: None });
+        self.inputs.fields.push(InputField {
+            name: name.to_owned(),
+            ty,
+            required,
+            never_null: false,
+            default: None,
+            field: None,
+        });
         true
     }
 
-    /// Whether an input that may be left out still ends as a value: the default of a required field.
+    /// Whether an input that may be left out still ends as a value: by its default, or by that of a required field.
     pub(in crate::check) fn fills_required_field(&self, input: &InputField) -> bool {
-        input.field.is_some_and(|(entity, field)| {
+        let fills = input.field.is_some_and(|(entity, field)| {
             let field = self.project.entity(entity).field(field);
             field.required && field.default.is_some()
-        })
+        });
+        fills || input.never_null
     }
 
     /// Makes `id`, the current row's UUID, the first input.
     pub(super) fn take_id(&mut self) {
         let ExprType::Value(uuid @ ValueType::Scalar(_)) = ExprType::uuid() else { return };
         self.inputs.fields.retain(|field| field.name != "id");
-        let id = InputField { name: "id".to_owned(), ty: FieldType::Value(uuid), required: true, field: None };
+        let id = InputField {
+            name: "id".to_owned(),
+            ty: FieldType::Value(uuid),
+            required: true,
+            never_null: false,
+            default: None,
+            field: None,
+        };
         self.inputs.fields.insert(0, id);
     }
 }

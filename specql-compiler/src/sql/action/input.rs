@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        expr::default_value,
+        expr::{constant, default_value},
         input::decode,
         object::{Object, ObjectKind},
         quote::{ident, literal, qualified, text_array},
@@ -76,7 +76,10 @@ fn read_field(w: &mut Writer, model: &Model, field: &InputField, partial: bool) 
     let value = decode(&ty, &json, &field.name);
     let source = field.field.map(|(entity, id)| model.entity(entity).field(id));
     // A partial update leaves a missing field alone; a default would overwrite it.
-    let default = source.filter(|_| !partial).and_then(|source| default_value(model, source));
+    let default = match &field.default {
+        Some(default) => Some(constant(model, &field.ty, default)),
+        None => source.filter(|_| !partial).and_then(|source| default_value(model, source)),
+    };
     match default {
         Some(default) => {
             w.line(format!("IF input_payload ? {} THEN", literal(&field.name)));
@@ -87,7 +90,7 @@ fn read_field(w: &mut Writer, model: &Model, field: &InputField, partial: bool) 
         }
         None => w.line(format!("{target} := {value};")),
     }
-    if source.is_some_and(|source| source.required) && !field.required {
+    if field.never_null || (source.is_some_and(|source| source.required) && !field.required) {
         let given = format!("input_payload -> {} IS DISTINCT FROM 'null'::jsonb", literal(&field.name));
         w.line(format!("PERFORM app.expect({given}, {}, 'not null');", literal(&field.name)));
     }
