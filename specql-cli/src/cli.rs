@@ -51,6 +51,14 @@ pub(crate) enum Command {
         #[arg(long, global = true, default_value = ".")]
         dir: PathBuf,
     },
+    /// Print the JSON Schema of a file format, for editors.
+    Schema {
+        /// Which files.
+        format: Format,
+        /// Where to write it, instead of printing it.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Explain an error code.
     Explain {
         /// `SQ0102`, or the rule's name; all codes without it.
@@ -64,6 +72,30 @@ pub(crate) enum Emitted {
     Sql,
     /// The Rust module that `specql!()` expands to.
     Rust,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// Entity files.
+    Entity,
+    /// Registry files.
+    Registry,
+    /// The domain registry.
+    Domains,
+    /// `specql.toml`.
+    Settings,
+}
+
+impl Format {
+    /// The name in the compiler's table.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Entity => "entity",
+            Self::Registry => "registry",
+            Self::Domains => "domains",
+            Self::Settings => "settings",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

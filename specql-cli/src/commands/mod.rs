@@ -5,6 +5,7 @@ mod emit;
 mod explain;
 mod jobs;
 mod migrate;
+mod schema;
 mod services;
 
 use std::process::ExitCode;
@@ -18,6 +19,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Services(command) => services::run(&command),
         Command::Jobs { command, dir } => jobs::run(&command, &dir),
         Command::Migrate { command, dir } => migrate::run(&command, &dir),
+        Command::Schema { format, out } => schema::run(format, out.as_deref()),
         Command::Explain { code } => explain::run(code.as_deref()),
     }
 }

@@ -5,9 +5,11 @@
 
 pub mod rules;
 
+mod manual;
 mod render;
 mod suggest;
 
+pub use manual::manual;
 pub use render::{render, render_for_rustc, render_line};
 pub use suggest::{help_for, suggest};
 

@@ -8,10 +8,17 @@
 //! |---|---|
 //! | [`shape`] | what a value may be, for people and for JSON Schema |
 //! | [`all`] | every table, by file format |
+//! | [`reference()`] | the reference of all keys |
+//! | [`json_schema()`] | JSON Schemas, for editors |
 
 pub mod all;
 pub mod shape;
 
+mod json_schema;
+mod reference;
+
+pub use json_schema::{json_schema, json_schema_text};
+pub use reference::reference;
 pub use shape::Shape;
 
 /// What may stand in one kind of mapping.

@@ -18,7 +18,7 @@ use crate::source::{Span, Spanned, yaml::Node};
 
 pub use default::{check_default, check_default_node};
 pub use parse::parse;
-pub use resolve::{TYPE_NAMES, resolve_value};
+pub use resolve::{TYPE_NAMES, names, resolve_value};
 
 /// A type with what belongs to it.
 #[derive(Clone, Debug, PartialEq)]

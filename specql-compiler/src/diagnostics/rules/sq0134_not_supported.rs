@@ -16,14 +16,13 @@ what the project does.
 
 Wrong:
 ```yaml
-steps:
-  - notify: customer(email, \"your order\")
+entity: Order
+renamed_from: Purchase
 ```
 
 Right:
 ```yaml
-steps:
-  - call_service: {service: sendgrid, operation: send_email, input: {to: $order.customer_email, subject: \"'Your order'\"}}
+entity: Order
 ```
 ",
 };

@@ -15,12 +15,12 @@ A call names a service of the registry: a built-in one, or one of the project's 
 
 Wrong:
 ```yaml
-- call_service: {service: strip, operation: create_charge}
+- call_service: {service: strip, operation: create_charge, input: {amount: $order.total}}
 ```
 
 Right:
 ```yaml
-- call_service: {service: stripe, operation: create_charge}
+- call_service: {service: stripe, operation: create_charge, input: {amount: $order.total}}
 ```
 ",
 };

@@ -15,12 +15,12 @@ A call names one of the operations that the registry lists for its service.
 
 Wrong:
 ```yaml
-- call_service: {service: stripe, operation: create_chrage}
+- call_service: {service: stripe, operation: create_chrage, input: {amount: $order.total}}
 ```
 
 Right:
 ```yaml
-- call_service: {service: stripe, operation: create_charge}
+- call_service: {service: stripe, operation: create_charge, input: {amount: $order.total}}
 ```
 ",
 };

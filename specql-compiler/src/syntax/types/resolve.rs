@@ -44,6 +44,13 @@ const FOREIGN: &[(&str, &str)] = &[
 pub const TYPE_NAMES: &[&str] =
     &["text", "integer", "bigint", "float", "boolean", "timestamp", "json", "decimal", "enum", "list", "ref"];
 
+/// Every word that is a type by itself, other spellings included.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let forms = |name: &&str| !["enum", "list", "ref"].contains(name);
+    let known = TYPE_NAMES.iter().copied().filter(forms).chain(scalars::ALL.iter().map(|scalar| scalar.name));
+    known.chain(ALIASES.iter().map(|(alias, _)| *alias))
+}
+
 /// The type of a value.
 ///
 /// # Errors
