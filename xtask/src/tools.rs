@@ -15,13 +15,15 @@ use crate::command::{run, say, succeeds, tools_folder};
 const MAJOR: &str = "15";
 /// Stateful Stripe, from PyPI. Pinned: a test compares its answers.
 const LOCALSTRIPE: &str = "localstripe==1.15.10";
+/// PostgreSQL's own grammar, from PyPI. Pinned: a version reads one PostgreSQL's SQL.
+const PGLAST: &str = "pglast==8.8";
 /// A Stripe that honours `Idempotency-Key`, from npm.
 const STRIPE_MOCK: &str = "stripe-stateful-mock@0.0.16";
 
 /// Where the tools are.
 #[derive(Debug)]
 pub(crate) struct Tools {
-    /// A Python environment with localstripe.
+    /// A Python environment with localstripe and pglast.
     pub(crate) venv: PathBuf,
     /// A folder with `node_modules`.
     pub(crate) node: PathBuf,
@@ -34,7 +36,7 @@ pub(crate) fn set_up() -> anyhow::Result<Tools> {
     say("what the tests need");
     fs::create_dir_all(tools_folder())?;
     let plpgsql_check = postgres().context("the database tests need PostgreSQL 15 and its extension plpgsql_check")?;
-    let venv = localstripe().context("the end-to-end tests need localstripe, a Python program")?;
+    let venv = python().context("the tests need localstripe and pglast, which are Python")?;
     let node = stripe_mock().context("the end-to-end tests need stripe-stateful-mock, a Node.js program")?;
     Ok(Tools { venv, node, plpgsql_check })
 }
@@ -79,16 +81,16 @@ fn postgres() -> anyhow::Result<Option<PathBuf>> {
     Ok(Some(unpacked_library))
 }
 
-/// A Python environment with localstripe.
-fn localstripe() -> anyhow::Result<PathBuf> {
+/// A Python environment with localstripe and pglast.
+fn python() -> anyhow::Result<PathBuf> {
     let venv = tools_folder().join("venv");
     let program = venv.join("bin/localstripe");
-    let marker = venv.join(LOCALSTRIPE);
+    let marker = venv.join(format!("{LOCALSTRIPE} {PGLAST}"));
     if program.exists() && marker.exists() {
-        println!("   {LOCALSTRIPE}: installed");
+        println!("   {LOCALSTRIPE} and {PGLAST}: installed");
         return Ok(venv);
     }
-    println!("   installing {LOCALSTRIPE} from PyPI");
+    println!("   installing {LOCALSTRIPE} and {PGLAST} from PyPI");
     let make = || {
         let mut command = Command::new("python3");
         command.args(["-m", "venv", "--clear"]).arg(&venv);
@@ -99,7 +101,7 @@ fn localstripe() -> anyhow::Result<PathBuf> {
     }
     run(make()).context("`python3 -m venv` is needed: install the packages python3 and python3-venv")?;
     let mut pip = Command::new(venv.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", LOCALSTRIPE]);
+    pip.args(["install", "--quiet", "--disable-pip-version-check", LOCALSTRIPE, PGLAST]);
     run(pip)?;
     fs::write(marker, "")?;
     Ok(venv)

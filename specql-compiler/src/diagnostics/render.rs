@@ -2,7 +2,9 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Renderer, Snippet, Title, normalize_untrusted_str};
+use annotate_snippets::{
+    AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet, Title, normalize_untrusted_str,
+};
 
 use super::{Diagnostic, Severity};
 use crate::source::{FileId, SourceFile, Sources, Span};
@@ -62,8 +64,13 @@ pub fn render_line(diagnostic: &Diagnostic, sources: &Sources) -> String {
     format!("{path}:{line}:{column}: {message} [{}]", diagnostic.rule.code)
 }
 
-/// An excerpt for each file that is concerned, the diagnostic's own first.
-fn snippets<'a>(diagnostic: &Diagnostic, sources: &'a Sources) -> Vec<Snippet<'a, Annotation<'a>>> {
+/// The longest line, and the longest piece of a file, that an excerpt shows. Longer ones help nobody, and a file of one
+/// long line with thousands of mistakes would be drawn for minutes.
+const LONGEST_LINE: usize = 1_000;
+const LONGEST_EXCERPT: usize = 64 << 10;
+
+/// An excerpt for each file that is concerned, the diagnostic's own first; the place alone where an excerpt is too long.
+fn snippets<'a>(diagnostic: &Diagnostic, sources: &'a Sources) -> Vec<Element<'a>> {
     let mut files: Vec<FileId> = vec![diagnostic.span.file];
     for (span, _) in &diagnostic.related {
         if !files.contains(&span.file) {
@@ -73,30 +80,59 @@ fn snippets<'a>(diagnostic: &Diagnostic, sources: &'a Sources) -> Vec<Snippet<'a
     let known = files.into_iter().filter_map(|id| Some((id, sources.get(id)?)));
     known
         .map(|(id, file)| {
-            let mut snippet = Snippet::source(shown_text(diagnostic, id, file)).path(file.path.as_str());
-            if id == diagnostic.span.file {
-                let mut primary = AnnotationKind::Primary.span(range(file, diagnostic.span));
+            let related = || diagnostic.related.iter().filter(move |(span, _)| span.file == id);
+            let primary = Some(diagnostic.span).filter(|span| span.file == id);
+            let spans = || primary.into_iter().chain(related().map(|(span, _)| *span));
+            let lines = lines_of(file, spans());
+            let is_long = |line: &str| line.len() > LONGEST_LINE;
+            if lines.len() > LONGEST_EXCERPT || text(file)[lines.clone()].lines().any(is_long) {
+                let (line, column) = spans().next().map_or((1, 1), |span| sources.line_column(id, span.start));
+                return Origin::path(file.path.as_str()).line(line as usize).char_column(column as usize).into();
+            }
+            let first = text(file)[..lines.start].matches('\n').count() + 1;
+            let mut snippet = Snippet::source(shown_text(diagnostic, id, file, lines.clone()))
+                .path(file.path.as_str())
+                .line_start(first);
+            let within = |span| {
+                let range = range(file, span);
+                range.start - lines.start..range.end - lines.start
+            };
+            if let Some(span) = primary {
+                let mut primary = AnnotationKind::Primary.span(within(span));
                 if let Some(label) = &diagnostic.label {
                     primary = primary.label(normalize_untrusted_str(label));
                 }
                 snippet = snippet.annotation(primary);
             }
-            for (span, label) in diagnostic.related.iter().filter(|(span, _)| span.file == id) {
-                let context = AnnotationKind::Context.span(range(file, *span));
+            for (span, label) in related() {
+                let context = AnnotationKind::Context.span(within(*span));
                 snippet = snippet.annotation(context.label(normalize_untrusted_str(label)));
             }
-            snippet
+            snippet.into()
         })
         .collect()
 }
 
-/// The file's text, with asterisks for a secret that the diagnostic is about.
-fn shown_text<'a>(diagnostic: &Diagnostic, id: FileId, file: &'a SourceFile) -> Cow<'a, str> {
+/// The lines on which spans begin, in [`text`].
+fn lines_of(file: &SourceFile, spans: impl Iterator<Item = Span>) -> Range<usize> {
     let text = text(file);
+    let (start, end) = spans
+        .map(|span| range(file, span))
+        .fold((text.len(), 0), |(start, end), range| (start.min(range.start), end.max(range.end)));
+    let start = start.min(end);
+    let first = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+    let last = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
+    first..last
+}
+
+/// These lines of a file, with asterisks for a secret that the diagnostic is about.
+fn shown_text<'a>(diagnostic: &Diagnostic, id: FileId, file: &'a SourceFile, lines: Range<usize>) -> Cow<'a, str> {
+    let text = &text(file)[lines.clone()];
     if !diagnostic.masked || id != diagnostic.span.file {
         return Cow::Borrowed(text);
     }
     let secret = whole_range(file, diagnostic.span);
+    let secret = secret.start - lines.start..secret.end.min(lines.end) - lines.start;
     // As many bytes as before, so that positions stay what they are.
     let mask = |c: char| if c == '\n' || c == '\r' { c.to_string() } else { "*".repeat(c.len_utf8()) };
     let masked: String = text[secret.clone()].chars().map(mask).collect();
@@ -145,6 +181,14 @@ mod tests {
 
     fn span(start: u32, end: u32) -> Span {
         Span { file: FileId(0), start, end }
+    }
+
+    #[test]
+    fn a_place_in_an_endless_line_is_told_without_the_line() {
+        let sources = sources(&format!("a: 1\n{}a: 2\n", " ".repeat(LONGEST_LINE)));
+        let shown = render(&duplicate_key(span(1_005, 1_006), span(0, 1), "a"), &sources, false);
+        assert_eq!(shown.lines().next(), Some("error[SQ0003]: duplicate key `a`"), "{shown}");
+        assert!(shown.contains("entities/order.yaml:2:1001") && shown.len() < 300, "{shown}");
     }
 
     #[test]

@@ -5,11 +5,23 @@
 /// Case and `_`/`-` do not count, so that `createCharge` finds `create_charge`. Of equally near candidates the first.
 #[must_use]
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// What is longer is no slip of anything, and would take its time.
+    const LONGEST: usize = 100;
+
+    if name.len() > LONGEST {
+        return None;
+    }
     let plain = normalise(name);
-    let allowed = (plain.chars().count() / 3).max(1);
+    let length = plain.chars().count();
+    let allowed = (length / 3).max(1);
     candidates
         .into_iter()
-        .map(|candidate| (strsim::osa_distance(&plain, &normalise(candidate)), candidate))
+        .filter_map(|candidate| {
+            let other = normalise(candidate);
+            // Each letter more or less is a slip of its own.
+            let near = other.chars().count().abs_diff(length) <= allowed;
+            near.then(|| (strsim::osa_distance(&plain, &other), candidate))
+        })
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     check::action::ActionChecker,
-    diagnostics::{Diagnostic, rules::sq0303_type_mismatch as type_mismatch},
+    diagnostics::{
+        Diagnostic,
+        rules::{sq0301_expression_syntax as expression_syntax, sq0303_type_mismatch as type_mismatch},
+    },
     model::{
         Expr, ExprKind,
         expr::{BinaryOp, ExprType},
@@ -16,6 +19,17 @@ use crate::{
     source::Span,
     syntax::expr::{Ast, AstKind},
 };
+
+/// The most parts that copies of the value after `CASE`, one for each `WHEN`, may have: a `CASE` within that value, and so
+/// on, would make more of them than fit into memory.
+const LARGEST_CASE: usize = 2_000;
+
+/// How many parts an expression has.
+fn size(expr: &Expr) -> usize {
+    let mut parts = 1;
+    expr.children(&mut |child| parts += size(child));
+    parts
+}
 
 impl ActionChecker<'_> {
     pub(super) fn binary(
@@ -151,14 +165,36 @@ impl ActionChecker<'_> {
         }
     }
 
+    /// [`comparable`](Self::comparable) of one value with several others. The value is checked once, unless it takes its type
+    /// from each of them: checked with each, a value within a value would double the work, and the complaints.
+    fn comparable_with_each<'a>(
+        &mut self,
+        operator: &str,
+        value: &Ast,
+        others: impl IntoIterator<Item = &'a Ast>,
+    ) -> Vec<Option<(Expr, Expr)>> {
+        if self.is_open(value) {
+            return others.into_iter().map(|other| self.comparable(operator, value, other)).collect();
+        }
+        let left = self.expression(value, None);
+        let known = left.as_ref().filter(|left| left.ty != ExprType::Null);
+        let wanted = known.map(|left| Want::optional(left.ty.clone()));
+        let pair = |other: &Ast| {
+            let right = self.expression(other, wanted.as_ref());
+            match meet((left.clone()?, right?), (value.span, other.span), operator) {
+                Ok(pair) => Some(pair),
+                Err(error) => self.report(*error),
+            }
+        };
+        others.into_iter().map(pair).collect()
+    }
+
     pub(super) fn in_list(&mut self, value: &Ast, list: &[Ast], negated: bool) -> Option<Expr> {
         let mut checked = Vec::new();
         let mut left = None;
-        for element in list {
-            if let Some((value, element)) = self.comparable("IN", value, element) {
-                left = Some(value);
-                checked.push(element);
-            }
+        for (value, element) in self.comparable_with_each("IN", value, list).into_iter().flatten() {
+            left = Some(value);
+            checked.push(element);
         }
         let value = left.filter(|_| checked.len() == list.len())?;
         let nullable = value.nullable || checked.iter().any(|element| element.nullable);
@@ -174,9 +210,8 @@ impl ActionChecker<'_> {
     }
 
     pub(super) fn between(&mut self, value: &Ast, low: &Ast, high: &Ast, negated: bool) -> Option<Expr> {
-        let low = self.comparable("BETWEEN", value, low);
-        let high = self.comparable("BETWEEN", value, high);
-        let ((value, low), (_, high)) = (low?, high?);
+        let mut pairs = self.comparable_with_each("BETWEEN", value, [low, high]).into_iter();
+        let ((value, low), (_, high)) = (pairs.next()??, pairs.next()??);
         let nullable = value.nullable || low.nullable || high.nullable;
         let kind = ExprKind::Between { value: Box::new(value), low: Box::new(low), high: Box::new(high), negated };
         Some(boolean(nullable, kind))
@@ -190,16 +225,26 @@ impl ActionChecker<'_> {
         otherwise: Option<&Ast>,
         wanted: Option<&Want>,
     ) -> Option<Expr> {
-        let mut conditions = Vec::new();
-        for (when, _) in branches {
-            conditions.push(match operand {
-                None => self.condition(when),
-                Some(operand) => self.comparable("CASE", operand, when).map(|(left, right)| {
+        let whens = branches.iter().map(|(when, _)| when);
+        let conditions: Vec<Option<Expr>> = match operand {
+            None => whens.map(|when| self.condition(when)).collect(),
+            Some(operand) => {
+                let equal = |(left, right): (Expr, Expr)| {
                     let nullable = left.nullable || right.nullable;
                     boolean(nullable, ExprKind::Binary(BinaryOp::Equal, Box::new(left), Box::new(right)))
-                }),
-            });
-        }
+                };
+                let pairs = self.comparable_with_each("CASE", operand, whens);
+                let copies = pairs.iter().flatten().map(|(left, _)| size(left)).sum::<usize>();
+                if copies > LARGEST_CASE {
+                    let error = expression_syntax::error(
+                        operand.span,
+                        "the value after CASE is too large to be compared so often",
+                    );
+                    return self.report(error.help("write the conditions out: `CASE WHEN … THEN …`"));
+                }
+                pairs.into_iter().map(|pair| pair.map(equal)).collect()
+            }
+        };
         let values: Vec<&Ast> = branches.iter().map(|(_, value)| value).chain(otherwise).collect();
         let (mut values, ty) = self.unified(&values, wanted)?;
         let conditions: Vec<Expr> = conditions.into_iter().collect::<Option<_>>()?;

@@ -82,6 +82,20 @@ fn an_expression_of_any_depth_is_refused_and_not_overflowed() {
     }
 }
 
+/// Each of these once doubled the work: 60 of them would take longer than there is time.
+#[test]
+fn a_comparison_within_a_comparison_is_checked_once() {
+    for (open, close) in
+        [("(", " IN (1, 2))"), ("(", " BETWEEN 1 AND 2)"), ("CASE ", " WHEN 1 THEN 1 WHEN 2 THEN 2 END")]
+    {
+        let nested = format!("{}x{}", open.repeat(30), close.repeat(30));
+        let text = format!(
+            "entity: A\nfields: {{x: integer}}\nactions: [{{name: b, steps: [{{validate: \"{nested} = 1\"}}]}}]\n"
+        );
+        let _ = compile(&Sources::new(vec![file("entities/a.yaml", &text, SourceKind::Entities)]));
+    }
+}
+
 #[test]
 fn the_order_of_the_files_changes_nothing() {
     let files = [

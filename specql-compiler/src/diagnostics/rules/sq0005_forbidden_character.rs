@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     explanation: "\
 Tabs, NUL, control characters, a lone carriage return, NEL, LS and PS are refused everywhere in a file: they are invisible, and
-what they mean depends on who reads them. Files are UTF-8, with or without a byte order mark, with LF or CRLF line ends.
+what they mean depends on who reads them. NUL is refused as the escape `\\0` too: PostgreSQL cannot store it. Files are UTF-8, with or without a byte order mark, with LF or CRLF line ends.
 
 Wrong:
 ```yaml
@@ -35,4 +35,11 @@ pub fn forbidden_character(span: Span, character: char, what: &str) -> Diagnosti
         _ => "remove it; inside a text write it as an escape in double quotes",
     };
     Diagnostic::new(&RULE, span, format!("{what} is not allowed in a YAML file")).help(help)
+}
+
+/// A NUL that an escape makes.
+#[must_use]
+pub fn escaped_nul(span: Span) -> Diagnostic {
+    Diagnostic::new(&RULE, span, "a NUL character is not allowed in a YAML file")
+        .help("remove it: PostgreSQL cannot store it")
 }

@@ -13,6 +13,7 @@ use crate::{
             sq0002_yaml_budget::{too_deep, too_many_nodes},
             sq0003_duplicate_key::duplicate_key,
             sq0004_yaml_feature::refused_feature,
+            sq0005_forbidden_character::escaped_nul,
             sq0006_ambiguous_scalar::ambiguous_scalar,
             sq0011_key_not_text::key_not_text,
         },
@@ -167,6 +168,10 @@ impl Builder<'_> {
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> bool {
         let plain = style == ScalarStyle::Plain;
+        // `text.rs` has refused the character itself, but an escape makes one too, and PostgreSQL cannot store it.
+        if text.contains('\0') {
+            self.diagnostics.push(escaped_nul(span));
+        }
         if plain && text.is_empty() {
             let span = Span { start: self.last_end, end: self.last_end, ..span };
             return self.add(Node { value: Value::Null, span, content_start: None }, false);

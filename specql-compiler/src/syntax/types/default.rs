@@ -11,7 +11,7 @@ use crate::{
     diagnostics::{Diagnostic, help_for, rules::sq0112_bad_default::bad_default},
     source::{
         Span,
-        yaml::{Node, Value},
+        yaml::{self, Node, Value},
     },
 };
 
@@ -25,6 +25,7 @@ pub fn check_default(ty: &ValueType, default: &DefaultSyntax) -> Result<Json, Bo
         DefaultValue::Yaml(node) => return check_default_node(ty, node),
         DefaultValue::Quoted(text) if !is_textual(ty) => return Err(no_quotes(ty, text, default.span)),
         DefaultValue::Quoted(text) => Json::String(text.clone()),
+        DefaultValue::Word(word) if matches!(ty, ValueType::Basic(Basic::Json)) => json_text(word, default.span)?,
         DefaultValue::Word(word) => word_as(ty, word),
     };
     fits(ty, &json, default.span)
@@ -52,9 +53,16 @@ fn fits(ty: &ValueType, json: &Json, span: Span) -> Result<Json, Box<Diagnostic>
                 bad_default(span, format!("the default `{}` is not one of the enum's values", given.escape_debug()))
                     .maybe_help(help_for(given, values.iter().map(String::as_str)))
             }
-            _ => bad_default(span, format!("the default does not fit its type{place}: {}", error.problem)),
+            _ => bad_default(span, format!("the default does not fit its type{place}: {}", error.problem))
+                .maybe_help(json.as_str().and_then(without_underscores).map(|digits| format!("write {digits}"))),
         })
     })
+}
+
+/// `1000` of `1_000`, which some languages take for a number.
+fn without_underscores(text: &str) -> Option<String> {
+    let digits = text.replace('_', "");
+    (digits != text && serde_json::from_str::<serde_json::Number>(&digits).is_ok()).then_some(digits)
 }
 
 /// What a bare word means where this type is wanted. What it cannot mean is left to [`fits`].
@@ -70,8 +78,38 @@ fn word_as(ty: &ValueType, word: &str) -> Json {
             "false" => Json::Bool(false),
             _ => word.into(),
         },
-        ValueType::Basic(Basic::Json) => serde_json::from_str(word).unwrap_or_else(|_| word.into()),
         _ => word.into(),
+    }
+}
+
+/// The JSON behind `=`, read with the rules of the file itself: a second key, or a number with two readings, is refused.
+fn json_text(text: &str, span: Span) -> Result<Json, Box<Diagnostic>> {
+    let (documents, found) = yaml::read(span.file, text);
+    match (documents.as_slice(), found.first()) {
+        ([node], None) => json_of(&ValueType::Basic(Basic::Json), node).map_err(|mut diagnostic| {
+            diagnostic.span = span;
+            diagnostic
+        }),
+        (_, found) => {
+            let why = found.map_or("one value is wanted", |found| found.message.as_str());
+            let diagnostic = bad_default(span, format!("the default is no JSON: {why}"));
+            Err(Box::new(diagnostic.help("write it as a YAML value of its own: `{type: json, default: …}`")))
+        }
+    }
+}
+
+/// A number within JSON. It is kept in 64 bits, and must be the same number there.
+fn exact(digits: &str, span: Span) -> Result<Json, Box<Diagnostic>> {
+    let plain = |text: &str| match text.split_once('.') {
+        Some((whole, fraction)) => format!("{whole}.{}", fraction.trim_end_matches('0')),
+        None => format!("{text}."),
+    };
+    match serde_json::from_str::<serde_json::Number>(digits) {
+        Ok(number) if plain(&number.to_string()) == plain(digits) => Ok(Json::Number(number)),
+        _ => {
+            let diagnostic = bad_default(span, format!("the number {digits} does not fit 64 bits"));
+            Err(Box::new(diagnostic.help(format!("write it as a text: \"{digits}\""))))
+        }
     }
 }
 
@@ -85,6 +123,7 @@ fn json_of(ty: &ValueType, node: &Node) -> Result<Json, Box<Diagnostic>> {
             ValueType::Scalar(scalar) if matches!(scalar.info().base, ScalarBase::Numeric(..)) => {
                 digits.as_str().into()
             }
+            ValueType::Basic(Basic::Json) => exact(digits, node.span)?,
             _ => serde_json::from_str(digits).unwrap_or_else(|_| digits.as_str().into()),
         },
         Value::String(text) if is_textual(ty) || matches!(ty, ValueType::Basic(Basic::Json)) => text.as_str().into(),
@@ -129,5 +168,9 @@ fn no_quotes(ty: &ValueType, text: &str, span: Span) -> Box<Diagnostic> {
         }
         other => ty.check_input(&other).is_ok(),
     };
-    Box::new(diagnostic.maybe_help(is_value.then(|| format!("write {text} without quotes"))))
+    let help = match without_underscores(text) {
+        Some(digits) => Some(format!("write {digits}")),
+        None => is_value.then(|| format!("write {text} without quotes")),
+    };
+    Box::new(diagnostic.maybe_help(help))
 }
