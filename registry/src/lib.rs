@@ -16,6 +16,7 @@
 //! | [`output_path`] | `$.data[0].id`, `$header.<name>`, `$status`: where an output field is found |
 //! | [`execution_type`] | `http`, `shell`, `docker`, `serverless` and their metadata |
 //! | [`failure`] | the failure classes: what each means for retries, breakers and fallbacks |
+//! | [`timing`] | when a schedule is due: cron rules and time zones |
 //! | [`builtin`] | the built-in services, as YAML text |
 //!
 //! Invariants: everything here is plain data; iteration order is the order of the source; a value that came
@@ -32,6 +33,7 @@ pub mod schema;
 pub mod service;
 pub mod setting;
 pub mod template;
+pub mod timing;
 pub mod value;
 
 pub use execution_type::ExecutionType;

@@ -62,6 +62,7 @@ pub fn compile(sources: &Sources) -> Compilation {
         registry: &all,
     };
     let actions = check::action::check_all(project, &checked.syntax, &mut diagnostics);
+    let schedules = check::schedule::check_all(project, &actions, &checked.syntax, &mut diagnostics);
     let mut entities = checked.entities;
     for (entity, actions) in entities.iter_mut().zip(actions) {
         entity.actions = actions;
@@ -70,7 +71,9 @@ pub fn compile(sources: &Sources) -> Compilation {
     let used = used_services(&checked.syntax);
     let wanted = wanted_services(&settings, &services, &mut diagnostics);
     let has_registry = services.declared().next().is_some();
-    let uses_jobs = !used.is_empty() || !wanted.is_empty() || has_registry;
+    // One that is wrong counts too: what else is said should not depend on it.
+    let scheduled = checked.syntax.iter().any(|entity| !entity.schedules.is_empty());
+    let uses_jobs = scheduled || !used.is_empty() || !wanted.is_empty() || has_registry;
     let mut registry = all;
     registry.services.retain(|name, _| {
         used.contains(name) || wanted.contains(name) || services.declared().any(|own| own.service.name == *name)
@@ -81,7 +84,7 @@ pub fn compile(sources: &Sources) -> Compilation {
         key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
     });
     let descriptions = domains.descriptions().map(|(schema, text)| (schema.to_owned(), text.to_owned())).collect();
-    Compilation { model: Model { entities, schemas: descriptions, registry, uses_jobs }, diagnostics }
+    Compilation { model: Model { entities, schemas: descriptions, schedules, registry, uses_jobs }, diagnostics }
 }
 
 /// Every entity of every file, in the order of paths and documents.

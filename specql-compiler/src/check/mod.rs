@@ -6,6 +6,7 @@
 //! | [`entity`] | entities and fields: ids, types, references, defaults |
 //! | `function` | the SQL functions that entities declare |
 //! | [`action`] | actions: inputs, the current row, steps, calls and callbacks |
+//! | [`schedule`] | schedules: their times, their action and its input |
 //! | [`expr`] | expressions: what a name means, which types meet |
 //!
 //! All errors are collected. A part that is wrong is left out, and what refers to it is not reported again: a field whose
@@ -16,6 +17,7 @@ pub mod entity;
 pub mod expr;
 mod function;
 pub mod names;
+pub mod schedule;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 pub mod expr;
 pub mod function;
 pub mod names;
+mod schedule;
 pub mod step;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use specql_registry::{Registry, ValueType};
 
 pub use expr::{ColumnRef, Expr, ExprKind};
 pub use function::{FunctionId, SqlFunction};
+pub use schedule::Schedule;
 pub use step::{CallService, Callback, CallbackKind, Step, StepKind};
 
 use crate::source::Origin;
@@ -25,9 +27,11 @@ pub struct Model {
     pub entities: Vec<Entity>,
     /// Descriptions of schemas, by their names.
     pub schemas: BTreeMap<String, String>,
+    /// Schedules, in the order of their entities.
+    pub schedules: Vec<Schedule>,
     /// The services that the project uses (by a step, by `use` in `specql.toml`, or by declaring them), by name.
     pub registry: Registry,
-    /// Whether the project has a job queue: a `call_service`, a registry file, or `use = [...]`.
+    /// Whether the project has a job queue: a `call_service`, a schedule, a registry file, or `use = [...]`.
     pub uses_jobs: bool,
 }
 

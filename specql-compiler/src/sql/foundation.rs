@@ -40,8 +40,9 @@ const JOBS: &[&str] = &[
     include_str!("jobs/18_single_job.sql"),
     include_str!("jobs/19_views.sql"),
     include_str!("jobs/20_operator_views.sql"),
-    include_str!("jobs/21_grants.sql"),
-    include_str!("jobs/22_tenants.sql"),
+    include_str!("jobs/21_periodic.sql"),
+    include_str!("jobs/22_grants.sql"),
+    include_str!("jobs/23_tenants.sql"),
 ];
 
 /// The objects of schema `app`.

@@ -9,6 +9,7 @@
 //! | `entity`, `table`, `view`, `helper` | what an entity becomes |
 //! | `tenancy` | who may see which row |
 //! | `action` | what an action becomes: input type, wrapper, core, callbacks |
+//! | `schedule` | what a schedule becomes |
 //! | `expr`, `usage` | expressions printed, and what they read |
 //! | `statements`, `writer`, [`render`] | text |
 
@@ -22,6 +23,7 @@ mod keywords;
 pub mod object;
 pub mod quote;
 pub mod render;
+mod schedule;
 mod statements;
 mod table;
 mod tenancy;
@@ -65,6 +67,7 @@ pub fn schema(model: &Model) -> Schema {
         let callbacks = action::callbacks(&action.steps);
         objects.extend(callbacks.iter().map(|(call, it)| action::registration(entity, call, it)));
     }
+    objects.extend(model.schedules.iter().map(|it| schedule::registration(model, it)));
     Schema { objects }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Act
 }
 
 /// Where something that is missing in a mapping is shown: at its first key.
-fn first_line(keys: &Keys<'_>) -> Span {
+pub(super) fn first_line(keys: &Keys<'_>) -> Span {
     Span { end: keys.span.start.saturating_add(1).min(keys.span.end), ..keys.span }
 }
 

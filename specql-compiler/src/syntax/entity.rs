@@ -4,6 +4,7 @@ use super::{
     action::{self, ActionSyntax},
     function::{self, FunctionSyntax},
     keys::{self, Keys},
+    schedule::{self, ScheduleSyntax},
     types::{self, TypeSyntax},
 };
 use crate::{
@@ -33,6 +34,8 @@ pub struct EntitySyntax {
     pub functions: Vec<FunctionSyntax>,
     /// `actions:`, in source order.
     pub actions: Vec<ActionSyntax>,
+    /// `schedules:`, in source order.
+    pub schedules: Vec<ScheduleSyntax>,
 }
 
 /// A field.
@@ -83,7 +86,11 @@ static ENTITY_KEYS: &[Key] = &[
         Shape::Map(&Shape::Table(&function::FUNCTION)),
         "SQL functions, written elsewhere, that steps may call",
     ),
-    Key::new("schedules", Shape::Anything, "actions that run at set times").refused(),
+    Key::new(
+        "schedules",
+        Shape::List(&Shape::Table(&schedule::SCHEDULE)),
+        "actions that a worker calls at times of their own",
+    ),
     Key::new("renamed_from", Shape::Entity, "the name that it had before").refused(),
     // Keys of the original SpecQL.
     Key::new("patterns", Shape::Anything, "ready-made behaviour").warned(),
@@ -154,6 +161,10 @@ pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Entity
             .map(|e| function::read_all(&e.value, parts.diagnostics))
             .unwrap_or_default(),
         actions: parts.entry("actions").map(|e| action::read_all(&e.value, parts.diagnostics)).unwrap_or_default(),
+        schedules: parts
+            .entry("schedules")
+            .map(|e| schedule::read_all(&e.value, parts.diagnostics))
+            .unwrap_or_default(),
         name: name?,
     })
 }

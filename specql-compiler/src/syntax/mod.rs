@@ -5,6 +5,7 @@
 //! | [`entity`] | documents: entities and their fields |
 //! | [`function`] | SQL functions that an entity declares |
 //! | [`action`] | actions and their inputs |
+//! | [`schedule`] | schedules |
 //! | [`step`] | the steps but `call_service` |
 //! | [`call_service`] | `call_service` and its callbacks |
 //! | [`value`] | a YAML value where an expression may stand |
@@ -18,6 +19,7 @@ pub mod entity;
 pub mod expr;
 pub mod function;
 pub mod keys;
+pub mod schedule;
 pub mod step;
 pub mod types;
 pub mod value;

@@ -25,7 +25,11 @@ const UNITS: &[(&[&str], u64)] = &[
 ];
 
 /// A constant of another form as one of `ty`; `None` where the types do not meet at all.
-pub(super) fn adapt(constant: &Literal, ty: &ValueType, span: Span) -> Option<Result<Literal, Box<Diagnostic>>> {
+pub(in crate::check) fn adapt(
+    constant: &Literal,
+    ty: &ValueType,
+    span: Span,
+) -> Option<Result<Literal, Box<Diagnostic>>> {
     Some(match (constant, ty) {
         (Literal::Text(text), _) => text_as(text, ty, span)?.map(|()| constant.clone()),
         (Literal::Integer(digits), ValueType::Basic(basic @ (Basic::Integer | Basic::Bigint))) => {

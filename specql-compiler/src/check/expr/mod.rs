@@ -11,7 +11,7 @@ mod functions;
 mod names;
 mod operators;
 
-pub(super) use constant::duration;
+pub(super) use constant::{adapt, duration};
 pub use fit::{Place, Want};
 
 use specql_registry::{Basic, ValueType, scalars::ScalarBase};

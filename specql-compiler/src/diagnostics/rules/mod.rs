@@ -6,7 +6,7 @@
 //! |---|---|
 //! | SQ00xx | files, YAML, `specql.toml` |
 //! | SQ01xx | entities, fields, types |
-//! | SQ02xx | actions and steps |
+//! | SQ02xx | actions, steps and schedules |
 //! | SQ03xx | expressions |
 //! | SQ04xx | `call_service` |
 //! | SQ05xx | the service registry |
@@ -52,6 +52,12 @@ pub mod sq0203_action_without_steps;
 pub mod sq0204_no_current_row;
 pub mod sq0205_missing_value;
 pub mod sq0206_already_bound;
+pub mod sq0230_cron;
+pub mod sq0231_time_zone;
+pub mod sq0232_scheduled_action;
+pub mod sq0233_scheduled_input;
+pub mod sq0234_scheduled_tenant;
+pub mod sq0235_catch_up;
 pub mod sq0301_expression_syntax;
 pub mod sq0302_unknown_name;
 pub mod sq0303_type_mismatch;
@@ -129,6 +135,12 @@ pub static ALL: &[&Rule] = &[
     &sq0204_no_current_row::RULE,
     &sq0205_missing_value::RULE,
     &sq0206_already_bound::RULE,
+    &sq0230_cron::RULE,
+    &sq0231_time_zone::RULE,
+    &sq0232_scheduled_action::RULE,
+    &sq0233_scheduled_input::RULE,
+    &sq0234_scheduled_tenant::RULE,
+    &sq0235_catch_up::RULE,
     &sq0301_expression_syntax::RULE,
     &sq0302_unknown_name::RULE,
     &sq0303_type_mismatch::RULE,

@@ -54,6 +54,14 @@ pub fn action(span: Span, first: Span, name: &str) -> Diagnostic {
         .help("rename one of them")
 }
 
+/// The entity has a schedule `name` at `first` already.
+#[must_use]
+pub fn schedule(span: Span, first: Span, name: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("there is a second schedule `{name}` in this entity"))
+        .related(first, "first here")
+        .help("rename one of them")
+}
+
 /// A callback's function would have a name that another one has.
 #[must_use]
 pub fn callback(span: Span, first: Span, function: &str) -> Diagnostic {

@@ -191,6 +191,9 @@ impl<'a> Diff<'a> {
             return None;
         }
         Some(match object.kind {
+            ObjectKind::Data if object.name.starts_with("schedule ") => {
+                format!("{} is gone from the model", object.name.replacen(' ', " `", 1) + "`")
+            }
             ObjectKind::Data => {
                 format!("`{}` is retired: jobs that are queued already still find its function", object.name)
             }

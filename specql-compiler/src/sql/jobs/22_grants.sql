@@ -36,6 +36,8 @@ BEGIN
             jobs.run_callbacks(integer),
             jobs.rescue(),
             jobs.maintain(),
+            jobs.schedules(),
+            jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean),
             jobs.mark_job_started(uuid),
             jobs.complete_job_successfully(uuid, jsonb),
             jobs.fail_job(uuid, text)

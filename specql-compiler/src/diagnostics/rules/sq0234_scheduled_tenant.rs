@@ -1,0 +1,33 @@
+//! SQ0234: a schedule of an action that works for one tenant.
+
+use crate::{
+    diagnostics::{Diagnostic, Rule, Severity},
+    source::Span,
+};
+
+/// A schedule of an action that works for one tenant.
+pub static RULE: Rule = Rule {
+    code: "SQ0234",
+    name: "scheduled-tenant",
+    severity: Severity::Error,
+    explanation: "\
+An action of a multi-tenant schema works in the name of one tenant. A schedule has none, so it cannot call such an action.
+
+Wrong, where `sales` is multi-tenant:
+```yaml
+entity: Order
+schema: sales
+schedules:
+  - {name: nightly, cron: '0 3 * * *', action: close_orders}
+```
+
+Right: an action of a schema without tenants, or a job of your own program that calls the action for each tenant.
+",
+};
+
+/// The action belongs to the multi-tenant schema `schema`.
+#[must_use]
+pub fn error(span: Span, action: &str, schema: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`{action}` works for one tenant, and a schedule has none"))
+        .help(format!("the schema `{schema}` is multi-tenant; call the action for each tenant from your own program"))
+}

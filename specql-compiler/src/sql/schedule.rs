@@ -1,0 +1,46 @@
+//! Schedules as rows of `jobs.tb_schedule`.
+
+use super::{
+    object::{Definition, Object, ObjectKind},
+    quote::{jsonb, literal},
+};
+use crate::model::{Model, Schedule};
+
+/// The schedule's row. What became of it so far is kept; under another rule it counts from now on, for a time that no
+/// rule had set was not missed.
+pub(super) fn registration(model: &Model, schedule: &Schedule) -> Object {
+    let entity = &model.entity(schedule.entity).name;
+    let key = format!("{entity}.{}", schedule.name);
+    let columns = ["entity_type", "name", "wrapper", "cron", "timezone", "input", "catch_up"];
+    let values = [
+        literal(entity),
+        literal(&schedule.name),
+        literal(&schedule.wrapper),
+        literal(&schedule.cron),
+        literal(&schedule.timezone),
+        jsonb(&serde_json::Value::Object(schedule.input.clone())),
+        literal(schedule.catch_up.name()),
+    ];
+    let updates: Vec<String> = columns.iter().map(|column| format!("    {column} = EXCLUDED.{column},")).collect();
+    let create = format!(
+        "INSERT INTO jobs.tb_schedule AS s (key, {})\n\
+         VALUES (\n    {},\n    {}\n)\n\
+         ON CONFLICT (key) DO UPDATE SET\n\
+         {}\n    \
+         counted_to = CASE\n        \
+         WHEN (s.cron, s.timezone) = (EXCLUDED.cron, EXCLUDED.timezone) THEN s.counted_to\n        \
+         ELSE EXCLUDED.counted_to\n    \
+         END",
+        columns.join(", "),
+        literal(&key),
+        values.join(",\n    "),
+        updates.join("\n"),
+    );
+    let drop = vec![format!("DELETE FROM jobs.tb_schedule WHERE key = {}", literal(&key))];
+    Object {
+        kind: ObjectKind::Data,
+        name: format!("schedule {key}"),
+        origin: Some(schedule.origin.to_string()),
+        definition: Definition::Statements { create: vec![create], drop },
+    }
+}
