@@ -125,7 +125,7 @@ struct Words<'a>(&'a str);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.trim_end_matches('.');
+        let text = self.0.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');
         let mut characters = text.chars();
         match characters.next() {
             Some(first) => write!(f, "{}{}", first.to_lowercase(), characters.as_str()),

@@ -109,8 +109,12 @@ impl<'a> Checker<'a> {
         let found = own.iter().find(|action| action.name == *name).map(|action| (self.entity, action));
         let Some((entity, action)) = found.or_else(by_wrapper) else {
             // One that is written but could not be understood is reported where it stands.
-            let broken = self.written.iter().flat_map(|entity| &entity.actions).any(|action| {
-                action.name.value == *name || action.wrapper.as_ref().is_some_and(|wrapper| wrapper.value == *name)
+            let broken = self.written.iter().enumerate().any(|(index, entity)| {
+                let own = index == self.entity.0;
+                entity.actions.iter().any(|action| {
+                    let wrapper = action.wrapper.as_ref().unwrap_or(&action.name);
+                    wrapper.value == *name || (own && action.name.value == *name)
+                })
             });
             if !broken {
                 let all = self.actions.iter().flatten().map(|action| action.wrapper.as_str());

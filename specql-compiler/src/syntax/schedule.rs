@@ -36,8 +36,12 @@ pub static SCHEDULE: Table = Table::new(
     "a schedule",
     &[
         Key::new("name", Shape::Name, "its name, one of its own in the entity").required(),
-        Key::new("cron", Shape::Text, "when it is due: minute, hour, day, month, weekday; seconds may stand before them")
-            .required(),
+        Key::new(
+            "cron",
+            Shape::Text,
+            "when it is due: minute, hour, day, month, weekday; seconds may stand before them",
+        )
+        .required(),
         Key::new("timezone", Shape::Text, "whose clocks it goes by: a name of the IANA database").default("`UTC`"),
         Key::new("action", Shape::Name, "what is called: an action of the entity, or any by its wrapper").required(),
         Key::new("input", Shape::Map(&Shape::Expression), "what the action is given: constants").default("nothing"),

@@ -9,6 +9,7 @@
 //! | [`error`] | why a call did not work, and whether it may have taken effect |
 //! | [`lease`] | claim, heartbeat, release |
 //! | [`finish`] | complete and fail |
+//! | [`periodic`] | schedules |
 //! | [`upkeep`] | rescue, promote, waiting callbacks, maintenance |
 //! | [`registration`] | operations and workers make themselves known |
 //! | [`notify`] | LISTEN, re-established for ever |
@@ -22,6 +23,7 @@ pub mod inspect;
 pub mod lease;
 pub mod link;
 pub mod notify;
+pub mod periodic;
 pub mod registration;
 pub mod target;
 pub mod upkeep;

@@ -11,10 +11,11 @@
 //! | `finisher` | writes how jobs ended, in batches |
 //! | `heartbeat`, `contact`, `lease` | leases: renewed, believed, lost |
 //! | `keeper` | what any worker does for all |
+//! | `scheduler` | calls the actions of schedules |
 //! | `listener` | wake-ups and cancels |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
-//! A worker has seven connections of its own and takes none from the application's pool.
+//! A worker has eight connections of its own and takes none from the application's pool.
 
 pub mod builder;
 mod catalog;
@@ -30,6 +31,7 @@ mod lanes;
 mod lease;
 mod listener;
 mod retry;
+mod scheduler;
 mod shared;
 pub mod signals;
 mod text;
@@ -58,6 +60,8 @@ use crate::{
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// Limit of a heartbeat: several must fit in before the worker fences itself.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
+/// Limit of a schedule's action. One that takes longer goes on, and is recorded, but nobody waits for it.
+const ACTION_LIMIT: Duration = Duration::from_secs(60);
 /// Results that may wait to be written before no more jobs are run.
 const UNWRITTEN: usize = 4_096;
 /// How long stopped jobs may take to end, and results to be written, at shutdown.
@@ -72,6 +76,8 @@ pub struct Worker {
     shutdown_timeout: Duration,
     /// Claims jobs; ends by itself when the worker stops.
     fetcher: JoinSet<()>,
+    /// Runs schedules; ends by itself when the worker stops.
+    scheduler: JoinSet<()>,
     /// Write results, renew leases, keep house: run until they are dropped.
     keepers: JoinSet<()>,
     /// For the last call.
@@ -107,7 +113,7 @@ impl Worker {
             wake: Notify::new(),
             stopping: CancellationToken::new(),
         });
-        let (mut fetcher, mut keepers) = (JoinSet::new(), JoinSet::new());
+        let (mut fetcher, mut scheduler, mut keepers) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
         for _ in 0..2 {
             let link = Link::new(&options, "finish", CALL_LIMIT);
             keepers.spawn(finisher::run(Arc::clone(&shared), Arc::clone(&inbox), link));
@@ -115,6 +121,7 @@ impl Worker {
         keepers.spawn(heartbeat::run(Arc::clone(&shared), Link::new(&options, "heartbeat", HEARTBEAT_LIMIT)));
         keepers.spawn(keeper::run(Arc::clone(&shared), Link::new(&options, "upkeep", CALL_LIMIT)));
         keepers.spawn(listener::run(Arc::clone(&shared), Signals::new(&options)));
+        scheduler.spawn(scheduler::run(Arc::clone(&shared), Link::new(&options, "schedule", ACTION_LIMIT)));
         if !shared.catalog.codes().is_empty() {
             fetcher.spawn(fetcher::run(Arc::clone(&shared), Link::new(&options, "claim", CALL_LIMIT)));
         }
@@ -122,6 +129,7 @@ impl Worker {
             shared,
             shutdown_timeout: builder.shutdown_timeout,
             fetcher,
+            scheduler,
             keepers,
             link,
             _database: builder.database.clone(),
@@ -137,7 +145,13 @@ impl Worker {
         tracing::info!(worker = %self.shared.worker, "worker stops");
         self.shared.stopping.cancel();
         while self.fetcher.join_next().await.is_some() {}
-        if timeout(self.shutdown_timeout, self.drained()).await.is_err() {
+        // Given up after the timeout: the server ends an action that it has begun, and records it.
+        let mut scheduler = std::mem::take(&mut self.scheduler);
+        let drained = async {
+            while scheduler.join_next().await.is_some() {}
+            self.drained().await;
+        };
+        if timeout(self.shutdown_timeout, drained).await.is_err() {
             tracing::warn!(
                 jobs = self.shared.leases.all().len(),
                 "jobs still run after {:?}; they are stopped",

@@ -92,7 +92,13 @@ async fn the_worker_role_runs_the_protocol_and_reads_no_table() -> Result<()> {
             .fetch_all(&mut *tx)
             .await?;
     assert_eq!(results, ["completed"]);
+    let taken: String = sqlx::query_scalar("SELECT jobs.run_schedule('x', '', '', now(), now(), 0, TRUE) FROM jobs.schedules() RIGHT JOIN (VALUES (1)) AS one ON TRUE")
+        .fetch_one(&mut *tx)
+        .await?;
+    assert_eq!(taken, "taken");
     for sql in [
+        "SELECT FROM jobs.tb_schedule",
+        "UPDATE jobs.tb_schedule SET wrapper = 'other'",
         "SELECT FROM jobs.tb_job_run",
         "SELECT jobs.call_callback(1)",
         "SELECT jobs.settle_callbacks('{1}')",

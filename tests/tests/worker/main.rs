@@ -7,4 +7,5 @@ mod completion;
 mod project;
 mod rescue;
 mod retries;
+mod schedules;
 mod shutdown;

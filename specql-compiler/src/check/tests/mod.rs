@@ -3,6 +3,7 @@
 mod mistakes;
 mod model;
 mod properties;
+mod schedules;
 
 use crate::{
     Compilation, compile,

@@ -11,9 +11,12 @@ pub static RULE: Rule = Rule {
     name: "scheduled-tenant",
     severity: Severity::Error,
     explanation: "\
-An action of a multi-tenant schema works in the name of one tenant. A schedule has none, so it cannot call such an action.
+An action of a multi-tenant schema works in the name of one tenant. A schedule has none, so it cannot call such an action: your own program
+calls it for each tenant.
 
-Wrong, where `sales` is multi-tenant:
+With `sales` multi-tenant and `crm` not,
+
+Wrong:
 ```yaml
 entity: Order
 schema: sales
@@ -21,7 +24,13 @@ schedules:
   - {name: nightly, cron: '0 3 * * *', action: close_orders}
 ```
 
-Right: an action of a schema without tenants, or a job of your own program that calls the action for each tenant.
+Right:
+```yaml
+entity: Campaign
+schema: crm
+schedules:
+  - {name: nightly, cron: '0 3 * * *', action: close_campaigns}
+```
 ",
 };
 

@@ -1,0 +1,71 @@
+//! Schedules: which there are, and the run of one time.
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, Row, postgres::PgRow, query_as};
+
+use super::{Link, QueueError};
+
+/// A schedule, as its row has it.
+#[derive(Clone, Debug)]
+pub struct Scheduled {
+    /// `Order.nightly`.
+    pub key: String,
+    /// The cron rule.
+    pub cron: String,
+    /// The time zone.
+    pub timezone: String,
+    /// `none`, `one` or `all`.
+    pub catch_up: String,
+    /// Every time up to here was run or skipped.
+    pub counted_to: DateTime<Utc>,
+    /// The database's clock.
+    pub clock: DateTime<Utc>,
+}
+
+impl<'r> FromRow<'r, PgRow> for Scheduled {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            key: row.try_get(0)?,
+            cron: row.try_get(1)?,
+            timezone: row.try_get(2)?,
+            catch_up: row.try_get(3)?,
+            counted_to: row.try_get(4)?,
+            clock: row.try_get(5)?,
+        })
+    }
+}
+
+impl Link {
+    /// All schedules, each with the database's time.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn schedules(&mut self) -> Result<Vec<Scheduled>, QueueError> {
+        let sql = "SELECT key, cron, timezone, catch_up, counted_to, clock FROM jobs.schedules()";
+        self.rows("jobs.schedules", query_as(sql)).await
+    }
+
+    /// Runs a schedule's action for the time `due`, if nobody has counted on since the row was read. `skipped` times before
+    /// it are not caught up with; without `call` it is one of those itself. Answers the action's status, `skipped`
+    /// or `taken`.
+    ///
+    /// # Errors
+    /// [`QueueError`]; a run is recorded in its own transaction, so a repetition after an unknown outcome is safe.
+    pub async fn run_schedule(
+        &mut self,
+        schedule: &Scheduled,
+        due: DateTime<Utc>,
+        skipped: usize,
+        call: bool,
+    ) -> Result<String, QueueError> {
+        let query = query_as("SELECT jobs.run_schedule($1, $2, $3, $4, $5, $6, $7)")
+            .bind(&schedule.key)
+            .bind(&schedule.cron)
+            .bind(&schedule.timezone)
+            .bind(schedule.counted_to)
+            .bind(due)
+            .bind(i32::try_from(skipped).unwrap_or(i32::MAX))
+            .bind(call);
+        self.value("jobs.run_schedule", query).await
+    }
+}

@@ -1,0 +1,195 @@
+//! Calls the actions of schedules when they are due.
+//!
+//! Every worker looks; the row of a schedule decides who runs a time, and that it is run once (`jobs.run_schedule`). So no
+//! lock outlives a call, and when a worker dies in the middle of one, its transaction does too and another takes the time.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use specql_registry::timing::{CatchUp, Timing};
+
+use super::{jitter::jittered, shared::Shared};
+use crate::queue::{Link, QueueError, periodic::Scheduled};
+
+/// Between two looks, at most: a migration may have changed a schedule.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Between two looks, at least.
+const SHORTEST: Duration = Duration::from_millis(10);
+/// Before a look after one that failed: doubled with each, up to the second.
+const AFTER_FAILURE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// A time that is later than this was missed: no worker was there.
+const LATE: TimeDelta = TimeDelta::minutes(5);
+/// Missed times that are looked at.
+const MOST: usize = 1_000;
+
+/// Runs until the worker stops. A call that is under way then is not broken off.
+pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
+    let mut known = Rules::default();
+    let mut failures = 0;
+    while !shared.stopping.is_cancelled() {
+        let pause = match round(&shared, &mut link, &mut known).await {
+            Ok(pause) => {
+                failures = 0;
+                pause
+            }
+            Err(error) => {
+                tracing::warn!("schedules could not be run and will be tried again: {}", error.describe());
+                let (first, longest) = AFTER_FAILURE;
+                failures += 1;
+                jittered(first.saturating_mul(1 << (failures - 1_u32).min(10)).min(longest))
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shared.stopping.cancelled() => {}
+        }
+    }
+}
+
+/// The rules that were read before, by cron and time zone. One that cannot be read is `None`, and was reported.
+type Rules = HashMap<(String, String), Option<Timing>>;
+
+async fn round(shared: &Shared, link: &mut Link, known: &mut Rules) -> Result<Duration, QueueError> {
+    let mut pause = jittered(LONGEST);
+    let mut failed = None;
+    for schedule in link.schedules().await? {
+        let rule = (schedule.cron.clone(), schedule.timezone.clone());
+        let timing = known.entry(rule).or_insert_with(|| match Timing::new(&schedule.cron, &schedule.timezone) {
+            Ok(timing) => Some(timing),
+            Err(error) => {
+                tracing::error!(
+                    schedule = schedule.key,
+                    "this worker cannot read the schedule, and leaves it: {error}"
+                );
+                None
+            }
+        });
+        let Some(timing) = timing else { continue };
+        if shared.stopping.is_cancelled() {
+            break;
+        }
+        match run_due(shared, link, timing, &schedule).await {
+            Ok(()) => {}
+            // One schedule must not keep the others from being run.
+            Err(error @ QueueError::Call { .. }) if !error.outcome_unknown() => failed = Some(error),
+            Err(error) => return Err(error),
+        }
+        if let Some(next) = timing.next_after(schedule.clock).and_then(|next| (next - schedule.clock).to_std().ok()) {
+            pause = pause.min(next);
+        }
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(pause.max(SHORTEST)),
+    }
+}
+
+/// Runs what is due of one schedule.
+async fn run_due(shared: &Shared, link: &mut Link, timing: &Timing, schedule: &Scheduled) -> Result<(), QueueError> {
+    let mut schedule = schedule.clone();
+    // A word that this version does not know is treated as the default.
+    let catch_up = CatchUp::from_name(&schedule.catch_up).unwrap_or_default();
+    for Turn { due, skipped, call } in turns(timing, catch_up, schedule.counted_to, schedule.clock) {
+        if shared.stopping.is_cancelled() {
+            return Ok(());
+        }
+        match link.run_schedule(&schedule, due, skipped, call).await?.as_str() {
+            "taken" => return Ok(()),
+            "skipped" => {
+                tracing::warn!(schedule = schedule.key, times = skipped, "missed and not caught up with");
+            }
+            "success" => {
+                tracing::info!(schedule = schedule.key, %due, skipped, "ran");
+                // It may have queued calls.
+                shared.wake.notify_one();
+            }
+            status => tracing::warn!(schedule = schedule.key, %due, skipped, status, "ran and did not succeed"),
+        }
+        schedule.counted_to = due;
+    }
+    Ok(())
+}
+
+/// What is done about some times of a schedule.
+#[derive(Debug, PartialEq)]
+struct Turn {
+    /// The last of them, for which the action is called.
+    due: DateTime<Utc>,
+    /// How many are not caught up with, `due` included where it is not called.
+    skipped: usize,
+    call: bool,
+}
+
+/// What is to be done about the times after `from` up to `now`, in order.
+fn turns(timing: &Timing, catch_up: CatchUp, from: DateTime<Utc>, now: DateTime<Utc>) -> Vec<Turn> {
+    // One more, to know whether there are more.
+    let mut missed: Vec<_> = timing.backwards(from, now).take(MOST + 1).collect();
+    let Some(&latest) = missed.first() else { return Vec::new() };
+    let others = missed.len() - 1;
+    match catch_up {
+        CatchUp::None if now - latest > LATE => vec![Turn { due: latest, skipped: others + 1, call: false }],
+        CatchUp::None | CatchUp::One => vec![Turn { due: latest, skipped: others, call: true }],
+        CatchUp::All => {
+            missed.reverse();
+            let too_many = missed.len() > MOST;
+            let turn = |(index, due)| Turn { due, skipped: 0, call: index > 0 || !too_many };
+            let mut turns: Vec<Turn> = missed.into_iter().enumerate().map(turn).collect();
+            if too_many {
+                turns[0].skipped = 1;
+            }
+            turns
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn turn(due: &str, skipped: usize, call: bool) -> Turn {
+        Turn { due: at(due), skipped, call }
+    }
+
+    #[test]
+    fn what_was_missed_is_skipped_run_once_or_run_in_order() {
+        let hourly = Timing::new("0 * * * *", "UTC").unwrap();
+        let (from, now) = (at("2026-01-01T00:00:00Z"), at("2026-01-01T03:30:00Z"));
+        let turns = |catch_up| turns(&hourly, catch_up, from, now);
+        assert_eq!(turns(CatchUp::None), [turn("2026-01-01T03:00:00Z", 3, false)]);
+        assert_eq!(turns(CatchUp::One), [turn("2026-01-01T03:00:00Z", 2, true)]);
+        assert_eq!(
+            turns(CatchUp::All),
+            [
+                turn("2026-01-01T01:00:00Z", 0, true),
+                turn("2026-01-01T02:00:00Z", 0, true),
+                turn("2026-01-01T03:00:00Z", 0, true)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_time_that_a_worker_came_to_is_no_missed_one() {
+        let hourly = Timing::new("0 * * * *", "UTC").unwrap();
+        let from = at("2026-01-01T00:00:00Z");
+        for now in ["2026-01-01T01:00:00Z", "2026-01-01T01:04:59.9Z"] {
+            for catch_up in CatchUp::ALL {
+                assert_eq!(turns(&hourly, catch_up, from, at(now)), [turn("2026-01-01T01:00:00Z", 0, true)]);
+            }
+        }
+        assert_eq!(turns(&hourly, CatchUp::All, from, at("2026-01-01T00:59:59.9Z")), []);
+    }
+
+    #[test]
+    fn no_more_than_a_thousand_are_caught_up_with() {
+        let minutes = Timing::new("* * * * *", "UTC").unwrap();
+        let (from, now) = (at("2020-01-01T00:00:00Z"), at("2026-01-01T00:00:00Z"));
+        let all = turns(&minutes, CatchUp::All, from, now);
+        assert_eq!(all.iter().filter(|turn| turn.call).count(), MOST);
+        assert_eq!(all[0], turn("2025-12-31T07:20:00Z", 1, false));
+        assert_eq!(all[MOST], turn("2026-01-01T00:00:00Z", 0, true));
+    }
+}
