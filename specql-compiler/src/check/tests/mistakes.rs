@@ -51,10 +51,10 @@ fn an_entity_that_cannot_be_understood_is_reported_where_it_stands() {
                 &["2:1 SQ0132 unknown key `feilds` in an entity file | did you mean `fields`?"],
             ),
             (
-                "entity: Order\npatterns: []\nfunctions: {}",
+                "entity: Order\npatterns: []\nrenamed_from: Purchase",
                 &[
                     "2:1 SQ0135 `patterns` is not implemented and has no effect | remove it",
-                    "3:1 SQ0134 `functions` is not supported yet | remove it",
+                    "3:1 SQ0134 `renamed_from` is not supported yet | remove it",
                 ],
             ),
             (
