@@ -104,19 +104,13 @@ fn read_entities(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<En
 fn used_services(entities: &[&EntitySyntax]) -> BTreeSet<String> {
     fn visit(steps: &[StepSyntax], used: &mut BTreeSet<String>) {
         for step in steps {
-            match &step.kind {
-                StepKindSyntax::CallService(call) => {
-                    used.insert(call.service.value.clone());
-                    for callback in [&call.on_success, &call.on_failure].into_iter().flatten() {
-                        visit(&callback.steps, used);
-                    }
+            if let StepKindSyntax::CallService(call) = &step.kind {
+                used.insert(call.service.value.clone());
+                for callback in [&call.on_success, &call.on_failure].into_iter().flatten() {
+                    visit(&callback.steps, used);
                 }
-                StepKindSyntax::If { then, otherwise, .. } => {
-                    visit(then, used);
-                    visit(otherwise, used);
-                }
-                _ => {}
             }
+            step.branches().for_each(|branch| visit(branch, used));
         }
     }
     let mut used = BTreeSet::new();

@@ -74,6 +74,8 @@ pub enum ExprKind {
     },
     /// `$input.x` of the action. In a ref input its type is [`ExprType::Ref`] by way of [`ExprKind::KeyOf`].
     Input(String),
+    /// The value in a variable: `$tag` in `foreach: tag in $input.tags`.
+    Value(String),
     /// `$payment.job_id` of an earlier `call_service … as: payment`.
     JobId(String),
     /// `$job.<field>` in a callback.
@@ -306,6 +308,7 @@ impl Expr {
             | ExprKind::VarColumn { .. }
             | ExprKind::Row(_)
             | ExprKind::Input(_)
+            | ExprKind::Value(_)
             | ExprKind::JobId(_)
             | ExprKind::Job(_)
             | ExprKind::Output(_)

@@ -16,7 +16,7 @@ use specql_registry::{Registry, ValueType};
 pub use expr::{ColumnRef, Expr, ExprKind};
 pub use function::{FunctionId, SqlFunction};
 pub use schedule::Schedule;
-pub use step::{CallService, Callback, CallbackKind, Step, StepKind};
+pub use step::{CallAction, CallService, Callback, CallbackKind, Foreach, Return, Step, StepKind};
 
 use crate::source::Origin;
 
@@ -42,6 +42,15 @@ pub struct EntityId(pub usize);
 /// Index into [`Entity::fields`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FieldId(pub usize);
+
+/// An action of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActionId {
+    /// Whose it is.
+    pub entity: EntityId,
+    /// Index into [`Entity::actions`].
+    pub index: usize,
+}
 
 /// An entity: a table, a view and actions.
 #[derive(Clone, Debug)]
@@ -188,6 +197,49 @@ impl Model {
     #[must_use]
     pub fn function(&self, id: FunctionId) -> &SqlFunction {
         &self.entity(id.entity).functions[id.index]
+    }
+
+    /// The action of that id, with the entity that it belongs to.
+    ///
+    /// # Panics
+    /// When the id is not of this model.
+    #[must_use]
+    pub fn action(&self, id: ActionId) -> (&Entity, &Action) {
+        let entity = self.entity(id.entity);
+        (entity, &entity.actions[id.index])
+    }
+}
+
+impl Action {
+    /// The rows that a success may report: of its `return`s, and of the end of its steps where that is reached.
+    #[must_use]
+    pub fn reported(&self) -> Vec<VarId> {
+        let mut reported = Vec::new();
+        let mut add = |var: Option<VarId>| {
+            if let Some(var) = var.filter(|var| !reported.contains(var)) {
+                reported.push(var);
+            }
+        };
+        for step in &self.steps {
+            step.walk(&mut |step| match &step.kind {
+                StepKind::Return(Return::Row(row)) => add(Some(*row)),
+                StepKind::Return(_) => add(self.result),
+                _ => {}
+            });
+        }
+        if !self.steps.iter().any(Step::ends) {
+            add(self.result);
+        }
+        reported
+    }
+
+    /// The entity of all rows that it may report; `None` where there are none, or of several entities.
+    #[must_use]
+    pub fn reported_entity(&self) -> Option<EntityId> {
+        let reported = self.reported();
+        let mut entities = reported.iter().filter_map(|var| self.vars.get(var.0)).map(|var| var.entity);
+        let first = entities.next()?;
+        entities.all(|entity| entity == first).then_some(first)
     }
 }
 

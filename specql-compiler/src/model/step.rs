@@ -1,8 +1,8 @@
 //! The steps of actions and callbacks.
 
-use specql_registry::service::Unique;
+use specql_registry::{ValueType, service::Unique};
 
-use super::{EntityId, Expr, Var, VarId, expr::ColumnRef};
+use super::{ActionId, EntityId, Expr, Var, VarId, expr::ColumnRef};
 use crate::source::Origin;
 
 /// A step.
@@ -46,7 +46,7 @@ pub enum StepKind {
         /// A standard `update_…` body: an assignment whose input key is missing leaves the field alone.
         partial: bool,
     },
-    /// Deletes rows (standard `delete_…` bodies, for now).
+    /// Deletes rows.
     Delete {
         /// Of this entity's table.
         entity: EntityId,
@@ -64,6 +64,34 @@ pub enum StepKind {
         /// Otherwise.
         otherwise: Vec<Step>,
     },
+    /// Looks for the live row with the lowest key for which the condition is true.
+    Find {
+        /// In this entity's table.
+        entity: EntityId,
+        /// Columns are [`super::ExprKind::Column`]. `None`: any row.
+        condition: Option<Expr>,
+        /// Holds the row from here on.
+        bind: VarId,
+        /// When there is none, the variable holds a row of NULLs; else that is `not_found`.
+        optional: bool,
+        /// It becomes the current row, and so is locked until the end of the transaction.
+        locks: bool,
+    },
+    /// Does its steps once for each element.
+    Foreach(Box<Foreach>),
+    /// Runs another action in the same transaction.
+    CallAction(Box<CallAction>),
+    /// Writes a row of `app.tb_notification` and tells the listeners of the channel.
+    Notify {
+        /// As text.
+        recipient: Expr,
+        /// Of `pg_notify`.
+        channel: String,
+        /// A text.
+        message: Expr,
+    },
+    /// Ends the action with success, or the callback.
+    Return(Return),
     /// Ends the action with `failed:<code>`.
     Reject {
         /// The code after `failed:`.
@@ -90,6 +118,71 @@ pub enum Target {
     Row(VarId),
     /// All rows for which this is true; columns are [`super::ExprKind::Column`].
     Where(Expr),
+}
+
+/// A `foreach`.
+#[derive(Clone, Debug)]
+pub struct Foreach {
+    /// What it goes through.
+    pub source: Source,
+    /// What is done with each.
+    pub steps: Vec<Step>,
+}
+
+/// What a `foreach` goes through.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Live rows, in the order of their keys, locked before the first round.
+    Rows {
+        /// Of this entity's table.
+        entity: EntityId,
+        /// Columns are [`super::ExprKind::Column`]. `None`: all rows.
+        condition: Option<Expr>,
+        /// Holds the row of this round.
+        bind: VarId,
+    },
+    /// The elements of a list, in its order.
+    Values {
+        /// A list, or JSON that must be one.
+        list: Expr,
+        /// The variable, unique in its function: [`super::ExprKind::Value`].
+        bind: String,
+        /// The type of the elements.
+        element: ValueType,
+    },
+}
+
+/// What tells a round of a `foreach` from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoopKey {
+    /// The public id of the row.
+    Row(VarId),
+    /// The place in the list, from 1, of the value in this variable.
+    Position(String),
+}
+
+/// A call of another action.
+#[derive(Clone, Debug)]
+pub struct CallAction {
+    /// Which one.
+    pub action: ActionId,
+    /// Input and value; what is absent takes its default.
+    pub args: Vec<(String, Expr)>,
+    /// Holds the row that it reports.
+    pub bind: Option<VarId>,
+}
+
+/// What a `return` reports.
+#[derive(Clone, Debug)]
+pub enum Return {
+    /// What the end of the steps would report.
+    Nothing,
+    /// This row.
+    Row(VarId),
+    /// The same as the end of the steps, and a message.
+    Message(Expr),
+    /// The same as the end of the steps, and a value in `extra_metadata.return`.
+    Value(Expr),
 }
 
 /// A queued call of a service.
@@ -121,6 +214,8 @@ pub struct CallService {
     /// The row in whose name it is queued: its entity, key and identifier are recorded with the job, and callbacks
     /// read it again.
     pub row: Option<VarId>,
+    /// The loops around it, outermost first: the identifier ends in them.
+    pub rounds: Vec<LoopKey>,
     /// `as:`; `$payment.job_id` is [`super::ExprKind::JobId`].
     pub bind: Option<String>,
     /// `async: false`: the typed Rust function returns only when the job is done.
@@ -186,13 +281,44 @@ impl CallbackKind {
 }
 
 impl Step {
-    /// Visits this step and those in its branches, not those of callbacks.
+    /// The lists of steps inside this one, without those of callbacks.
+    pub fn branches(&self) -> impl Iterator<Item = &[Self]> {
+        let (first, second): (&[Self], &[Self]) = match &self.kind {
+            StepKind::If { then, otherwise, .. } => (then, otherwise),
+            StepKind::Foreach(foreach) => (&foreach.steps, &[]),
+            _ => (&[], &[]),
+        };
+        [first, second].into_iter()
+    }
+
+    /// The same, to be changed.
+    pub fn branches_mut(&mut self) -> impl Iterator<Item = &mut [Self]> {
+        let (first, second): (&mut [Self], &mut [Self]) = match &mut self.kind {
+            StepKind::If { then, otherwise, .. } => (then, otherwise),
+            StepKind::Foreach(foreach) => (&mut foreach.steps, &mut []),
+            _ => (&mut [], &mut []),
+        };
+        [first, second].into_iter()
+    }
+
+    /// Visits this step and those inside it, not those of callbacks.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Self)) {
         visit(self);
-        if let StepKind::If { then, otherwise, .. } = &self.kind {
-            for step in then.iter().chain(otherwise) {
-                step.walk(visit);
+        for step in self.branches().flatten() {
+            step.walk(visit);
+        }
+    }
+
+    /// Whether no step after this one is ever reached.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        match &self.kind {
+            StepKind::Reject { .. } | StepKind::Return(_) => true,
+            StepKind::If { then, otherwise, .. } => {
+                let ends = |steps: &[Self]| steps.iter().any(Self::ends);
+                ends(then) && ends(otherwise)
             }
+            _ => false,
         }
     }
 }

@@ -39,7 +39,7 @@ fn entity_module(model: &Model, names: &Names, id: EntityId, entity: &Entity) ->
         let mut definitions = Definitions { types: &mut types, items: &mut nested, input: true };
         items.push(input_struct(model, names, action, &input, &mut definitions));
         items.append(&mut nested);
-        items.push(call(names, entity, action, &input, &function));
+        items.push(call(model, names, entity, action, &input, &function));
     }
     Some(Module {
         attributes: docs::doc([format!("Actions of {} (`{}`).", docs::code(&entity.name), entity.origin)]),
@@ -90,6 +90,7 @@ fn input_struct(
 }
 
 fn call(
+    model: &Model,
     names: &Names,
     entity: &Entity,
     action: &Action,
@@ -97,13 +98,12 @@ fn call(
     function: &proc_macro2::Ident,
 ) -> TokenStream {
     let row = action
-        .result
-        .and_then(|var| action.vars.get(var.0))
-        .and_then(|var| names.entities.get(&var.entity))
+        .reported_entity()
+        .and_then(|entity| names.entities.get(&entity))
         .map_or_else(|| quote!(value::Json), |row| quote!(entities::#row));
     let tenant = if entity.multi_tenant { "Needs `.tenant(…)`: the schema is multi-tenant." } else { "" };
     let needs = if entity.multi_tenant { quote!(, client::NeedsTenant) } else { quote!() };
-    let awaited = awaited_calls(&action.steps);
+    let awaited = awaited_calls(model, &action.steps);
     let doc = docs::doc([
         action.description.clone().unwrap_or_default(),
         format!("Calls {} (`{}`).", docs::code(&format!("app.{}", action.wrapper)), action.origin),
@@ -127,12 +127,13 @@ fn call(
     }
 }
 
-/// The calls with `async: false`.
-fn awaited_calls(steps: &[Step]) -> Vec<&CallService> {
+/// The calls with `async: false`, also those of the actions that are called.
+fn awaited_calls<'m>(model: &'m Model, steps: &'m [Step]) -> Vec<&'m CallService> {
     let mut calls = Vec::new();
     for step in steps {
         step.walk(&mut |step| match &step.kind {
             StepKind::CallService(call) if call.wait => calls.push(&**call),
+            StepKind::CallAction(call) => calls.extend(awaited_calls(model, &model.action(call.action).1.steps)),
             _ => {}
         });
     }
@@ -190,10 +191,8 @@ fn input_doc(model: &Model, field: &InputField) -> TokenStream {
 
 /// Whether an update in these steps leaves fields alone whose input is not given.
 fn updates_partially(steps: &[Step]) -> bool {
-    steps.iter().any(|step| match &step.kind {
-        StepKind::Update { partial, .. } => *partial,
-        StepKind::If { then, otherwise, .. } => updates_partially(then) || updates_partially(otherwise),
-        _ => false,
+    steps.iter().any(|step| {
+        matches!(step.kind, StepKind::Update { partial: true, .. }) || step.branches().any(updates_partially)
     })
 }
 

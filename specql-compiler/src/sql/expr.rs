@@ -73,6 +73,16 @@ pub(super) fn job_variable(bind: &str) -> String {
     ident(&names::derived(&format!("job_{bind}")))
 }
 
+/// The variable that holds a value, such as the element of a list.
+pub(super) fn value_variable(name: &str) -> String {
+    ident(&names::derived(&format!("value_{name}")))
+}
+
+/// The variable that holds the place of that value in its list.
+pub(super) fn position_variable(name: &str) -> String {
+    ident(&names::derived(&format!("position_{name}")))
+}
+
 impl Printer<'_> {
     /// An expression.
     pub(super) fn print(&self, expr: &Expr) -> String {
@@ -144,6 +154,7 @@ impl Printer<'_> {
             },
             ExprKind::KeyOf { entity, id, field } => Sql::atom(self.key_of(*entity, id, field)),
             ExprKind::Input(name) => Sql::atom(format!("input.{}", ident(name))),
+            ExprKind::Value(name) => Sql::atom(value_variable(name)),
             ExprKind::JobId(bind) => Sql::atom(job_variable(bind)),
             ExprKind::Job(field) => Sql::atom(match field {
                 JobField::Id => "_job_run_id",

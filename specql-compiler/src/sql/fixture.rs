@@ -91,6 +91,7 @@ fn call(service: &str, operation: &str, input: Vec<(String, Expr)>) -> CallServi
         start: Start::Now,
         priority: 0,
         row: Some(VarId(0)),
+        rounds: Vec::new(),
         bind: None,
         wait: false,
         on_success: None,

@@ -16,6 +16,7 @@ const APP: &[&str] = &[
     include_str!("app/result.sql"),
     include_str!("app/json.sql"),
     include_str!("app/money.sql"),
+    include_str!("app/notification.sql"),
 ];
 
 /// Schema `jobs`: the queue.

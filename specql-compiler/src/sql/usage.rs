@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use specql_registry::ValueType;
+
 use super::{entity::column_name, quote::ident};
 use crate::model::{
-    CallService, Entity, Expr, ExprKind, Model, Step, StepKind, Var, VarId,
-    step::{Assignment, Start, Target},
+    CallService, Entity, Expr, ExprKind, Model, Return, Step, StepKind, Var, VarId,
+    step::{Assignment, LoopKey, Source, Start, Target},
 };
 
 /// What a function's steps read.
@@ -15,8 +17,27 @@ pub(super) struct Usage {
     columns: Vec<BTreeSet<String>>,
     /// The `as:` names of queued calls whose job id is used.
     pub job_ids: BTreeSet<String>,
-    /// Whether a call is queued.
+    /// Whether a step queues a call.
+    pub calls: bool,
+    /// Whether a call is queued, by a step or by an action that is called.
     pub queues: bool,
+    /// Whether the answer of an action that is called is used: its jobs, or its row.
+    pub called: bool,
+    /// Whether its row is used.
+    pub binds_called: bool,
+    /// The variables of loops over values, with the types of their elements.
+    pub values: Vec<(String, ValueType)>,
+    /// Those of them whose place in the list is used.
+    pub positions: BTreeSet<String>,
+}
+
+/// Whether these steps, or those of the actions that they call, queue a call.
+pub(super) fn queues(model: &Model, steps: &[Step]) -> bool {
+    steps.iter().any(|step| match &step.kind {
+        StepKind::CallService(_) => true,
+        StepKind::CallAction(call) => queues(model, &model.action(call.action).1.steps),
+        _ => step.branches().any(|branch| queues(model, branch)),
+    })
 }
 
 impl Usage {
@@ -75,6 +96,35 @@ impl Usage {
                     self.step(model, vars, step);
                 }
             }
+            StepKind::Find { entity: _, condition, .. } => {
+                if let Some(condition) = condition {
+                    self.expr(model, vars, condition);
+                }
+            }
+            StepKind::Foreach(foreach) => {
+                self.source(model, vars, &foreach.source);
+                for step in &foreach.steps {
+                    self.step(model, vars, step);
+                }
+            }
+            StepKind::CallAction(call) => {
+                for (_, value) in &call.args {
+                    self.expr(model, vars, value);
+                }
+                let joins = queues(model, &model.action(call.action).1.steps);
+                self.queues |= joins;
+                self.binds_called |= call.bind.is_some();
+                self.called |= joins || call.bind.is_some();
+            }
+            StepKind::Notify { recipient, message, .. } => {
+                self.expr(model, vars, recipient);
+                self.expr(model, vars, message);
+            }
+            StepKind::Return(value) => match value {
+                Return::Nothing => {}
+                Return::Row(row) => self.read(*row, "id"),
+                Return::Message(value) | Return::Value(value) => self.expr(model, vars, value),
+            },
             StepKind::Reject { .. } => {}
             StepKind::CallService(call) => self.call(model, vars, call),
         }
@@ -93,8 +143,32 @@ impl Usage {
         }
     }
 
+    fn source(&mut self, model: &Model, vars: &[Var], source: &Source) {
+        match source {
+            Source::Rows { condition, bind, .. } => {
+                self.key(model, vars, *bind);
+                if let Some(condition) = condition {
+                    self.expr(model, vars, condition);
+                }
+            }
+            Source::Values { list, bind, element } => {
+                self.values.push((bind.clone(), element.clone()));
+                self.expr(model, vars, list);
+            }
+        }
+    }
+
     fn call(&mut self, model: &Model, vars: &[Var], call: &CallService) {
+        self.calls = true;
         self.queues = true;
+        for key in &call.rounds {
+            match key {
+                LoopKey::Row(row) => self.read(*row, "id"),
+                LoopKey::Position(value) => {
+                    self.positions.insert(value.clone());
+                }
+            }
+        }
         for (_, value) in &call.input {
             self.expr(model, vars, value);
         }

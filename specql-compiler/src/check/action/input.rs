@@ -76,19 +76,13 @@ impl ActionChecker<'_> {
             return;
         }
         for step in steps {
-            match &step.kind {
-                StepKindSyntax::Insert { entity, values: None, .. } => {
-                    // An unknown entity is reported when the step itself is checked.
-                    if let Some(id) = self.project.find_entity(&entity.value, entity.span, &mut Vec::new()) {
-                        self.field_inputs(id, true);
-                    }
+            if let StepKindSyntax::Insert { entity, values: None, .. } = &step.kind {
+                // An unknown entity is reported when the step itself is checked.
+                if let Some(id) = self.project.find_entity(&entity.value, entity.span, &mut Vec::new()) {
+                    self.field_inputs(id, true);
                 }
-                StepKindSyntax::If { then, otherwise, .. } => {
-                    self.infer_insert_inputs(then);
-                    self.infer_insert_inputs(otherwise);
-                }
-                _ => {}
             }
+            step.branches().for_each(|branch| self.infer_insert_inputs(branch));
         }
     }
 

@@ -1,29 +1,26 @@
 //! Actions: what they take, which row they work on, and their steps.
 
 mod input;
+mod order;
 mod standard;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use input::Inputs;
+use order::{Actions, Listed};
+
+use specql_registry::ValueType;
 
 use super::{Project, names};
 use crate::{
     diagnostics::{
         Diagnostic,
-        rules::{
-            sq0137_reserved_name as reserved_name, sq0138_duplicate_name as duplicate_name,
-            sq0202_wrapper_collision as wrapper_collision, sq0203_action_without_steps as action_without_steps,
-        },
+        rules::{sq0138_duplicate_name as duplicate_name, sq0203_action_without_steps as action_without_steps},
     },
-    model::{
-        Action, CallbackKind, EntityId, Step, StepKind, Var, VarId,
-        names::{id_function, pk_function},
-    },
+    model::{Action, ActionId, CallbackKind, EntityId, Step, StepKind, Var, VarId, step::LoopKey},
     source::{Span, Spanned},
     syntax::{
-        action::ActionSyntax,
         entity::EntitySyntax,
         step::{StepKindSyntax, StepSyntax},
     },
@@ -35,49 +32,23 @@ pub fn check_all(
     written: &[&EntitySyntax],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Vec<Action>> {
-    let mut wrappers: BTreeMap<String, (Span, String)> = BTreeMap::new();
-    let mut callbacks: BTreeMap<String, Span> = BTreeMap::new();
-    let mut result = Vec::new();
-    for (index, entity) in written.iter().enumerate() {
-        let id = EntityId(index);
-        let mut names: BTreeMap<&str, Span> = BTreeMap::new();
-        let mut actions = Vec::new();
-        for syntax in &entity.actions {
-            let named = names::check_identifier(&syntax.name, "an action", diagnostics)
-                && !is_helper(project, id, &syntax.name, diagnostics);
-            if !named {
-                continue;
-            }
-            let Spanned { value: name, span } = &syntax.name;
-            if let Some(first) = names.get(name.as_str()) {
-                diagnostics.push(duplicate_name::action(*span, *first, name));
-                continue;
-            }
-            names.insert(name, *span);
-            let mut checker = ActionChecker::new(project, id, syntax);
-            let action = checker.action(syntax);
-            diagnostics.append(&mut checker.diagnostics);
-            for (key, span) in checker.callbacks {
-                if let Some(first) = callbacks.get(&key) {
-                    diagnostics.push(duplicate_name::callback(span, *first, &key));
-                }
-                callbacks.entry(key).or_insert(span);
-            }
-            let at = syntax.wrapper.as_ref().map_or(*span, |wrapper| wrapper.span);
-            match wrappers.get(&action.wrapper) {
-                Some((first, other)) => {
-                    let proposal = format!("{}_{name}", project.entity(id).snake);
-                    diagnostics.push(wrapper_collision::error(at, *first, &action.wrapper, other, &proposal));
-                }
-                None => {
-                    wrappers.insert(action.wrapper.clone(), (at, entity.name.value.clone()));
-                }
-            }
-            actions.push(action);
-        }
-        result.push(actions);
+    let mut actions = Actions::list(project, written, diagnostics);
+    let mut callbacks: BTreeMap<ActionId, Vec<(String, Span)>> = BTreeMap::new();
+    for id in actions.order(diagnostics) {
+        let mut checker = ActionChecker::new(project, &actions, id);
+        let action = checker.action(actions.get(id));
+        diagnostics.append(&mut checker.diagnostics);
+        callbacks.insert(id, checker.callbacks);
+        actions.finish(id, action);
     }
-    result
+    let mut first: BTreeMap<String, Span> = BTreeMap::new();
+    for (key, span) in callbacks.into_values().flatten() {
+        if let Some(first) = first.get(&key) {
+            diagnostics.push(duplicate_name::callback(span, *first, &key));
+        }
+        first.entry(key).or_insert(span);
+    }
+    actions.into_checked()
 }
 
 /// Checks one action. What expressions mean depends on it: on its inputs, its rows and the step that is being checked.
@@ -85,6 +56,8 @@ pub fn check_all(
 pub struct ActionChecker<'a> {
     /// What it may refer to.
     pub(super) project: Project<'a>,
+    /// The actions that it may call.
+    actions: &'a Actions<'a>,
     /// The entity that it belongs to.
     pub(super) entity: EntityId,
     /// What is wrong with it.
@@ -118,6 +91,12 @@ pub struct Frame {
     pub(super) kind: FrameKind,
     /// Every row variable, named or not.
     pub(super) vars: Vec<Var>,
+    /// Which of them an insert made.
+    inserted: BTreeSet<VarId>,
+    /// Every variable that holds a value.
+    values: Vec<(String, ValueType)>,
+    /// The loops around this point, outermost first, with the entity whose rows they go through.
+    pub(super) loops: Vec<(Option<EntityId>, LoopKey)>,
     /// The names that are known at this point; a later one hides an earlier one.
     pub(super) bindings: Vec<(String, Binding)>,
     /// The current row at this point.
@@ -149,15 +128,21 @@ pub enum FrameKind {
 pub enum Binding {
     /// A row.
     Row(VarId),
+    /// A row that may not have been found: all its columns are NULL then.
+    Optional(VarId),
+    /// A value: its variable and its type.
+    Value(String, ValueType),
     /// A queued call.
     Job,
 }
 
 impl<'a> ActionChecker<'a> {
-    fn new(project: Project<'a>, entity: EntityId, syntax: &ActionSyntax) -> Self {
+    fn new(project: Project<'a>, actions: &'a Actions<'a>, id: ActionId) -> Self {
+        let syntax = actions.get(id).syntax;
         Self {
             project,
-            entity,
+            actions,
+            entity: id.entity,
             diagnostics: Vec::new(),
             inputs: Inputs::default(),
             frames: vec![Frame::new(FrameKind::Action, false)],
@@ -173,11 +158,8 @@ impl<'a> ActionChecker<'a> {
         }
     }
 
-    fn action(&mut self, syntax: &ActionSyntax) -> Action {
-        let wrapper = match &syntax.wrapper {
-            Some(wrapper) if names::check_identifier(wrapper, "a wrapper", &mut self.diagnostics) => &wrapper.value,
-            _ => &syntax.name.value,
-        };
+    fn action(&mut self, listed: &Listed<'_>) -> Action {
+        let Listed { syntax, wrapper } = listed;
         let mut action = Action {
             name: syntax.name.value.clone(),
             wrapper: wrapper.clone(),
@@ -217,6 +199,12 @@ impl<'a> ActionChecker<'a> {
         action.vars = std::mem::take(&mut self.frames[0].vars);
         action.loads_current_row = self.loaded;
         action.result = self.result.or(self.loaded);
+        if action.result.is_none() && action.steps.iter().any(Step::ends) {
+            // Only `return` reports: where it is always the same row, that is the result.
+            if let [row] = action.reported()[..] {
+                action.result = Some(row);
+            }
+        }
         action
     }
 
@@ -227,8 +215,7 @@ impl<'a> ActionChecker<'a> {
             StepKindSyntax::Insert { entity, .. } => {
                 entity.value == own.name || entity.value == format!("{}.{}", own.schema, own.name)
             }
-            StepKindSyntax::If { then, otherwise, .. } => self.inserts(then) || self.inserts(otherwise),
-            _ => false,
+            _ => step.branches().any(|branch| self.inserts(branch)),
         })
     }
 
@@ -253,7 +240,7 @@ impl<'a> ActionChecker<'a> {
         let entity = self.entity;
         let is_action = self.frames.len() == 1;
         let frame = self.frame_mut();
-        let var = frame.var(&snake, entity);
+        let var = frame.new_var(&snake, entity);
         frame.current = Some(var);
         if is_action {
             self.loaded = Some(var);
@@ -272,53 +259,62 @@ impl<'a> ActionChecker<'a> {
 
 impl Frame {
     fn new(kind: FrameKind, has_row: bool) -> Self {
-        Self { kind, vars: Vec::new(), bindings: Vec::new(), current: None, row: None, has_row }
+        Self {
+            kind,
+            vars: Vec::new(),
+            inserted: BTreeSet::new(),
+            values: Vec::new(),
+            loops: Vec::new(),
+            bindings: Vec::new(),
+            current: None,
+            row: None,
+            has_row,
+        }
     }
 
-    /// The variable of that name for rows of that entity: the one from another branch, else a new one.
+    /// The variable of that name for inserted rows of that entity: the one from another branch, else a new one.
     fn var(&mut self, name: &str, entity: EntityId) -> VarId {
-        let known = self.vars.iter().position(|var| var.name == name && var.entity == entity);
-        if let Some(index) = known {
-            return VarId(index);
+        let known = self.vars.iter().position(|var| var.name == name && var.entity == entity).map(VarId);
+        if let Some(var) = known.filter(|var| self.inserted.contains(var)) {
+            return var;
         }
-        let taken = |name: &str| self.vars.iter().any(|var| var.name == name);
-        let mut unique = name.to_owned();
-        let mut number = 2;
-        while taken(&unique) {
-            unique = format!("{name}_{number}");
-            number += 1;
-        }
-        self.vars.push(Var { name: unique, entity });
+        let var = self.new_var(name, entity);
+        self.inserted.insert(var);
+        var
+    }
+
+    /// A variable of its own for rows of that entity, of that name if it is free.
+    fn new_var(&mut self, name: &str, entity: EntityId) -> VarId {
+        let name = unique(name, |name| self.vars.iter().any(|var| var.name == name));
+        self.vars.push(Var { name, entity });
         VarId(self.vars.len() - 1)
+    }
+
+    /// A variable of its own for values of that type, of that name if it is free.
+    fn new_value(&mut self, name: &str, ty: &ValueType) -> String {
+        let name = unique(name, |name| self.values.iter().any(|(known, _)| known == name));
+        self.values.push((name.clone(), ty.clone()));
+        name
     }
 }
 
-/// Whether an action would have the name of a function that SpecQL makes in its schema, which is reported.
-fn is_helper(project: Project<'_>, id: EntityId, name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> bool {
-    let schema = &project.entity(id).schema;
-    let helper = project
-        .entities
-        .iter()
-        .find(|entity| entity.schema == *schema && [pk_function(entity), id_function(entity)].contains(&name.value));
-    if let Some(entity) = helper {
-        let reason = format!("SpecQL makes a function of that name for `{}`", entity.name);
-        diagnostics.push(reserved_name::error(name.span, "an action", &name.value, &reason));
+/// `name`, or with a number behind it where that is taken.
+fn unique(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    let mut unique = name.to_owned();
+    let mut number = 2;
+    while taken(&unique) {
+        unique = format!("{name}_{number}");
+        number += 1;
     }
-    helper.is_some()
+    unique
 }
 
 /// A row that is loaded before the first step is that of every call, even of those before the step that needed it.
 fn give_row(steps: &mut [Step], row: VarId) {
     for step in steps {
-        match &mut step.kind {
-            StepKind::CallService(call) => {
-                call.row.get_or_insert(row);
-            }
-            StepKind::If { then, otherwise, .. } => {
-                give_row(then, row);
-                give_row(otherwise, row);
-            }
-            _ => {}
+        if let StepKind::CallService(call) = &mut step.kind {
+            call.row.get_or_insert(row);
         }
+        step.branches_mut().for_each(|branch| give_row(branch, row));
     }
 }

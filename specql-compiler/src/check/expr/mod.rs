@@ -155,7 +155,7 @@ fn is_money(ty: &ExprType) -> bool {
 }
 
 /// Whether PostgreSQL holds values of the type as TEXT.
-fn is_text(ty: &ExprType) -> bool {
+pub(super) fn is_text(ty: &ExprType) -> bool {
     match ty {
         ExprType::Value(ValueType::Basic(Basic::Text) | ValueType::Enum(_)) => true,
         ExprType::Value(ValueType::Scalar(scalar)) => scalar.info().base == ScalarBase::Text,
@@ -200,7 +200,7 @@ pub fn describe_value(ty: &ValueType) -> String {
 }
 
 /// The type of an expression in words.
-fn describe_type(ty: &ExprType) -> String {
+pub(super) fn describe_type(ty: &ExprType) -> String {
     match ty {
         ExprType::Value(ty) => describe_value(ty),
         ExprType::Ref(_) => "a reference".to_owned(),

@@ -199,11 +199,16 @@ impl ActionChecker<'_> {
     fn row_path(&mut self, root: &Spanned<String>, members: &[Spanned<String>], span: Span) -> Option<Expr> {
         let name = root.value.as_str();
         let binding = self.frame().bindings.iter().rev().find(|(bound, _)| bound == name).map(|(_, b)| b.clone());
-        let var = match binding {
-            Some(Binding::Row(var)) => var,
+        let (var, optional) = match binding {
+            Some(Binding::Row(var)) => (var, false),
+            Some(Binding::Optional(var)) => (var, true),
+            Some(Binding::Value(variable, ty)) => {
+                let value = Expr { kind: ExprKind::Value(variable), ty: ExprType::Value(ty), nullable: false };
+                return self.follow(value, &format!("${name}"), members);
+            }
             Some(Binding::Job) => return self.job_id(name, members, span),
             None if name == self.project.entity(self.entity).snake => match self.current_row() {
-                Some(var) => var,
+                Some(var) => (var, false),
                 None => {
                     let entity = &self.project.entity(self.entity).name;
                     let error = match self.frames.len() {
@@ -217,9 +222,10 @@ impl ActionChecker<'_> {
         };
         let entity = self.frame().vars[var.0].entity;
         let Some((first, rest)) = members.split_first() else {
-            return Some(Expr { kind: ExprKind::Row(var), ty: ExprType::Ref(entity), nullable: false });
+            return Some(Expr { kind: ExprKind::Row(var), ty: ExprType::Ref(entity), nullable: optional });
         };
-        let expr = self.var_column(var, entity, first)?;
+        let mut expr = self.var_column(var, entity, first)?;
+        expr.nullable |= optional;
         self.follow(expr, &format!("${name}.{}", first.value), rest)
     }
 

@@ -164,12 +164,6 @@ fn a_step_that_means_nothing_is_reported_where_it_stands() {
         &[
             ("- updaet: Order SET total = 0", &["7:9 SQ0201 unknown step `updaet` | did you mean `update`?"]),
             (
-                "- notify: someone(email, \"x\")",
-                &[
-                    "7:9 SQ0134 the step `notify` is not supported yet | supported are `validate`, `insert`, `update`, `if`, `reject` and `call_service`",
-                ],
-            ),
-            (
                 "- update: Customer SET orders = 1",
                 &[
                     "7:17 SQ0204 this update of `Customer` does not say which row | there is no current row of `Customer` here; add `WHERE id = …`",

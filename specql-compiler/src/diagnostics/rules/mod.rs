@@ -52,6 +52,12 @@ pub mod sq0203_action_without_steps;
 pub mod sq0204_no_current_row;
 pub mod sq0205_missing_value;
 pub mod sq0206_already_bound;
+pub mod sq0207_call_cycle;
+pub mod sq0208_unknown_callable;
+pub mod sq0209_call_argument;
+pub mod sq0210_no_row_reported;
+pub mod sq0211_not_a_list;
+pub mod sq0212_return_in_callback;
 pub mod sq0230_cron;
 pub mod sq0231_time_zone;
 pub mod sq0232_scheduled_action;
@@ -135,6 +141,12 @@ pub static ALL: &[&Rule] = &[
     &sq0204_no_current_row::RULE,
     &sq0205_missing_value::RULE,
     &sq0206_already_bound::RULE,
+    &sq0207_call_cycle::RULE,
+    &sq0208_unknown_callable::RULE,
+    &sq0209_call_argument::RULE,
+    &sq0210_no_row_reported::RULE,
+    &sq0211_not_a_list::RULE,
+    &sq0212_return_in_callback::RULE,
     &sq0230_cron::RULE,
     &sq0231_time_zone::RULE,
     &sq0232_scheduled_action::RULE,

@@ -11,8 +11,8 @@ pub static RULE: Rule = Rule {
     name: "not-supported",
     severity: Severity::Error,
     explanation: "\
-The step or key is known, and this version of SpecQL cannot compile it yet. It is refused, for skipping it would change
-what the project does.
+The key is known, and this version of SpecQL cannot compile it yet. It is refused, for skipping it would change what the
+project does.
 
 Wrong:
 ```yaml
@@ -26,13 +26,6 @@ entity: Order
 ```
 ",
 };
-
-/// A step of the language.
-#[must_use]
-pub fn step(span: Span, step: &str) -> Diagnostic {
-    Diagnostic::new(&RULE, span, format!("the step `{step}` is not supported yet"))
-        .help("supported are `validate`, `insert`, `update`, `if`, `reject` and `call_service`")
-}
 
 /// A key of the language.
 #[must_use]

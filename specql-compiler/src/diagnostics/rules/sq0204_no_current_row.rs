@@ -33,6 +33,13 @@ pub fn update(span: Span, entity: &str) -> Diagnostic {
         .help(format!("there is no current row of `{entity}` here; add `WHERE id = …`"))
 }
 
+/// A delete of an entity that the action has no row of.
+#[must_use]
+pub fn delete(span: Span, entity: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("this delete of `{entity}` does not say which row"))
+        .help(format!("there is no current row of `{entity}` here; add `WHERE id = …`"))
+}
+
 /// `$order` before the insert that makes it.
 #[must_use]
 pub fn before_insert(span: Span, name: &str, entity: &str) -> Diagnostic {

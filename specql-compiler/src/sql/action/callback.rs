@@ -10,7 +10,7 @@ use super::{
         writer::{Writer, filled},
     },
     Function, Volatility,
-    step::{Body, Scope, declare_rows, start_unassigned_rows},
+    step::{Body, Scope, declare_rows, declare_values, start_unassigned_rows},
 };
 use crate::model::{CallService, Callback, CallbackKind, Entity, Model, Step, StepKind};
 
@@ -24,19 +24,13 @@ const USER: &str = "_context.triggered_by";
 pub(in super::super) fn callbacks(steps: &[Step]) -> Vec<(&CallService, &Callback)> {
     let mut out = Vec::new();
     for step in steps {
-        match &step.kind {
-            StepKind::If { then, otherwise, .. } => {
-                out.extend(callbacks(then));
-                out.extend(callbacks(otherwise));
+        if let StepKind::CallService(call) = &step.kind {
+            for callback in call.on_success.iter().chain(&call.on_failure) {
+                out.push((&**call, callback));
+                out.extend(callbacks(&callback.steps));
             }
-            StepKind::CallService(call) => {
-                for callback in call.on_success.iter().chain(&call.on_failure) {
-                    out.push((call, callback));
-                    out.extend(callbacks(&callback.steps));
-                }
-            }
-            _ => {}
         }
+        out.extend(step.branches().flat_map(callbacks));
     }
     out
 }
@@ -46,7 +40,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
     let usage = Usage::of(model, &callback.vars, &callback.steps);
     let mut body = Writer::default();
     originating_row(&mut body, model, callback, &usage);
-    start_unassigned_rows(&mut body, model, &callback.vars, &usage, &callback.steps);
+    start_unassigned_rows(&mut body, model, &callback.vars, &usage, &callback.steps, None);
     let scope = Scope {
         model,
         vars: &callback.vars,
@@ -55,6 +49,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         user: USER,
         result: None,
         deleted: None,
+        answer: None,
         identifier: &callback.function,
         collects_jobs: false,
     };
@@ -70,6 +65,10 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         declarations.line("_context RECORD;");
     }
     declare_rows(&mut declarations, &callback.vars, &usage);
+    declare_values(&mut declarations, &usage);
+    if usage.binds_called {
+        declarations.line("_called app.mutation_result;");
+    }
     let declarations = declarations.finish();
     if !declarations.is_empty() {
         w.line("DECLARE");

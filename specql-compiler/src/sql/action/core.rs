@@ -10,7 +10,7 @@ use super::{
         writer::{Writer, filled},
     },
     Function, Volatility, input_type_name, source_line,
-    step::{Body, Scope, any_step, declare_rows, deletes, start_unassigned_rows, writes_to},
+    step::{Answer, Body, Scope, any_step, declare_rows, declare_values, deletes, start_unassigned_rows, writes_to},
 };
 use crate::model::{Action, Entity, Model, Step, StepKind};
 
@@ -26,14 +26,20 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
     let mut w = Writer::default();
     let mut declarations = Writer::default();
     declare_rows(&mut declarations, &action.vars, &usage);
+    declare_values(&mut declarations, &usage);
     if reports_fields {
         declarations.line("_updated_fields TEXT[] := ARRAY[]::TEXT[];");
     }
     if deleted.is_some() {
         declarations.line("_object_data JSONB;");
     }
-    if usage.queues {
+    if usage.called {
+        declarations.line("_called app.mutation_result;");
+    }
+    if usage.calls {
         declarations.line("_job RECORD;");
+    }
+    if usage.queues {
         declarations.line("_jobs JSONB := '[]'::jsonb;");
     }
     let declarations = declarations.finish();
@@ -52,7 +58,7 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
     } else {
         let mut body = Writer::default();
         load_current_row(&mut body, model, action, &usage);
-        start_unassigned_rows(&mut body, model, &action.vars, &usage, &action.steps);
+        start_unassigned_rows(&mut body, model, &action.vars, &usage, &action.steps, action.result);
         let scope = Scope {
             model,
             vars: &action.vars,
@@ -61,16 +67,15 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
             user: "auth_user_id",
             result: if reports_fields { action.result } else { None },
             deleted,
+            answer: Some(Answer { result: action.result, steps: &action.steps }),
             identifier: &action.name,
             collects_jobs: true,
         };
         let mut steps = Body::new(scope, body);
-        let ended = steps.steps(&action.steps);
-        body = steps.finish();
-        if !ended {
-            answer(&mut body, model, action, reports_fields, usage.queues);
+        if !steps.steps(&action.steps) {
+            steps.end();
         }
-        let body = body.finish();
+        let body = steps.finish().finish();
         if entity.multi_tenant || works_for_a_tenant(model, action, &body) {
             w.line(format!("IF {TENANT} IS NULL THEN"));
             w.line("    RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'validation:missing_tenant';");
@@ -125,34 +130,4 @@ fn load_current_row(w: &mut Writer, model: &Model, action: &Action, usage: &Usag
     w.line("    RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found';");
     w.line("END IF;");
     w.blank();
-}
-
-/// The result of an action whose steps all succeeded.
-fn answer(w: &mut Writer, model: &Model, action: &Action, reports_fields: bool, queues: bool) {
-    let (id, data) = match action.result {
-        None => ("NULL".to_owned(), "NULL".to_owned()),
-        Some(var) => {
-            let row = &action.vars[var.0];
-            let entity = model.entity(row.entity);
-            let id = format!("{}.id", row_variable(row));
-            let view = qualified(&entity.schema, &entity.view());
-            let tenant = tenant_and(entity, "d", TENANT);
-            let live = format!("(SELECT d.data FROM {view} AS d WHERE d.id = {id}{tenant})");
-            // What a deleted row was is known from before; the view no longer shows it.
-            let data = if action.steps.iter().any(|step| deletes(step, var)) {
-                "_object_data".to_owned()
-            } else if any_step(&action.steps, |step| deletes(step, var)) {
-                format!("coalesce(_object_data, {live})")
-            } else {
-                live
-            };
-            (id, data)
-        }
-    };
-    w.blank();
-    w.line("RETURN app.success(");
-    w.line(format!("    {id},"));
-    w.line(format!("    {data},"));
-    w.line(format!("    {},", if reports_fields { "_updated_fields" } else { "ARRAY[]::TEXT[]" }));
-    w.line(format!("    {});", if queues { "_jobs" } else { "'[]'::jsonb" }));
 }

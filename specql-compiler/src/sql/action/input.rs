@@ -75,12 +75,7 @@ fn read_field(w: &mut Writer, model: &Model, field: &InputField, partial: bool) 
     };
     let value = decode(&ty, &json, &field.name);
     let source = field.field.map(|(entity, id)| model.entity(entity).field(id));
-    // A partial update leaves a missing field alone; a default would overwrite it.
-    let default = match &field.default {
-        Some(default) => Some(constant(model, &field.ty, default)),
-        None => source.filter(|_| !partial).and_then(|source| default_value(model, source)),
-    };
-    match default {
+    match input_default(model, field, partial) {
         Some(default) => {
             w.line(format!("IF input_payload ? {} THEN", literal(&field.name)));
             w.indent(|w| w.line(format!("{target} := {value};")));
@@ -98,6 +93,15 @@ fn read_field(w: &mut Writer, model: &Model, field: &InputField, partial: bool) 
         let arguments = [check.condition, literal(&field.name), literal(&check.words)];
         w.line(format!("{};", list("PERFORM app.expect(", &arguments, ")")));
     }
+}
+
+/// What an input is when it is not given. A partial update leaves a missing field alone; a default would overwrite it.
+pub(super) fn input_default(model: &Model, field: &InputField, partial: bool) -> Option<String> {
+    if let Some(default) = &field.default {
+        return Some(constant(model, &field.ty, default));
+    }
+    let source = field.field.map(|(entity, id)| model.entity(entity).field(id));
+    source.filter(|_| !partial).and_then(|source| default_value(model, source))
 }
 
 /// Whether a step updates only the fields whose keys the payload has.

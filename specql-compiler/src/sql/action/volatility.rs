@@ -1,30 +1,52 @@
 //! What PostgreSQL may assume of a function: a function that writes nothing says so.
 
-use super::step::any_step;
 use crate::model::{
-    Expr, ExprKind, Model, Step, StepKind,
+    Expr, ExprKind, Model, Return, Step, StepKind,
     function::{Function, Volatility},
+    step::Source,
 };
 
 impl Volatility {
     /// That of a function with these steps; `locks` when it locks a row before them.
     pub(super) fn of(model: &Model, steps: &[Step], locks: bool) -> Self {
-        let pure = |step: &Step| {
-            matches!(step.kind, StepKind::Validate { .. } | StepKind::If { .. } | StepKind::Reject { .. })
-        };
-        if locks || any_step(steps, |step| !pure(step)) {
+        if locks {
             return Self::Volatile;
         }
-        let mut all = Self::Immutable;
-        for step in steps {
-            step.walk(&mut |step| match &step.kind {
-                StepKind::Validate { condition, .. } | StepKind::If { condition, .. } => {
-                    all = all.max(of_expression(model, condition));
-                }
-                _ => {}
-            });
+        let own = steps.iter().map(|step| Self::step(model, step)).max().unwrap_or(Self::Immutable);
+        let inner = steps.iter().flat_map(Step::branches).map(|branch| Self::of(model, branch, false)).max();
+        inner.map_or(own, |inner| inner.max(own))
+    }
+
+    /// That of a step by itself.
+    fn step(model: &Model, step: &Step) -> Self {
+        match &step.kind {
+            StepKind::Validate { condition, .. } | StepKind::If { condition, .. } => of_expression(model, condition),
+            StepKind::Reject { .. } => Self::Immutable,
+            StepKind::Find { locks: false, .. } => Self::Stable,
+            StepKind::Foreach(foreach) => match &foreach.source {
+                Source::Rows { .. } => Self::Volatile,
+                Source::Values { list, .. } => of_expression(model, list),
+            },
+            StepKind::CallAction(call) => {
+                let action = model.action(call.action).1;
+                let args =
+                    call.args.iter().map(|(_, value)| of_expression(model, value)).max().unwrap_or(Self::Immutable);
+                // Where it reports a row, that is read.
+                let reads = if call.bind.is_some() { Self::Stable } else { Self::Immutable };
+                Self::of(model, &action.steps, action.loads_current_row.is_some()).max(args).max(reads)
+            }
+            StepKind::Return(value) => match value {
+                Return::Nothing => Self::Immutable,
+                Return::Row(_) => Self::Stable,
+                Return::Message(value) | Return::Value(value) => of_expression(model, value),
+            },
+            StepKind::Insert { .. }
+            | StepKind::Update { .. }
+            | StepKind::Delete { .. }
+            | StepKind::Find { locks: true, .. }
+            | StepKind::Notify { .. }
+            | StepKind::CallService(_) => Self::Volatile,
         }
-        all
     }
 
     /// The line in `CREATE FUNCTION`; the default needs none.

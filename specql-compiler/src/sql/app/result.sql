@@ -1,6 +1,12 @@
--- object: function app.success(uuid, jsonb, text[], jsonb)
--- drop: DROP FUNCTION app.success(uuid, jsonb, text[], jsonb)
-CREATE OR REPLACE FUNCTION app.success(_id UUID, _object_data JSONB, _updated_fields TEXT[], _jobs JSONB)
+-- object: function app.success(uuid, jsonb, text[], jsonb, text, jsonb)
+-- drop: DROP FUNCTION app.success(uuid, jsonb, text[], jsonb, text, jsonb)
+CREATE OR REPLACE FUNCTION app.success(
+    _id UUID,
+    _object_data JSONB,
+    _updated_fields TEXT[],
+    _jobs JSONB,
+    _message TEXT DEFAULT NULL,
+    _returned JSONB DEFAULT NULL)
 RETURNS app.mutation_result
 LANGUAGE plpgsql
 IMMUTABLE
@@ -13,16 +19,19 @@ BEGIN
     IF jsonb_array_length(_jobs) = 1 THEN
         _metadata := _metadata || jsonb_build_object('job_id', _jobs -> 0 -> 'job_id');
     END IF;
+    IF _returned IS NOT NULL THEN
+        _metadata := _metadata || jsonb_build_object('return', _returned);
+    END IF;
     SELECT coalesce(array_agg(f.name ORDER BY f.position), ARRAY[]::text[]) INTO _fields
     FROM (
         SELECT u.name, min(u.position) AS position
         FROM unnest(_updated_fields) WITH ORDINALITY AS u(name, position)
         GROUP BY u.name
     ) AS f;
-    RETURN ROW(_id, _fields, 'success', NULL, _object_data, _metadata)::app.mutation_result;
+    RETURN ROW(_id, _fields, 'success', _message, _object_data, _metadata)::app.mutation_result;
 END;
 $specql$;
-COMMENT ON FUNCTION app.success(uuid, jsonb, text[], jsonb) IS
+COMMENT ON FUNCTION app.success(uuid, jsonb, text[], jsonb, text, jsonb) IS
     'The answer of an action that did all its steps';
 
 -- object: function app.failure(text, text, text, text, text)

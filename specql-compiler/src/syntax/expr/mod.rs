@@ -3,12 +3,17 @@
 //! The grammar is a part of SQL's: what it does not name (casts, subselects, `;`, operators of a schema) cannot be
 //! said, and so can never reach the database.
 
+mod forms;
 mod lexer;
 mod parser;
 
 #[cfg(test)]
 mod tests;
 
+pub use forms::{
+    CallSyntax, ForeachSyntax, NotifySyntax, RowsSyntax, SourceSyntax, parse_call, parse_foreach, parse_notify,
+    parse_rows,
+};
 pub use parser::{UpdateSyntax, parse, parse_update};
 
 use crate::{

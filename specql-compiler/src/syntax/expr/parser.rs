@@ -11,18 +11,18 @@ use crate::{
 };
 
 /// Binding powers, weakest first. `a AND b` binds weaker than `a = b`, and so on, as in SQL.
-mod power {
-    pub(super) const LOWEST: u8 = 0;
-    pub(super) const OR: u8 = 1;
-    pub(super) const AND: u8 = 2;
-    pub(super) const NOT: u8 = 3;
-    pub(super) const IS: u8 = 4;
-    pub(super) const COMPARISON: u8 = 5;
-    pub(super) const RANGE: u8 = 6;
-    pub(super) const CONCAT: u8 = 7;
-    pub(super) const SUM: u8 = 8;
-    pub(super) const PRODUCT: u8 = 9;
-    pub(super) const SIGN: u8 = 10;
+pub(super) mod power {
+    pub(in crate::syntax::expr) const LOWEST: u8 = 0;
+    pub(in crate::syntax::expr) const OR: u8 = 1;
+    pub(in crate::syntax::expr) const AND: u8 = 2;
+    pub(in crate::syntax::expr) const NOT: u8 = 3;
+    pub(in crate::syntax::expr) const IS: u8 = 4;
+    pub(in crate::syntax::expr) const COMPARISON: u8 = 5;
+    pub(in crate::syntax::expr) const RANGE: u8 = 6;
+    pub(in crate::syntax::expr) const CONCAT: u8 = 7;
+    pub(in crate::syntax::expr) const SUM: u8 = 8;
+    pub(in crate::syntax::expr) const PRODUCT: u8 = 9;
+    pub(in crate::syntax::expr) const SIGN: u8 = 10;
 }
 
 /// Words that are no names where an expression may stand.
@@ -59,7 +59,7 @@ pub fn parse(node: &Node, text: &str) -> Result<Ast, Box<Diagnostic>> {
 /// The first thing that does not fit, with its place.
 pub fn parse_update(node: &Node, text: &str) -> Result<UpdateSyntax, Box<Diagnostic>> {
     let mut parser = Parser::new(node, text)?;
-    let entity = parser.name("the entity to update")?;
+    let entity = parser.entity()?;
     let mut set = Vec::new();
     if parser.take_word("set") {
         loop {
@@ -76,14 +76,15 @@ pub fn parse_update(node: &Node, text: &str) -> Result<UpdateSyntax, Box<Diagnos
     Ok(UpdateSyntax { entity, set, condition })
 }
 
-struct Parser {
+/// Reads tokens from left to right.
+pub(super) struct Parser {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
 }
 
 impl Parser {
-    fn new(node: &Node, text: &str) -> Result<Self, Box<Diagnostic>> {
+    pub(super) fn new(node: &Node, text: &str) -> Result<Self, Box<Diagnostic>> {
         if text.trim().is_empty() {
             return Err(Box::new(
                 expression_syntax::error(node.span, "an expression is missing here")
@@ -97,44 +98,49 @@ impl Parser {
         &self.tokens[self.at.min(self.tokens.len() - 1)]
     }
 
-    fn at_word(&self, word: &str) -> bool {
+    pub(super) fn at_word(&self, word: &str) -> bool {
         matches!(&self.peek().kind, TokenKind::Word(found) if found.eq_ignore_ascii_case(word))
     }
 
-    fn take_word(&mut self, word: &str) -> bool {
+    /// Whether the token after the next one is a word.
+    pub(super) fn word_follows(&self) -> bool {
+        matches!(self.tokens.get(self.at + 1), Some(Token { kind: TokenKind::Word(_), .. }))
+    }
+
+    pub(super) fn take_word(&mut self, word: &str) -> bool {
         let found = self.at_word(word);
         self.at += usize::from(found);
         found
     }
 
-    fn expect_word(&mut self, word: &str) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn expect_word(&mut self, word: &str) -> Result<(), Box<Diagnostic>> {
         if self.take_word(word) {
             return Ok(());
         }
         Err(Box::new(self.unexpected(&format!("`{}`", word.to_uppercase()))))
     }
 
-    fn take_symbol(&mut self, symbol: &str) -> bool {
+    pub(super) fn take_symbol(&mut self, symbol: &str) -> bool {
         let found = matches!(self.peek().kind, TokenKind::Symbol(found) if found == symbol);
         self.at += usize::from(found);
         found
     }
 
-    fn expect_symbol(&mut self, symbol: &str, help: &str) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn expect_symbol(&mut self, symbol: &str, help: &str) -> Result<(), Box<Diagnostic>> {
         if self.take_symbol(symbol) {
             return Ok(());
         }
         Err(Box::new(self.unexpected(&format!("`{symbol}`")).help(help)))
     }
 
-    fn end(&self) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn end(&self) -> Result<(), Box<Diagnostic>> {
         if self.peek().kind == TokenKind::End {
             return Ok(());
         }
         Err(Box::new(self.unexpected("an operator or the end of the expression")))
     }
 
-    fn name(&mut self, what: &str) -> Result<Spanned<String>, Box<Diagnostic>> {
+    pub(super) fn name(&mut self, what: &str) -> Result<Spanned<String>, Box<Diagnostic>> {
         match &self.peek().kind {
             TokenKind::Word(word) => {
                 let name = Spanned { value: word.clone(), span: self.peek().span };
@@ -160,7 +166,7 @@ impl Parser {
     }
 
     /// An expression whose operators bind stronger than `least`.
-    fn expression(&mut self, least: u8) -> Result<Ast, Box<Diagnostic>> {
+    pub(super) fn expression(&mut self, least: u8) -> Result<Ast, Box<Diagnostic>> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(Box::new(too_deep(self.peek().span)));

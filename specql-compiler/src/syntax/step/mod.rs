@@ -1,8 +1,12 @@
 //! The steps of actions and callbacks, as they are written.
 
+mod effect;
+mod foreach;
+mod rows;
+
 use super::{
     call_service::{self, CallServiceSyntax},
-    expr::{Ast, parse_update},
+    expr::{Ast, CallSyntax, ForeachSyntax, NotifySyntax, RowsSyntax, parse_update},
     keys::{self, Keys},
     value,
 };
@@ -10,12 +14,11 @@ use crate::{
     diagnostics::{
         Diagnostic,
         rules::{
-            sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key,
-            sq0134_not_supported as not_supported, sq0201_unknown_step as unknown_step,
+            sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key, sq0201_unknown_step as unknown_step,
             sq0301_expression_syntax as expression_syntax,
         },
     },
-    keys::{Key, Shape, Standing, Table},
+    keys::{Key, Shape, Table},
     source::{
         Span, Spanned,
         yaml::{Node, Value},
@@ -61,6 +64,40 @@ pub enum StepKindSyntax {
         /// `WHERE`.
         condition: Option<Ast>,
     },
+    /// `delete:`.
+    Delete {
+        /// Which rows.
+        rows: RowsSyntax,
+        /// `hard:`.
+        hard: bool,
+    },
+    /// `find:`.
+    Find {
+        /// Which row.
+        rows: RowsSyntax,
+        /// `as:`.
+        bind: Option<Spanned<String>>,
+        /// `optional:`.
+        optional: bool,
+    },
+    /// `foreach:`.
+    Foreach {
+        /// The element and what it is taken from.
+        head: ForeachSyntax,
+        /// `do:`.
+        steps: Vec<StepSyntax>,
+    },
+    /// `call:`.
+    Call {
+        /// The function and its arguments.
+        call: CallSyntax,
+        /// `as:`, `store:`.
+        bind: Option<Spanned<String>>,
+    },
+    /// `notify:`.
+    Notify(NotifySyntax),
+    /// `return:`.
+    Return(ReturnSyntax),
     /// `if:`.
     If {
         /// The condition.
@@ -77,6 +114,29 @@ pub enum StepKindSyntax {
     },
     /// `call_service:`.
     CallService(Box<CallServiceSyntax>),
+}
+
+/// What a `return` says.
+#[derive(Clone, Debug)]
+pub enum ReturnSyntax {
+    /// Nothing: it only ends.
+    Nothing,
+    /// Words that are no expression: a message.
+    Words(String),
+    /// An expression.
+    Value(Ast),
+}
+
+impl StepSyntax {
+    /// The lists of steps inside this one, without those of callbacks.
+    pub fn branches(&self) -> impl Iterator<Item = &[Self]> {
+        let (first, second): (&[Self], &[Self]) = match &self.kind {
+            StepKindSyntax::If { then, otherwise, .. } => (then, otherwise),
+            StepKindSyntax::Foreach { steps, .. } => (steps, &[]),
+            _ => (&[], &[]),
+        };
+        [first, second].into_iter()
+    }
 }
 
 /// All steps of the language: the key that names one comes first, and behind it what may stand beside.
@@ -127,12 +187,58 @@ pub static STEPS: &[Table] = &[
         "a step `call_service`",
         &[Key::new("call_service", Shape::Table(&call_service::CALL), "queues a call of a service").required()],
     ),
-    Table::new("a step `delete`", &[Key::new("delete", Shape::Anything, "deletes rows").refused()]),
-    Table::new("a step `find`", &[Key::new("find", Shape::Anything, "finds a row").refused()]),
-    Table::new("a step `foreach`", &[Key::new("foreach", Shape::Anything, "repeats steps").refused()]),
-    Table::new("a step `call`", &[Key::new("call", Shape::Anything, "calls an action or a function").refused()]),
-    Table::new("a step `notify`", &[Key::new("notify", Shape::Anything, "notifies somebody").refused()]),
-    Table::new("a step `return`", &[Key::new("return", Shape::Anything, "ends the action").refused()]),
+    Table::new(
+        "a step `delete`",
+        &[
+            Key::new("delete", Shape::Clause("Entity WHERE condition"), "deletes rows of that entity").required(),
+            Key::new("where", Shape::Expression, "which rows, instead of `WHERE`").default("the current row"),
+            Key::new("hard", Shape::Boolean, "removes them, instead of setting `deleted_at`").default("`false`"),
+        ],
+    ),
+    Table::new(
+        "a step `find`",
+        &[
+            Key::new("find", Shape::Clause("Entity WHERE condition"), "reads the row of that entity").required(),
+            Key::new("where", Shape::Expression, "which row, instead of `WHERE`").default("any row"),
+            Key::new("as", Shape::Name, "binds the row: `$name`").default("the entity's name"),
+            Key::new("optional", Shape::Boolean, "without such a row goes on, and `$name IS NULL`")
+                .default("`false`: ends the action with `not_found`"),
+        ],
+    ),
+    Table::new(
+        "a step `foreach`",
+        &[
+            Key::new(
+                "foreach",
+                Shape::Clause("name in list, or name in find Entity WHERE condition"),
+                "goes through a list, or through rows",
+            )
+            .required(),
+            Key::new("do", Shape::Steps, "what is done with each").required(),
+        ],
+    ),
+    Table::new(
+        "a step `call`",
+        &[
+            Key::new("call", Shape::Clause("action(input = value, …)"), "runs another action").required(),
+            Key::new("as", Shape::Name, "binds the row that it reports: `$name`"),
+            Key::new("store", Shape::Name, "the same as `as`"),
+        ],
+    ),
+    Table::new(
+        "a step `notify`",
+        &[Key::new(
+            "notify",
+            Shape::Clause("recipient(channel, \"message\")"),
+            "keeps a notification, and tells who listens to the channel",
+        )
+        .required()],
+    ),
+    Table::new(
+        "a step `return`",
+        &[Key::new("return", Shape::Expression, "ends the action with success: a row, a message or another value")
+            .required()],
+    ),
 ];
 
 /// The key that names a step.
@@ -175,10 +281,6 @@ fn read(node: &Node, complete: &mut bool, diagnostics: &mut Vec<Diagnostic>) -> 
         diagnostics.push(unknown_step::two_in_one(entry, name(step), name(second)));
         return None;
     }
-    if step.keys.iter().any(|key| key.standing == Standing::Refused) {
-        diagnostics.push(not_supported::step(entry.key_span, name(step)));
-        return None;
-    }
     let keys = Keys::read(node, step, diagnostics)?;
     let subject = &entry.value;
     let kind = match name(step) {
@@ -186,6 +288,12 @@ fn read(node: &Node, complete: &mut bool, diagnostics: &mut Vec<Diagnostic>) -> 
         "insert" => insert(&keys, subject, diagnostics)?,
         "update" => update(&keys, subject, diagnostics)?,
         "if" => branch(&keys, subject, complete, diagnostics)?,
+        "delete" => rows::delete(&keys, subject, diagnostics)?,
+        "find" => rows::find(&keys, subject, diagnostics)?,
+        "foreach" => foreach::read(&keys, subject, complete, diagnostics)?,
+        "call" => effect::call(&keys, subject, diagnostics)?,
+        "notify" => effect::notify(subject, diagnostics)?,
+        "return" => effect::finish(subject, diagnostics)?,
         "reject" => StepKindSyntax::Reject { code: keys::text(subject, "reject", diagnostics)? },
         _ => StepKindSyntax::CallService(Box::new(call_service::read(subject, entry.key_span, complete, diagnostics)?)),
     };
@@ -219,14 +327,7 @@ fn update(keys: &Keys<'_>, subject: &Node, diagnostics: &mut Vec<Diagnostic>) ->
         }
         set = written.list;
     }
-    let mut condition = parsed.condition;
-    if let Some(node) = keys.get("where") {
-        if let Some(condition) = &condition {
-            diagnostics.push(wrong_shape::twice(condition.span, "WHERE", "where"));
-            return None;
-        }
-        condition = Some(value::read(node, diagnostics)?);
-    }
+    let condition = rows::condition(keys, parsed.condition, diagnostics)?;
     if set.is_empty() {
         diagnostics.push(
             expression_syntax::error(subject.span, "this update sets nothing")

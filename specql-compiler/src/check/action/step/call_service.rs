@@ -62,6 +62,7 @@ impl<'a> ActionChecker<'a> {
             start,
             priority: priority.and_then(|value| i32::try_from(value).ok()).unwrap_or(0),
             row,
+            rounds: self.frame().loops.iter().map(|(_, key)| key.clone()).collect(),
             bind: syntax.bind.as_ref().map(|name| name.value.clone()),
             wait: syntax.wait.is_some(),
             on_success,

@@ -1,6 +1,10 @@
 //! The steps.
 
+mod call;
 mod call_service;
+mod effect;
+mod foreach;
+mod presence;
 
 use std::collections::BTreeSet;
 
@@ -10,18 +14,21 @@ use crate::{
         expr::{Place, Want, type_of},
         names,
     },
-    diagnostics::rules::{
-        sq0133_missing_key as missing_key, sq0140_unknown_field as unknown_field,
-        sq0204_no_current_row as no_current_row, sq0206_already_bound as already_bound,
+    diagnostics::{
+        Diagnostic,
+        rules::{
+            sq0133_missing_key as missing_key, sq0140_unknown_field as unknown_field,
+            sq0204_no_current_row as no_current_row, sq0206_already_bound as already_bound,
+        },
     },
     model::{
-        EntityId, Expr, Step, StepKind,
+        EntityId, Expr, Step, StepKind, VarId,
         expr::{ColumnRef, ExprType, SystemColumn},
-        step::{Assignment, Target},
+        step::{Assignment, LoopKey, Target},
     },
     source::{Span, Spanned},
     syntax::{
-        expr::{Ast, AstKind},
+        expr::{Ast, AstKind, RowsSyntax},
         step::{AssignmentsSyntax, StepKindSyntax, StepSyntax},
     },
 };
@@ -44,36 +51,59 @@ impl ActionChecker<'_> {
     fn step(&mut self, step: &StepSyntax) -> Option<StepKind> {
         match &step.kind {
             StepKindSyntax::Validate { condition, error, message } => {
-                let condition = self.condition(condition);
+                let checked = self.condition(condition);
                 let error = match error {
                     Some(error) => self.code(error)?,
                     None => DEFAULT_ERROR.to_owned(),
                 };
+                self.assume(condition, true);
+                let condition = checked;
                 Some(StepKind::Validate { condition: condition?, error, message: message.clone() })
             }
             StepKindSyntax::Insert { entity, values, bind } => self.insert(entity, values.as_ref(), bind.as_ref()),
             StepKindSyntax::Update { entity, set, condition } => self.update(entity, set, condition.as_ref()),
-            StepKindSyntax::If { condition, then, otherwise } => {
-                let condition = self.condition(condition);
-                let then = self.branch(then);
-                let otherwise = self.branch(otherwise);
-                Some(StepKind::If { condition: condition?, then, otherwise })
-            }
+            StepKindSyntax::Delete { rows, hard } => self.delete(rows, *hard),
+            StepKindSyntax::Find { rows, bind, optional } => self.find(rows, bind.as_ref(), *optional),
+            StepKindSyntax::If { condition, then, otherwise } => self.if_else(condition, then, otherwise),
+            StepKindSyntax::Foreach { head, steps } => self.foreach(head, steps),
+            StepKindSyntax::Call { call, bind } => self.call(call, bind.as_ref()),
+            StepKindSyntax::Notify(notify) => self.notify(notify),
+            StepKindSyntax::Return(value) => self.finish(value),
             StepKindSyntax::Reject { code } => Some(StepKind::Reject { code: self.code(code)? }),
             StepKindSyntax::CallService(call) => self.call_service(call),
         }
     }
 
+    fn if_else(&mut self, written: &Ast, then: &[StepSyntax], otherwise: &[StepSyntax]) -> Option<StepKind> {
+        let condition = self.condition(written);
+        let then = self.branch(then, |checker| checker.assume(written, true));
+        let otherwise = self.branch(otherwise, |checker| checker.assume(written, false));
+        // What follows is only reached where the branch that ends was not taken.
+        if then.iter().any(Step::ends) {
+            self.assume(written, false);
+        }
+        if otherwise.iter().any(Step::ends) {
+            self.assume(written, true);
+        }
+        Some(StepKind::If { condition: condition?, then, otherwise })
+    }
+
     /// The steps of a branch: what they bind, and the row they make, is not known after it.
-    fn branch(&mut self, steps: &[StepSyntax]) -> Vec<Step> {
+    fn branch(&mut self, steps: &[StepSyntax], enter: impl FnOnce(&mut Self)) -> Vec<Step> {
         let (known, before) = (self.frame().bindings.len(), self.frame().current);
+        enter(self);
         let checked = self.steps(steps);
+        self.leave(known, before);
+        checked
+    }
+
+    /// Ends a branch: what was known, and the current row, are those of before it.
+    fn leave(&mut self, known: usize, before: Option<VarId>) {
         // A row that is loaded is loaded before the first step, wherever it was asked for.
         let loaded = if self.frames.len() == 1 { self.loaded } else { self.frame().row };
         let frame = self.frame_mut();
         frame.bindings.truncate(known);
         frame.current = before.or(loaded);
-        checked
     }
 
     /// The word behind `validation:` or `failed:`.
@@ -133,21 +163,43 @@ impl ActionChecker<'_> {
         condition: Option<&Ast>,
     ) -> Option<StepKind> {
         let id = self.project.find_entity(&entity.value, entity.span, &mut self.diagnostics)?;
-        let target = match condition {
-            Some(condition) => self.in_statement(id, |checker| checker.condition(condition)).map(Target::Where),
-            None if id == self.entity => match self.current_row() {
-                Some(row) => Some(Target::Row(row)),
-                None => self.no_row(id, entity.span),
-            },
-            None => self.no_row(id, entity.span),
-        };
+        let target = self.target(id, condition, || no_current_row::update(entity.span, &entity.value));
         let set = self.in_statement(id, |checker| checker.assignments(id, set));
         Some(StepKind::Update { entity: id, set, target: target?, partial: false })
     }
 
-    fn no_row(&mut self, entity: EntityId, span: Span) -> Option<Target> {
-        let name = self.project.entity(entity).name.clone();
-        self.report(no_current_row::update(span, &name))
+    fn delete(&mut self, rows: &RowsSyntax, hard: bool) -> Option<StepKind> {
+        let RowsSyntax { entity, condition } = rows;
+        let id = self.project.find_entity(&entity.value, entity.span, &mut self.diagnostics)?;
+        let missing = || no_current_row::delete(entity.span, &entity.value);
+        let target = self.target(id, condition.as_ref(), missing)?;
+        Some(StepKind::Delete { entity: id, target, hard })
+    }
+
+    /// The rows that an update or a delete works on: those of its condition, else the row of the innermost loop over the
+    /// entity, else the current row.
+    fn target(
+        &mut self,
+        entity: EntityId,
+        condition: Option<&Ast>,
+        missing: impl FnOnce() -> Diagnostic,
+    ) -> Option<Target> {
+        if let Some(condition) = condition {
+            return self.in_statement(entity, |checker| checker.condition(condition)).map(Target::Where);
+        }
+        // In a loop over the own entity its row is the current row already.
+        let row = if entity == self.entity {
+            self.current_row()
+        } else {
+            self.frame().loops.iter().rev().find_map(|(of, key)| match key {
+                LoopKey::Row(row) if *of == Some(entity) => Some(*row),
+                _ => None,
+            })
+        };
+        match row {
+            Some(row) => Some(Target::Row(row)),
+            None => self.report(missing()),
+        }
     }
 
     /// Checks something in which bare names are columns of `entity`.

@@ -50,7 +50,13 @@ impl Body<'_> {
         let entity = row.map(|row| self.scope.model.entity(row.entity));
         let identifier = row.zip(entity).map(|(row, entity)| {
             let tail = format!("_{}_{}_{}_{}", self.scope.identifier, call.ordinal, call.service, call.operation);
-            format!("{} || {}.id || {}", literal(&format!("{}_", entity.name)), row_variable(row), literal(&tail))
+            let rounds = self.rounds(&call.rounds);
+            format!(
+                "{} || {}.id || {}{rounds}",
+                literal(&format!("{}_", entity.name)),
+                row_variable(row),
+                literal(&tail)
+            )
         });
         let key = row.zip(entity).map(|(row, entity)| format!("{}.{}", row_variable(row), ident(&entity.pk())));
         let callback = |callback: &Option<crate::model::Callback>| {

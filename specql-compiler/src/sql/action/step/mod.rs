@@ -1,6 +1,11 @@
 //! Steps as PL/pgSQL.
 
+mod answer;
 mod call_service;
+mod effect;
+mod rows;
+
+pub(super) use answer::Answer;
 
 use super::{input::KEYS, source_line};
 use crate::{
@@ -11,8 +16,9 @@ use crate::{
     },
     sql::{
         entity::{column_name, tenant_and},
-        expr::{Printer, job_variable, row_variable},
+        expr::{Printer, job_variable, position_variable, row_variable, value_variable},
         quote::{ident, literal, qualified, text_array},
+        types::sql_type,
         usage::Usage,
         writer::{Writer, filled, indented, list},
     },
@@ -32,6 +38,8 @@ pub(super) struct Scope<'a> {
     pub result: Option<VarId>,
     /// The row whose document is kept in `_object_data` when it is deleted: the view shows live rows only.
     pub deleted: Option<VarId>,
+    /// What the action answers with; `None` in a callback.
+    pub answer: Option<Answer<'a>>,
     /// The action or the callback, in the identifiers of queued jobs.
     pub identifier: &'a str,
     /// Whether queued jobs are collected in `_jobs`.
@@ -56,21 +64,55 @@ pub(super) fn declare_rows(w: &mut Writer, vars: &[Var], usage: &Usage) {
     }
 }
 
-/// Gives the rows that only a branch inserts their columns, all NULL, so that what follows may read them either way.
-pub(super) fn start_unassigned_rows(w: &mut Writer, model: &Model, vars: &[Var], usage: &Usage, steps: &[Step]) {
+/// Declares the variables of loops over values.
+pub(super) fn declare_values(w: &mut Writer, usage: &Usage) {
+    for (name, ty) in &usage.values {
+        w.line(format!("{} {};", value_variable(name), sql_type(ty)));
+    }
+    for name in &usage.positions {
+        w.line(format!("{} BIGINT;", position_variable(name)));
+    }
+}
+
+/// Gives the rows that only some ways through the steps assign their columns, all NULL, so that what follows may read
+/// them either way. `result` is read wherever the action ends.
+pub(super) fn start_unassigned_rows(
+    w: &mut Writer,
+    model: &Model,
+    vars: &[Var],
+    usage: &Usage,
+    steps: &[Step],
+    result: Option<VarId>,
+) {
     for (index, var) in vars.iter().enumerate() {
         let row = VarId(index);
         let inserts = |step: &Step| matches!(step.kind, StepKind::Insert { bind, .. } if bind == row);
-        if !usage.reads(row) || steps.iter().any(inserts) || !any_step(steps, inserts) {
+        let returns = |step: &Step| matches!(step.kind, StepKind::Return(_));
+        let first = steps.iter().position(|step| assigns(step, row));
+        let unassigned = match first {
+            None => any_step(steps, inserts) || (result == Some(row) && any_step(steps, |step| assigns(step, row))),
+            Some(first) => result == Some(row) && any_step(&steps[..first], returns),
+        };
+        if !usage.reads(row) || !unassigned {
             continue;
         }
         let entity = model.entity(var.entity);
-        w.line(format!("-- No {} yet: only a branch inserts it.", entity.name));
+        let why = if any_step(steps, inserts) { "only a branch inserts it" } else { "not every way has one" };
+        w.line(format!("-- No {} yet: {why}.", entity.name));
         w.line(filled("SELECT", &usage.fetched(entity, row, "t")));
         w.line(format!("INTO {}", row_variable(var)));
         w.line(format!("FROM {} AS t", qualified(&entity.schema, &entity.table())));
         w.line("WHERE FALSE;");
         w.blank();
+    }
+}
+
+/// Whether this very step gives the variable a row.
+fn assigns(step: &Step, row: VarId) -> bool {
+    match &step.kind {
+        StepKind::Insert { bind, .. } | StepKind::Find { bind, .. } => *bind == row,
+        StepKind::CallAction(call) => call.bind == Some(row),
+        _ => false,
     }
 }
 
@@ -168,6 +210,32 @@ impl<'a> Body<'a> {
                 self.heading(step, "delete", *entity);
                 self.delete(*entity, target, *hard);
                 false
+            }
+            StepKind::Find { entity, condition, bind, optional, locks } => {
+                self.heading(step, "find", *entity);
+                self.find(*entity, condition.as_ref(), *bind, *optional, *locks);
+                false
+            }
+            StepKind::Foreach(foreach) => {
+                self.w.line(source_line(&step.origin, "foreach"));
+                self.foreach(foreach);
+                false
+            }
+            StepKind::CallAction(call) => {
+                let (entity, action) = self.scope.model.action(call.action);
+                self.w.line(source_line(&step.origin, &format!("call {}.{}", entity.name, action.name)));
+                self.call_action(call);
+                false
+            }
+            StepKind::Notify { recipient, channel, message } => {
+                self.w.line(source_line(&step.origin, "notify"));
+                self.notify(recipient, channel, message);
+                false
+            }
+            StepKind::Return(value) => {
+                self.w.line(source_line(&step.origin, "return"));
+                self.finish_with(value);
+                true
             }
             StepKind::CallService(call) => {
                 self.w.line(source_line(&step.origin, &format!("call {}.{}", call.service, call.operation)));

@@ -1,0 +1,107 @@
+//! `find` and `foreach`: rows and values with names.
+
+use specql_registry::{Basic, ValueType};
+
+use super::super::{ActionChecker, Binding};
+use crate::{
+    check::expr,
+    diagnostics::rules::sq0211_not_a_list as not_a_list,
+    model::{
+        EntityId, Expr, Foreach, Step, StepKind,
+        expr::ExprType,
+        step::{LoopKey, Source},
+    },
+    source::Spanned,
+    syntax::{
+        expr::{Ast, ForeachSyntax, RowsSyntax, SourceSyntax},
+        step::StepSyntax,
+    },
+};
+
+impl ActionChecker<'_> {
+    pub(super) fn find(
+        &mut self,
+        rows: &RowsSyntax,
+        bind: Option<&Spanned<String>>,
+        optional: bool,
+    ) -> Option<StepKind> {
+        let (entity, condition) = self.rows(rows)?;
+        let snake = self.project.entity(entity).snake.clone();
+        let own = entity == self.entity && bind.is_none_or(|name| name.value == snake);
+        let name = bind.cloned().unwrap_or(Spanned { value: snake, span: rows.entity.span });
+        if !self.new_name(&name) {
+            return None;
+        }
+        let var = self.frame_mut().new_var(&name.value, entity);
+        let binding = if optional { Binding::Optional(var) } else { Binding::Row(var) };
+        self.frame_mut().bindings.push((name.value, binding));
+        // What has the name of the current row is the current row.
+        let locks = own && !optional;
+        if locks {
+            self.frame_mut().current = Some(var);
+            if self.frames.len() == 1 {
+                self.result = Some(var);
+            }
+        }
+        Some(StepKind::Find { entity, condition: condition?, bind: var, optional, locks })
+    }
+
+    /// The entity and the condition; the inner `None` stands for a condition that is wrong.
+    #[allow(clippy::type_complexity)] // two levels of what may be missing
+    fn rows(&mut self, rows: &RowsSyntax) -> Option<(EntityId, Option<Option<Expr>>)> {
+        let entity = self.project.find_entity(&rows.entity.value, rows.entity.span, &mut self.diagnostics)?;
+        let condition = match &rows.condition {
+            Some(condition) => self.in_statement(entity, |checker| checker.condition(condition)).map(Some),
+            None => Some(None),
+        };
+        Some((entity, condition))
+    }
+
+    pub(super) fn foreach(&mut self, head: &ForeachSyntax, steps: &[StepSyntax]) -> Option<StepKind> {
+        let named = self.new_name(&head.name);
+        let (known, before) = (self.frame().bindings.len(), self.frame().current);
+        let source = match &head.source {
+            SourceSyntax::Rows(rows) => self.row_source(&head.name.value, rows),
+            SourceSyntax::Values(list) => self.value_source(&head.name.value, list),
+        };
+        if !named || source.is_none() {
+            // What the steps call by that name is not known.
+            self.complete = false;
+        }
+        let steps: Vec<Step> = self.steps(steps);
+        if source.is_some() {
+            self.frame_mut().loops.pop();
+        }
+        self.leave(known, before);
+        Some(StepKind::Foreach(Box::new(Foreach { source: source?, steps })))
+    }
+
+    fn row_source(&mut self, name: &str, rows: &RowsSyntax) -> Option<Source> {
+        let (entity, condition) = self.rows(rows)?;
+        let own = entity == self.entity;
+        let frame = self.frame_mut();
+        let bind = frame.new_var(name, entity);
+        frame.bindings.push((name.to_owned(), Binding::Row(bind)));
+        frame.loops.push((Some(entity), LoopKey::Row(bind)));
+        if own {
+            frame.current = Some(bind);
+        }
+        // A condition that is wrong is reported; the steps are checked all the same.
+        Some(Source::Rows { entity, condition: condition.flatten(), bind })
+    }
+
+    fn value_source(&mut self, name: &str, list: &Ast) -> Option<Source> {
+        let span = list.span;
+        let list = self.expression(list, None)?;
+        let element = match &list.ty {
+            ExprType::Value(ValueType::List(element)) => (**element).clone(),
+            ExprType::Value(ValueType::Basic(Basic::Json)) => ValueType::Basic(Basic::Json),
+            other => return self.report(not_a_list::error(span, &expr::describe_type(other))),
+        };
+        let frame = self.frame_mut();
+        let bind = frame.new_value(name, &element);
+        frame.bindings.push((name.to_owned(), Binding::Value(bind.clone(), element.clone())));
+        frame.loops.push((None, LoopKey::Position(bind.clone())));
+        Some(Source::Values { list, bind, element })
+    }
+}

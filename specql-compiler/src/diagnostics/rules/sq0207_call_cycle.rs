@@ -1,0 +1,46 @@
+//! SQ0207: actions that call each other in a circle.
+
+use crate::{
+    diagnostics::{Diagnostic, Rule, Severity},
+    source::Span,
+};
+
+/// Actions that call each other in a circle.
+pub static RULE: Rule = Rule {
+    code: "SQ0207",
+    name: "call-cycle",
+    severity: Severity::Error,
+    explanation: "\
+An action runs the actions that it calls in its own transaction, and so it can never come back to itself, not by way of another
+one and not in a callback.
+
+Wrong:
+```yaml
+actions:
+  - name: open
+    steps:
+      - call: close(id = $order.id)
+  - name: close
+    steps:
+      - call: open(id = $order.id)
+```
+
+Right:
+```yaml
+actions:
+  - name: open
+    steps:
+      - call: close(id = $order.id)
+  - name: close
+    steps:
+      - update: Order SET state = 'closed'
+```
+",
+};
+
+/// A call that closes a circle; `path` are the actions on it, the first one again at the end.
+#[must_use]
+pub fn error(span: Span, path: &[String]) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("this call comes back to itself: {}", path.join(" → ")))
+        .help("take one of the calls away, or do its steps here")
+}

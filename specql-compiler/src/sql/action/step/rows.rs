@@ -1,0 +1,142 @@
+//! `find` and `foreach`.
+
+use specql_registry::{Basic, ValueType};
+
+use super::Body;
+use crate::{
+    model::{
+        EntityId, Expr, ExprKind, Foreach, VarId,
+        expr::ExprType,
+        step::{LoopKey, Source},
+    },
+    sql::{
+        entity::tenant_and,
+        expr::{position_variable, row_variable, value_variable},
+        input::decode,
+        quote::{ident, literal, qualified},
+        types::is_array,
+        writer::{filled, indented},
+    },
+};
+
+impl Body<'_> {
+    pub(super) fn find(
+        &mut self,
+        entity: EntityId,
+        condition: Option<&Expr>,
+        bind: VarId,
+        optional: bool,
+        locks: bool,
+    ) {
+        let owner = self.scope.model.entity(entity);
+        let mut statement = self.select_into(entity, bind);
+        statement.push(format!("FROM {} AS t", qualified(&owner.schema, &owner.table())));
+        statement.push(self.live(entity, condition));
+        statement.push(format!("ORDER BY t.{}", ident(&owner.pk())));
+        statement.push("LIMIT 1".to_owned());
+        statement.extend(locks.then(|| "FOR NO KEY UPDATE".to_owned()));
+        self.statement(&statement);
+        if !optional {
+            self.not_found(&format!("no {} matches", owner.name));
+        }
+    }
+
+    /// `SELECT … INTO` the variable, as far as it is read.
+    pub(super) fn select_into(&self, entity: EntityId, bind: VarId) -> Vec<String> {
+        if !self.scope.usage.reads(bind) {
+            return vec!["PERFORM 1".to_owned()];
+        }
+        let owner = self.scope.model.entity(entity);
+        let row = self.scope.vars.get(bind.0).map(row_variable).unwrap_or_default();
+        vec![filled("SELECT", &self.scope.usage.fetched(owner, bind, "t")), format!("INTO {row}")]
+    }
+
+    /// Ends the function when the statement before has found nothing.
+    pub(super) fn not_found(&mut self, detail: &str) {
+        self.w.line("IF NOT FOUND THEN");
+        self.w.open();
+        self.raise("not_found", Some(detail));
+        self.w.close();
+        self.w.line("END IF;");
+    }
+
+    /// The live rows, of the tenant, for which the condition is true.
+    fn live(&self, entity: EntityId, condition: Option<&Expr>) -> String {
+        let owner = self.scope.model.entity(entity);
+        let condition = condition.map(|it| format!("{} AND ", self.printer().operand(it))).unwrap_or_default();
+        format!("WHERE {condition}t.deleted_at IS NULL{}", tenant_and(owner, "t", self.scope.tenant))
+    }
+
+    pub(super) fn foreach(&mut self, foreach: &Foreach) {
+        match &foreach.source {
+            Source::Rows { entity, condition, bind } => self.row_loop(*entity, condition.as_ref(), *bind),
+            Source::Values { list, bind, element } => self.value_loop(list, bind, element),
+        }
+        self.w.line("LOOP");
+        self.branch(&foreach.steps);
+        self.w.line("END LOOP;");
+    }
+
+    /// All rows are locked, in the order of their keys, before the first round: a row that is locked later than a round
+    /// has changed it would be skipped.
+    fn row_loop(&mut self, entity: EntityId, condition: Option<&Expr>, bind: VarId) {
+        let owner = self.scope.model.entity(entity);
+        let row = self.scope.vars.get(bind.0).map(row_variable).unwrap_or_default();
+        let pk = ident(&owner.pk());
+        let usage = self.scope.usage;
+        let lines = [
+            filled("SELECT", &usage.fetched(owner, bind, "r")),
+            "FROM (".to_owned(),
+            indented(&filled("SELECT", &usage.fetched(owner, bind, "t"))),
+            indented(&format!("FROM {} AS t", qualified(&owner.schema, &owner.table()))),
+            indented(&self.live(entity, condition)),
+            indented(&format!("ORDER BY t.{pk}")),
+            indented("FOR NO KEY UPDATE"),
+            ") AS r".to_owned(),
+            format!("ORDER BY r.{pk}"),
+        ];
+        self.w.line("-- All are locked before the first round.");
+        self.w.line(format!("FOR {row} IN"));
+        self.w.indent(|w| w.line(lines.join("\n")));
+    }
+
+    fn value_loop(&mut self, list: &Expr, bind: &str, element: &ValueType) {
+        let name = match &list.kind {
+            ExprKind::Input(name) => name,
+            _ => bind,
+        };
+        let value = self.printer().print(list);
+        let (value, elements) = if matches!(&list.ty, ExprType::Value(ValueType::List(item)) if is_array(item)) {
+            ("e.value".to_owned(), format!("unnest({value})"))
+        } else {
+            let decoded = match element {
+                ValueType::Basic(Basic::Json) | ValueType::Object(_) => "e.value".to_owned(),
+                _ => decode(element, "e.value", name),
+            };
+            (decoded, format!("jsonb_array_elements(app.to_array({value}, {}))", literal(name)))
+        };
+        let mut targets = value_variable(bind);
+        let mut columns = value;
+        if self.scope.usage.positions.contains(bind) {
+            targets.push_str(&format!(", {}", position_variable(bind)));
+            columns.push_str(", e.position");
+        }
+        self.w.line(format!("FOR {targets} IN"));
+        self.w.indent(|w| {
+            w.line(format!("SELECT {columns}"));
+            w.line(format!("FROM {elements} WITH ORDINALITY AS e(value, position)"));
+            w.line("ORDER BY e.position");
+        });
+    }
+
+    /// What ends the identifier of a call in loops: a part for each of them.
+    pub(super) fn rounds(&self, rounds: &[LoopKey]) -> String {
+        let part = |key: &LoopKey| match key {
+            LoopKey::Row(row) => {
+                format!(" || '_' || {}.id", self.scope.vars.get(row.0).map(row_variable).unwrap_or_default())
+            }
+            LoopKey::Position(value) => format!(" || '_' || {}", position_variable(value)),
+        };
+        rounds.iter().map(part).collect()
+    }
+}

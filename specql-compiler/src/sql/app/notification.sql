@@ -1,0 +1,37 @@
+-- object: table app.tb_notification
+-- drop: DROP TABLE app.tb_notification
+CREATE TABLE app.tb_notification (
+    pk_notification BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id UUID NOT NULL DEFAULT gen_random_uuid() UNIQUE,
+    tenant_id UUID,
+    channel TEXT NOT NULL,
+    recipient TEXT,
+    message TEXT,
+    created_by UUID,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE app.tb_notification IS 'What `notify` steps said: one row for each';
+
+-- object: function app.notify(text, text, text, uuid, uuid)
+-- drop: DROP FUNCTION app.notify(text, text, text, uuid, uuid)
+CREATE OR REPLACE FUNCTION app.notify(
+    _recipient TEXT, _channel TEXT, _message TEXT, _tenant_id UUID, _user_id UUID)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+DECLARE
+    _id UUID;
+BEGIN
+    INSERT INTO app.tb_notification AS n (tenant_id, channel, recipient, message, created_by)
+    VALUES (_tenant_id, _channel, _recipient, _message, _user_id)
+    RETURNING n.id INTO _id;
+    -- PostgreSQL takes 8000 bytes; the row has all of it.
+    PERFORM pg_notify(
+        _channel,
+        jsonb_build_object('id', _id, 'recipient', left(_recipient, 200), 'message', left(_message, 1000))::text);
+END;
+$specql$;
+COMMENT ON FUNCTION app.notify(text, text, text, uuid, uuid) IS
+    'Keeps a notification and, once the transaction commits, tells those who listen to its channel';
+REVOKE ALL ON FUNCTION app.notify(text, text, text, uuid, uuid) FROM PUBLIC;

@@ -1,0 +1,188 @@
+//! The small forms around expressions: what stands behind `delete:`, `find:`, `foreach:`, `call:` and `notify:`.
+
+use super::{
+    Ast, AstKind, parse,
+    parser::{Parser, power},
+};
+use crate::{
+    diagnostics::{Diagnostic, rules::sq0301_expression_syntax as expression_syntax},
+    source::{Spanned, yaml::Node},
+};
+
+/// `Order [WHERE expr]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowsSyntax {
+    /// `Order`.
+    pub entity: Spanned<String>,
+    /// `WHERE`.
+    pub condition: Option<Ast>,
+}
+
+/// `x in …`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForeachSyntax {
+    /// `x`.
+    pub name: Spanned<String>,
+    /// What it goes through.
+    pub source: SourceSyntax,
+}
+
+/// What a `foreach` goes through.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SourceSyntax {
+    /// `find Order [WHERE expr]`.
+    Rows(RowsSyntax),
+    /// An expression whose value is a list.
+    Values(Ast),
+}
+
+/// `fn(a = expr, …)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallSyntax {
+    /// `fn`.
+    pub function: Spanned<String>,
+    /// Name and value.
+    pub args: Vec<(Spanned<String>, Ast)>,
+}
+
+/// `recipient(channel, message)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotifySyntax {
+    /// A word, kept as it is, or a path.
+    pub recipient: Ast,
+    /// The channel.
+    pub channel: Spanned<String>,
+    /// The message.
+    pub message: Ast,
+}
+
+/// Reads `Order [WHERE expr]`.
+///
+/// # Errors
+/// The first thing that does not fit, with its place.
+pub fn parse_rows(node: &Node, text: &str) -> Result<RowsSyntax, Box<Diagnostic>> {
+    let mut parser = Parser::new(node, text)?;
+    let rows = parser.rows()?;
+    parser.end()?;
+    Ok(rows)
+}
+
+/// Reads `x in find Order [WHERE expr]` or `x in expr`.
+///
+/// # Errors
+/// The first thing that does not fit, with its place.
+pub fn parse_foreach(node: &Node, text: &str) -> Result<ForeachSyntax, Box<Diagnostic>> {
+    let mut parser = Parser::new(node, text)?;
+    let name = parser.name("a name for the element, as in `line in $order.lines`,")?;
+    parser.expect_word("in")?;
+    let source = if parser.at_word("find") && parser.word_follows() {
+        parser.take_word("find");
+        SourceSyntax::Rows(parser.rows()?)
+    } else {
+        SourceSyntax::Values(parser.expression(power::LOWEST)?)
+    };
+    parser.end()?;
+    Ok(ForeachSyntax { name, source })
+}
+
+/// Reads `fn(a = expr, …)`.
+///
+/// # Errors
+/// The first thing that does not fit, with its place.
+pub fn parse_call(node: &Node, text: &str) -> Result<CallSyntax, Box<Diagnostic>> {
+    let mut parser = Parser::new(node, text)?;
+    let function = parser.name("the action or the function to call")?;
+    let mut args = Vec::new();
+    if parser.take_symbol("(") && !parser.take_symbol(")") {
+        loop {
+            let name = parser.name("an argument's name")?;
+            parser.expect_symbol("=", "arguments have names: `fn(amount = $order.total)`")?;
+            args.push((name, parser.expression(power::LOWEST)?));
+            if !parser.take_symbol(",") {
+                break;
+            }
+        }
+        parser.expect_symbol(")", "close the bracket after the last argument")?;
+    }
+    parser.end()?;
+    Ok(CallSyntax { function, args })
+}
+
+/// Reads `recipient(channel, "message")`. Only here a text may stand in double quotes, for the original writes it so.
+///
+/// # Errors
+/// The first thing that does not fit, with its place.
+pub fn parse_notify(node: &Node, text: &str) -> Result<NotifySyntax, Box<Diagnostic>> {
+    let shape = || {
+        Box::new(
+            expression_syntax::error(node.span, "this is no notification")
+                .help("write `recipient(channel, \"message\")`, such as `admins(orders, \"a new order\")`"),
+        )
+    };
+    let open = text.find('(').ok_or_else(shape)?;
+    let close = text.trim_end().strip_suffix(')').map(str::len).filter(|close| *close > open).ok_or_else(shape)?;
+    let comma = text[open..close].find(',').map(|comma| open + comma).ok_or_else(shape)?;
+
+    let recipient = part(node, text, 0, open)?;
+    if !matches!(recipient.kind, AstKind::Name(_) | AstKind::Path { .. }) {
+        return Err(Box::new(
+            expression_syntax::error(recipient.span, "a recipient is a word or a variable")
+                .help("write `admins(…)`, or `$order.customer(…)`"),
+        ));
+    }
+    let channel = part(node, text, open + 1, comma)?;
+    let AstKind::Name(name) = channel.kind else {
+        return Err(Box::new(
+            expression_syntax::error(channel.span, "a channel is a word").help("write `admins(orders, \"…\")`"),
+        ));
+    };
+    let channel = Spanned { value: name, span: channel.span };
+    let message = message(node, text, comma + 1, close)?;
+    Ok(NotifySyntax { recipient, channel, message })
+}
+
+/// A message in double quotes, or an expression.
+fn message(node: &Node, text: &str, start: usize, end: usize) -> Result<Ast, Box<Diagnostic>> {
+    let written = text[start..end].trim();
+    let Some(inner) = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return part(node, text, start, end);
+    };
+    let from = start + text[start..end].find('"').unwrap_or_default();
+    let span = node.inner_span(from, from + written.len());
+    if inner.contains(['"', '\0']) {
+        return Err(Box::new(
+            expression_syntax::error(span, "this text ends before its last quote")
+                .help("put it in single quotes: `'a \"new\" order'`"),
+        ));
+    }
+    Ok(Ast { kind: AstKind::Text(inner.to_owned()), span, depth: 1 })
+}
+
+/// The expression between two places of a text, with its own places.
+fn part(node: &Node, text: &str, start: usize, end: usize) -> Result<Ast, Box<Diagnostic>> {
+    if text[start..end].trim().is_empty() {
+        let span = node.inner_span(start, end);
+        return Err(Box::new(expression_syntax::error(span, "something is missing here")));
+    }
+    parse(node, &format!("{:start$}{}", "", &text[start..end]))
+}
+
+impl Parser {
+    /// `Order [WHERE expr]`.
+    fn rows(&mut self) -> Result<RowsSyntax, Box<Diagnostic>> {
+        let entity = self.entity()?;
+        let condition = if self.take_word("where") { Some(self.expression(power::LOWEST)?) } else { None };
+        Ok(RowsSyntax { entity, condition })
+    }
+
+    /// `Order`, `sales.Order`.
+    pub(super) fn entity(&mut self) -> Result<Spanned<String>, Box<Diagnostic>> {
+        let mut entity = self.name("an entity")?;
+        if self.take_symbol(".") {
+            let name = self.name("an entity")?;
+            entity.value = format!("{}.{}", entity.value, name.value);
+            entity.span.end = name.span.end;
+        }
+        Ok(entity)
+    }
+}
