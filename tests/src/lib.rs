@@ -6,11 +6,13 @@
 //! | [`process`] | child processes that end with their test |
 //! | [`app`] | applications of a user, built by Cargo in a folder of their own |
 //! | [`compiled`] | projects compiled in the test's own process, and databases made of them |
+//! | [`corpus`] | applications as a team would write them |
 //! | [`grammar`] | PostgreSQL's own grammar: which statements a text really is |
 //! | [`plpgsql_check`] | the extension of that name over every function of a database |
 
 pub mod app;
 pub mod compiled;
+pub mod corpus;
 pub mod grammar;
 pub mod payments;
 pub mod plpgsql_check;
