@@ -415,3 +415,71 @@ async fn a_path_leads_through_two_references_wherever_it_stands() -> Outcome {
     assert_eq!(said, "permanent_reported, declined in PT");
     Ok(())
 }
+
+const SHIPPED: &str = "
+entity: Order
+schema: sales
+fields: {sku: text!, total: integer!, note: text, tags: list(text), extra: json, customer: ref(Customer)!}
+actions:
+  - name: create_order
+  - name: tag_order
+    steps:
+      - update: Order
+        set: {tags: [\"sku\", \"'x'\"], extra: {total: \"total + 1\", who: customer, deep: [note, 1, true], plain: [1]}}
+  - name: ship_order
+    input: {id: uuid!, note: text}
+    steps:
+      - call_service:
+          service: shipping
+          operation: ship
+          input:
+            lines: [{sku: $order.sku, quantity: 2, note: $input.note}, {sku: \"'gift'\", quantity: $order.total}]
+            tags: [$order.sku, $order.customer]
+            extra: {order: $order, total: $order.total, none: $order.note}
+---
+entity: Customer
+schema: sales
+fields: {name: text!}
+actions: [{name: create_customer}]
+";
+
+const SHIPPING: &str = "
+services:
+  - name: shipping
+    execution_type: http
+    runner_config: {base_url: \"https://shipping.example.com\"}
+    operations:
+      - name: ship
+        input_schema:
+          lines: [{sku: text!, quantity: integer!, note: text}]
+          tags: list(text)
+          extra: json
+        method: POST
+        path: /ship
+        idempotency_header: Idempotency-Key
+";
+
+#[tokio::test]
+async fn lists_and_objects_hold_expressions() -> Outcome {
+    let files = [("entities/order.yaml", SHIPPED), ("registry/shipping.yaml", SHIPPING)];
+    let database = compiled::database(&compiled::files(&files)?).await?;
+    let pool = database.pool();
+    let customer = row(pool, "create_customer", &json!({"name": "Ann"})).await?;
+    let given = json!({"sku": "a-1", "total": 3, "customer": customer["id"]});
+    let order = row(pool, "create_order", &given).await?;
+    let tagged = row(pool, "tag_order", &json!({"id": order["id"]})).await?;
+    assert_eq!(tagged["tags"], json!(["a-1", "x"]));
+    let extra = json!({"total": 4, "who": customer["id"], "deep": [null, 1, true], "plain": [1]});
+    assert_eq!(tagged["extra"], extra);
+
+    let shipped = call(pool, "ship_order", &json!({"id": order["id"], "note": "soon"})).await?;
+    assert_eq!(shipped["status"], "success", "{shipped}");
+    let sent: Value = sqlx::query_scalar("SELECT input_data FROM jobs.tb_job_run").fetch_one(pool).await?;
+    let expected = json!({
+        "lines": [{"sku": "a-1", "quantity": 2, "note": "soon"}, {"sku": "gift", "quantity": 3}],
+        "tags": ["a-1", customer["id"]],
+        "extra": {"order": order["id"], "total": 3, "none": null}
+    });
+    assert_eq!(sent, expected);
+    Ok(())
+}

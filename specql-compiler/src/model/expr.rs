@@ -138,6 +138,11 @@ pub enum ExprKind {
         /// Its arguments.
         args: Vec<Expr>,
     },
+    /// A list in YAML's own brackets, not all constant: of a list type, or JSON.
+    List(Vec<Expr>),
+    /// An object in YAML's own brackets, not all constant: JSON of the type's shape, or any. A field of the shape whose value
+    /// is NULL is left out.
+    Object(Vec<(String, Expr)>),
     /// A function of `functions:`. Where it returns a ref, [`ExprKind::KeyOf`] is around it.
     UserCall {
         /// Which one.
@@ -344,7 +349,10 @@ impl Expr {
                     visit(value);
                 }
             }
-            ExprKind::Call { args, .. } | ExprKind::UserCall { args, .. } => args.iter().for_each(visit),
+            ExprKind::Object(fields) => fields.iter().for_each(|(_, value)| visit(value)),
+            ExprKind::Call { args, .. } | ExprKind::UserCall { args, .. } | ExprKind::List(args) => {
+                args.iter().for_each(visit)
+            }
         }
     }
 }

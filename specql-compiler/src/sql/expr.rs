@@ -206,6 +206,8 @@ impl Printer<'_> {
                 Sql::atom(text)
             }
             ExprKind::Call { function, args } => self.call(function, args, &expr.ty),
+            ExprKind::List(elements) => self.list_of(elements, &expr.ty),
+            ExprKind::Object(fields) => self.object(fields, &expr.ty),
             ExprKind::UserCall { function, args } => {
                 let function = self.model.function(*function);
                 let arg = |arg: &Expr| match &arg.ty {
@@ -374,5 +376,6 @@ fn output(path: &[String], ty: &ExprType) -> Sql {
     }
 }
 
+mod structure;
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod fit;
 mod functions;
 mod names;
 mod operators;
+mod structure;
 
 pub(super) use constant::{adapt, duration};
 pub use fit::{Place, Want};
@@ -40,6 +41,8 @@ impl ActionChecker<'_> {
                 Err(error) => self.report(*error),
             },
             AstKind::Json(json) => Some(literal(Literal::Json(json.clone()), ExprType::basic(Basic::Json))),
+            AstKind::List(elements) => self.list(elements, wanted),
+            AstKind::Object(entries) => self.object_of(entries, ast.span, wanted),
             AstKind::Name(name) => self.bare_name(name, ast.span),
             AstKind::Path { root, members } => self.path(root, members, ast.span, wanted),
             AstKind::Unary(UnaryOp::Negate, operand) => self.negate(operand, wanted),

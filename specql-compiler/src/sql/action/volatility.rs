@@ -69,6 +69,7 @@ fn of_expression(model: &Model, expr: &Expr) -> Volatility {
             Function::find(function).map_or(Volatility::Volatile, |function| function.volatility)
         }
         ExprKind::UserCall { function, .. } => model.function(*function).volatility,
+        ExprKind::List(_) | ExprKind::Object(_) => Volatility::Stable,
         _ => Volatility::Immutable,
     };
     expr.children(&mut |child| all = all.max(of_expression(model, child)));

@@ -14,6 +14,7 @@ pub use forms::{
     CallSyntax, ForeachSyntax, NotifySyntax, RowsSyntax, SourceSyntax, parse_call, parse_foreach, parse_notify,
     parse_rows,
 };
+pub(super) use parser::structure;
 pub use parser::{UpdateSyntax, parse, parse_update};
 
 use crate::{
@@ -50,6 +51,10 @@ pub enum AstKind {
     Interval(String),
     /// A YAML sequence or mapping of constants.
     Json(serde_json::Value),
+    /// A YAML sequence that holds an expression.
+    List(Vec<Ast>),
+    /// A YAML mapping that holds an expression.
+    Object(Vec<(Spanned<String>, Ast)>),
     /// A bare name.
     Name(String),
     /// `$order.customer.email`.

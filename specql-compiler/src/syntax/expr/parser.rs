@@ -376,6 +376,11 @@ impl Parser {
     }
 }
 
+/// A list or an object, unless it is too deep.
+pub(in crate::syntax) fn structure(kind: AstKind, span: Span) -> Result<Ast, Box<Diagnostic>> {
+    node(span, kind, span)
+}
+
 /// An expression without parts.
 fn leaf(kind: AstKind, span: Span) -> Result<Ast, Box<Diagnostic>> {
     node(span, kind, span)
@@ -415,7 +420,8 @@ fn parts(kind: &AstKind) -> Box<dyn Iterator<Item = &Ast> + '_> {
                 .chain(branches.iter().flat_map(|(condition, value)| [condition, value]))
                 .chain(otherwise.as_deref()),
         ),
-        AstKind::Call { args, .. } => Box::new(args.iter()),
+        AstKind::Call { args, .. } | AstKind::List(args) => Box::new(args.iter()),
+        AstKind::Object(entries) => Box::new(entries.iter().map(|(_, value)| value)),
     }
 }
 
