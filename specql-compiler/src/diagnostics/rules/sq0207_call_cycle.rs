@@ -33,7 +33,7 @@ actions:
       - call: close(id = $order.id)
   - name: close
     steps:
-      - update: Order SET state = 'closed'
+      - update: Order SET note = 'closed'
 ```
 ",
 };

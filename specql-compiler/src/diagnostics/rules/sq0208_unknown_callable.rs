@@ -16,12 +16,24 @@ pub static RULE: Rule = Rule {
 
 Wrong:
 ```yaml
-- call: resreve(id = $order.id)
+actions:
+  - name: reserve
+    steps:
+      - update: Order SET note = 'reserved'
+  - name: open
+    steps:
+      - call: resreve(id = $order.id)
 ```
 
 Right:
 ```yaml
-- call: reserve(id = $order.id)
+actions:
+  - name: reserve
+    steps:
+      - update: Order SET note = 'reserved'
+  - name: open
+    steps:
+      - call: reserve(id = $order.id)
 ```
 ",
 };

@@ -15,12 +15,26 @@ A call gives each required input of the action a value, by its name; inputs that
 
 Wrong:
 ```yaml
-- call: reserve(order = $order, quantity = 1, quantity = 2)
+actions:
+  - name: reserve
+    input: {id: uuid!, quantity: integer!}
+    steps:
+      - update: Order SET total = total + $input.quantity
+  - name: open
+    steps:
+      - call: reserve(order = $order, quantity = 1, quantity = 2)
 ```
 
 Right:
 ```yaml
-- call: reserve(id = $order.id, quantity = 2)
+actions:
+  - name: reserve
+    input: {id: uuid!, quantity: integer!}
+    steps:
+      - update: Order SET total = total + $input.quantity
+  - name: open
+    steps:
+      - call: reserve(id = $order.id, quantity = 2)
 ```
 ",
 };

@@ -16,13 +16,25 @@ reports none, and one that returns rows of several entities has no single kind o
 
 Wrong:
 ```yaml
-- call: notify_everybody() # only notifies
-  as: order
+actions:
+  - name: tell
+    steps:
+      - notify: clerk(orders, \"hello\")
+  - name: open
+    steps:
+      - call: tell()
+        as: told
 ```
 
 Right:
 ```yaml
-- call: notify_everybody()
+actions:
+  - name: tell
+    steps:
+      - notify: clerk(orders, \"hello\")
+  - name: open
+    steps:
+      - call: tell()
 ```
 ",
 };
