@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::world::{Layers, Tenant, World, id};
 
@@ -44,6 +45,21 @@ async fn attempts(world: &World) -> Result<Vec<(&'static str, Option<String>)>> 
     world.run(None, &format!("UPDATE jobs.tb_job_run SET entity_pk = {key} WHERE id = '{job}'")).await?;
     world.complete(job).await?;
     out.push(("the row of a callback", world.order(ann, "charge").await?));
+    let order = id(&world.act(bob, "create_order", json!({"total": 1})).await?)?;
+    let job = world.pay(Tenant { order, ..bob }).await?;
+    world.run(None, &format!("UPDATE jobs.tb_job_run SET entity_pk = {key} WHERE id = '{job}'")).await?;
+    world
+        .run(None, &format!("SELECT jobs.mark_job_started('{job}'); SELECT jobs.fail_job('{job}', 'no card')"))
+        .await?;
+    out.push((
+        "the row of a failure's callback",
+        world.order(ann, "status").await?.filter(|status| status == "failed"),
+    ));
+
+    let seen: Option<i32> = world.ask(Some(bob), &format!("SELECT sales.order_pk('{}')", ann.order)).await?;
+    out.push(("helper function to the key", seen.map(|seen| seen.to_string())));
+    let seen: Option<Uuid> = world.ask(Some(bob), &format!("SELECT sales.order_id({key})")).await?;
+    out.push(("helper function to the public id", seen.map(|seen| seen.to_string())));
     world.run(Some(ann), "UPDATE sales.tb_order SET charge = 'sweep'").await?;
     let job = world.pay(bob).await?;
     world.complete(job).await?;
@@ -121,6 +137,9 @@ async fn what_is_refused_across_tenants_works_within_one() -> Result<()> {
     let job = world.pay(ann).await?;
     world.complete(job).await?;
     assert_eq!(world.order(ann, "status").await?.as_deref(), Some("paid"));
+    let sql = format!("SELECT sales.order_id(sales.order_pk('{}'))::text", ann.order);
+    assert_eq!(world.ask::<String>(Some(ann), &sql).await?, ann.order.to_string());
+    assert_eq!(world.ask::<Option<String>>(None, &sql).await?, None, "without a tenant");
     let sql = format!("SELECT data ->> 'customer' FROM sales.v_order WHERE id = '{}'", ann.order);
     assert_eq!(world.ask::<String>(Some(ann), &sql).await?, ann.customer.to_string());
     let result = world.act(ann, "delete_order", json!({"id": ann.order})).await?;

@@ -240,7 +240,6 @@ async fn a_callback_that_is_tried_again_runs_in_the_name_of_its_job() -> Result<
     assert_eq!(world.order(world.ann, "charge").await?, None);
     world.run(None, "ALTER TABLE sales.tb_order DROP CONSTRAINT broken").await?;
     world.run(None, "UPDATE jobs.tb_job_callback SET run_at = now()").await?;
-    assert_eq!(world.ask::<i32>(Some(world.bob), "SELECT jobs.run_callbacks()").await?, 1);
     world.run(Some(world.bob), "SELECT jobs.run_callbacks()").await?;
     assert_eq!(world.order(world.ann, "charge").await?.as_deref(), Some("ch_1"));
     Ok(())

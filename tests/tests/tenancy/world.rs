@@ -76,7 +76,10 @@ impl World {
     {
         let mut tx = self.db.begin().await?;
         become_tenant(&mut tx, tenant).await?;
-        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *tx).await.with_context(|| sql.to_owned())
+        let value = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *tx).await.with_context(|| sql.to_owned());
+        // Now, and not some time after the drop: its locks would be in the way of what follows.
+        tx.rollback().await?;
+        value
     }
 
     /// How many rows plain SQL changes in the name of a tenant, or of nobody.
