@@ -67,6 +67,29 @@ async fn attempts(world: &World) -> Result<Vec<(&'static str, Option<String>)>> 
     let charge = world.order(ann, "charge").await?.filter(|charge| charge != "sweep");
     out.push(("update with WHERE in a callback", charge));
 
+    let found = world.act(bob, "find_customer", json!({"name": "Alice"})).await?;
+    out.push(("find", succeeded(&found)));
+    let found = world.act(bob, "find_by_ref", json!({"customer": ann.customer})).await?;
+    let reached = found["status"] != "validation:unknown_customer";
+    out.push(("find by a ref in the input", reached.then(|| found["status"].to_string())));
+    world.act(bob, "visit_all", json!({})).await?;
+    out.push(("foreach", world.order(ann, "status").await?.filter(|status| status == "visited")));
+    let found = world.act(bob, "reprice", json!({"order": ann.order, "total": 1})).await?;
+    out.push(("call of an action", succeeded(&found)));
+    for (attempt, action) in [("delete with WHERE", "delete_all"), ("delete with WHERE, hard", "purge_all")] {
+        let order = world.act(ann, "create_order", json!({"total": 1})).await?;
+        let live =
+            format!("SELECT count(*) FROM sales.v_order WHERE tenant_id = '{}' AND id = '{}'", ann.id, id(&order)?);
+        let other = world.act(bob, "create_order", json!({"total": 1, "customer": bob.customer})).await?;
+        world.act(bob, action, json!({})).await?;
+        let left: i64 = world.ask(Some(ann), &live).await?;
+        out.push((attempt, (left == 0).then(|| order["id"].to_string())));
+        let own = format!("SELECT count(*) FROM sales.v_order WHERE id = '{}'", id(&other)?);
+        ensure!(world.ask::<i64>(Some(bob), &own).await? == 0, "Bob's own row goes");
+    }
+    let bob = Tenant { order: id(&world.act(bob, "create_order", json!({"total": 1})).await?)?, ..bob };
+    let ann = Tenant { order: id(&world.act(ann, "create_order", json!({"total": 1})).await?)?, ..ann };
+
     // A row of Bob's that points to Ann's customer, which the foreign key would refuse.
     world.run(None, "ALTER TABLE sales.tb_order DROP CONSTRAINT fk_order__customer").await?;
     let customer: i32 =
@@ -134,6 +157,18 @@ async fn what_is_refused_across_tenants_works_within_one() -> Result<()> {
         assert_eq!(result["status"], "success", "{action}: {result}");
     }
     assert_eq!(world.order(ann, "status").await?.as_deref(), Some("discontinued"));
+    for (action, input, id) in [
+        ("find_customer", json!({"name": "Alice"}), ann.customer),
+        ("find_by_ref", json!({"customer": ann.customer}), ann.order),
+    ] {
+        let result = world.act(ann, action, input).await?;
+        assert_eq!(result["id"], json!(id), "{action}: {result}");
+    }
+    world.act(ann, "visit_all", json!({})).await?;
+    assert_eq!(world.order(ann, "status").await?.as_deref(), Some("visited"));
+    let result = world.act(ann, "reprice", json!({"order": ann.order, "total": 9})).await?;
+    assert_eq!(result["status"], "success", "{result}");
+    assert_eq!(world.order(ann, "total").await?.as_deref(), Some("9"));
     let job = world.pay(ann).await?;
     world.complete(job).await?;
     assert_eq!(world.order(ann, "status").await?.as_deref(), Some("paid"));

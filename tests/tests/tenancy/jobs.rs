@@ -118,7 +118,10 @@ const READER: &str = "
 #[tokio::test]
 async fn another_role_sees_the_jobs_of_its_tenant_and_without_one_none() -> Result<()> {
     let world = World::new(Layers::Both).await?;
-    let (_, _, _) = failed_jobs(&world).await?;
+    failed_jobs(&world).await?;
+    for tenant in [world.ann, world.bob] {
+        world.act(tenant, "tell", serde_json::json!({"id": tenant.order})).await?;
+    }
     let Some(mut superuser) = world.db.superuser().await? else { return Ok(()) };
     let mut tx = sqlx::Connection::begin(&mut superuser).await?;
     sqlx::raw_sql(READER).execute(&mut *tx).await?;
@@ -129,6 +132,7 @@ async fn another_role_sees_the_jobs_of_its_tenant_and_without_one_none() -> Resu
         ("jobs.v_job_run", true),
         ("jobs.v_dead_letter", true),
         ("app.tb_mutation_audit_log", true),
+        ("app.tb_notification", true),
         ("jobs.tb_job_run_p0", false),
         ("jobs.tb_job_outcome_p0", false),
         ("jobs.tb_job_attempt_default", false),
