@@ -11,6 +11,14 @@ async fn of_an_action_that_fails_only_the_audit_row_remains() -> Outcome {
     let mut listener = PgListener::connect_with(depot.pool()).await?;
     listener.listen("depot").await?;
     sqlx::query("DELETE FROM jobs.tb_operation WHERE service_name = 'sendgrid'").execute(depot.pool()).await?;
+    // Somebody else's trigger, of which the action knows nothing.
+    sqlx::raw_sql(
+        "CREATE FUNCTION depot.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;
+         CREATE TRIGGER refuse BEFORE UPDATE ON depot.tb_item FOR EACH ROW WHEN (NEW.state = 'ready')
+             EXECUTE FUNCTION depot.refuse()",
+    )
+    .execute(depot.pool())
+    .await?;
     let unknown = "018f3f6e-7b0a-7c3e-9d7e-0123456789ab";
     for (how, status) in [
         ("validation", "validation:too_few"),
@@ -18,6 +26,7 @@ async fn of_an_action_that_fails_only_the_audit_row_remains() -> Outcome {
         ("conflict", "conflict:uq_item__sku"),
         ("reject", "failed:never"),
         ("unexpected", "failed:unexpected_error"),
+        ("division", "failed:division_by_zero"),
         ("not_implemented", "failed:not_implemented"),
         ("called", "validation:too_few"),
         ("unknown_ref", "validation:unknown_missing"),
