@@ -130,7 +130,7 @@ fn project(rule: &Rule, language: &str, text: &str) -> Vec<SourceFile> {
         let all = FORMATS.iter().flat_map(tables);
         all.filter(|table| table.what == what).flat_map(|table| table.keys()).any(|key| key.name == first)
     };
-    let tenants = ("SQ0150".."SQ0160").contains(&rule.code);
+    let tenants = ("SQ0150".."SQ0160").contains(&rule.code) || rule.code == "SQ0234";
     let mut files = Vec::new();
     if tenants && first != "domains" {
         let domains = "domains:\n  sales: {multi_tenant: true}\n".to_owned();

@@ -17,12 +17,16 @@ and `@yearly`. With both kinds of day the rule is due on either. A rule must be 
 
 Wrong:
 ```yaml
+entity: Cart
+actions: [{name: tidy_up, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 25 * * *', action: tidy_up}
 ```
 
 Right:
 ```yaml
+entity: Cart
+actions: [{name: tidy_up, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', timezone: Europe/Berlin, action: tidy_up}
 ```

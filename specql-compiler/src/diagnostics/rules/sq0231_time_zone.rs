@@ -16,12 +16,16 @@ abbreviations are no time zones: they do not say when clocks are put forward.
 
 Wrong:
 ```yaml
+entity: Cart
+actions: [{name: tidy_up, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', timezone: CEST, action: tidy_up}
 ```
 
 Right:
 ```yaml
+entity: Cart
+actions: [{name: tidy_up, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', timezone: Europe/Berlin, action: tidy_up}
 ```

@@ -15,16 +15,16 @@ pub static RULE: Rule = Rule {
 
 Wrong:
 ```yaml
-actions:
-  - {name: tidy_up, steps: [{delete: Cart WHERE updated_at < now() - INTERVAL '30 days'}]}
+entity: Cart
+actions: [{name: tidy_up, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
-  - {name: nightly, cron: '0 3 * * *', action: tidyup_carts}
+  - {name: nightly, cron: '0 3 * * *', action: tidyup}
 ```
 
 Right:
 ```yaml
-actions:
-  - {name: tidy_up, steps: [{delete: Cart WHERE updated_at < now() - INTERVAL '30 days'}]}
+entity: Cart
+actions: [{name: tidy_up, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', action: tidy_up}
 ```

@@ -17,12 +17,16 @@ the UUID of its row.
 
 Wrong:
 ```yaml
+entity: Cart
+actions: [{name: report, input: {kind: text!}, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', action: report, input: {kind: short}}
 ```
 
 Right:
 ```yaml
+entity: Cart
+actions: [{name: report, input: {kind: text!}, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', action: report, input: {kind: \"'short'\"}}
 ```

@@ -18,16 +18,18 @@ With `sales` multi-tenant and `crm` not,
 
 Wrong:
 ```yaml
-entity: Order
+entity: Cart
 schema: sales
+actions: [{name: close_carts, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
-  - {name: nightly, cron: '0 3 * * *', action: close_orders}
+  - {name: nightly, cron: '0 3 * * *', action: close_carts}
 ```
 
 Right:
 ```yaml
 entity: Campaign
 schema: crm
+actions: [{name: close_campaigns, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', action: close_campaigns}
 ```

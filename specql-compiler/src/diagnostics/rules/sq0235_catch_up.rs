@@ -16,12 +16,16 @@ once for all of them, `all` calls it for each in order, for at most the last tho
 
 Wrong:
 ```yaml
+entity: Cart
+actions: [{name: tidy_up, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', action: tidy_up, catch_up: yes}
 ```
 
 Right:
 ```yaml
+entity: Cart
+actions: [{name: tidy_up, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
   - {name: nightly, cron: '0 3 * * *', action: tidy_up, catch_up: all}
 ```
