@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`value`] | the types of the language: basic types, enums, lists, objects |
 //! | [`scalars`] | the table of named scalar types (`email`, `money`, …): the one place that defines them |
+//! | [`composites`] | the table of composite types (`SimpleAddress`, `MoneyAmount`, …) |
 //! | [`duration`] | lengths of time, in the form of ISO 8601 |
 //! | [`schema`] | input and output schemas, and the JSON check against them |
 //! | [`service`] | services, operations, limits, retries: the checked registry |
@@ -23,6 +24,7 @@
 //! out of the compiler has been checked and is not checked again.
 
 pub mod builtin;
+pub mod composites;
 pub mod duration;
 pub mod execution_type;
 pub mod failure;

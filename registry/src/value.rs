@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    composites::Composite,
     scalars::{Scalar, ScalarBase},
     schema::Schema,
 };
@@ -37,6 +38,8 @@ pub enum ValueType {
     Decimal(Option<(u16, u16)>),
     /// `email`, `money`, …: a row of [`crate::scalars`].
     Scalar(Scalar),
+    /// `SimpleAddress`, …: a row of [`crate::composites`].
+    Composite(Composite),
     /// `enum(a, b)`; the order is that of the source.
     Enum(Vec<String>),
     /// `list(T)`.
@@ -53,6 +56,7 @@ impl std::fmt::Display for ValueType {
             Self::Decimal(None) => f.write_str("decimal"),
             Self::Decimal(Some((precision, scale))) => write!(f, "decimal({precision},{scale})"),
             Self::Scalar(scalar) => f.write_str(scalar.info().name),
+            Self::Composite(composite) => f.write_str(composite.info().name),
             Self::Enum(values) => write!(f, "enum({})", values.join(", ")),
             Self::List(element) => write!(f, "list({element})"),
             Self::Object(schema) => {
@@ -71,7 +75,7 @@ impl ValueType {
         match self {
             Self::Basic(basic) => *basic == Basic::Json,
             Self::Scalar(scalar) => scalar.info().base == ScalarBase::Point,
-            Self::List(_) | Self::Object(_) => true,
+            Self::Composite(_) | Self::List(_) | Self::Object(_) => true,
             Self::Decimal(_) | Self::Enum(_) => false,
         }
     }

@@ -8,6 +8,7 @@ mod duration;
 mod enumeration;
 mod number;
 mod point;
+mod row;
 mod text;
 
 pub use chrono::{DateTime, NaiveDate as Date, NaiveTime as Time, Utc};
@@ -17,6 +18,7 @@ pub use ipnetwork::IpNetwork;
 pub use mac_address::MacAddress;
 pub use number::{bigint, bigint_as_text};
 pub use point::Point;
+pub use row::from_view;
 pub use rust_decimal::Decimal;
 pub use serde_json::Value as Json;
 pub use text::{

@@ -96,6 +96,7 @@ impl ValueType {
             Self::Decimal(None) => "decimal".into(),
             Self::Decimal(Some((precision, scale))) => format!("decimal({precision}, {scale})"),
             Self::Scalar(scalar) => scalar.info().name.into(),
+            Self::Composite(composite) => composite.info().name.into(),
             Self::Enum(values) => format!("enum({})", values.join(", ")),
             Self::List(item) => format!("list({})", item.describe()),
             Self::Object(_) => "object".into(),
@@ -155,6 +156,10 @@ fn check_value(ty: &ValueType, value: &Value, way: Way) -> Result<Value, Problem
             let check =
                 |(index, item)| check_value(item_type, item, way).map_err(|problem| problem.at(format!("[{index}]")));
             Ok(Value::Array(items.iter().enumerate().map(check).collect::<Result<_, _>>()?))
+        }
+        ValueType::Composite(composite) => {
+            let fields = value.as_object().ok_or_else(|| expected(ty, value))?;
+            check_fields(composite.schema(), fields, way).map(Value::Object)
         }
         ValueType::Object(schema) => {
             let fields = value.as_object().ok_or_else(|| expected(ty, value))?;

@@ -60,6 +60,13 @@ pub enum ExprKind {
         /// The column there.
         column: ColumnRef,
     },
+    /// A member of a composite: `$order.address.city`.
+    Member {
+        /// The composite.
+        base: Box<Expr>,
+        /// The member's name.
+        name: String,
+    },
     /// The public id (UUID) of what an expression of type [`ExprType::Ref`] points to.
     PublicId(Box<Expr>),
     /// The primary key of the row with this public id (a UUID): what a ref column stores. Raises
@@ -319,6 +326,7 @@ impl Expr {
             | ExprKind::Output(_)
             | ExprKind::Error(_) => {}
             ExprKind::Follow { base: inner, .. }
+            | ExprKind::Member { base: inner, .. }
             | ExprKind::PublicId(inner)
             | ExprKind::KeyOf { id: inner, .. }
             | ExprKind::Unary(_, inner)

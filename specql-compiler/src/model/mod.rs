@@ -3,6 +3,7 @@
 //! Every name is resolved, every expression typed, every default filled in. Emitters decide how something is
 //! written, never whether it is right.
 
+mod composites;
 pub mod expr;
 pub mod function;
 pub mod names;

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    docs, entities, enums,
+    composites, docs, entities, enums,
     names::{Names, Scope, ident},
     print::{self, Module},
     structs::{self, Field, Presence, Struct},
@@ -28,6 +28,7 @@ pub(super) fn module(model: &Model, names: &Names) -> Module {
 fn entity_module(model: &Model, names: &Names, id: EntityId, entity: &Entity) -> Option<Module> {
     let mut types = Scope::types();
     let mut functions = Scope::values();
+    let composites = composites::import(names, 2);
     let claimed: Vec<_> = entity
         .actions
         .iter()
@@ -45,6 +46,7 @@ fn entity_module(model: &Model, names: &Names, id: EntityId, entity: &Entity) ->
         attributes: docs::doc([format!("Actions of {} (`{}`).", docs::code(&entity.name), entity.origin)]),
         name: names.action_modules.get(&id)?.clone(),
         uses: quote!(
+            #composites
             use super::super::entities;
             use ::specql_runtime::{
                 __private::{bon, serde},

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::{
-    docs, enums,
+    composites, docs, enums,
     names::{Names, Scope, ident},
     print::{self, Module},
     structs::{self, Presence, Struct},
@@ -18,6 +18,7 @@ pub(super) fn module(model: &Model, names: &Names) -> Module {
         let id = EntityId(index);
         if let Some(row) = row(model, names, id, entity) {
             items.push(row);
+            items.extend(names.entities.get(&id).map(|ident| from_row(ident, entity)));
         }
         for (field_index, field) in entity.fields.iter().enumerate() {
             let FieldType::Value(ty) = &field.ty else { continue };
@@ -35,11 +36,13 @@ pub(super) fn module(model: &Model, names: &Names) -> Module {
     }
     let doc = docs::doc(["The project's entities: a row of each, as actions report it."]);
     let allow = print::allow();
+    let composites = composites::import(names, 1);
     Module {
         attributes: quote!(#doc #allow),
         name: ident("entities"),
         uses: quote!(
-            use ::specql_runtime::{__private::serde, value};
+            #composites
+            use ::specql_runtime::{__private::{serde, sqlx}, value};
         ),
         items,
         modules: Vec::new(),
@@ -87,6 +90,19 @@ fn row(model: &Model, names: &Names, id: EntityId, entity: &Entity) -> Option<To
     ]);
     let ident = names.entities.get(&id)?.clone();
     Some(structs::definition(&Struct { ident, doc, fields, deserialize: true, rows: true, builder: false }))
+}
+
+/// `query_as::<_, Order>("SELECT data FROM sales.v_order")`.
+fn from_row(ident: &proc_macro2::Ident, entity: &Entity) -> TokenStream {
+    let doc = docs::doc([format!("Reads the column `data` of `{}.{}`.", entity.schema, entity.view())]);
+    quote! {
+        #doc
+        impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for #ident {
+            fn from_row(row: &'r sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+                value::from_view(row)
+            }
+        }
+    }
 }
 
 /// The Rust type of a declared field; `prefix` leads to this module from where the type is named.

@@ -11,7 +11,11 @@ pub(super) fn values(ty: &ValueType) -> Option<&[String]> {
     match ty {
         ValueType::Enum(values) => Some(values),
         ValueType::List(element) => values(element),
-        ValueType::Basic(_) | ValueType::Decimal(_) | ValueType::Scalar(_) | ValueType::Object(_) => None,
+        ValueType::Basic(_)
+        | ValueType::Decimal(_)
+        | ValueType::Scalar(_)
+        | ValueType::Composite(_)
+        | ValueType::Object(_) => None,
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Names {
     pub(super) enums: BTreeMap<(EntityId, FieldId), Ident>,
     /// `order` of `actions::order`.
     pub(super) action_modules: BTreeMap<EntityId, Ident>,
+    /// Whether there is a module `composites`.
+    pub(super) composites: bool,
     /// By service.
     pub(super) services: BTreeMap<String, ServiceNames>,
 }
@@ -87,7 +89,7 @@ impl Scope {
 
 impl Names {
     pub(super) fn of(model: &Model) -> Self {
-        let mut names = Self::default();
+        let mut names = Self { composites: !model.composites().is_empty(), ..Self::default() };
         names.name_entities(model);
         names.name_services(model);
         names

@@ -1,10 +1,11 @@
 //! `services`: the operations that jobs may call.
 
+use proc_macro2::TokenStream;
 use quote::quote;
 use specql_registry::{Operation, Service};
 
 use super::{
-    docs,
+    composites, docs,
     names::{Names, OperationNames, ServiceNames, ident},
     print::{self, Module},
     types::Definitions,
@@ -18,12 +19,15 @@ pub(super) fn module(model: &Model, names: &Names) -> Module {
         .registry
         .services
         .values()
-        .filter_map(|service| Some(service_module(service, names.services.get(&service.name)?)))
+        .filter_map(|service| {
+            let composites = composites::import(names, 2);
+            Some(service_module(service, names.services.get(&service.name)?, &composites))
+        })
         .collect();
     Module { attributes: quote!(#doc #allow), name: ident("services"), uses: quote!(), items: Vec::new(), modules }
 }
 
-fn service_module(service: &Service, names: &ServiceNames) -> Module {
+fn service_module(service: &Service, names: &ServiceNames, composites: &TokenStream) -> Module {
     let mut items = Vec::new();
     let mut types = names.types.clone();
     for operation in service.operations.values() {
@@ -49,6 +53,7 @@ fn service_module(service: &Service, names: &ServiceNames) -> Module {
         attributes: doc,
         name: names.module.clone(),
         uses: quote!(
+            #composites
             use ::specql_runtime::{
                 __private::{bon, serde},
                 client, value,
@@ -59,7 +64,7 @@ fn service_module(service: &Service, names: &ServiceNames) -> Module {
     }
 }
 
-fn marker(service: &Service, operation: &Operation, names: &OperationNames) -> proc_macro2::TokenStream {
+fn marker(service: &Service, operation: &Operation, names: &OperationNames) -> TokenStream {
     let OperationNames { marker, input, output, .. } = names;
     let doc = docs::doc([
         operation.description.clone().unwrap_or_default(),

@@ -5,7 +5,7 @@ use quote::quote;
 use specql_registry::{Basic, Schema, ValueType};
 
 use super::{
-    docs, enums,
+    composites, docs, enums,
     names::Scope,
     structs::{self, Field, Presence, Struct},
 };
@@ -55,7 +55,7 @@ impl Definitions<'_> {
                 RustType::of(quote!(#ident))
             }
             ValueType::List(element) => list(&self.value(element, name)),
-            ValueType::Basic(_) | ValueType::Decimal(_) | ValueType::Scalar(_) => simple(ty),
+            ValueType::Basic(_) | ValueType::Decimal(_) | ValueType::Scalar(_) | ValueType::Composite(_) => simple(ty),
         }
     }
 
@@ -95,7 +95,7 @@ pub(super) fn with_enum(ty: &ValueType, known: &TokenStream) -> RustType {
         ValueType::List(element) => list(&with_enum(element, known)),
         // Inline objects stand in service schemas only, whose types are their own.
         ValueType::Object(_) => RustType::of(quote!(value::Json)),
-        ValueType::Basic(_) | ValueType::Decimal(_) | ValueType::Scalar(_) => simple(ty),
+        ValueType::Basic(_) | ValueType::Decimal(_) | ValueType::Scalar(_) | ValueType::Composite(_) => simple(ty),
     }
 }
 
@@ -116,6 +116,10 @@ fn simple(ty: &ValueType) -> RustType {
         ValueType::Scalar(scalar) => {
             let name = super::names::ident(scalar.info().rust);
             RustType::of(quote!(value::#name))
+        }
+        ValueType::Composite(composite) => {
+            let name = composites::name(*composite);
+            RustType::of(quote!(composites::#name))
         }
         ValueType::Basic(Basic::Json) | ValueType::Enum(_) | ValueType::List(_) | ValueType::Object(_) => {
             RustType::of(quote!(value::Json))

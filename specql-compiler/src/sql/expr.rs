@@ -148,6 +148,7 @@ impl Printer<'_> {
                 let column = column_name(self.model.entity(*entity), *column);
                 Sql::atom(self.follow(*entity, &column, base))
             }
+            ExprKind::Member { base, name } => self.member(base, name, &expr.ty),
             ExprKind::PublicId(base) => match &base.ty {
                 ExprType::Ref(entity) => Sql::atom(self.public_id(*entity, base)),
                 _ => self.sql(base),
@@ -217,6 +218,21 @@ impl Printer<'_> {
                 let args: Vec<String> = args.iter().map(arg).collect();
                 Sql::atom(format!("{}({})", qualified(&function.schema, &function.name), args.join(", ")))
             }
+        }
+    }
+
+    /// A member of a composite, as a value of its own type.
+    fn member(&self, base: &Expr, name: &str, ty: &ExprType) -> Sql {
+        let base = self.sql(base).at_least(binding::CONCAT);
+        match ty {
+            ExprType::Value(ty) if sql_type(ty) == "TEXT" => {
+                Sql::new(format!("{base} ->> {}", literal(name)), binding::CONCAT)
+            }
+            ExprType::Value(ty) if sql_type(ty) == "JSONB" => {
+                Sql::new(format!("{base} -> {}", literal(name)), binding::CONCAT)
+            }
+            ExprType::Value(ty) => Sql::atom(decode(ty, &format!("{base} -> {}", literal(name)), name)),
+            _ => Sql::atom(base),
         }
     }
 

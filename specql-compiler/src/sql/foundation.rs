@@ -13,6 +13,7 @@ const APP: &[&str] = &[
     include_str!("app/schema.sql"),
     include_str!("app/input.sql"),
     include_str!("app/scalars.sql"),
+    include_str!("app/shape.sql"),
     include_str!("app/result.sql"),
     include_str!("app/json.sql"),
     include_str!("app/money.sql"),

@@ -9,6 +9,7 @@ use specql_registry::{
 
 use super::{
     quote::literal,
+    shape::{has_shape, shape_sql},
     types::{is_array, precision},
     writer::indented,
 };
@@ -16,8 +17,13 @@ use super::{
 /// The SQL of a JSON value as a value of this type; `name` is what an error calls it.
 pub(super) fn decode(ty: &ValueType, json: &str, name: &str) -> String {
     let label = literal(name);
+    if has_shape(ty) {
+        return format!("app.to_shape({json}, {label}, {})", shape_sql(ty));
+    }
     let function = match ty {
-        ValueType::Basic(Basic::Json) | ValueType::Object(_) => return format!("app.to_json({json})"),
+        ValueType::Basic(Basic::Json) | ValueType::Object(_) | ValueType::Composite(_) => {
+            return format!("app.to_json({json})");
+        }
         ValueType::Basic(basic) => basic_decoder(*basic),
         ValueType::Decimal(_) => "to_decimal",
         ValueType::Scalar(scalar) => scalar_decoder(*scalar),

@@ -24,6 +24,7 @@ pub mod object;
 pub mod quote;
 pub mod render;
 mod schedule;
+mod shape;
 mod statements;
 mod table;
 mod tenancy;
@@ -48,6 +49,7 @@ pub fn schema(model: &Model) -> Schema {
     if model.uses_jobs {
         objects.extend(foundation::jobs());
     }
+    objects.extend(model.composites().into_iter().map(shape::function));
     objects.extend(entity_schemas(model));
     let actions = || model.entities.iter().flat_map(|entity| entity.actions.iter().map(move |action| (entity, action)));
 

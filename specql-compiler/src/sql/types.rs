@@ -5,7 +5,10 @@ use specql_registry::{
     scalars::{Scalar, ScalarBase},
 };
 
-use super::quote::{jsonb, literal};
+use super::{
+    quote::{jsonb, literal},
+    shape::{has_shape, shape_sql},
+};
 use crate::model::FieldType;
 
 /// The type of a column, or of an attribute of an input type.
@@ -17,7 +20,7 @@ pub(super) fn sql_type(ty: &ValueType) -> String {
         ValueType::Scalar(scalar) => scalar.info().base.sql(),
         ValueType::Enum(_) => "TEXT".to_owned(),
         ValueType::List(item) if is_array(item) => format!("{}[]", sql_type(item)),
-        ValueType::List(_) | ValueType::Object(_) => "JSONB".to_owned(),
+        ValueType::Composite(_) | ValueType::List(_) | ValueType::Object(_) => "JSONB".to_owned(),
     }
 }
 
@@ -92,6 +95,11 @@ pub(super) struct Check {
 pub(super) fn check(ty: &ValueType, value: &str) -> Option<Check> {
     match ty {
         ValueType::Basic(_) | ValueType::Decimal(_) | ValueType::Object(_) => None,
+        ValueType::Composite(_) | ValueType::List(_) if has_shape(ty) => Some(Check {
+            condition: format!("app.fits_shape({value}, {})", shape_sql(ty)),
+            words: format!("of the type {ty}"),
+        }),
+        ValueType::Composite(_) => None,
         ValueType::Enum(names) => Some(Check {
             condition: format!("{value} IN ({})", literals(names).join(", ")),
             words: format!("one of {}", names.join(", ")),
@@ -169,7 +177,7 @@ fn list_check(item: &ValueType, value: &str) -> Check {
         ValueType::Basic(_) | ValueType::Decimal(_) => {
             Check { condition: no_nulls(value), words: "a list without nulls".to_owned() }
         }
-        ValueType::List(_) | ValueType::Object(_) => {
+        ValueType::Composite(_) | ValueType::List(_) | ValueType::Object(_) => {
             Check { condition: format!("jsonb_typeof({value}) = 'array'"), words: "a list".to_owned() }
         }
     }

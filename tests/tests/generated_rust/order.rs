@@ -13,7 +13,10 @@
     non_snake_case
 )]
 pub mod entities {
-    use ::specql_runtime::{__private::serde, value};
+    use ::specql_runtime::{
+        __private::{serde, sqlx},
+        value,
+    };
 
     /// A row of `sales.tb_option` (`entities/order.yaml:1`).
     #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -28,6 +31,13 @@ pub mod entities {
         pub created_at: value::Timestamp,
         /// When the row was last written.
         pub updated_at: value::Timestamp,
+    }
+
+    /// Reads the column `data` of `sales.v_option`.
+    impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Option_ {
+        fn from_row(row: &'r sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+            value::from_view(row)
+        }
     }
 
     /// A customer's order.
@@ -74,6 +84,13 @@ pub mod entities {
         pub created_at: value::Timestamp,
         /// When the row was last written.
         pub updated_at: value::Timestamp,
+    }
+
+    /// Reads the column `data` of `sales.v_order`.
+    impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Order {
+        fn from_row(row: &'r sqlx::postgres::PgRow) -> sqlx::Result<Self> {
+            value::from_view(row)
+        }
     }
 
     /// `payment_status` of [`Order`]: `enum(unpaid, paid, failed)` (`entities/order.yaml:6`).

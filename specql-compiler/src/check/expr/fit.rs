@@ -158,7 +158,11 @@ fn text_widens(expr: &Expr, wanted: &ValueType) -> bool {
             is_basic(&expr.ty, Basic::Text)
                 && !matches!(
                     expr.kind,
-                    ExprKind::Column { .. } | ExprKind::VarColumn { .. } | ExprKind::Follow { .. } | ExprKind::Input(_)
+                    ExprKind::Column { .. }
+                        | ExprKind::VarColumn { .. }
+                        | ExprKind::Follow { .. }
+                        | ExprKind::Member { .. }
+                        | ExprKind::Input(_)
                 )
         }
         _ => false,

@@ -196,6 +196,7 @@ pub fn describe_value(ty: &ValueType) -> String {
         ValueType::Decimal(None) => "decimal".to_owned(),
         ValueType::Decimal(Some((precision, scale))) => format!("decimal({precision}, {scale})"),
         ValueType::Scalar(scalar) => scalar.info().name.to_owned(),
+        ValueType::Composite(composite) => composite.info().name.to_owned(),
         ValueType::Enum(members) => format!("enum({})", members.join(", ")),
         ValueType::List(element) => format!("list({})", describe_value(element)),
         ValueType::Object(_) => "an object".to_owned(),

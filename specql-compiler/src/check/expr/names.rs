@@ -276,6 +276,21 @@ impl ActionChecker<'_> {
         let mut expr = base;
         let mut path = path.to_owned();
         for member in members {
+            if let ExprType::Value(ValueType::Composite(composite)) = expr.ty {
+                let members = &composite.schema().fields;
+                let Some(field) = members.get(&member.value) else {
+                    let known = members.keys().map(String::as_str);
+                    let what = format!("`{}`", composite.info().name);
+                    return self.report(unknown_name::member(member.span, &what, &member.value, known));
+                };
+                expr = Expr {
+                    ty: ExprType::Value(field.ty.clone()),
+                    nullable: expr.nullable || !field.required,
+                    kind: ExprKind::Member { base: Box::new(expr), name: member.value.clone() },
+                };
+                path = format!("{path}.{}", member.value);
+                continue;
+            }
             let ExprType::Ref(entity) = expr.ty else {
                 let found = describe_type(&expr.ty);
                 let message = format!("a reference before `.{}`", member.value);

@@ -6,6 +6,7 @@ use super::{
         input::decode,
         object::{Object, ObjectKind},
         quote::{ident, literal, qualified, text_array},
+        shape::has_shape,
         types::{check, public_type},
         writer::{Writer, list},
     },
@@ -89,7 +90,8 @@ fn read_field(w: &mut Writer, model: &Model, field: &InputField, partial: bool) 
         let given = format!("input_payload -> {} IS DISTINCT FROM 'null'::jsonb", literal(&field.name));
         w.line(format!("PERFORM app.expect({given}, {}, 'not null');", literal(&field.name)));
     }
-    if let Some(check) = check(&ty, &target) {
+    // Reading a value of a shape checks all of it.
+    if let Some(check) = check(&ty, &target).filter(|_| !has_shape(&ty)) {
         let arguments = [check.condition, literal(&field.name), literal(&check.words)];
         w.line(format!("{};", list("PERFORM app.expect(", &arguments, ")")));
     }

@@ -62,9 +62,11 @@ impl Volatility {
 /// Whether an expression reads a table, the clock or a setting, or calls what does anything.
 fn of_expression(model: &Model, expr: &Expr) -> Volatility {
     let mut all = match &expr.kind {
-        ExprKind::Follow { .. } | ExprKind::KeyOf { .. } | ExprKind::PublicId(_) | ExprKind::Job(_) => {
-            Volatility::Stable
-        }
+        ExprKind::Follow { .. }
+        | ExprKind::Member { .. }
+        | ExprKind::KeyOf { .. }
+        | ExprKind::PublicId(_)
+        | ExprKind::Job(_) => Volatility::Stable,
         ExprKind::Call { function, .. } => {
             Function::find(function).map_or(Volatility::Volatile, |function| function.volatility)
         }

@@ -59,7 +59,8 @@ BEGIN
     IF _condition IS FALSE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SQ001',
-            MESSAGE = 'validation:invalid_' || _name,
+            -- The code names the field, the words the place in it: address.city, lines[0].
+            MESSAGE = 'validation:invalid_' || substring(_name FROM '^[^.[]*'),
             DETAIL = format('%s must be %s', _name, _what);
     END IF;
 END;

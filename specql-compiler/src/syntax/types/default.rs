@@ -138,6 +138,9 @@ fn json_of(ty: &ValueType, node: &Node) -> Result<Json, Box<Diagnostic>> {
             let mut members = Map::new();
             for entry in entries {
                 let field = match ty {
+                    ValueType::Composite(composite) => {
+                        composite.schema().fields.get(&entry.key).map_or(&json, |field| &field.ty)
+                    }
                     ValueType::Object(schema) => schema.fields.get(&entry.key).map_or(&json, |field| &field.ty),
                     _ => &json,
                 };
@@ -153,7 +156,7 @@ fn is_textual(ty: &ValueType) -> bool {
         ValueType::Basic(basic) => matches!(basic, Basic::Text | Basic::Timestamp | Basic::Json),
         ValueType::Scalar(scalar) => !matches!(scalar.info().base, ScalarBase::Numeric(..) | ScalarBase::Point),
         ValueType::Enum(_) => true,
-        ValueType::Decimal(_) | ValueType::List(_) | ValueType::Object(_) => false,
+        ValueType::Decimal(_) | ValueType::Composite(_) | ValueType::List(_) | ValueType::Object(_) => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use specql_registry::{
     Basic, ValueType,
+    composites::{self, Composite},
     scalars::{self, Scalar},
 };
 
@@ -60,7 +61,11 @@ pub fn resolve_value(ty: &TypeExpr) -> Result<ValueType, Box<Diagnostic>> {
         TypeKind::Name(name) => named(name).ok_or_else(|| {
             let known: Vec<&str> = match FOREIGN.iter().find(|(foreign, _)| foreign.eq_ignore_ascii_case(name)) {
                 Some((_, ours)) => vec![ours],
-                None => TYPE_NAMES.iter().copied().chain(scalars::ALL.iter().map(|scalar| scalar.name)).collect(),
+                None => {
+                    let scalars = scalars::ALL.iter().map(|scalar| scalar.name);
+                    let composites = composites::ALL.iter().map(|composite| composite.name);
+                    TYPE_NAMES.iter().copied().chain(scalars).chain(composites).collect()
+                }
             };
             Box::new(unknown_type(ty.span, name, &known))
         }),
@@ -80,5 +85,7 @@ fn named(name: &str) -> Option<ValueType> {
         return Some(ValueType::Decimal(None));
     }
     let basic = Basic::ALL.into_iter().find(|basic| basic.name() == name).map(ValueType::Basic);
-    basic.or_else(|| Scalar::from_name(name).map(ValueType::Scalar))
+    basic
+        .or_else(|| Scalar::from_name(name).map(ValueType::Scalar))
+        .or_else(|| Composite::from_name(name).map(ValueType::Composite))
 }

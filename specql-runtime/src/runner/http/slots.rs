@@ -91,6 +91,6 @@ fn is_text(ty: &ValueType) -> bool {
         ValueType::Basic(basic) => matches!(basic, Basic::Text | Basic::Timestamp),
         ValueType::Decimal(_) | ValueType::Enum(_) => true,
         ValueType::Scalar(scalar) => scalar.info().base != ScalarBase::Point,
-        ValueType::List(_) | ValueType::Object(_) => false,
+        ValueType::Composite(_) | ValueType::List(_) | ValueType::Object(_) => false,
     }
 }
