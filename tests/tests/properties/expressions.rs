@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) entity: usize,
     /// All of its columns may be NULL.
     pub(crate) optional: bool,
+    /// One of many.
+    pub(crate) in_loop: bool,
 }
 
 /// What expressions may name.
@@ -58,7 +60,7 @@ impl<'a> Scope<'a> {
     pub(crate) fn of_statement(&self, entity: usize) -> Self {
         let mut scope = self.clone();
         scope.rows.retain(|row| row.name.is_some());
-        scope.rows.push(Row { name: None, entity, optional: false });
+        scope.rows.push(Row { name: None, entity, optional: false, in_loop: false });
         scope
     }
 

@@ -85,7 +85,7 @@ impl Project {
             entities.push(Entity { name: format!("{name}{number}"), snake, fields });
         }
         let documents = (0..count).map(|index| document(&mut random, &schema, &entities, index)).collect();
-        let multi_tenant = random.chance(0);
+        let multi_tenant = random.chance(40);
         Self { seed, schema, multi_tenant, entities: documents }
     }
 
@@ -198,7 +198,7 @@ fn document(random: &mut Random, schema: &str, entities: &[Entity], index: usize
     for number in 0..1 + random.below(4) {
         let name = format!("act_{}_{number}", entity.snake);
         let mut scope = Scope::new(entities, index);
-        scope.rows.push(Row { name: None, entity: index, optional: false });
+        scope.rows.push(Row { name: None, entity: index, optional: false, in_loop: false });
         let steps = steps::list(random, &mut scope, 2, 1 + random.clone().below(4));
         actions.push(json!({"name": name, "wrapper": format!("{schema}_{name}"), "steps": steps}));
     }

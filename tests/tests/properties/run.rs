@@ -182,6 +182,10 @@ fn expected(action: &Action) -> BTreeSet<String> {
     let mut statuses = BTreeSet::from(["success".to_owned()]);
     let mut look = |step: &Step| match &step.kind {
         StepKind::Validate { .. } => statuses.extend(CODES.map(|code| format!("validation:{code}"))),
+        // A row that a step has deleted is not there for a later one.
+        StepKind::Find { .. } | StepKind::Delete { .. } => {
+            statuses.insert("not_found".to_owned());
+        }
         StepKind::Reject { .. } => statuses.extend(CODES.map(|code| format!("failed:{code}"))),
         _ => {}
     };

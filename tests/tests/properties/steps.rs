@@ -17,10 +17,23 @@ pub(crate) fn list(random: &mut Random, scope: &mut Scope<'_>, depth: usize, cou
     if steps.is_empty() {
         steps.push(json!({"update": own(scope), "set": {"count": "count + 1"}}));
     }
-    if !scope.in_callback && depth < 2 && random.chance(10) {
-        steps.push(json!({"reject": random.pick(&CODES)}));
+    if !scope.in_callback && depth < 2 && random.chance(20) {
+        let row = scope.rows.iter().find(|row| row.name.is_some() && !row.optional && !row.in_loop);
+        steps.push(match random.below(3) {
+            0 => json!({"reject": random.pick(&CODES)}),
+            1 if row.is_some() => json!({"return": format!("${}", row.and_then(|row| row.name.as_ref()).unwrap())}),
+            _ => json!({"return": "nothing to do"}),
+        });
     }
     steps
+}
+
+/// Whether nothing behind this step is reached.
+fn ends(step: &Value) -> bool {
+    let both = |step: &Value| {
+        ["then", "else"].iter().all(|key| step[*key].as_array().and_then(|steps| steps.last()).is_some_and(ends))
+    };
+    step.get("reject").is_some() || step.get("return").is_some() || both(step)
 }
 
 fn own(scope: &Scope<'_>) -> String {
@@ -29,7 +42,7 @@ fn own(scope: &Scope<'_>) -> String {
 
 fn step(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Option<Value> {
     let any = random.below(scope.entities.len());
-    match random.below(9) {
+    match random.below(14) {
         // What raises in a callback would be tried again, and again.
         0 if !scope.in_callback => {
             let mut step = json!({"validate": condition(random, scope, 2).0, "error": random.pick(&CODES)});
@@ -53,12 +66,52 @@ fn step(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Option<Valu
             scope.rows.truncate(known);
             let mut step = json!({"if": condition, "then": then});
             if random.chance(50) {
-                step["else"] = list(random, scope, depth - 1, 1).into();
+                let mut otherwise = list(random, scope, depth - 1, 1);
                 scope.rows.truncate(known);
+                // What stands behind two branches that both end is never reached.
+                if step["then"].as_array().and_then(|then| then.last()).is_some_and(ends) {
+                    otherwise.retain(|step| !ends(step));
+                }
+                step["else"] = otherwise.into();
             }
             Some(step)
         }
         7 if depth > 0 => Some(call_service(random, scope, depth)),
+        8 => {
+            let found = condition(random, &scope.of_statement(any), 2).0;
+            // What is not found in a callback is not found when it is tried again.
+            let optional = scope.in_callback || random.chance(60);
+            let name = scope.name();
+            let mut step = json!({"find": format!("{} WHERE {found}", scope.entities[any].name), "as": name});
+            if optional {
+                step["optional"] = json!(true);
+            }
+            scope.rows.push(Row { name: Some(name), entity: any, optional, in_loop: false });
+            Some(step)
+        }
+        9 if any != scope.own => {
+            Some(json!({"delete": scope.entities[any].name, "where": condition(random, &scope.of_statement(any), 1).0}))
+        }
+        10 => {
+            let message =
+                of_type(random, scope, &Type::Text, 1).filter(|(text, nullable)| !nullable && !text.starts_with('\''));
+            let message = message.map_or_else(|| "\"it's so\"".to_owned(), |(text, _)| text);
+            let own = format!("${}", scope.entities[scope.own].snake);
+            let recipient = random.pick(&["people".to_owned(), own]).clone();
+            Some(json!({"notify": format!("{recipient}(news, {message})")}))
+        }
+        11 if depth > 0 => {
+            let found = condition(random, &scope.of_statement(any), 2).0;
+            let (known, name) = (scope.rows.len(), scope.name());
+            scope.rows.push(Row { name: Some(name.clone()), entity: any, optional: false, in_loop: true });
+            let mut steps = list(random, scope, depth - 1, 2);
+            scope.rows.truncate(known);
+            // A loop that leaves its rows alone is no use: plpgsql_check would say so.
+            let counted = json!({"update": scope.entities[any].name, "set": {"count": "count + 1"},
+                "where": format!("id = ${name}.id")});
+            steps.insert(0, counted);
+            Some(json!({"foreach": format!("{name} in find {} WHERE {found}", scope.entities[any].name), "do": steps}))
+        }
         _ => {
             let set = assignments(random, scope, scope.own)?;
             let assigned: Vec<String> =
@@ -126,7 +179,7 @@ fn insert(random: &mut Random, scope: &mut Scope<'_>, entity: usize) -> Option<V
     if entity == scope.own {
         return None;
     }
-    scope.rows.push(Row { name: Some(name.clone()), entity, optional: false });
+    scope.rows.push(Row { name: Some(name.clone()), entity, optional: false, in_loop: false });
     Some(json!({"insert": scope.entities[entity].name, "values": values, "as": name}))
 }
 
@@ -158,7 +211,7 @@ fn call_service(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Val
     for key in ["on_success", "on_failure"] {
         if random.chance(60) {
             let mut inner = Scope::new(scope.entities, scope.own);
-            inner.rows.push(Row { name: None, entity: scope.own, optional: false });
+            inner.rows.push(Row { name: None, entity: scope.own, optional: false, in_loop: false });
             inner.inputs = false;
             inner.in_callback = true;
             inner.output = key == "on_success";
