@@ -29,8 +29,10 @@ mod url;
 #[cfg(test)]
 mod tests;
 
+use std::sync::LazyLock;
+
 use indexmap::IndexMap;
-use specql_registry::{Operation, Service};
+use specql_registry::{Operation, Service, builtin};
 
 use self::decode::Decoder;
 pub use self::{schema::FIELD as SCHEMA_FIELD, service::FILE, setting::REFERENCE};
@@ -62,6 +64,17 @@ pub struct DeclaredService {
     pub operation_spans: IndexMap<String, Span>,
 }
 
+/// The services that ship with the compiler, by file: the same for every project, so they are read once in a process. A file
+/// with a mistake is `None`, and read again where the mistake can be shown.
+static BUILTIN: LazyLock<Vec<Option<Vec<DeclaredService>>>> = LazyLock::new(|| {
+    let read = |(_, text): &(&str, &str)| {
+        let mut decoder = Decoder::default();
+        let services = file_services(FileId::default(), text, &mut decoder);
+        decoder.diagnostics.is_empty().then_some(services)
+    };
+    builtin::FILES.iter().map(read).collect()
+});
+
 /// Reads all registry files.
 #[must_use]
 pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> RegistrySet {
@@ -70,7 +83,11 @@ pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> RegistrySet
         let files = sources.iter_all().filter(|(_, file)| file.kind == kind && !file.is_domain_registry());
         for (id, file) in files {
             let mut decoder = Decoder::default();
-            let services = file_services(id, &file.text, &mut decoder);
+            let services = match kind {
+                SourceKind::BuiltinRegistry => builtin_services(id, &file.text),
+                _ => None,
+            };
+            let services = services.unwrap_or_else(|| file_services(id, &file.text, &mut decoder));
             for declared in services {
                 add(&mut set, declared, kind == SourceKind::BuiltinRegistry, &mut decoder);
             }
@@ -79,6 +96,17 @@ pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> RegistrySet
     }
     set.services.sort_keys();
     set
+}
+
+/// The services of a file that ships with the compiler, where that is what the text is.
+fn builtin_services(id: FileId, text: &str) -> Option<Vec<DeclaredService>> {
+    let file = builtin::FILES.iter().position(|(_, builtin)| *builtin == text)?;
+    let mut services = BUILTIN.get(file)?.clone()?;
+    for service in &mut services {
+        service.name_span.file = id;
+        service.operation_spans.values_mut().for_each(|span| span.file = id);
+    }
+    Some(services)
 }
 
 fn file_services(id: FileId, text: &str, decoder: &mut Decoder) -> Vec<DeclaredService> {
