@@ -74,7 +74,41 @@ services:
     runner_config: {base_url: 'https://crm.example.eu', auth: {@}}
 ";
 
+const STEP_AND_NOTE: &str = "\
+entity: Order
+fields: {note: text}
+actions:
+  - name: act
+    steps:
+      - {@}
+---
+entity: Note
+fields: {body: text}
+actions: [{name: create_note}]
+";
+
+const SCHEDULE: &str = "\
+entity: Order
+fields: {total: integer}
+actions:
+  - {name: act, input: {kind: integer!}, steps: [{delete: Order WHERE total = $input.kind}]}
+  - {name: other, input: {kind: integer!}, steps: [{delete: Order WHERE total = $input.kind}]}
+schedules: [{@}]
+";
+
 const PLACES: &[Place] = &[
+    place("a step `delete`", ENTITY, STEP, "delete: Order"),
+    place("a step `find`", ENTITY, STEP, "find: Order WHERE total = 1"),
+    place(
+        "a step `foreach`",
+        ENTITY,
+        STEP,
+        "foreach: x in find Order WHERE total = 1, do: [{delete: Order WHERE id = $x}]",
+    ),
+    place("a step `call`", ENTITY, STEP_AND_NOTE, "call: create_note(body = 'a')"),
+    place("a step `notify`", ENTITY, STEP, "notify: 'ops(orders, \"new\")'"),
+    place("a step `return`", ENTITY, STEP, "return: Nothing to do"),
+    place("a schedule", ENTITY, SCHEDULE, "name: nightly, cron: '0 3 * * *', action: act, input: {kind: 1}"),
     place("an entity file", ENTITY, "@\n", "entity: Order"),
     place("an entity", ENTITY, "entity: {@}\n", "name: Order"),
     place(
@@ -148,6 +182,31 @@ const PLACES: &[Place] = &[
 /// Mapping, key, and two ways to write the mapping that differ in that key alone. An empty first way is what the mapping
 /// needs; a second way that begins with `+` is that and more.
 const CASES: &[(&str, &str, &str, &str)] = &[
+    ("a step `delete`", "delete", "", "delete: Order WHERE total = 1"),
+    ("a step `delete`", "where", "", "+where: total > 0"),
+    ("a step `delete`", "hard", "", "+hard: true"),
+    ("a step `find`", "find", "", "find: Order WHERE total = 2"),
+    ("a step `find`", "where", "find: Order", "find: Order, where: total = 1"),
+    ("a step `find`", "as", "", "+as: found"),
+    ("a step `find`", "optional", "", "+optional: true"),
+    (
+        "a step `foreach`",
+        "foreach",
+        "",
+        "foreach: x in find Order WHERE total = 2, do: [{delete: Order WHERE id = $x}]",
+    ),
+    ("a step `foreach`", "do", "", "foreach: x in find Order WHERE total = 1, do: [{reject: no}]"),
+    ("a step `call`", "call", "", "call: create_note(body = 'b')"),
+    ("a step `call`", "as", "", "+as: made"),
+    ("a step `call`", "store", "", "+store: made"),
+    ("a step `notify`", "notify", "", "notify: 'ops(orders, \"late\")'"),
+    ("a step `return`", "return", "", "return: Another message"),
+    ("a schedule", "name", "", "name: daily, cron: '0 3 * * *', action: act, input: {kind: 1}"),
+    ("a schedule", "cron", "", "name: nightly, cron: '0 4 * * *', action: act, input: {kind: 1}"),
+    ("a schedule", "timezone", "", "+timezone: Europe/Berlin"),
+    ("a schedule", "action", "", "name: nightly, cron: '0 3 * * *', action: other, input: {kind: 1}"),
+    ("a schedule", "input", "", "name: nightly, cron: '0 3 * * *', action: act, input: {kind: 2}"),
+    ("a schedule", "catch_up", "", "+catch_up: all"),
     ("an entity file", "entity", "", "entity: Invoice"),
     ("an entity file", "schema", "", "+schema: sales"),
     ("an entity file", "description", "", "+description: What was ordered"),
@@ -158,6 +217,18 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "functions",
         "entity: Order\nfunctions: {}",
         "entity: Order\nfunctions: {tax: {args: {a: integer}, returns: integer}}\nactions: [{name: act, steps: [{validate: tax(1) = 1}]}]",
+    ),
+    (
+        "an entity file",
+        "schedules",
+        "entity: Order\nfields: {note: text}\nactions: [{name: act, steps: [{delete: Order WHERE note = 'x'}]}]",
+        "entity: Order\nfields: {note: text}\nactions: [{name: act, steps: [{delete: Order WHERE note = 'x'}]}]\nschedules: [{name: nightly, cron: '0 3 * * *', action: act}]",
+    ),
+    (
+        "an entity",
+        "schedules",
+        "name: Order, fields: {note: text}, actions: [{name: act, steps: [{delete: Order WHERE note = 'x'}]}]",
+        "name: Order, fields: {note: text}, actions: [{name: act, steps: [{delete: Order WHERE note = 'x'}]}], schedules: [{name: nightly, cron: '0 3 * * *', action: act}]",
     ),
     ("an entity", "name", "", "name: Invoice"),
     ("an entity", "schema", "", "+schema: sales"),

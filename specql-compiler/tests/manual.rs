@@ -88,7 +88,7 @@ fn said(rule: &Rule, (language, text): &(String, String)) -> (Vec<&'static str>,
 }
 
 /// What the examples talk about, where they do not say it themselves.
-const CONTEXT: [(&str, &str); 6] = [
+const CONTEXT: [(&str, &str); 7] = [
     (
         "Order",
         "entity: Order
@@ -111,6 +111,7 @@ fields:
 ",
     ),
     ("Customer", "entity: Customer\nschema: crm\nfields: {name: text, email: email, orders: integer = 0}\n"),
+    ("Cart", "entity: Cart\nschema: sales\nfields: {note: text}\n"),
     ("Agent", "entity: Agent\nschema: crm\nfields: {name: text}\n"),
     ("Product", "entity: Product\nschema: catalog\nfields: {name: text, price: money}\n"),
     ("Line", "entity: Line\nschema: sales\nfields: {sku: text, quantity: integer}\n"),
@@ -186,7 +187,12 @@ fn registry(text: &str, first: &str, is_list: bool, is: &dyn Fn(&str) -> bool) -
 
 fn entity(text: &str, first: &str, is_list: bool, is: &dyn Fn(&str) -> bool) -> String {
     let (_, order) = CONTEXT[0];
-    let act = |keys: String| format!("{order}actions:\n{}", item(&format!("name: act\n{keys}"), 2));
+    let callable = "  - name: reserve
+    steps: [{update: Order SET discount = $input.quantity}]
+  - name: notify_everybody
+    steps: [{notify: 'ops(orders, \"new\")'}]
+";
+    let act = |keys: String| format!("{order}actions:\n{}{callable}", item(&format!("name: act\n{keys}"), 2));
     let step = |steps: String| act(format!("steps:\n{}", indented(&steps, 2)));
     let call = |keys: &str| {
         let all = [
@@ -198,7 +204,12 @@ fn entity(text: &str, first: &str, is_list: bool, is: &dyn Fn(&str) -> bool) -> 
             all.iter().filter(|(key, _)| !keys.starts_with(&format!("{key}:"))).map(|(_, line)| *line).collect();
         step(format!("- call_service:\n{}", indented(&format!("{missing}{keys}"), 4)))
     };
-    if first == "entity" {
+    if text.contains("schedules:") && !text.contains("actions:") {
+        let steps = "steps: [{reject: no}]";
+        let all = ["tidy_up", "close_orders", "close_campaigns"].map(|name| format!("  - {{name: {name}, {steps}}}\n"));
+        let before = if first == "entity" { "" } else { order };
+        format!("{before}{text}actions:\n{}  - {{name: report, input: {{kind: text}}, {steps}}}\n", all.concat())
+    } else if first == "entity" {
         text.to_owned()
     } else if is_list && (first == "updaet" || STEPS.iter().any(|step| step.keys[0].name == first)) {
         step(text.to_owned())

@@ -50,9 +50,7 @@ fn write_key(text: &mut String, key: &Key) {
         (_, default) => default.unwrap_or(""),
     };
     let (takes, effect) = match key.standing {
-        Standing::Warned => {
-            ("anything".to_owned(), format!("nothing, which is said: {} of the original SpecQL", key.effect))
-        }
+        Standing::Warned => ("anything".to_owned(), format!("nothing, which is said ({})", key.effect)),
         _ => (key.shape.describe(), key.effect.to_owned()),
     };
     let cell = |text: &str| text.replace('|', "\\|");
