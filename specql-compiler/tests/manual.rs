@@ -106,6 +106,7 @@ fields:
   note: text
   code: text
   label: text
+  sku: text
   tags: list(text)
   customer: ref(crm.Customer)
 ",
@@ -117,6 +118,8 @@ fields:
     ("Line", "entity: Line\nschema: sales\nfields: {sku: text, quantity: integer}\n"),
     ("Invoice", "entity: Invoice\nschema: sales\nfields: {total: integer, note: text}\n"),
 ];
+
+const REGISTRY: &str = "registry/service_registry.yaml";
 
 /// A whole project around an excerpt, by its first key.
 fn project(rule: &Rule, language: &str, text: &str) -> Vec<SourceFile> {
@@ -140,9 +143,17 @@ fn project(rule: &Rule, language: &str, text: &str) -> Vec<SourceFile> {
     if first == "domains" {
         files.push(file("registry/domain_registry.yaml", text.to_owned(), SourceKind::Registry));
     } else if ("SQ0500".."SQ0600").contains(&rule.code) || first == "services" {
-        files.push(file("registry/service_registry.yaml", registry(text, first, is_list, &is), SourceKind::Registry));
+        files.push(file(REGISTRY, registry(text, first, is_list, &is), SourceKind::Registry));
     } else {
-        let text = entity(text, first, is_list, &is);
+        let mut text = entity(text, first, is_list, &is);
+        if text.contains("input: {lines:") {
+            text = text.replace("service: stripe", "service: shipping").replace("create_charge", "ship");
+            let schema = "{lines: [{sku: text, quantity: integer!}]}";
+            let operation = format!("{{name: ship, path: /ship, input_schema: {schema}}}");
+            let config = "runner_config: {base_url: 'https://ship.example.eu'}";
+            let registry = format!("services:\n  - {{name: shipping, {config}, operations: [{operation}]}}\n");
+            files.push(file(REGISTRY, registry, SourceKind::Registry));
+        }
         files.push(file("entities/example.yaml", text, SourceKind::Entities));
     }
     let written = files.iter().map(|file| file.text.clone()).collect::<String>();
