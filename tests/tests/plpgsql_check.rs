@@ -51,6 +51,19 @@ async fn plpgsql_check_passes_the_entities_of_these_tests() -> Result<()> {
     nothing_is_said_of(&order).await
 }
 
+/// Every kind of step in every place, for one owner and for tenants.
+#[tokio::test]
+async fn plpgsql_check_passes_the_steps_of_the_depot() -> Result<()> {
+    let mut depot = compiled::files(&[("entities/depot.yaml", include_str!("sql_steps/depot.yaml"))])?;
+    let written = format!("{:?}", depot.model);
+    for kind in ["Find {", "Foreach(", "Values {", "Rows {", "CallAction(", "Notify {", "Return(", "hard: true"] {
+        assert!(written.contains(kind), "the fixture lacks `{kind}`");
+    }
+    nothing_is_said_of(&depot).await?;
+    depot.model.entities.iter_mut().for_each(|entity| entity.multi_tenant = true);
+    nothing_is_said_of(&depot).await
+}
+
 #[tokio::test]
 async fn plpgsql_check_passes_every_step_and_expression() -> Result<()> {
     let everything = everything()?;

@@ -27,6 +27,8 @@ pub(super) struct Usage {
     pub binds_called: bool,
     /// The variables of loops over values, with the types of their elements.
     pub values: Vec<(String, ValueType)>,
+    /// Those of them that are read.
+    pub read_values: BTreeSet<String>,
     /// Those of them whose place in the list is used.
     pub positions: BTreeSet<String>,
 }
@@ -106,6 +108,12 @@ impl Usage {
                 for step in &foreach.steps {
                     self.step(model, vars, step);
                 }
+                // Rows come in the order of their keys; where nothing reads them, only their number matters.
+                if let Source::Rows { bind, .. } = foreach.source
+                    && self.reads(bind)
+                {
+                    self.key(model, vars, bind);
+                }
             }
             StepKind::CallAction(call) => {
                 for (_, value) in &call.args {
@@ -145,8 +153,7 @@ impl Usage {
 
     fn source(&mut self, model: &Model, vars: &[Var], source: &Source) {
         match source {
-            Source::Rows { condition, bind, .. } => {
-                self.key(model, vars, *bind);
+            Source::Rows { condition, .. } => {
                 if let Some(condition) = condition {
                     self.expr(model, vars, condition);
                 }
@@ -161,7 +168,8 @@ impl Usage {
     fn call(&mut self, model: &Model, vars: &[Var], call: &CallService) {
         self.calls = true;
         self.queues = true;
-        for key in &call.rounds {
+        // A call without a row has no identifier that could end in them.
+        for key in call.rounds.iter().filter(|_| call.row.is_some()) {
             match key {
                 LoopKey::Row(row) => self.read(*row, "id"),
                 LoopKey::Position(value) => {
@@ -201,6 +209,9 @@ impl Usage {
                 // Where it leaves the database it is the public id.
                 self.key(model, vars, *var);
                 self.read(*var, "id");
+            }
+            ExprKind::Value(name) => {
+                self.read_values.insert(name.clone());
             }
             ExprKind::JobId(bind) => {
                 self.job_ids.insert(bind.clone());

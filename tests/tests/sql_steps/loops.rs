@@ -39,6 +39,14 @@ async fn a_loop_over_values_does_its_steps_once_for_each() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_loop_need_not_read_its_element() -> Outcome {
+    let depot = Depot::with(&[]).await?;
+    depot.succeed("count_tags", json!({"tags": ["x", "y"], "parts": [null, 2, {}]})).await?;
+    assert_eq!(depot.rows("SELECT note FROM depot.tb_depot").await?, json!([{"note": "ttpppdd"}]));
+    Ok(())
+}
+
+#[tokio::test]
 async fn loops_nest_and_return_leaves_all_of_them() -> Outcome {
     let depot = Depot::with(&[("a", 1, "new")]).await?;
     let done = depot.succeed("label", depot.id_of("a").await?).await?;

@@ -66,7 +66,7 @@ pub(super) fn declare_rows(w: &mut Writer, vars: &[Var], usage: &Usage) {
 
 /// Declares the variables of loops over values.
 pub(super) fn declare_values(w: &mut Writer, usage: &Usage) {
-    for (name, ty) in &usage.values {
+    for (name, ty) in usage.values.iter().filter(|(name, _)| usage.read_values.contains(name)) {
         w.line(format!("{} {};", value_variable(name), sql_type(ty)));
     }
     for name in &usage.positions {

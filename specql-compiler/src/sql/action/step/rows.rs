@@ -7,6 +7,7 @@ use crate::{
     model::{
         EntityId, Expr, ExprKind, Foreach, VarId,
         expr::ExprType,
+        names,
         step::{LoopKey, Source},
     },
     sql::{
@@ -84,6 +85,19 @@ impl Body<'_> {
         let row = self.scope.vars.get(bind.0).map(row_variable).unwrap_or_default();
         let pk = ident(&owner.pk());
         let usage = self.scope.usage;
+        self.w.line("-- All are locked before the first round.");
+        if !usage.reads(bind) {
+            let lines = [
+                "SELECT 1".to_owned(),
+                format!("FROM {} AS t", qualified(&owner.schema, &owner.table())),
+                self.live(entity, condition),
+                format!("ORDER BY t.{pk}"),
+                "FOR NO KEY UPDATE".to_owned(),
+            ];
+            let name = self.scope.vars.get(bind.0).map_or("row", |var| &var.name);
+            self.counted(name, &format!("FROM (\n{}\n) AS r", indented(&lines.join("\n"))));
+            return;
+        }
         let lines = [
             filled("SELECT", &usage.fetched(owner, bind, "r")),
             "FROM (".to_owned(),
@@ -95,9 +109,15 @@ impl Body<'_> {
             ") AS r".to_owned(),
             format!("ORDER BY r.{pk}"),
         ];
-        self.w.line("-- All are locked before the first round.");
         self.w.line(format!("FOR {row} IN"));
         self.w.indent(|w| w.line(lines.join("\n")));
+    }
+
+    /// The head of a loop whose elements nothing reads: only their number matters.
+    fn counted(&mut self, name: &str, from: &str) {
+        self.w.line(format!("FOR {} IN 1 .. (", ident(&names::derived(&format!("round_{name}")))));
+        self.w.indent(|w| w.line(format!("SELECT count(*)::integer\n{from}")));
+        self.w.line(")");
     }
 
     fn value_loop(&mut self, list: &Expr, bind: &str, element: &ValueType) {
@@ -115,15 +135,22 @@ impl Body<'_> {
             };
             (decoded, format!("jsonb_array_elements(app.to_array({value}, {}))", literal(name)))
         };
-        let mut targets = value_variable(bind);
-        let mut columns = value;
-        if self.scope.usage.positions.contains(bind) {
-            targets.push_str(&format!(", {}", position_variable(bind)));
-            columns.push_str(", e.position");
+        let usage = self.scope.usage;
+        let mut targets = Vec::new();
+        if usage.read_values.contains(bind) {
+            targets.push((value_variable(bind), value));
         }
-        self.w.line(format!("FOR {targets} IN"));
+        if usage.positions.contains(bind) {
+            targets.push((position_variable(bind), "e.position".to_owned()));
+        }
+        if targets.is_empty() {
+            self.counted(bind, &format!("FROM {elements}"));
+            return;
+        }
+        let (names, columns): (Vec<String>, Vec<String>) = targets.into_iter().unzip();
+        self.w.line(format!("FOR {} IN", names.join(", ")));
         self.w.indent(|w| {
-            w.line(format!("SELECT {columns}"));
+            w.line(format!("SELECT {}", columns.join(", ")));
             w.line(format!("FROM {elements} WITH ORDINALITY AS e(value, position)"));
             w.line("ORDER BY e.position");
         });
