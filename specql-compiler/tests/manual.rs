@@ -9,9 +9,11 @@ use specql_compiler::{
     compile,
     diagnostics::{Rule, Severity, manual, render, rules},
     keys::{
+        self,
         all::{FORMATS, tables},
-        json_schema_text, reference,
+        json_schema_text,
     },
+    reference,
     source::{SourceFile, SourceKind, Sources},
     syntax::step::STEPS,
 };
@@ -34,7 +36,13 @@ fn the_error_manual_is_up_to_date() {
 
 #[test]
 fn the_reference_of_keys_is_up_to_date() {
-    generated("docs/reference/keys.md", &reference());
+    generated("docs/reference/keys.md", &keys::reference());
+}
+
+#[test]
+fn the_references_of_types_and_functions_are_up_to_date() {
+    generated("docs/reference/types.md", &reference::types());
+    generated("docs/reference/functions.md", &reference::functions());
 }
 
 #[test]

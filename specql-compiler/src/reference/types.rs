@@ -1,0 +1,92 @@
+//! `docs/reference/types.md`.
+
+use std::fmt::Write as _;
+
+use specql_registry::{Basic, composites, scalars};
+
+use super::{GENERATED, cell};
+
+/// The types of fields, inputs and schemas, as Markdown.
+#[must_use]
+pub fn types() -> String {
+    let mut text = format!(
+        "{GENERATED}
+# Types
+
+What a field, an input or a service's schema may be. `T!` is required; `T = value` has a default; `T! = value` both.
+
+## Basic types and those that take others
+
+| type | PostgreSQL | Rust | TypeScript |
+|---|---|---|---|
+"
+    );
+    for basic in Basic::ALL {
+        let (sql, rust, typescript) = basic_types(basic);
+        let _ = writeln!(text, "| `{}` | `{sql}` | `{rust}` | `{typescript}` |", basic.name());
+    }
+    text.push_str(
+        "| `decimal`, `decimal(p, s)` | `NUMERIC`, `NUMERIC(p,s)` | `value::Decimal` | `string` |
+| `enum(a, b)` | `TEXT`, checked | an enum of its own | `'a' \\| 'b'` |
+| `list(T)` | `T[]` for basic and scalar T, else `JSONB` | `Vec<T>` | `T[]` |
+| `ref(Entity)`, `ref(schema.Entity)` | `INTEGER`, a foreign key | `value::Uuid` of the target | `string` |
+
+`jsonb` is `json`, `datetime` is `timestamp`, `phone` is `phoneNumber`. Numbers that a JSON reader could round (bigint and all
+decimals) are text in views, results and TypeScript; actions read either.
+
+## Scalars
+
+| type | what it is | PostgreSQL | Rust | example |
+|---|---|---|---|---|
+",
+    );
+    for info in scalars::ALL {
+        let range = match info.range {
+            (Some(least), Some(most)) => format!(", from {least} to {most}"),
+            (Some(least), None) => format!(", at least {least}"),
+            (None, Some(most)) => format!(", at most {most}"),
+            (None, None) => String::new(),
+        };
+        let _ = writeln!(
+            text,
+            "| `{}` | {}{range} | `{}` | `value::{}` | `{}` |",
+            info.name,
+            cell(info.doc),
+            info.base.sql(),
+            info.rust,
+            cell(info.example)
+        );
+    }
+    text.push_str(
+        "
+Scalars of text are checked by a pattern, the same in the table's CHECK and in Rust.
+
+## Composites
+
+Kept as `JSONB` whose shape is checked; a struct in Rust, an interface in TypeScript. `$order.address.city` reads a member.
+",
+    );
+    for info in composites::ALL {
+        let _ = writeln!(text, "\n### {}\n\n{}: `{}`\n", info.name, cell(info.doc), info.example);
+        text.push_str("| member | type | what it is |\n|---|---|---|\n");
+        let members = composites::Composite::from_name(info.name).map(composites::Composite::schema);
+        for (name, field) in members.into_iter().flat_map(|schema| &schema.fields) {
+            let doc = field.description.as_deref().unwrap_or_default();
+            let _ = writeln!(text, "| `{name}` | `{field}` | {} |", cell(doc));
+        }
+    }
+    text
+}
+
+/// A basic type in PostgreSQL, Rust and TypeScript.
+const fn basic_types(basic: Basic) -> (&'static str, &'static str, &'static str) {
+    match basic {
+        Basic::Text => ("TEXT", "String", "string"),
+        Basic::Integer => ("INTEGER", "i32", "number"),
+        Basic::Bigint => ("BIGINT", "i64", "string"),
+        Basic::Float => ("DOUBLE PRECISION", "f64", "number"),
+        Basic::Boolean => ("BOOLEAN", "bool", "boolean"),
+        Basic::Timestamp => ("TIMESTAMPTZ", "value::Timestamp", "string"),
+        Basic::Json => ("JSONB", "value::Json", "unknown"),
+    }
+}
