@@ -69,6 +69,12 @@ impl std::fmt::Display for ValueType {
 }
 
 impl ValueType {
+    /// Whether values are points, which PostgreSQL neither compares nor orders.
+    #[must_use]
+    pub fn is_point(&self) -> bool {
+        matches!(self, Self::Scalar(scalar) if scalar.info().base == ScalarBase::Point)
+    }
+
     /// Whether values are documents or arrays, which no text is made of and no comparison is made with.
     #[must_use]
     pub fn is_structured(&self) -> bool {

@@ -178,6 +178,11 @@ fn field(
         let message = "`!` says that this field is required, another key that it is not";
         diagnostics.push(invalid_option::error(syntax.span, message, "keep one of them"));
     }
+    // PostgreSQL has no order of points, which an index of unique values wants.
+    if written.unique && matches!(&ty, FieldType::Value(ty) if innermost(ty).is_point()) {
+        let help = "keep the two numbers in fields of their own";
+        diagnostics.push(invalid_option::error(written.name.span, "points cannot be unique", help));
+    }
     let default = default(written, syntax, &ty, diagnostics);
     let name = written.name.value.clone();
     Some(Field {
@@ -221,6 +226,14 @@ pub(super) fn resolve_type(
     let schema = in_type.as_ref().or(schema).map(|schema| schema.value.as_str());
     let target = find_entity(entities, broken, domains, schema, &entity.value, entity.span, diagnostics)?;
     Some(FieldType::Ref { target, on_delete: OnDelete::default() })
+}
+
+/// What a list holds in the end.
+fn innermost(ty: &ValueType) -> &ValueType {
+    match ty {
+        ValueType::List(item) => innermost(item),
+        other => other,
+    }
 }
 
 fn on_delete(written: Option<&Spanned<String>>, required: bool, diagnostics: &mut Vec<Diagnostic>) -> OnDelete {
