@@ -9,6 +9,8 @@ use std::fmt;
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     files: Vec<SourceFile>,
+    /// Of each file, where its lines begin: every emitted comment asks for a line.
+    lines: Vec<Vec<usize>>,
 }
 
 /// One file.
@@ -96,7 +98,11 @@ impl Sources {
             text: (*text).to_owned(),
             kind: SourceKind::BuiltinRegistry,
         }));
-        Self { files }
+        let starts = |file: &SourceFile| {
+            let ends = file.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect()
+        };
+        Self { lines: files.iter().map(starts).collect(), files }
     }
 
     /// The project's files with their ids, in path order.
@@ -118,12 +124,14 @@ impl Sources {
     /// Line and column (both from 1; the column counts characters) of a byte offset.
     #[must_use]
     pub fn line_column(&self, file: FileId, offset: u32) -> (u32, u32) {
-        let Some(file) = self.get(file) else { return (1, 1) };
-        let end = (offset as usize).min(file.text.len());
+        let (Some(text), Some(lines)) = (self.get(file).map(|file| &file.text), self.lines.get(file.0 as usize)) else {
+            return (1, 1);
+        };
+        let end = Some(offset as usize).filter(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
+        let line = lines.partition_point(|start| *start <= end);
+        let before = lines.get(line.saturating_sub(1)).and_then(|start| text.get(*start..end)).unwrap_or_default();
         // A byte order mark takes no column.
-        let before = file.text.get(..end).unwrap_or(&file.text).trim_start_matches('\u{feff}');
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let column = before.trim_start_matches('\u{feff}').chars().count() + 1;
         (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
     }
 

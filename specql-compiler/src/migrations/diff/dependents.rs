@@ -4,33 +4,72 @@
 //! would resolve: not the bodies of functions, which it keeps as text. Finding too many costs a statement; only code is
 //! ever dropped for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Key, key};
 use crate::sql::{Definition, Object, ObjectKind, Schema, object::Table};
 
 /// Adds to `seeds` all code of `schema` that depends on one of them, directly or not.
 pub(super) fn close<'a>(schema: &'a Schema, mut seeds: BTreeSet<Key<'a>>) -> BTreeSet<Key<'a>> {
-    loop {
-        let found: Vec<Key<'a>> = (schema.objects.iter())
-            .filter(|object| is_code(object.kind) && !seeds.contains(&key(object)))
-            .filter(|object| seeds.iter().any(|seed| has_dependents(seed.0) && mentions(object, seed)))
-            .map(key)
-            .collect();
-        if found.is_empty() {
-            return seeds;
-        }
-        seeds.extend(found);
+    let mut waiting: Vec<Key<'a>> = seeds.iter().copied().filter(|seed| has_dependents(seed.0)).collect();
+    if waiting.is_empty() {
+        return seeds;
     }
+    // A text that holds a name holds its last word: only those that do are searched.
+    let mut by_word: HashMap<&str, Vec<&Object>> = HashMap::new();
+    for object in schema.objects.iter().filter(|object| is_code(object.kind)) {
+        for word in words_of(object) {
+            by_word.entry(word).or_default().push(object);
+        }
+    }
+    while let Some(seed) = waiting.pop() {
+        for object in last_word(&seed).and_then(|word| by_word.get(word)).into_iter().flatten() {
+            if !seeds.contains(&key(object)) && mentions(object, &seed) {
+                seeds.insert(key(object));
+                if has_dependents(object.kind) {
+                    waiting.push(key(object));
+                }
+            }
+        }
+    }
+    seeds
+}
+
+/// Whether what PostgreSQL resolves of `object` names one of these.
+pub(super) fn mentions_any<'a>(object: &Object, of: impl Iterator<Item = &'a Key<'a>>) -> bool {
+    let words = words_of(object);
+    let mut of = of.filter(|of| last_word(of).is_some_and(|word| words.contains(word)));
+    of.any(|of| mentions(object, of))
+}
+
+/// The words of what PostgreSQL resolves of `object`.
+fn words_of(object: &Object) -> BTreeSet<&str> {
+    texts_of(object).flat_map(words).collect()
+}
+
+fn words(text: &str) -> impl DoubleEndedIterator<Item = &str> {
+    text.split(|character| !in_name(character)).filter(|word| !word.is_empty())
+}
+
+/// `v_order` of `sales.v_order`.
+fn last_word<'a>(of: &Key<'a>) -> Option<&'a str> {
+    words(base(of.1)).next_back()
 }
 
 /// Whether what PostgreSQL resolves of `object` names the object of that key.
 pub(super) fn mentions(object: &Object, of: &Key<'_>) -> bool {
-    let Definition::Statements { create, .. } = &object.definition else { return false };
-    let name = base(of.1);
-    let texts: &[String] =
-        if object.kind == ObjectKind::Function { create.get(..1).unwrap_or_default() } else { create };
-    texts.iter().any(|text| contains_name(visible_part(object.kind, text), name))
+    texts_of(object).any(|text| contains_name(text, base(of.1)))
+}
+
+fn texts_of(object: &Object) -> impl Iterator<Item = &str> {
+    let texts: &[String] = match &object.definition {
+        Definition::Table(_) => &[],
+        Definition::Statements { create, .. } if object.kind == ObjectKind::Function => {
+            create.get(..1).unwrap_or_default()
+        }
+        Definition::Statements { create, .. } => create,
+    };
+    texts.iter().map(|text| visible_part(object.kind, text))
 }
 
 /// Whether a grant on all of a schema must be made again, because one of these objects of it is new: PostgreSQL grants and
@@ -100,12 +139,16 @@ fn base(name: &str) -> &str {
 
 /// Whether `text` holds `name` as a whole name, not as a part of a longer one.
 pub(super) fn contains_name(text: &str, name: &str) -> bool {
-    let inner = |character: char| character.is_alphanumeric() || character == '_' || character == '$';
     text.match_indices(name).any(|(start, found)| {
         let before = text.get(..start).and_then(|text| text.chars().next_back());
         let after = text.get(start + found.len()..).and_then(|text| text.chars().next());
-        !before.is_some_and(inner) && !after.is_some_and(inner)
+        !before.is_some_and(in_name) && !after.is_some_and(in_name)
     })
+}
+
+/// Whether a name goes on with this character.
+fn in_name(character: char) -> bool {
+    character.is_alphanumeric() || character == '_' || character == '$'
 }
 
 const fn is_code(kind: ObjectKind) -> bool {

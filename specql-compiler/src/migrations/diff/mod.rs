@@ -73,9 +73,7 @@ impl<'a> Diff<'a> {
             }
             // A grant goes with what it is granted on.
             let target_goes = object.kind == ObjectKind::Grant
-                && recreated
-                    .iter()
-                    .any(|dropped| dropped.0 != ObjectKind::Grant && dependents::mentions(object, dropped));
+                && dependents::mentions_any(object, recreated.iter().filter(|dropped| dropped.0 != ObjectKind::Grant));
             if !target_goes {
                 let step = Step { origin: None, note: self.note_on_removal(object, new), statements: object.unmake() };
                 if !step.statements.is_empty() {
