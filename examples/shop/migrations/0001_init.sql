@@ -37,6 +37,12 @@ CREATE TABLE app.tb_mutation_audit_log (
 COMMENT ON TABLE app.tb_mutation_audit_log IS
     'One row for each call of an action, successful or not. Payloads are not kept: they may hold what nobody should read here';
 
+-- The owner is not bound; any other role to which it is granted sees the calls of the tenant for which it acts.
+ALTER TABLE app.tb_mutation_audit_log ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON app.tb_mutation_audit_log
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+
 CREATE TABLE app.tb_open_migration (
     version BIGINT PRIMARY KEY,
     description TEXT NOT NULL,
@@ -100,7 +106,8 @@ BEGIN
     IF _condition IS FALSE THEN
         RAISE EXCEPTION USING
             ERRCODE = 'SQ001',
-            MESSAGE = 'validation:invalid_' || _name,
+            -- The code names the field, the words the place in it: address.city, lines[0].
+            MESSAGE = 'validation:invalid_' || substring(_name FROM '^[^.[]*'),
             DETAIL = format('%s must be %s', _name, _what);
     END IF;
 END;
@@ -346,7 +353,293 @@ $specql$;
 COMMENT ON FUNCTION app.known_key(integer, uuid, text) IS
     'The key that was looked up by a public id, or validation:unknown_<name> when there was none';
 
-CREATE OR REPLACE FUNCTION app.success(_id UUID, _object_data JSONB, _updated_fields TEXT[], _jobs JSONB)
+CREATE OR REPLACE FUNCTION app.to_time(_value JSONB, _name TEXT)
+RETURNS TIME
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+DECLARE
+    _text CONSTANT TEXT := app.to_text(_value, _name);
+BEGIN
+    PERFORM app.expect(
+        _text ~ '^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?$', _name, 'a time of day as in 14:30:00');
+    RETURN _text::time;
+END;
+$specql$;
+COMMENT ON FUNCTION app.to_time(jsonb, text) IS 'A JSON string as time';
+
+CREATE OR REPLACE FUNCTION app.to_duration(_value JSONB, _name TEXT)
+RETURNS INTERVAL
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+DECLARE
+    _what CONSTANT TEXT := 'a length of time as in P1DT2H';
+    _text CONSTANT TEXT := app.to_text(_value, _name);
+BEGIN
+    PERFORM app.expect(
+        _text ~ ('^P(-?[0-9]{1,10}Y)?(-?[0-9]{1,10}M)?(-?[0-9]{1,10}W)?(-?[0-9]{1,10}D)?'
+            || '(T(-?[0-9]{1,10}H)?(-?[0-9]{1,10}M)?(-?[0-9]{1,10}([.][0-9]{1,6})?S)?)?$')
+        AND _text !~ '[PT]$',
+        _name, _what);
+    RETURN _text::interval;
+EXCEPTION
+    WHEN invalid_datetime_format OR datetime_field_overflow OR interval_field_overflow THEN
+        PERFORM app.expect(FALSE, _name, _what);
+        RETURN NULL;
+END;
+$specql$;
+COMMENT ON FUNCTION app.to_duration(jsonb, text) IS 'A JSON string in the form of ISO 8601 as interval';
+
+CREATE OR REPLACE FUNCTION app.to_inet(_value JSONB, _name TEXT)
+RETURNS INET
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+DECLARE
+    _what CONSTANT TEXT := 'an IP address or network';
+    _text CONSTANT TEXT := app.to_text(_value, _name);
+BEGIN
+    -- PostgreSQL takes short forms besides, which other readers do not.
+    PERFORM app.expect(
+        _text ~ '^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([.]|(?=/|$))){4}(/[0-9]{1,3})?$'
+        OR _text ~ '^[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(/[0-9]{1,3})?$',
+        _name, _what);
+    RETURN _text::inet;
+EXCEPTION
+    WHEN invalid_text_representation THEN
+        PERFORM app.expect(FALSE, _name, _what);
+        RETURN NULL;
+END;
+$specql$;
+COMMENT ON FUNCTION app.to_inet(jsonb, text) IS 'A JSON string as inet';
+
+CREATE OR REPLACE FUNCTION app.to_macaddr(_value JSONB, _name TEXT)
+RETURNS MACADDR
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+DECLARE
+    _text CONSTANT TEXT := app.to_text(_value, _name);
+BEGIN
+    PERFORM app.expect(_text ~* '^[0-9a-f]{2}(:[0-9a-f]{2}){5}$', _name, 'a MAC address as in 08:00:2b:01:02:03');
+    RETURN _text::macaddr;
+END;
+$specql$;
+COMMENT ON FUNCTION app.to_macaddr(jsonb, text) IS 'A JSON string as macaddr';
+
+CREATE OR REPLACE FUNCTION app.to_point(_value JSONB, _name TEXT)
+RETURNS POINT
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+DECLARE
+    _what CONSTANT TEXT := 'a point as in {"x": 1.5, "y": 2}';
+BEGIN
+    IF coalesce(jsonb_typeof(_value), 'null') = 'null' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM app.expect(jsonb_typeof(_value) = 'object', _name, _what);
+    PERFORM app.expect(_value ?& ARRAY['x', 'y'] AND _value - ARRAY['x', 'y'] = '{}'::jsonb, _name, _what);
+    PERFORM app.expect(_value -> 'x' <> 'null'::jsonb AND _value -> 'y' <> 'null'::jsonb, _name, _what);
+    RETURN point(app.to_float(_value -> 'x', _name), app.to_float(_value -> 'y', _name));
+END;
+$specql$;
+COMMENT ON FUNCTION app.to_point(jsonb, text) IS 'A JSON object {"x", "y"} as point';
+
+CREATE OR REPLACE FUNCTION app.duration_text(_value INTERVAL)
+RETURNS TEXT
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET intervalstyle = iso_8601
+AS $specql$
+SELECT _value::text;
+$specql$;
+COMMENT ON FUNCTION app.duration_text(interval) IS 'A length of time in the form of ISO 8601, whatever the session''s style is';
+
+CREATE OR REPLACE FUNCTION app.duration_texts(_values INTERVAL[])
+RETURNS TEXT[]
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET intervalstyle = iso_8601
+AS $specql$
+SELECT _values::text[];
+$specql$;
+COMMENT ON FUNCTION app.duration_texts(interval[]) IS 'Lengths of time in the form of ISO 8601';
+
+CREATE OR REPLACE FUNCTION app.point_json(_value POINT)
+RETURNS JSONB
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT CASE WHEN _value IS NOT NULL THEN jsonb_build_object('x', _value[0], 'y', _value[1]) END;
+$specql$;
+COMMENT ON FUNCTION app.point_json(point) IS 'A point as {"x", "y"}';
+
+CREATE OR REPLACE FUNCTION app.point_list_json(_values POINT[])
+RETURNS JSONB
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT CASE WHEN _values IS NOT NULL THEN (
+    SELECT coalesce(jsonb_agg(app.point_json(p.value) ORDER BY p.position), '[]'::jsonb)
+    FROM unnest(_values) WITH ORDINALITY AS p(value, position)
+) END;
+$specql$;
+COMMENT ON FUNCTION app.point_list_json(point[]) IS 'Points as a list of {"x", "y"}';
+
+CREATE OR REPLACE FUNCTION app.to_shape(_value JSONB, _name TEXT, _shape JSONB)
+RETURNS JSONB
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+DECLARE
+    _wrong TEXT;
+    _number NUMERIC;
+BEGIN
+    IF coalesce(jsonb_typeof(_value), 'null') = 'null' THEN
+        RETURN NULL;
+    END IF;
+
+    IF _shape ? 'each' THEN
+        PERFORM app.expect(jsonb_typeof(_value) = 'array', _name, 'a list');
+        SELECT format('%s[%s]', _name, e.position - 1) INTO _wrong
+        FROM jsonb_array_elements(_value) WITH ORDINALITY AS e(value, position)
+        WHERE e.value = 'null'::jsonb
+        LIMIT 1;
+        PERFORM app.expect(_wrong IS NULL, coalesce(_wrong, _name), 'not null');
+        RETURN (
+            SELECT coalesce(
+                jsonb_agg(
+                    app.to_shape(e.value, format('%s[%s]', _name, e.position - 1), _shape -> 'each')
+                    ORDER BY e.position),
+                '[]'::jsonb)
+            FROM jsonb_array_elements(_value) WITH ORDINALITY AS e(value, position)
+        );
+    END IF;
+
+    IF _shape ? 'members' THEN
+        PERFORM app.expect(jsonb_typeof(_value) = 'object', _name, 'an object');
+        SELECT k.name INTO _wrong
+        FROM jsonb_object_keys(_value) AS k(name)
+        WHERE NOT (_shape -> 'members') ? k.name
+        ORDER BY k.name
+        LIMIT 1;
+        PERFORM app.expect(
+            _wrong IS NULL,
+            _name,
+            format(
+                'an object of %s; it has %s besides',
+                (SELECT string_agg(n.name, ', ') FROM jsonb_array_elements_text(_shape -> 'names') AS n(name)),
+                left(_wrong, 63)));
+        SELECT r.name INTO _wrong
+        FROM jsonb_array_elements_text(_shape -> 'required') WITH ORDINALITY AS r(name, position)
+        WHERE coalesce(jsonb_typeof(_value -> r.name), 'null') = 'null'
+        ORDER BY r.position
+        LIMIT 1;
+        PERFORM app.expect(_wrong IS NULL, format('%s.%s', _name, _wrong), 'given');
+        -- A member without a value is left out.
+        RETURN (
+            SELECT coalesce(jsonb_object_agg(m.name, m.value) FILTER (WHERE m.value IS NOT NULL), '{}'::jsonb)
+            FROM (
+                SELECT s.name, app.to_shape(_value -> s.name, format('%s.%s', _name, s.name), s.shape) AS value
+                FROM jsonb_each(_shape -> 'members') AS s(name, shape)
+            ) AS m
+        );
+    END IF;
+
+    IF _shape ? 'one_of' THEN
+        PERFORM app.expect(
+            jsonb_typeof(_value) = 'string' AND _shape -> 'one_of' @> _value,
+            _name,
+            format(
+                'one of %s',
+                (SELECT string_agg(o.word, ', ') FROM jsonb_array_elements_text(_shape -> 'one_of') AS o(word))));
+        RETURN _value;
+    END IF;
+
+    CASE _shape ->> 'is'
+        WHEN 'text' THEN
+            PERFORM app.expect(
+                app.to_text(_value, _name) ~ (_shape ->> 'pattern'), _name, coalesce(_shape ->> 'words', 'a text'));
+        WHEN 'integer' THEN
+            RETURN to_jsonb(app.to_integer(_value, _name));
+        WHEN 'bigint' THEN
+            RETURN to_jsonb(app.to_bigint(_value, _name)::text);
+        WHEN 'float' THEN
+            PERFORM app.to_float(_value, _name);
+        WHEN 'boolean' THEN
+            PERFORM app.to_boolean(_value, _name);
+        WHEN 'decimal' THEN
+            _number := app.to_decimal(_value, _name, (_shape ->> 'precision')::integer, (_shape ->> 'scale')::integer);
+            PERFORM app.expect(
+                _number >= coalesce((_shape ->> 'least')::numeric, _number)
+                AND _number <= coalesce((_shape ->> 'most')::numeric, _number),
+                _name,
+                concat(
+                    _shape ->> 'words',
+                    ' of at least ' || (_shape ->> 'least'),
+                    ' and at most ' || (_shape ->> 'most')));
+            RETURN to_jsonb(_number::text);
+        WHEN 'timestamp' THEN
+            PERFORM app.to_timestamp(_value, _name);
+        WHEN 'date' THEN
+            PERFORM app.to_date(_value, _name);
+        WHEN 'time' THEN
+            PERFORM app.to_time(_value, _name);
+        WHEN 'duration' THEN
+            PERFORM app.to_duration(_value, _name);
+        WHEN 'uuid' THEN
+            RETURN to_jsonb(app.to_uuid(_value, _name));
+        WHEN 'inet' THEN
+            RETURN to_jsonb(app.to_inet(_value, _name));
+        WHEN 'macaddr' THEN
+            RETURN to_jsonb(app.to_macaddr(_value, _name));
+        WHEN 'point' THEN
+            PERFORM app.to_point(_value, _name);
+        ELSE
+            -- Any JSON.
+            NULL;
+    END CASE;
+    RETURN _value;
+END;
+$specql$;
+COMMENT ON FUNCTION app.to_shape(jsonb, text, jsonb) IS
+    'A JSON value of a shape in its one form: numbers that a reader could round as text, no nulls. Else validation:invalid_<name>';
+
+CREATE OR REPLACE FUNCTION app.fits_shape(_value JSONB, _shape JSONB)
+RETURNS BOOLEAN
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+BEGIN
+    -- Nothing in a shape depends on a setting, though dates are read by functions that could.
+    RETURN _value IS NULL OR app.to_shape(_value, 'value', _shape) IS NOT NULL;
+EXCEPTION
+    WHEN SQLSTATE 'SQ001' THEN
+        RETURN FALSE;
+END;
+$specql$;
+COMMENT ON FUNCTION app.fits_shape(jsonb, jsonb) IS 'Whether a value has a shape: for CHECKs';
+
+CREATE OR REPLACE FUNCTION app.success(
+    _id UUID,
+    _object_data JSONB,
+    _updated_fields TEXT[],
+    _jobs JSONB,
+    _message TEXT DEFAULT NULL,
+    _returned JSONB DEFAULT NULL)
 RETURNS app.mutation_result
 LANGUAGE plpgsql
 IMMUTABLE
@@ -359,16 +652,19 @@ BEGIN
     IF jsonb_array_length(_jobs) = 1 THEN
         _metadata := _metadata || jsonb_build_object('job_id', _jobs -> 0 -> 'job_id');
     END IF;
+    IF _returned IS NOT NULL THEN
+        _metadata := _metadata || jsonb_build_object('return', _returned);
+    END IF;
     SELECT coalesce(array_agg(f.name ORDER BY f.position), ARRAY[]::text[]) INTO _fields
     FROM (
         SELECT u.name, min(u.position) AS position
         FROM unnest(_updated_fields) WITH ORDINALITY AS u(name, position)
         GROUP BY u.name
     ) AS f;
-    RETURN ROW(_id, _fields, 'success', NULL, _object_data, _metadata)::app.mutation_result;
+    RETURN ROW(_id, _fields, 'success', _message, _object_data, _metadata)::app.mutation_result;
 END;
 $specql$;
-COMMENT ON FUNCTION app.success(uuid, jsonb, text[], jsonb) IS
+COMMENT ON FUNCTION app.success(uuid, jsonb, text[], jsonb, text, jsonb) IS
     'The answer of an action that did all its steps';
 
 CREATE OR REPLACE FUNCTION app.failure(
@@ -402,6 +698,12 @@ BEGIN
         WHEN _sqlstate = 'SQ404' THEN
             _status := 'failed:unknown_operation';
             _words := 'a service operation is not registered in this database; start the application''s newest version';
+        WHEN _sqlstate = '22012' THEN
+            _status := 'failed:division_by_zero';
+            _words := 'a number was divided by zero';
+        WHEN _sqlstate = '22003' THEN
+            _status := 'failed:out_of_range';
+            _words := 'a number is too large for its type';
         ELSE
             -- What the database said is in the audit log, for those who may read it.
             _status := 'failed:unexpected_error';
@@ -428,6 +730,7 @@ SET search_path = pg_catalog, pg_temp
 AS $specql$
 DECLARE
     _unexpected CONSTANT BOOLEAN := _result.status = 'failed:unexpected_error';
+    _explains CONSTANT BOOLEAN := _unexpected OR _error_sqlstate IN ('22012', '22003');
 BEGIN
     IF _unexpected THEN
         -- Also in the server's log: the caller may yet roll back. The message stays out of it, it may quote values.
@@ -439,8 +742,8 @@ BEGIN
     VALUES (
         _action, _entity_type, _result.id, _tenant_id, _user_id, _result.status, _result.message, _result.updated_fields,
         _result.extra_metadata -> 'jobs', _error_sqlstate,
-        CASE WHEN _unexpected THEN _error_message END,
-        CASE WHEN _unexpected THEN _error_context END);
+        CASE WHEN _explains THEN _error_message END,
+        CASE WHEN _explains THEN _error_context END);
 END;
 $specql$;
 COMMENT ON FUNCTION app.log_mutation(text, text, uuid, uuid, app.mutation_result, text, text, text) IS
@@ -458,6 +761,16 @@ WHERE e.value <> 'null'::jsonb;
 $specql$;
 COMMENT ON FUNCTION app.without_nulls(jsonb) IS
     'A service''s input without the fields that have no value, so that their defaults apply';
+
+CREATE OR REPLACE FUNCTION app.jsonb_array_length(_value JSONB)
+RETURNS INTEGER
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT CASE WHEN jsonb_typeof(_value) = 'array' THEN jsonb_array_length(_value) END;
+$specql$;
+COMMENT ON FUNCTION app.jsonb_array_length(jsonb) IS 'How many elements a JSON array has; NULL of anything else';
 
 CREATE OR REPLACE FUNCTION app.minor_units(_amount NUMERIC, _currency TEXT)
 RETURNS BIGINT
@@ -494,6 +807,46 @@ END;
 $specql$;
 COMMENT ON FUNCTION app.minor_units(numeric, text) IS
     'An amount in the smallest unit of its currency: 19.99 EUR are 1999, 500 JPY are 500';
+
+CREATE TABLE app.tb_notification (
+    pk_notification BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id UUID NOT NULL DEFAULT gen_random_uuid() UNIQUE,
+    tenant_id UUID,
+    channel TEXT NOT NULL,
+    recipient TEXT,
+    message TEXT,
+    created_by UUID,
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE app.tb_notification IS 'What `notify` steps said: one row for each';
+
+-- The owner is not bound; any other role to which it is granted sees what was said in the name of its tenant.
+ALTER TABLE app.tb_notification ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON app.tb_notification
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+
+CREATE OR REPLACE FUNCTION app.notify(
+    _recipient TEXT, _channel TEXT, _message TEXT, _tenant_id UUID, _user_id UUID)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+DECLARE
+    _id UUID;
+BEGIN
+    INSERT INTO app.tb_notification AS n (tenant_id, channel, recipient, message, created_by)
+    VALUES (_tenant_id, _channel, _recipient, _message, _user_id)
+    RETURNING n.id INTO _id;
+    -- PostgreSQL takes 8000 bytes; the row has all of it.
+    PERFORM pg_notify(
+        _channel,
+        jsonb_build_object('id', _id, 'recipient', left(_recipient, 200), 'message', left(_message, 1000))::text);
+END;
+$specql$;
+COMMENT ON FUNCTION app.notify(text, text, text, uuid, uuid) IS
+    'Keeps a notification and, once the transaction commits, tells those who listen to its channel';
+REVOKE ALL ON FUNCTION app.notify(text, text, text, uuid, uuid) FROM PUBLIC;
 
 -- ================================================================================
 -- Job queue
@@ -915,6 +1268,20 @@ BEGIN
 END
 $$;
 
+-- The tenant of a new job: who acts for a tenant queues for that one and no other; who acts for none, for any.
+CREATE OR REPLACE FUNCTION jobs.acting_tenant(_given uuid) RETURNS uuid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _acting uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
+BEGIN
+    IF _given <> _acting THEN
+        RAISE EXCEPTION 'this session acts for tenant %, not for %', _acting, _given
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN coalesce(_given, _acting);
+END
+$$;
+
 -- What jobs.enqueue and jobs.enqueue_step have in common.
 CREATE OR REPLACE FUNCTION jobs.insert_job(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
@@ -975,7 +1342,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT made.job_id, made.deduplicated INTO job_id, deduplicated
     FROM jobs.insert_job(
-        _service, _operation, _input_data, NULL, _idempotency_key, _unique, _tenant_id, _triggered_by,
+        _service, _operation, _input_data, NULL, _idempotency_key, _unique, jobs.acting_tenant(_tenant_id), _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, _trace_context,
         NULL, NULL, NULL, NULL) AS made;
 END
@@ -1020,6 +1387,7 @@ DECLARE
     _holders bigint[];
     _ids uuid[];
 BEGIN
+    _tenant_id := jobs.acting_tenant(_tenant_id);
     IF cardinality(_idempotency_keys) <> cardinality(_inputs) OR cardinality(_correlation_ids) <> cardinality(_inputs) THEN
         RAISE EXCEPTION 'the arrays of keys and correlation ids must be as long as the array of inputs'
             USING ERRCODE = 'invalid_parameter_value';
@@ -1292,9 +1660,10 @@ $$;
 -- What a generated callback may know of its job.
 CREATE OR REPLACE FUNCTION jobs.callback_context(_job_run_id uuid)
 RETURNS TABLE (
-    entity_pk bigint, tenant_id uuid, service_name text, operation text, correlation_id text, attempts integer)
+    entity_pk bigint, tenant_id uuid, triggered_by uuid, service_name text, operation text, correlation_id text,
+    attempts integer)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j.entity_pk, j.tenant_id, j.service_name, j.operation, j.correlation_id, c.attempts
+    SELECT j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id, c.attempts
     FROM jobs.tb_job_run AS j
     JOIN jobs.tb_job_callback AS c ON c.pk_job_run = j.pk_job_run
     WHERE j.id = _job_run_id
@@ -1306,8 +1675,9 @@ CREATE OR REPLACE FUNCTION jobs.call_callback(_pk bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _call record;
+    _tenant_before text := coalesce(current_setting('app.tenant_id', true), '');
 BEGIN
-    SELECT j.id, w.result, CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END AS key,
+    SELECT j.id, j.tenant_id, w.result, CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END AS key,
         c.schema_name, c.function_name
     INTO _call
     FROM jobs.tb_job_callback AS w
@@ -1321,7 +1691,10 @@ BEGIN
         RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _call.key
             USING ERRCODE = 'SQ403';
     END IF;
+    -- A batch holds the jobs of several tenants: each callback sees its own job's alone. What raises undoes the setting.
+    PERFORM set_config('app.tenant_id', coalesce(_call.tenant_id::text, ''), true);
     EXECUTE format('SELECT %I.%I($1, $2)', _call.schema_name, _call.function_name) USING _call.id, _call.result;
+    PERFORM set_config('app.tenant_id', _tenant_before, true);
 END
 $$;
 
@@ -1803,15 +2176,24 @@ BEGIN
 END
 $$;
 
+-- The job of that id, as far as its asker may know of it: who acts for a tenant knows that tenant's jobs alone.
+CREATE OR REPLACE FUNCTION jobs.own_job(_id uuid) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT j.pk_job_run
+    FROM jobs.tb_job_run AS j
+    WHERE j.id = _id
+        AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+            OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
+$$;
+
 -- Cancels a job: at once while it waits, by a request to its worker while it runs, not at all once its call is over.
 -- A cancelled job does not run on_failure: whoever cancels knows.
 CREATE OR REPLACE FUNCTION jobs.cancel(_id uuid) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _pk bigint;
+    _pk bigint := jobs.own_job(_id);
 BEGIN
-    SELECT j.pk_job_run INTO _pk FROM jobs.tb_job_run AS j WHERE j.id = _id;
-    IF NOT FOUND THEN
+    IF _pk IS NULL THEN
         RETURN 'unknown';
     END IF;
 
@@ -1853,7 +2235,7 @@ BEGIN
     INTO _job
     FROM jobs.tb_job_run AS j
     JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
-    WHERE j.id = _id;
+    WHERE j.pk_job_run = jobs.own_job(_id);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', _id USING ERRCODE = 'SQ404';
     END IF;
@@ -1911,11 +2293,10 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.watch(_id uuid) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _pk bigint;
+    _pk bigint := jobs.own_job(_id);
     _status text;
 BEGIN
-    SELECT j.pk_job_run INTO _pk FROM jobs.tb_job_run AS j WHERE j.id = _id;
-    IF NOT FOUND THEN
+    IF _pk IS NULL THEN
         RETURN NULL;
     END IF;
     _status := jobs.status(_pk);
@@ -1959,8 +2340,8 @@ BEGIN
         RAISE EXCEPTION 'jobs.wait sees no progress under %', upper(current_setting('transaction_isolation'))
             USING ERRCODE = 'SQ409', HINT = 'Wait outside this transaction, or under READ COMMITTED.';
     END IF;
-    SELECT j.pk_job_run INTO _pk FROM jobs.tb_job_run AS j WHERE j.id = _id;
-    IF NOT FOUND THEN
+    _pk := jobs.own_job(_id);
+    IF _pk IS NULL THEN
         RAISE EXCEPTION 'there is no job %', _id USING ERRCODE = 'SQ404';
     END IF;
     IF jobs.is_own(_id) THEN
@@ -1991,6 +2372,8 @@ BEGIN
     END IF;
     EXECUTE format('CREATE TABLE jobs.%I (LIKE jobs.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
         _name, _table);
+    -- As its parent, which alone has policies: read by itself it shows its owner everything, and others nothing.
+    EXECUTE format('ALTER TABLE jobs.%I ENABLE ROW LEVEL SECURITY', _name);
     EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I FOR VALUES FROM (%s) TO (%s)',
         _table, _name, _number * 1000000, (_number + 1) * 1000000);
 EXCEPTION WHEN check_violation THEN
@@ -2084,7 +2467,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN pg_catalog.jsonb_typeof(_usage -> _key) = 'number' THEN (_usage ->> _key)::numeric END
 $$;
 
--- A job and where it stands, in one row.
+-- A job and where it stands, in one row. Who acts for a tenant, the owner too, sees that tenant's jobs alone.
 CREATE VIEW jobs.v_job_run WITH (security_invoker = true) AS
 SELECT
     j.id,
@@ -2138,7 +2521,9 @@ LEFT JOIN LATERAL (
     SELECT p.runner_config, p.security_context
     FROM jobs.tb_operation_policy AS p
     WHERE p.operation_code = o.code AND p.policy_hash = j.policy_hash
-    LIMIT 1) AS policy ON true;
+    LIMIT 1) AS policy ON true
+WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
+    OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid;
 COMMENT ON VIEW jobs.v_job_run IS 'Jobs: pending, running, completed, failed or cancelled.';
 
 CREATE VIEW jobs.v_job_stats WITH (security_invoker = true) AS
@@ -2166,6 +2551,8 @@ SELECT
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
 WHERE o.status = 'failed' AND o.completed_at > now() - interval '1 hour'
+    AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+        OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
 GROUP BY j.service_name, j.operation
 HAVING count(*) > 10;
 COMMENT ON VIEW jobs.v_failing_services IS 'Operations with more than ten failed jobs in the last hour.';
@@ -2246,7 +2633,9 @@ SELECT
     o.completed_at AS failed_at
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
-WHERE o.status = 'failed';
+WHERE o.status = 'failed'
+    AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+        OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
 COMMENT ON VIEW jobs.v_dead_letter IS 'Failed jobs. jobs.retry(id) queues one again.';
 
 CREATE VIEW jobs.v_correlation WITH (security_invoker = true) AS
@@ -2268,6 +2657,8 @@ CROSS JOIN LATERAL (
     FROM jobs.tb_job_attempt AS a
     WHERE a.pk_job_run = j.pk_job_run) AS e
 WHERE j.correlation_id IS NOT NULL
+    AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+        OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
 ORDER BY j.correlation_id, e.at, j.pk_job_run;
 COMMENT ON VIEW jobs.v_correlation IS 'The jobs of one correlation_id as a timeline of events.';
 
@@ -2285,6 +2676,8 @@ SELECT
     sum(jobs.usage_figure(o.resource_usage, 'cost_micros')) AS cost_micros
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
+    OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
 GROUP BY j.tenant_id, o.completed_at::date, j.service_name, j.operation;
 COMMENT ON VIEW jobs.v_tenant_usage IS 'Finished jobs by tenant and day; usage is that of the last call of each.';
 
@@ -2322,6 +2715,114 @@ SELECT
 FROM jobs.tb_worker AS w;
 COMMENT ON VIEW jobs.v_worker IS 'Worker processes that reported lately.';
 
+CREATE TABLE jobs.tb_schedule (
+    key TEXT PRIMARY KEY,
+    entity_type TEXT NOT NULL,
+    name TEXT NOT NULL,
+    wrapper TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    timezone TEXT NOT NULL,
+    input JSONB NOT NULL,
+    catch_up TEXT NOT NULL,
+    counted_to TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    runs BIGINT NOT NULL DEFAULT 0,
+    failures BIGINT NOT NULL DEFAULT 0,
+    skipped BIGINT NOT NULL DEFAULT 0,
+    last_due_at TIMESTAMPTZ,
+    last_run_at TIMESTAMPTZ,
+    last_status TEXT,
+    last_message TEXT,
+    CONSTRAINT ck_tb_schedule_catch_up CHECK (catch_up IN ('none', 'one', 'all')),
+    CONSTRAINT ck_tb_schedule_input CHECK (jsonb_typeof(input) = 'object')
+);
+COMMENT ON TABLE jobs.tb_schedule IS 'Schedules, filled by migrations alone, and what became of them.';
+COMMENT ON COLUMN jobs.tb_schedule.wrapper IS 'The action: a function of schema app.';
+COMMENT ON COLUMN jobs.tb_schedule.counted_to IS
+    'Every time up to here was run or skipped. A schedule counts from the moment at which it is made.';
+COMMENT ON COLUMN jobs.tb_schedule.skipped IS
+    'Times that were missed and not caught up with, counted up to a thousand at once.';
+
+-- What a worker needs to know to find the times that are due, by the clock of the database.
+CREATE OR REPLACE FUNCTION jobs.schedules()
+    RETURNS TABLE (key text, cron text, timezone text, catch_up text, counted_to timestamptz, clock timestamptz)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.key, s.cron, s.timezone, s.catch_up, s.counted_to, clock_timestamp()
+    FROM jobs.tb_schedule AS s
+    ORDER BY s.key
+$$;
+COMMENT ON FUNCTION jobs.schedules IS 'All schedules and the time.';
+
+-- Calls a schedule's action for one time, or only counts on (_call false), if nobody did so meanwhile. The row is the
+-- lock: whoever moves counted_to has the run, and run and record are one transaction. Answers the action's status,
+-- 'skipped', or 'taken' when another worker is at it or the schedule is no longer as it was read.
+CREATE OR REPLACE FUNCTION jobs.run_schedule(_key text, _cron text, _timezone text, _counted_to timestamptz,
+    _due timestamptz, _skipped integer, _call boolean) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _schedule jobs.tb_schedule;
+    _status text;
+    _message text;
+BEGIN
+    SELECT s.* INTO _schedule
+    FROM jobs.tb_schedule AS s
+    WHERE s.key = _key AND s.cron = _cron AND s.timezone = _timezone AND s.counted_to = _counted_to
+        AND _due > s.counted_to AND _due <= clock_timestamp()
+    FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN 'taken';
+    END IF;
+    IF NOT _call THEN
+        UPDATE jobs.tb_schedule AS s SET counted_to = _due, skipped = s.skipped + _skipped WHERE s.key = _key;
+        RETURN 'skipped';
+    END IF;
+
+    -- An action answers with a status whatever happens. This is for what it does not catch; serialisation failures,
+    -- deadlocks and a cancelled query (57014) undo everything, and the same time is tried again.
+    BEGIN
+        EXECUTE format('SELECT r.status, r.message FROM app.%I(NULL, NULL, $1) AS r', _schedule.wrapper)
+            INTO STRICT _status, _message
+            USING _schedule.input;
+    EXCEPTION
+        WHEN transaction_rollback THEN
+            RAISE;
+        WHEN OTHERS THEN
+            _status := 'failed:unexpected_error';
+            _message := format('%s (SQLSTATE %s)', SQLERRM, SQLSTATE);
+    END;
+    UPDATE jobs.tb_schedule AS s SET
+        counted_to = _due,
+        runs = s.runs + 1,
+        failures = s.failures + CASE WHEN _status = 'success' THEN 0 ELSE 1 END,
+        skipped = s.skipped + _skipped,
+        last_due_at = _due,
+        last_run_at = clock_timestamp(),
+        last_status = _status,
+        last_message = _message
+    WHERE s.key = _key;
+    RETURN _status;
+END
+$$;
+COMMENT ON FUNCTION jobs.run_schedule IS 'Runs one time of a schedule, exactly once.';
+
+CREATE VIEW jobs.v_schedule WITH (security_invoker = true) AS
+SELECT
+    s.entity_type,
+    s.name,
+    s.wrapper AS action,
+    s.cron,
+    s.timezone,
+    s.catch_up,
+    s.input,
+    s.runs,
+    s.failures,
+    s.skipped,
+    s.last_due_at,
+    s.last_run_at,
+    s.last_status,
+    s.last_message
+FROM jobs.tb_schedule AS s;
+COMMENT ON VIEW jobs.v_schedule IS 'Schedules and their last runs. Every run is in app.tb_mutation_audit_log too.';
+
 -- Every function of the queue runs with its owner's rights, so nobody executes one that was not given to him.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC;
 
@@ -2355,6 +2856,8 @@ BEGIN
             jobs.run_callbacks(integer),
             jobs.rescue(),
             jobs.maintain(),
+            jobs.schedules(),
+            jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean),
             jobs.mark_job_started(uuid),
             jobs.complete_job_successfully(uuid, jsonb),
             jobs.fail_job(uuid, text)
@@ -2362,6 +2865,45 @@ BEGIN
     END IF;
 END
 $$;
+
+-- A plain INSERT is in the name of the session's tenant. (Apart from the table, which an upgrade leaves as it is.)
+ALTER TABLE jobs.tb_job_run ALTER COLUMN tenant_id SET DEFAULT nullif(current_setting('app.tenant_id', true), '')::uuid;
+
+ALTER TABLE jobs.tb_job_run ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_run_p0 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_run_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_outcome ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_outcome_p0 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_outcome_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_attempt ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_attempt_p0 ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_attempt_default ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE jobs.tb_job_callback ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON jobs.tb_job_run
+    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
+    WITH CHECK (tenant_id IS NOT DISTINCT FROM nullif(current_setting('app.tenant_id', true), '')::uuid);
+
+-- Those of the jobs that the reader sees.
+CREATE POLICY tenant ON jobs.tb_job_outcome FOR SELECT
+    USING (EXISTS (SELECT FROM jobs.tb_job_run AS j WHERE j.pk_job_run = tb_job_outcome.pk_job_run));
+
+-- Those of the jobs that the reader sees.
+CREATE POLICY tenant ON jobs.tb_job_attempt FOR SELECT
+    USING (EXISTS (SELECT FROM jobs.tb_job_run AS j WHERE j.pk_job_run = tb_job_attempt.pk_job_run));
+
+-- Those of the jobs that the reader sees.
+CREATE POLICY tenant ON jobs.tb_job_callback FOR SELECT
+    USING (EXISTS (SELECT FROM jobs.tb_job_run AS j WHERE j.pk_job_run = tb_job_callback.pk_job_run));
 
 -- ================================================================================
 -- Schemas
@@ -2432,6 +2974,7 @@ SELECT
     t.id,
     jsonb_build_object(
         'id', t.id,
+        'identifier', t.identifier,
         'customer_email', t.customer_email,
         'total', t.total,
         'currency', t.currency,
@@ -2447,6 +2990,33 @@ COMMENT ON VIEW sales.v_order IS 'Live rows of Order as JSON';
 -- ================================================================================
 -- Actions and callbacks
 -- ================================================================================
+
+-- entities/order.yaml:1
+CREATE OR REPLACE FUNCTION sales.order_pk(_id UUID)
+RETURNS INTEGER
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT t.pk_order
+FROM sales.tb_order AS t
+WHERE t.id = _id AND t.deleted_at IS NULL;
+$specql$;
+COMMENT ON FUNCTION sales.order_pk(uuid) IS 'The key of the live Order with this public id';
+REVOKE ALL ON FUNCTION sales.order_pk(uuid) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION sales.order_id(_pk INTEGER)
+RETURNS UUID
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+SELECT t.id
+FROM sales.tb_order AS t
+WHERE t.pk_order = _pk;
+$specql$;
+COMMENT ON FUNCTION sales.order_id(integer) IS 'The public id of the Order with this key, deleted or not';
+REVOKE ALL ON FUNCTION sales.order_id(integer) FROM PUBLIC;
 
 -- entities/order.yaml:11
 CREATE OR REPLACE FUNCTION app.place_order(auth_tenant_id UUID, auth_user_id UUID, input_payload JSONB)
@@ -2616,7 +3186,7 @@ DECLARE
     _context RECORD;
     v_order RECORD;
 BEGIN
-    SELECT c.entity_pk, c.tenant_id, c.service_name, c.operation, c.correlation_id, c.attempts
+    SELECT c.entity_pk, c.tenant_id, c.triggered_by, c.service_name, c.operation, c.correlation_id, c.attempts
     INTO STRICT _context
     FROM jobs.callback_context(_job_run_id) AS c;
 
@@ -2632,7 +3202,11 @@ BEGIN
 
     -- entities/order.yaml:21: update Order
     UPDATE sales.tb_order AS t
-    SET payment_status = 'paid', charge_id = _output_data ->> 'id', updated_at = now()
+    SET
+        payment_status = 'paid',
+        charge_id = _output_data ->> 'id',
+        updated_at = now(),
+        updated_by = _context.triggered_by
     WHERE t.pk_order = v_order.pk_order;
 END;
 $specql$;
@@ -2652,7 +3226,7 @@ DECLARE
     _context RECORD;
     v_order RECORD;
 BEGIN
-    SELECT c.entity_pk, c.tenant_id, c.service_name, c.operation, c.correlation_id, c.attempts
+    SELECT c.entity_pk, c.tenant_id, c.triggered_by, c.service_name, c.operation, c.correlation_id, c.attempts
     INTO STRICT _context
     FROM jobs.callback_context(_job_run_id) AS c;
 
@@ -2668,7 +3242,7 @@ BEGIN
 
     -- entities/order.yaml:23: update Order
     UPDATE sales.tb_order AS t
-    SET payment_status = 'failed', updated_at = now()
+    SET payment_status = 'failed', updated_at = now(), updated_by = _context.triggered_by
     WHERE t.pk_order = v_order.pk_order;
 END;
 $specql$;
