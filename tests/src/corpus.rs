@@ -21,12 +21,7 @@ pub struct App {
     pub name: String,
     /// The project's folder.
     pub folder: PathBuf,
-    /// It uses what the compiler cannot do yet.
-    pub waits: bool,
 }
-
-/// The applications that use what the compiler cannot do yet: most steps, composite types.
-const WAITING: [&str; 6] = ["billing", "crm", "logistics", "saas", "shop", "treasury"];
 
 /// All applications, by name.
 ///
@@ -40,7 +35,7 @@ pub fn apps() -> Result<Vec<App>> {
         let entry = entry?;
         if entry.path().join("entities").is_dir() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            apps.push(App { waits: WAITING.contains(&name.as_str()), name, folder: entry.path() });
+            apps.push(App { name, folder: entry.path() });
         }
     }
     apps.sort_by(|a, b| a.name.cmp(&b.name));

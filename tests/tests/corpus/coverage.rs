@@ -5,29 +5,8 @@ use specql_compiler::{
     keys::{Standing, all},
     model::function::FUNCTIONS,
 };
-use specql_registry::{Basic, scalars};
+use specql_registry::{Basic, composites, scalars};
 use specql_tests::corpus::apps;
-
-/// The composite types of the language.
-const COMPOSITES: [&str; 17] = [
-    "SimpleAddress",
-    "MoneyAmount",
-    "PersonName",
-    "ContactInfo",
-    "Coordinates",
-    "TimeRange",
-    "DateRange",
-    "PhoneNumber",
-    "EmailAddress",
-    "URL",
-    "Color",
-    "Dimensions",
-    "BusinessHours",
-    "Contact",
-    "Company",
-    "GeoLocation",
-    "CurrencyExchange",
-];
 
 /// What is written neither as a key, nor as a type's or a function's name.
 const OTHERS: [&str; 46] = [
@@ -111,7 +90,7 @@ fn the_whole_language_is_used_twice() -> Result<()> {
     let mut wanted: Vec<String> = Vec::new();
     wanted.extend(scalars::ALL.iter().map(|scalar| scalar.name.to_owned()));
     wanted.extend(Basic::ALL.iter().map(|basic| basic.name().to_owned()));
-    wanted.extend(COMPOSITES.map(str::to_owned));
+    wanted.extend(composites::ALL.iter().map(|composite| composite.name.to_owned()));
     wanted.extend(FUNCTIONS.iter().map(|function| format!("{}(", function.name)));
     wanted.extend(OTHERS.map(str::to_owned));
     let entity = &all::FORMATS[0];

@@ -276,15 +276,22 @@ impl ActionChecker<'_> {
         let mut expr = base;
         let mut path = path.to_owned();
         for member in members {
-            if let ExprType::Value(ValueType::Composite(composite)) = expr.ty {
-                let members = &composite.schema().fields;
-                let Some(field) = members.get(&member.value) else {
-                    let known = members.keys().map(String::as_str);
-                    let what = format!("`{}`", composite.info().name);
-                    return self.report(unknown_name::member(member.span, &what, &member.value, known));
+            // A composite; or an object of a service's answer, met in a loop over a list of them.
+            let object = match &expr.ty {
+                ExprType::Value(ValueType::Composite(composite)) => {
+                    Some((composite.schema(), format!("`{}`", composite.info().name)))
+                }
+                ExprType::Value(ValueType::Object(schema)) => Some((schema, format!("`{path}`"))),
+                _ => None,
+            };
+            if let Some((schema, what)) = object {
+                let Some(field) = schema.fields.get(&member.value).cloned() else {
+                    let known: Vec<&str> = schema.fields.keys().map(String::as_str).collect();
+                    let error = unknown_name::member(member.span, &what, &member.value, known);
+                    return self.report(error);
                 };
                 expr = Expr {
-                    ty: ExprType::Value(field.ty.clone()),
+                    ty: ExprType::Value(field.ty),
                     nullable: expr.nullable || !field.required,
                     kind: ExprKind::Member { base: Box::new(expr), name: member.value.clone() },
                 };
