@@ -50,6 +50,7 @@ fn value(random: &mut Random, ty: &ValueType) -> Value {
         ValueType::Basic(Basic::Json) => random.pick(&[json!({"a": [1, null]}), json!("text"), json!(7)]).clone(),
         ValueType::Decimal(_) => json!("1.5"),
         ValueType::Scalar(scalar) => scalar_example(scalar.info().example, scalar.info().base),
+        ValueType::Composite(composite) => serde_json::from_str(composite.info().example).unwrap(),
         ValueType::Enum(values) => json!(random.pick(values)),
         ValueType::List(item) => (0..random.below(3)).map(|_| value(random, item)).collect(),
         ValueType::Composite(composite) => serde_json::from_str(composite.info().example).unwrap_or_default(),
@@ -82,7 +83,7 @@ pub(crate) fn bad(action: &Action, good: &Map<String, Value>) -> Vec<(Map<String
         }
         let wrong = match &field.ty {
             FieldType::Value(ValueType::Basic(Basic::Json)) => continue,
-            FieldType::Value(ValueType::List(_) | ValueType::Object(_)) => json!("text"),
+            FieldType::Value(ValueType::List(_) | ValueType::Object(_) | ValueType::Composite(_)) => json!("text"),
             _ => json!({"no": "value"}),
         };
         let mut input = good.clone();

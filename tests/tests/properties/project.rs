@@ -1,7 +1,7 @@
 //! A random project: entities as the JSON of their YAML documents, so that they are printed and cut down alike.
 
 use serde_json::{Map, Value, json};
-use specql_registry::scalars;
+use specql_registry::{composites, scalars};
 
 use crate::{
     expressions::{Row, Scope},
@@ -130,7 +130,7 @@ fn label(ty: &Type) -> String {
 }
 
 fn random_type(random: &mut Random, own: usize) -> Type {
-    match random.below(14) {
+    match random.below(16) {
         0 => Type::Text,
         1 => Type::Integer,
         2 => Type::Bigint,
@@ -143,6 +143,8 @@ fn random_type(random: &mut Random, own: usize) -> Type {
         }
         8 | 9 => Type::Ref(random.below(own + 1)),
         10 => Type::Named("json".to_owned()),
+        12 => Type::Named(random.pick(composites::ALL).name.to_owned()),
+        13 => Type::Named(format!("list({})", random.pick(composites::ALL).name)),
         11 => Type::Named(format!("list({})", random.pick(&["text", "integer", "email", "money", "boolean"]))),
         _ => Type::Named(random.pick(scalars::ALL).name.to_owned()),
     }
