@@ -17,7 +17,13 @@ fn everything() -> Result<Compilation> {
 
 /// Makes the project's database; every function of it is read, and nothing is said.
 async fn nothing_is_said_of(project: &Compilation) -> Result<()> {
+    nothing_is_said_with(project, "").await
+}
+
+/// The same, where the project calls functions that somebody made elsewhere.
+async fn nothing_is_said_with(project: &Compilation, functions: &'static str) -> Result<()> {
     let database = compiled::database(project).await?;
+    sqlx::raw_sql(functions).execute(database.pool()).await?;
     let report = plpgsql_check::check(&database).await?;
     assert!(report.remarks.is_empty(), "{:#?}", report.remarks);
     let actions: usize = project.model.entities.iter().map(|entity| entity.actions.len()).sum();
@@ -56,12 +62,22 @@ async fn plpgsql_check_passes_the_entities_of_these_tests() -> Result<()> {
 async fn plpgsql_check_passes_the_steps_of_the_depot() -> Result<()> {
     let mut depot = compiled::files(&[("entities/depot.yaml", include_str!("sql_steps/depot.yaml"))])?;
     let written = format!("{:?}", depot.model);
-    for kind in ["Find {", "Foreach(", "Values {", "Rows {", "CallAction(", "Notify {", "Return(", "hard: true"] {
+    for kind in [
+        "Find {",
+        "Foreach(",
+        "Values {",
+        "Rows {",
+        "CallAction(",
+        "CallFunction {",
+        "Notify {",
+        "Return(",
+        "hard: true",
+    ] {
         assert!(written.contains(kind), "the fixture lacks `{kind}`");
     }
-    nothing_is_said_of(&depot).await?;
+    nothing_is_said_with(&depot, include_str!("sql_steps/functions.sql")).await?;
     depot.model.entities.iter_mut().for_each(|entity| entity.multi_tenant = true);
-    nothing_is_said_of(&depot).await
+    nothing_is_said_with(&depot, include_str!("sql_steps/functions.sql")).await
 }
 
 #[tokio::test]

@@ -81,6 +81,13 @@ pub enum StepKind {
     Foreach(Box<Foreach>),
     /// Runs another action in the same transaction.
     CallAction(Box<CallAction>),
+    /// Calls a function that an entity declares.
+    CallFunction {
+        /// The call: [`super::ExprKind::UserCall`].
+        call: Expr,
+        /// The variable that holds its value from here on, and its type.
+        bind: Option<(String, ValueType)>,
+    },
     /// Writes a row of `app.tb_notification` and tells the listeners of the channel.
     Notify {
         /// As text.

@@ -124,6 +124,10 @@ impl Usage {
                 self.binds_called |= call.bind.is_some();
                 self.called |= joins || call.bind.is_some();
             }
+            StepKind::CallFunction { call, bind } => {
+                self.values.extend(bind.clone());
+                self.expr(model, vars, call);
+            }
             StepKind::Notify { recipient, message, .. } => {
                 self.expr(model, vars, recipient);
                 self.expr(model, vars, message);

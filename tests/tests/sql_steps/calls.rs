@@ -38,6 +38,23 @@ async fn what_a_called_action_raises_ends_the_caller_too() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_declared_function_is_called_by_name_and_its_value_has_one() -> Outcome {
+    let depot = Depot::with(&[("a", 5, "new")]).await?;
+    let mut input = depot.id_of("a").await?;
+    input["rate"] = json!("1.5");
+    let done = depot.succeed("reprice", input.clone()).await?;
+    assert_eq!(done["extra_metadata"]["return"], json!("7.5"));
+    assert_eq!(done["object_data"]["depot"], json!(depot.id));
+    let names = depot.rows("SELECT name, note FROM depot.tb_depot ORDER BY pk_depot").await?;
+    assert_eq!(names, json!([{"name": "depot", "note": "10;10;10;10;"}, {"name": "a", "note": null}]));
+
+    input["rate"] = json!(null);
+    assert_eq!(depot.call("reprice", input).await?["status"], "failed:no_price");
+    assert_eq!(depot.count("depot.tb_depot").await?, 2, "what a function wrote is undone");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_notification_is_kept_and_told_to_those_who_listen() -> Outcome {
     let depot = Depot::with(&[("a", 5, "new")]).await?;
     let mut listener = PgListener::connect_with(depot.pool()).await?;

@@ -19,6 +19,7 @@ impl Depot {
     pub(crate) async fn with(items: &[(&str, i32, &str)]) -> anyhow::Result<Self> {
         let project = compiled::files(&[("entities/depot.yaml", include_str!("depot.yaml"))])?;
         let database = compiled::database(&project).await?;
+        sqlx::raw_sql(include_str!("functions.sql")).execute(database.pool()).await?;
         let id: String = sqlx::query_scalar("INSERT INTO depot.tb_depot DEFAULT VALUES RETURNING id::text")
             .fetch_one(database.pool())
             .await?;

@@ -130,8 +130,8 @@ pub enum Binding {
     Row(VarId),
     /// A row that may not have been found: all its columns are NULL then.
     Optional(VarId),
-    /// A value: its variable and its type.
-    Value(String, ValueType),
+    /// A value: its variable, its type, and whether it may be NULL.
+    Value(String, ValueType, bool),
     /// A queued call.
     Job,
 }

@@ -73,7 +73,7 @@ impl ActionChecker<'_> {
 
     /// The function that an entity declares under this name: the action's own before those of others.
     #[allow(clippy::option_option)] // the outer one is that of a reported error, as everywhere here
-    fn declared_function(&mut self, name: &Spanned<String>) -> Option<Option<FunctionId>> {
+    pub(in crate::check) fn declared_function(&mut self, name: &Spanned<String>) -> Option<Option<FunctionId>> {
         let all = || {
             self.project.entities.iter().enumerate().flat_map(|(entity, declared)| {
                 let functions = declared.functions.iter().enumerate();

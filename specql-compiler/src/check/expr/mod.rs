@@ -10,6 +10,8 @@ mod fit;
 mod functions;
 mod names;
 mod operators;
+
+pub(super) use functions::declared_call;
 mod structure;
 
 pub(super) use constant::{adapt, duration};

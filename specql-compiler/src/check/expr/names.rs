@@ -202,8 +202,8 @@ impl ActionChecker<'_> {
         let (var, optional) = match binding {
             Some(Binding::Row(var)) => (var, false),
             Some(Binding::Optional(var)) => (var, true),
-            Some(Binding::Value(variable, ty)) => {
-                let value = Expr { kind: ExprKind::Value(variable), ty: ExprType::Value(ty), nullable: false };
+            Some(Binding::Value(variable, ty, nullable)) => {
+                let value = Expr { kind: ExprKind::Value(variable), ty: ExprType::Value(ty), nullable };
                 return self.follow(value, &format!("${name}"), members);
             }
             Some(Binding::Job) => return self.job_id(name, members, span),

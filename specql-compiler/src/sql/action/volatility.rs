@@ -35,6 +35,7 @@ impl Volatility {
                 let reads = if call.bind.is_some() { Self::Stable } else { Self::Immutable };
                 Self::of(model, &action.steps, action.loads_current_row.is_some()).max(args).max(reads)
             }
+            StepKind::CallFunction { call, .. } => of_expression(model, call),
             StepKind::Return(value) => match value {
                 Return::Nothing => Self::Immutable,
                 Return::Row(_) => Self::Stable,

@@ -220,8 +220,13 @@ pub static STEPS: &[Table] = &[
     Table::new(
         "a step `call`",
         &[
-            Key::new("call", Shape::Clause("action(input = value, …)"), "runs another action").required(),
-            Key::new("as", Shape::Name, "binds the row that it reports: `$name`"),
+            Key::new(
+                "call",
+                Shape::Clause("action(input = value, …)"),
+                "runs another action, or a function of `functions:`",
+            )
+            .required(),
+            Key::new("as", Shape::Name, "binds the row that it reports, or the value: `$name`"),
             Key::new("store", Shape::Name, "the same as `as`"),
         ],
     ),

@@ -1,15 +1,15 @@
-//! `call`: another action, in the same transaction.
+//! `call`: another action, in the same transaction, or a function that an entity declares.
 
 use std::collections::BTreeSet;
 
 use super::super::{ActionChecker, Binding};
 use crate::{
-    check::expr::{Place, Want, type_of},
+    check::expr::{Place, Want, declared_call, type_of},
     diagnostics::rules::{
         sq0208_unknown_callable as unknown_callable, sq0209_call_argument as call_argument,
         sq0210_no_row_reported as no_row_reported,
     },
-    model::{Action, ActionId, CallAction, Expr, StepKind},
+    model::{Action, ActionId, CallAction, Expr, ExprKind, FunctionId, StepKind, expr::ExprType},
     source::Spanned,
     syntax::expr::CallSyntax,
 };
@@ -19,7 +19,13 @@ impl ActionChecker<'_> {
         let Spanned { value: name, span } = &call.function;
         let actions = self.actions;
         let Some(id) = actions.find(self.entity, name) else {
-            return self.report(unknown_callable::error(*span, name, actions.callable(self.entity)));
+            if let Some(function) = self.declared_function(&call.function)? {
+                return self.call_declared_function(call, function, bind);
+            }
+            let entities = self.project.entities.iter();
+            let functions = entities.flat_map(|entity| &entity.functions).map(|function| function.name.as_str());
+            let known: Vec<&str> = actions.callable(self.entity).chain(functions).collect();
+            return self.report(unknown_callable::error(*span, name, known));
         };
         let callee = actions.checked(id)?; // A circle is reported already.
         let args = self.action_arguments(call, callee);
@@ -30,15 +36,25 @@ impl ActionChecker<'_> {
         Some(StepKind::CallAction(Box::new(CallAction { action: id, args: args?, bind })))
     }
 
-    /// The arguments, in the order of the action's inputs.
     fn action_arguments(&mut self, call: &CallSyntax, callee: &Action) -> Option<Vec<(String, Expr)>> {
+        let inputs = callee.input.iter().map(|input| {
+            let place = Place::Field(input.name.clone());
+            (input.name.as_str(), Want { ty: type_of(&input.ty), required: input.required, place }, input.required)
+        });
+        let args = self.arguments(call, &inputs.collect::<Vec<_>>())?;
+        let named = callee.input.iter().zip(args);
+        Some(named.filter_map(|(input, value)| Some((input.name.clone(), value?))).collect())
+    }
+
+    /// The value of each parameter, where it is given: its name, what it takes, and whether it must be given.
+    fn arguments(&mut self, call: &CallSyntax, parameters: &[(&str, Want, bool)]) -> Option<Vec<Option<Expr>>> {
         let function = &call.function;
         let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let mut args = Vec::new();
+        let mut args: Vec<Option<Expr>> = vec![None; parameters.len()];
         let mut whole = true;
         for (name, value) in &call.args {
-            let Some(position) = callee.input.iter().position(|input| input.name == name.value) else {
-                let known = callee.input.iter().map(|input| input.name.as_str());
+            let Some(position) = parameters.iter().position(|(known, ..)| *known == name.value) else {
+                let known = parameters.iter().map(|(known, ..)| *known);
                 self.diagnostics.push(call_argument::unknown(name.span, &function.value, &name.value, known));
                 whole = false;
                 continue;
@@ -47,27 +63,55 @@ impl ActionChecker<'_> {
                 self.diagnostics.push(call_argument::twice(name.span, &name.value));
                 continue;
             }
-            let input = &callee.input[position];
-            let want =
-                Want { ty: type_of(&input.ty), required: input.required, place: Place::Field(input.name.clone()) };
-            match self.value(value, &want) {
-                Some(value) => args.push((position, name.value.clone(), value)),
-                None => whole = false,
-            }
+            args[position] = self.value(value, &parameters[position].1);
+            whole &= args[position].is_some();
         }
-        let missing: Vec<String> = callee
-            .input
+        let missing: Vec<String> = parameters
             .iter()
-            .filter(|input| input.required && !seen.contains(input.name.as_str()))
-            .map(|input| input.name.clone())
+            .filter(|(name, _, needed)| *needed && !seen.contains(name))
+            .map(|(name, ..)| (*name).to_owned())
             .collect();
         // A misspelt argument is reported once, not as a missing one as well.
         if whole && !missing.is_empty() {
             self.diagnostics.push(call_argument::missing(function.span, &function.value, &missing));
             whole = false;
         }
-        args.sort_by_key(|(position, ..)| *position);
-        whole.then(|| args.into_iter().map(|(_, name, value)| (name, value)).collect())
+        whole.then_some(args)
+    }
+
+    /// A declared function: every argument is given, by name.
+    fn call_declared_function(
+        &mut self,
+        call: &CallSyntax,
+        id: FunctionId,
+        bind: Option<&Spanned<String>>,
+    ) -> Option<StepKind> {
+        let project = self.project;
+        let function = &project.entity(id.entity).functions[id.index];
+        let parameters = function.args.iter().map(|parameter| {
+            let place = Place::Argument(function.name.clone(), parameter.name.clone());
+            let want = Want { ty: type_of(&parameter.ty), required: parameter.required, place };
+            (parameter.name.as_str(), want, true)
+        });
+        let args = self.arguments(call, &parameters.collect::<Vec<_>>())?.into_iter().collect::<Option<_>>()?;
+        // What a reference names is looked up where it is used; the function gives its public id.
+        let value = match declared_call(id, function, args) {
+            Expr { kind: ExprKind::KeyOf { id, .. }, .. } => *id,
+            value => value,
+        };
+        let bind = match (bind, value.ty.clone()) {
+            (Some(name), ExprType::Value(ty)) => {
+                if !self.new_name(name) {
+                    return None;
+                }
+                let frame = self.frame_mut();
+                let variable = frame.new_value(&name.value, &ty);
+                frame.bindings.push((name.value.clone(), Binding::Value(variable.clone(), ty.clone(), value.nullable)));
+                Some((variable, ty))
+            }
+            _ => None,
+        };
+        Some(StepKind::CallFunction { call: value, bind })
     }
 
     /// `as:`: the row that the action reports.

@@ -100,7 +100,7 @@ impl ActionChecker<'_> {
         };
         let frame = self.frame_mut();
         let bind = frame.new_value(name, &element);
-        frame.bindings.push((name.to_owned(), Binding::Value(bind.clone(), element.clone())));
+        frame.bindings.push((name.to_owned(), Binding::Value(bind.clone(), element.clone(), false)));
         frame.loops.push((None, LoopKey::Position(bind.clone())));
         Some(Source::Values { list, bind, element })
     }

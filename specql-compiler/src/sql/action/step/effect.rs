@@ -9,6 +9,7 @@ use crate::{
             input_type_name,
         },
         entity::tenant_and,
+        expr::value_variable,
         quote::{literal, qualified, text_array},
         writer::list,
     },
@@ -56,6 +57,15 @@ impl Body<'_> {
             statement.push(format!("WHERE t.id = _called.id{}", tenant_and(owner, "t", self.scope.tenant)));
             self.statement(&statement);
             self.not_found(&format!("{} reported no row", action.name));
+        }
+    }
+
+    /// Calls a declared function; where nothing reads its value, it is only run.
+    pub(super) fn call_function(&mut self, call: &Expr, bind: Option<&str>) {
+        let call = self.printer().print(call);
+        match bind.filter(|bind| self.scope.usage.read_values.contains(*bind)) {
+            Some(bind) => self.w.line(format!("{} := {call};", value_variable(bind))),
+            None => self.w.line(format!("PERFORM {call};")),
         }
     }
 

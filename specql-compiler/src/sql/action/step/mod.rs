@@ -227,6 +227,11 @@ impl<'a> Body<'a> {
                 self.call_action(call);
                 false
             }
+            StepKind::CallFunction { call, bind } => {
+                self.w.line(source_line(&step.origin, "call"));
+                self.call_function(call, bind.as_ref().map(|(name, _)| name.as_str()));
+                false
+            }
             StepKind::Notify { recipient, channel, message } => {
                 self.w.line(source_line(&step.origin, "notify"));
                 self.notify(recipient, channel, message);
