@@ -53,7 +53,6 @@ fn value(random: &mut Random, ty: &ValueType) -> Value {
         ValueType::Composite(composite) => serde_json::from_str(composite.info().example).unwrap(),
         ValueType::Enum(values) => json!(random.pick(values)),
         ValueType::List(item) => (0..random.below(3)).map(|_| value(random, item)).collect(),
-        ValueType::Composite(composite) => serde_json::from_str(composite.info().example).unwrap_or_default(),
         ValueType::Object(schema) => {
             let fields = schema.fields.iter().filter(|(_, field)| field.required || random.clone().chance(50));
             fields.map(|(name, field)| (name.clone(), value(&mut random.clone(), &field.ty))).collect()
