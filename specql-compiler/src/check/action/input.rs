@@ -11,11 +11,14 @@ use crate::{
         expr::{Want, type_of},
         names,
     },
-    diagnostics::rules::sq0303_type_mismatch as type_mismatch,
+    diagnostics::rules::{
+        sq0213_default_without_effect as default_without_effect, sq0303_type_mismatch as type_mismatch,
+    },
     model::{EntityId, FieldId, FieldType, InputField, OnDelete, expr::ExprType},
     syntax::{
         action::ActionSyntax,
         step::{StepKindSyntax, StepSyntax},
+        types::DefaultSyntax,
     },
 };
 
@@ -146,7 +149,10 @@ impl ActionChecker<'_> {
     }
 
     /// Makes `id`, the current row's UUID, the first input.
-    pub(super) fn take_id(&mut self) {
+    pub(super) fn take_id(&mut self, syntax: &ActionSyntax) {
+        for (_, default) in defaults(syntax).filter(|(name, _)| *name == "id") {
+            self.diagnostics.push(default_without_effect::of_id(default.span, &self.name));
+        }
         let ExprType::Value(uuid @ ValueType::Scalar(_)) = ExprType::uuid() else { return };
         self.inputs.fields.retain(|field| field.name != "id");
         let id = InputField {
@@ -159,4 +165,10 @@ impl ActionChecker<'_> {
         };
         self.inputs.fields.insert(0, id);
     }
+}
+
+/// The inputs that are declared with a default.
+pub(super) fn defaults(syntax: &ActionSyntax) -> impl Iterator<Item = (&str, &DefaultSyntax)> {
+    let inputs = syntax.input.iter().flatten();
+    inputs.filter_map(|(name, ty)| Some((name.value.as_str(), ty.as_ref()?.default.as_ref()?)))
 }

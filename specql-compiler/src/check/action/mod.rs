@@ -193,7 +193,7 @@ impl<'a> ActionChecker<'a> {
         }
         if let Some(row) = self.loaded {
             give_row(&mut action.steps, row);
-            self.take_id();
+            self.take_id(syntax);
         }
         action.input = std::mem::take(&mut self.inputs.fields);
         action.vars = std::mem::take(&mut self.frames[0].vars);
@@ -210,10 +210,10 @@ impl<'a> ActionChecker<'a> {
 
     /// Whether these steps, or those in their branches, insert a row of the own entity.
     fn inserts(&self, steps: &[StepSyntax]) -> bool {
-        let own = &self.project.entity(self.entity);
         steps.iter().any(|step| match &step.kind {
             StepKindSyntax::Insert { entity, .. } => {
-                entity.value == own.name || entity.value == format!("{}.{}", own.schema, own.name)
+                // What is wrong with the name is reported when the step itself is checked.
+                self.project.find_entity(&entity.value, entity.span, &mut Vec::new()) == Some(self.entity)
             }
             _ => step.branches().any(|branch| self.inserts(branch)),
         })

@@ -1,9 +1,12 @@
 //! The standard bodies of `create_…`, `update_…` and `delete_…` without steps.
 
-use super::ActionChecker;
+use super::{ActionChecker, input::defaults};
 use crate::{
     check::expr::{Place, Want, type_of},
-    diagnostics::rules::{sq0140_unknown_field as unknown_field, sq0205_missing_value as missing_value},
+    diagnostics::rules::{
+        sq0140_unknown_field as unknown_field, sq0205_missing_value as missing_value,
+        sq0213_default_without_effect as default_without_effect,
+    },
     model::{
         EntityId, FieldId, Step, StepKind,
         expr::{ColumnRef, SystemColumn},
@@ -43,6 +46,9 @@ impl ActionChecker<'_> {
     fn standard_update(&mut self, syntax: &ActionSyntax) -> Option<StepKind> {
         if !self.inputs.declared {
             self.field_inputs(self.entity, false);
+        }
+        for (name, default) in defaults(syntax).filter(|(name, _)| *name != "id") {
+            self.diagnostics.push(default_without_effect::of_update(default.span, &syntax.name.value, name));
         }
         let target = Target::Row(self.current_row()?);
         let set = self.standard_assignments(syntax, false);

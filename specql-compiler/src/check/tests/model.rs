@@ -1,10 +1,14 @@
 //! What the model holds.
 
 use super::compiled;
-use crate::model::{
-    Action, CallService, ExprKind, Step, StepKind, VarId,
-    expr::{ColumnRef, Literal},
-    step::{Assignment, Target},
+use crate::{
+    compile,
+    model::{
+        Action, CallService, ExprKind, Step, StepKind, VarId,
+        expr::{ColumnRef, Literal},
+        step::{Assignment, Target},
+    },
+    source::{SourceFile, SourceKind, Sources},
 };
 
 /// The overview's order, as the shop uses it.
@@ -215,4 +219,50 @@ actions:
     let model = compiled(text).model;
     let action = &model.entities[0].actions[0];
     assert_eq!(inputs(action), [("id", true), ("more", false)]);
+}
+
+/// `Order`, `sales.Order` and, by an alias of the schema, `sls.Order`.
+#[test]
+fn a_schema_or_its_alias_before_an_entity_changes_nothing() {
+    let project = "entity: Order
+schema: sales
+fields: {total: integer!, parent: ref(Order)}
+actions:
+  - name: open_order
+    steps:
+      - validate: total > 0
+      - insert: Order
+        values: {total: total}
+      - update: Order SET total = 2
+  - name: change
+    steps:
+      - find: Order WHERE total = 1
+        as: found
+      - update: Order SET total = 2, parent = $found WHERE total = 1
+      - update: Order
+        set: {total: 3}
+      - foreach: other in find Order WHERE total = 3
+        do:
+          - update: Order SET total = $other.total + 1
+          - delete: Order
+            hard: true
+      - delete: Order WHERE total = 4
+      - delete: Order
+";
+    let sql = |written: &str| {
+        let text = project.replace("Order", written).replacen(&format!("entity: {written}"), "entity: Order", 1);
+        let file = |path: &str, text: String, kind| SourceFile { path: path.to_owned(), text, kind };
+        let domains = "domains: {sales: {multi_tenant: true, aliases: [sls]}}\n".to_owned();
+        let sources = Sources::new(vec![
+            file("entities/order.yaml", text, SourceKind::Entities),
+            file("registry/domain_registry.yaml", domains, SourceKind::Registry),
+        ]);
+        let compilation = compile(&sources);
+        assert!(!compilation.has_errors(), "{written}: {:?}", compilation.diagnostics);
+        crate::sql::schema(&compilation.model).render()
+    };
+    for written in ["sales.Order", "sls.Order"] {
+        // Not `assert_eq!`: nobody reads two whole schemas.
+        assert!(sql(written) == sql("Order"), "`{written}` is not compiled as `Order` is");
+    }
 }
