@@ -182,9 +182,12 @@ fn expected(action: &Action) -> BTreeSet<String> {
     let mut statuses = BTreeSet::from(["success".to_owned()]);
     let mut look = |step: &Step| match &step.kind {
         StepKind::Validate { .. } => statuses.extend(CODES.map(|code| format!("validation:{code}"))),
-        // A row that a step has deleted is not there for a later one.
-        StepKind::Find { .. } | StepKind::Delete { .. } => {
+        StepKind::Find { .. } => {
             statuses.insert("not_found".to_owned());
+        }
+        // A row that a step has deleted is not there for a later one, nor for an input that names it.
+        StepKind::Delete { .. } => {
+            statuses.extend(["not_found".to_owned(), "validation:unknown_".to_owned()]);
         }
         StepKind::Reject { .. } => statuses.extend(CODES.map(|code| format!("failed:{code}"))),
         _ => {}
