@@ -22,8 +22,8 @@ What a field, an input or a service's schema may be. `T!` is required; `T = valu
 "
     );
     for basic in Basic::ALL {
-        let (sql, rust, typescript) = basic_types(basic);
-        let _ = writeln!(text, "| `{}` | `{sql}` | `{rust}` | `{typescript}` |", basic.name());
+        let (sql, rust) = basic_types(basic);
+        let _ = writeln!(text, "| `{}` | `{sql}` | `{rust}` | `{}` |", basic.name(), basic.typescript());
     }
     text.push_str(
         "| `decimal`, `decimal(p, s)` | `NUMERIC`, `NUMERIC(p,s)` | `value::Decimal` | `string` |
@@ -31,8 +31,14 @@ What a field, an input or a service's schema may be. `T!` is required; `T = valu
 | `list(T)` | `T[]` for basic and scalar T, else `JSONB` | `Vec<T>` | `T[]` |
 | `ref(Entity)`, `ref(schema.Entity)` | `INTEGER`, a foreign key | `value::Uuid` of the target | `string` |
 
-`jsonb` is `json`, `datetime` is `timestamp`, `phone` is `phoneNumber`. Numbers that a JSON reader could round (bigint and all
-decimals) are text in views, results and TypeScript; actions read either.
+`jsonb` is `json`, `datetime` is `timestamp`, `phone` is `phoneNumber`. 
+
+## Numbers and texts
+
+One rule holds for JSON that comes in, for defaults and for what services answer. A number that a JSON reader could round (bigint,
+decimal and the scalars that are NUMERIC) is text in views, results and TypeScript, and is read as a number or as a text of digits.
+Every other number is a JSON number: `\"5\"` is no integer. A text is never made of a number: `5` is no text, and `10115` no postal
+code. In YAML this is told by the quotes: `default: 5` is a number, `default: '5'` a text.
 
 ## Scalars
 
@@ -78,15 +84,15 @@ Kept as `JSONB` whose shape is checked; a struct in Rust, an interface in TypeSc
     text
 }
 
-/// A basic type in PostgreSQL, Rust and TypeScript.
-const fn basic_types(basic: Basic) -> (&'static str, &'static str, &'static str) {
+/// A basic type in PostgreSQL and in Rust.
+const fn basic_types(basic: Basic) -> (&'static str, &'static str) {
     match basic {
-        Basic::Text => ("TEXT", "String", "string"),
-        Basic::Integer => ("INTEGER", "i32", "number"),
-        Basic::Bigint => ("BIGINT", "i64", "string"),
-        Basic::Float => ("DOUBLE PRECISION", "f64", "number"),
-        Basic::Boolean => ("BOOLEAN", "bool", "boolean"),
-        Basic::Timestamp => ("TIMESTAMPTZ", "value::Timestamp", "string"),
-        Basic::Json => ("JSONB", "value::Json", "unknown"),
+        Basic::Text => ("TEXT", "String"),
+        Basic::Integer => ("INTEGER", "i32"),
+        Basic::Bigint => ("BIGINT", "i64"),
+        Basic::Float => ("DOUBLE PRECISION", "f64"),
+        Basic::Boolean => ("BOOLEAN", "bool"),
+        Basic::Timestamp => ("TIMESTAMPTZ", "value::Timestamp"),
+        Basic::Json => ("JSONB", "value::Json"),
     }
 }
