@@ -106,6 +106,7 @@ pub fn expected(object: &Object) -> Vec<(String, String)> {
             (Some("COMMENT"), _) => "CommentStmt",
             (Some("GRANT" | "REVOKE"), _) => "GrantStmt",
             (Some("ALTER"), _) => "AlterTableStmt",
+            (Some("DO"), ObjectKind::Policy) => "DoStmt",
             (_, _) if position > 0 => "a second statement of an object",
             (_, ObjectKind::Schema) => "CreateSchemaStmt",
             (_, ObjectKind::Type) => "CompositeTypeStmt",
@@ -120,7 +121,12 @@ pub fn expected(object: &Object) -> Vec<(String, String)> {
         };
         // Rows are named by their key, and go into the queue's tables.
         let table = statement.strip_prefix("INSERT INTO ").and_then(|rest| rest.split([' ', '(']).next());
-        let named = if object.kind == ObjectKind::Data { table.unwrap_or_default() } else { &name };
+        let named = match kind {
+            "DoStmt" => "",
+            "AlterTableStmt" => name.strip_prefix("row level security ON ").unwrap_or(&name),
+            _ if object.kind == ObjectKind::Data => table.unwrap_or_default(),
+            _ => &name,
+        };
         statements.push((kind.to_owned(), named.to_owned()));
     }
     statements

@@ -3,6 +3,8 @@
 //! Each project is made twice: with hostile texts wherever a text may stand, and with harmless ones. Both must be the
 //! statements that the model asked for, and the hostile one must be *the same* statements: equal trees, but for constants.
 
+mod steps;
+
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -194,6 +196,15 @@ fn file(number: usize, kind: &mut Random, texts: &mut Texts) -> String {
     if kind.below(2) == 0 {
         out += &format!("  short_d: {}\n", quoted(&format!("text = {}", texts.literal(7))));
     }
+    // Each file has the later half of the language or the earlier one: all of it in all would take minutes.
+    let later = kind.below(2) == 0;
+    if later {
+        out += &steps::fields(texts);
+        out += &steps::head(number, schema, texts);
+        out += "actions:\n";
+        out += &steps::actions(number, schema, &text, kind, texts);
+        return out;
+    }
     out += &format!(
         "actions:\n  - name: {action}\n    description: {}\n    input: {{{text}: text!}}\n    steps:\n",
         texts.yaml(8)
@@ -249,7 +260,11 @@ fn project(kind: usize, mut texts: Texts) -> Vec<(String, String)> {
         Texts::Hostile(_) => format!("entities/{number:02} it's $specql$ */ -- \n; DROP.yaml"),
         Texts::Harmless => format!("entities/{number:02}.yaml"),
     };
-    (0..FILES_OF_A_PROJECT).map(|number| (path(number, &mut texts), file(number, &mut random, &mut texts))).collect()
+    let mut files: Vec<_> = (0..FILES_OF_A_PROJECT)
+        .map(|number| (path(number, &mut texts), file(number, &mut random, &mut texts)))
+        .collect();
+    files.push(("registry/domain_registry.yaml".to_owned(), steps::domains(&mut texts)));
+    files
 }
 
 /// The project's statements: what their trees are, apart from constants.
