@@ -26,6 +26,13 @@ actions:
       - validate: $order.address.country IS NULL OR $order.address.country = 'DE'
         error: abroad
       - update: Order SET city = upper($order.address.city), amount = $order.price.amount * 2, zip = $input.address.zipCode
+  - name: quote_order
+    input: {street: text!, zip: text!, country: countryCode, amount: money!}
+    steps:
+      - insert: Order
+        values:
+          address: {street: $input.street, city: \"'Berlin'\", state: \"'BE'\", zipCode: \"trim($input.zip)\", country: $input.country}
+          price: {amount: $input.amount, currency: \"'EUR'\"}
 ";
 
 fn field(info: &CompositeInfo) -> String {
@@ -134,5 +141,25 @@ async fn expressions_read_members_and_defaults_are_composites() -> anyhow::Resul
 
     address["country"] = json!("FR");
     assert_eq!(call(database.pool(), "file_order", json!({"address": address})).await?.0, "validation:abroad");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_composite_may_be_made_of_expressions() -> anyhow::Result<()> {
+    let database = compiled::database(&compiled::files(&[("entities/order.yaml", MEMBERS)])?).await?;
+    let input = json!({"street": "Invalidenstr. 1", "zip": " 10115", "amount": "19.90"});
+    let (status, message, row) = call(database.pool(), "quote_order", input).await?;
+    assert_eq!(status, "success", "{message:?}");
+    let row = row.expect("a row");
+    let address = json!({"street": "Invalidenstr. 1", "city": "Berlin", "state": "BE", "zipCode": "10115"});
+    assert_eq!((&row["address"], &row["price"]["amount"]), (&address, &json!("19.9000")));
+
+    let input = json!({"street": "Invalidenstr. 1", "zip": "?", "amount": 1});
+    let (status, message, _) = call(database.pool(), "quote_order", input).await?;
+    assert_eq!(status, "validation:invalid_simple_address");
+    assert!(
+        message.as_deref().is_some_and(|it| it.starts_with("simple_address.zipCode must be a postal code")),
+        "{message:?}"
+    );
     Ok(())
 }

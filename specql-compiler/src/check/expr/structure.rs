@@ -35,6 +35,7 @@ impl ActionChecker<'_> {
     ) -> Option<Expr> {
         let shape = match wanted.map(|want| (&want.ty, want)) {
             Some((ExprType::Value(ValueType::Object(schema)), want)) => Some((schema, want)),
+            Some((ExprType::Value(ValueType::Composite(composite)), want)) => Some((composite.schema(), want)),
             _ => None,
         };
         let ty = shape.map_or_else(|| ExprType::basic(Basic::Json), |(_, want)| want.ty.clone());

@@ -4,12 +4,13 @@ use specql_registry::ValueType;
 
 use super::{
     super::{
+        input::decode,
         types::{is_array, sql_type},
         view::json_object,
     },
     Printer, Sql, binding,
 };
-use crate::model::{Expr, expr::ExprType};
+use crate::model::{Expr, expr::ExprType, names::snake};
 
 /// PostgreSQL takes at most 100 arguments in a call.
 const ELEMENTS_IN_A_CALL: usize = 100;
@@ -36,6 +37,10 @@ impl Printer<'_> {
         let pairs: Vec<(String, String)> =
             fields.iter().map(|(name, value)| (name.clone(), self.public(value))).collect();
         let object = json_object(&pairs);
+        // Composites are kept in one form: numbers that a reader could round as text, and no nulls.
+        if let ExprType::Value(composite @ ValueType::Composite(info)) = ty {
+            return Sql::atom(decode(composite, &object, &snake(info.info().name)));
+        }
         // Where a shape is wanted a field without a value is left out, so that its default applies.
         let shaped = matches!(ty, ExprType::Value(ValueType::Object(_)));
         if shaped && fields.iter().any(|(_, value)| value.nullable) {
