@@ -8,7 +8,7 @@ use super::{
 use crate::{
     diagnostics::Diagnostic,
     keys::{Key, Shape, Table},
-    source::{Span, Spanned, yaml::Node},
+    source::{Spanned, yaml::Node},
 };
 
 /// An action.
@@ -47,7 +47,7 @@ pub static ACTION: Table = Table::new(
 /// Reads an action.
 pub(super) fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<ActionSyntax> {
     let keys = Keys::read(node, &ACTION, diagnostics)?;
-    let name = keys.required_text("name", first_line(&keys), diagnostics);
+    let name = keys.required_text("name", keys.first(), diagnostics);
     let mut complete = true;
     let steps = match keys.get("steps") {
         Some(node) => step::read_all(node, "steps", &mut complete, diagnostics),
@@ -62,11 +62,6 @@ pub(super) fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Act
         steps,
         complete,
     })
-}
-
-/// Where something that is missing in a mapping is shown: at its first key.
-pub(super) fn first_line(keys: &Keys<'_>) -> Span {
-    Span { end: keys.span.start.saturating_add(1).min(keys.span.end), ..keys.span }
 }
 
 fn read_input(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<(Spanned<String>, Option<TypeSyntax>)>> {

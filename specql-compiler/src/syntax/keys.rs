@@ -49,6 +49,12 @@ impl<'a> Keys<'a> {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
+    /// Its first key: where something that is missing in the mapping is shown.
+    #[must_use]
+    pub fn first(&self) -> Span {
+        self.entries.first().map_or(self.span, |entry| entry.key_span)
+    }
+
     /// The value of that key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&'a Node> {

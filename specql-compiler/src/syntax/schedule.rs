@@ -1,7 +1,6 @@
 //! Schedules, as they are written.
 
 use super::{
-    action::first_line,
     expr::Ast,
     keys::{self, Keys},
     value,
@@ -62,7 +61,7 @@ pub(super) fn read_all(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<Sc
 
 fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<ScheduleSyntax> {
     let keys = Keys::read(node, &SCHEDULE, diagnostics)?;
-    let place = first_line(&keys);
+    let place = keys.first();
     let name = keys.required_text("name", place, diagnostics);
     let cron = keys.required_text("cron", place, diagnostics);
     let action = keys.required_text("action", place, diagnostics);

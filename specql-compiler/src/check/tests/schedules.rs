@@ -68,8 +68,8 @@ fn a_schedule_that_cannot_be_understood_is_reported_where_it_stands() {
         (
             "{cron: '@daily'}",
             &[
-                "4:13 SQ0133 a schedule needs the key `action` | add `action:`",
-                "4:13 SQ0133 a schedule needs the key `name` | add `name:`",
+                "4:14 SQ0133 a schedule needs the key `action` | add `action:`",
+                "4:14 SQ0133 a schedule needs the key `name` | add `name:`",
             ],
         ),
         (
@@ -89,7 +89,7 @@ fn the_input_is_checked_against_what_the_action_takes() {
         (
             &format!("{{{start}}}"),
             &[
-                "4:13 SQ0233 the action `tidy` needs the input `kind: enum(short, long)` | add it to the schedule's `input:`",
+                "4:14 SQ0233 the action `tidy` needs the input `kind: enum(short, long)` | add it to the schedule's `input:`",
             ],
         ),
         (
