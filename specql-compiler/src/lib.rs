@@ -11,7 +11,7 @@
 //! | [`syntax`] | entity files and expressions as they are written, with spans, nothing resolved |
 //! | [`domain`] | the domain registry: schemas, aliases, which are multi-tenant |
 //! | [`keys`] | tables of the keys of every file format |
-//! | [`reference`] | types and functions as pages for users |
+//! | [`reference`](mod@reference) | types and functions as pages for users |
 //! | [`registry`] | registry files to [`specql_registry::Registry`] |
 //! | [`check`] | names, types and policies: syntax to model |
 //! | [`model`] | the checked project: all that an emitter may read |
