@@ -104,7 +104,10 @@ impl ActionChecker<'_> {
         wanted: Option<&Want>,
     ) -> Option<Expr> {
         let (left_span, right_span) = (left.span, right.span);
-        let (left, right) = self.pair(left, right, wanted)?;
+        let (left, right) = match operator {
+            BinaryOp::Multiply | BinaryOp::Divide => self.factors(left, right, wanted)?,
+            _ => self.pair(left, right, wanted)?,
+        };
         // A constant takes the other side's type, so that `price * 2` stays money; but not where the other side is time.
         let (left, right) = match (is_constant(&left), is_constant(&right)) {
             (true, false) if is_number(&right.ty) && is_number(&left.ty) => {
@@ -140,6 +143,16 @@ impl ActionChecker<'_> {
         let from_left = left.as_ref().filter(|left| left.ty != ExprType::Null);
         let from_left = from_left.map(|left| Want::optional(left.ty.clone()));
         let right = self.expression(right, from_left.as_ref().or(wanted));
+        Some((left?, right?))
+    }
+
+    /// Both factors. Neither is of the other's type, or of the product's, unless nothing else tells what it is: in
+    /// `price * coalesce(quantity, 1)` the quantity is no money.
+    fn factors(&mut self, left: &Ast, right: &Ast, wanted: Option<&Want>) -> Option<(Expr, Expr)> {
+        if self.is_open(left) || self.is_open(right) {
+            return self.pair(left, right, wanted);
+        }
+        let (left, right) = (self.expression(left, None), self.expression(right, None));
         Some((left?, right?))
     }
 

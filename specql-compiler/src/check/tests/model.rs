@@ -266,3 +266,18 @@ actions:
         assert!(sql(written) == sql("Order"), "`{written}` is not compiled as `Order` is");
     }
 }
+
+#[test]
+fn a_factor_is_not_of_the_type_of_the_other_or_of_the_product() {
+    let text = "\
+entity: Line
+fields: {price: money!, quantity: integer, total: money}
+actions:
+  - name: sum_up
+    steps:
+      - update: Line SET total = price * coalesce(quantity, 1)
+      - update: Line SET total = coalesce(quantity, 1) * price
+      - update: Line SET total = price / coalesce(quantity, 1) * 2
+";
+    compiled(text);
+}
