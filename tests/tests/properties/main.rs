@@ -41,7 +41,7 @@ fn refusal(project: &Project, said: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn random_projects_compile_load_and_answer() {
+async fn random_projects_compile_load_pass_plpgsql_check_and_answer() {
     let began = Instant::now();
     let base = setting("SPECQL_PROPERTY_SEED", 1);
     let count = usize::try_from(setting("SPECQL_PROPERTY_PROJECTS", 200)).unwrap();
