@@ -1,4 +1,4 @@
-//! The file as it is written, with every key taken, refused or warned about.
+//! The file as it is written, with every key taken or refused.
 
 use std::collections::BTreeMap;
 
@@ -17,17 +17,18 @@ use crate::{
     syntax::keys::{Keys, mapping, sequence, text},
 };
 
-/// `domain_registry.yaml`. The keys of the original that number its entities and guess their place have no effect.
+/// `domain_registry.yaml`. The keys of the original that number its entities and guess their place mean nothing here, and are
+/// refused.
 pub(crate) static FILE: Table = Table::new(
     "the domain registry",
     &[
         Key::new("domains", Shape::Map(&Shape::Table(&DOMAIN)), "the schemas, by their names"),
-        Key::new("version", Shape::Anything, "the version of the original's file").warned(),
-        Key::new("last_updated", Shape::Anything, "when the original wrote the file").warned(),
-        Key::new("schema_layers", Shape::Anything, "layers of the original").warned(),
-        Key::new("reserved_codes", Shape::Anything, "numbers of the original").warned(),
-        Key::new("validation", Shape::Anything, "how the original checks its numbers").warned(),
-        Key::new("subdomain_inference", Shape::Anything, "how the original guesses subdomains").warned(),
+        Key::new("version", Shape::Anything, "the version of the original's file").refused(),
+        Key::new("last_updated", Shape::Anything, "when the original wrote the file").refused(),
+        Key::new("schema_layers", Shape::Anything, "layers of the original").refused(),
+        Key::new("reserved_codes", Shape::Anything, "numbers of the original").refused(),
+        Key::new("validation", Shape::Anything, "how the original checks its numbers").refused(),
+        Key::new("subdomain_inference", Shape::Anything, "how the original guesses subdomains").refused(),
     ],
 );
 
@@ -39,7 +40,7 @@ static DOMAIN: Table = Table::new(
         Key::new("multi_tenant", Shape::Boolean, "whether every row of its tables belongs to a tenant")
             .default("`false`"),
         Key::new("aliases", Shape::List(&Shape::Name), "other names of the schema, for entity files").default("none"),
-        Key::new("subdomains", Shape::Anything, "how the original numbers its entities").warned(),
+        Key::new("subdomains", Shape::Anything, "how the original numbers its entities").refused(),
     ],
 );
 

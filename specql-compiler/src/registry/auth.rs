@@ -8,7 +8,7 @@ use super::{
     setting::{credential, setting},
 };
 use crate::{
-    diagnostics::rules::sq0502_not_implemented::not_implemented,
+    diagnostics::rules::{sq0502_not_implemented::not_implemented, sq0503_no_credential::no_credential},
     keys::{Key, Shape, Table},
     source::yaml::Entry,
 };
@@ -20,7 +20,7 @@ pub(super) static TABLES: &[&Table] = &[&BEARER, &BASIC, &API_KEY];
 pub(super) static BEARER: Table = Table::new(
     "`auth` of the type bearer",
     &[
-        Key::new("type", Shape::Words(&["bearer"]), "which of the forms this is").required(),
+        Key::new("type", Shape::Words(&["bearer"]), "which of the forms this is").default("`auth_type`"),
         Key::new("token", Shape::Credential, "the token").required(),
     ],
 );
@@ -29,7 +29,7 @@ pub(super) static BEARER: Table = Table::new(
 pub(super) static BASIC: Table = Table::new(
     "`auth` of the type basic",
     &[
-        Key::new("type", Shape::Words(&["basic"]), "which of the forms this is").required(),
+        Key::new("type", Shape::Words(&["basic"]), "which of the forms this is").default("`auth_type`"),
         Key::new("username", Shape::Setting, "the name").required(),
         Key::new("password", Shape::Credential, "the password").default("an empty one"),
     ],
@@ -39,7 +39,7 @@ pub(super) static BASIC: Table = Table::new(
 pub(super) static API_KEY: Table = Table::new(
     "`auth` of the type api_key",
     &[
-        Key::new("type", Shape::Words(&["api_key"]), "which of the forms this is").required(),
+        Key::new("type", Shape::Words(&["api_key"]), "which of the forms this is").default("`auth_type`"),
         Key::new("header", Shape::Text, "the header that carries the key"),
         Key::new("query", Shape::Text, "the parameter of the URL that carries the key, instead of `header`"),
         Key::new("value", Shape::Credential, "the key").required(),
@@ -54,11 +54,23 @@ enum Kind {
     OAuth2,
 }
 
-/// Reads `auth`.
-pub(super) fn read(entry: &Entry, decoder: &mut Decoder) -> Option<Auth> {
+/// Reads `auth`. `auth_type` is the original's place for its `type`, and without `auth` it names no credential.
+pub(super) fn read(auth: Option<&Entry>, auth_type: Option<&Entry>, decoder: &mut Decoder) -> Option<Auth> {
+    let Some(entry) = auth else {
+        if let Some(entry) = auth_type {
+            decoder.report(no_credential(entry.key_span));
+        }
+        return None;
+    };
     let mut fields = decoder.fields(&entry.value, &BEARER)?;
     let span = fields.span;
-    let Some(kind) = fields.take("type") else {
+    let written = fields.take("type");
+    if let (Some(one), Some(other)) = (written, auth_type)
+        && one.value.value != other.value.value
+    {
+        decoder.bad(other.key_span, "`auth_type` and the `type` of `auth` differ; remove `auth_type`");
+    }
+    let Some(kind) = written.or(auth_type) else {
         decoder.bad(span, "`auth` needs a `type`: bearer, basic or api_key");
         return None;
     };

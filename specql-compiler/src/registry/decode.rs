@@ -7,8 +7,7 @@ use crate::{
         Diagnostic,
         rules::{
             sq0501_unknown_registry_key::unknown_registry_key, sq0502_not_implemented::not_implemented,
-            sq0503_no_effect_yet::no_effect_yet, sq0505_bad_registry_value::bad_value,
-            sq0505_bad_registry_value::unknown_word,
+            sq0505_bad_registry_value::bad_value, sq0505_bad_registry_value::unknown_word,
         },
     },
     keys::{Standing, Table},
@@ -138,8 +137,8 @@ impl Decoder {
                 }
                 _ if entry.value.value == Value::Null => {}
                 Some(Standing::Refused) => self.report(not_implemented(entry.key_span, &format!("`{}`", entry.key))),
-                Some(Standing::Warned) => self.report(no_effect_yet(entry.key_span, &entry.key)),
-                Some(Standing::Optional | Standing::Required) => {}
+                // No table of the registry has a key that is only warned about.
+                Some(Standing::Warned | Standing::Optional | Standing::Required) => {}
             }
         }
     }

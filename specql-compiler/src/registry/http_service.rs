@@ -51,7 +51,7 @@ pub(super) static CONFIG: Table = Table::new(
         Key::new("follow_redirects", Shape::Integer(0, 10), "how many redirects are followed; only `0` so far")
             .default("`0`"),
         Key::new("tls", Shape::Anything, "certificates").refused(),
-        Key::new("auth_type", Shape::Anything, "how calls are authenticated; write `auth`").warned(),
+        Key::new("auth_type", Shape::Text, "the `type` of `auth`, as the original writes it"),
     ],
 );
 
@@ -92,7 +92,7 @@ pub(super) fn read(config: Option<&Node>, policy: Option<&Node>, decoder: &mut D
         return handler;
     };
     let base_url = fields.take("base_url");
-    let auth = fields.take("auth").and_then(|entry| auth::read(entry, decoder));
+    let auth = auth::read(fields.take("auth"), fields.take("auth_type"), decoder);
     let headers = fields.take("headers").map(|entry| read_headers(entry, decoder)).unwrap_or_default();
     let body = fields.take("body").and_then(|entry| body_encoding(entry, decoder)).unwrap_or_default();
     let max_response_mb = fields

@@ -9,13 +9,14 @@ use specql_registry::{
 use super::{DeclaredService, decode::Decoder, environment, http_service, operation};
 use crate::{
     diagnostics::rules::{
-        sq0502_not_implemented::not_implemented, sq0504_duplicate_service::duplicate_service,
-        sq0505_bad_registry_value::unknown_word, sq0514_bad_service_name::bad_service_name,
+        sq0502_not_implemented::not_implemented, sq0503_no_credential::no_credential,
+        sq0504_duplicate_service::duplicate_service, sq0505_bad_registry_value::unknown_word,
+        sq0514_bad_service_name::bad_service_name,
     },
     keys::{Key, Shape, Table},
     source::{
         Span,
-        yaml::{Entry, Node},
+        yaml::{Entry, Node, Value},
     },
 };
 
@@ -63,8 +64,7 @@ pub(super) static SERVICE: Table = Table::new(
         Key::new("limits", Shape::Anything, "how much is called at once").refused(),
         Key::new("circuit_breaker", Shape::Anything, "when to stop calling a service that fails").refused(),
         Key::new("fallback", Shape::Anything, "a service that takes over").refused(),
-        // A spelling of the original, where nothing else said how to call the service.
-        Key::new("auth_type", Shape::Anything, "how calls are authenticated; write `auth` in `runner_config`").warned(),
+        Key::new("auth_type", Shape::Text, "that of `runner_config`, where the original also writes it"),
     ],
 );
 
@@ -107,6 +107,7 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
     let timeout = fields.take("timeout").and_then(|entry| decoder.integer(entry, 1..=MAX_TIMEOUT));
     let retry = fields.take("retry").map(|entry| read_retry(entry, decoder)).unwrap_or_default();
     let (environments, operations) = (fields.take("environments"), fields.take("operations"));
+    let auth_type = fields.take("auth_type");
     let span = fields.span;
     decoder.finish(fields);
 
@@ -129,7 +130,11 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
     let mut operation_spans = IndexMap::new();
     // Of the other types nothing is read: that they are not implemented has been said.
     if execution_type == ExecutionType::Http {
-        let (config, policy) = (runner_config.map(|entry| &entry.value), policy.map(|entry| &entry.value));
+        let config = runner_config.map(|entry| with_auth_type(&entry.value, auth_type));
+        let (config, policy) = (config.as_ref(), policy.map(|entry| &entry.value));
+        if let (None, Some(entry)) = (config, auth_type) {
+            decoder.report(no_credential(entry.key_span));
+        }
         let declared = http_service::read(config, policy, decoder);
         let timeout_seconds = timeout.or(declared.timeout_seconds).unwrap_or(match declared.configuration {
             Configuration::Http(_) => execution_type.default_timeout_seconds(),
@@ -152,6 +157,17 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
         }
     }
     Some(DeclaredService { service, is_builtin: false, name_span, operation_spans })
+}
+
+/// A `runner_config` with the service's `auth_type`, unless it has its own.
+fn with_auth_type(config: &Node, auth_type: Option<&Entry>) -> Node {
+    let mut config = config.clone();
+    if let (Value::Mapping(entries), Some(entry)) = (&mut config.value, auth_type)
+        && entries.iter().all(|known| known.key != entry.key)
+    {
+        entries.push(entry.clone());
+    }
+    config
 }
 
 /// The name under a `name` key: a word in lower case.

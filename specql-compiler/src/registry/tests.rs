@@ -179,6 +179,38 @@ fn a_template_names_inputs_and_every_input_goes_somewhere() {
 }
 
 #[test]
+fn auth_type_is_the_originals_place_for_the_type_of_auth() {
+    let auth = |service: &str| {
+        let (registry, said) = read_all(&sources(&format!("services:\n  - {{{service}}}\n")));
+        let Configuration::Http(http) = &registry.services["crm"].service.base else { panic!("{said}") };
+        (http.auth.clone(), said)
+    };
+    let today = auth("name: crm, runner_config: {auth: {type: bearer, token: {env: T}}}");
+    assert!(today.0.is_some() && today.1.is_empty(), "{}", today.1);
+    for original in [
+        "name: crm, runner_config: {auth_type: bearer, auth: {token: {env: T}}}",
+        "name: crm, auth_type: bearer, runner_config: {auth: {token: {env: T}}}",
+        "name: crm, auth_type: basic, runner_config: {auth_type: bearer, auth: {token: {env: T}}}",
+    ] {
+        assert_eq!(auth(original), today);
+    }
+    let (alone, said) = auth("name: crm, runner_config: {auth_type: bearer}, environments: {dev: {development: true}}");
+    assert_eq!((alone, said.matches("SQ0503").count()), (None, 1));
+    refused(
+        &[
+            (
+                "name: a\nrunner_config: {auth_type: basic, auth: {type: bearer, token: {env: T}}}",
+                "error[SQ0505]",
+                "`auth_type` and the `type` of `auth` differ",
+            ),
+            ("name: a\nrunner_config: {auth_type: digest, auth: {token: {env: T}}}", "error[SQ0505]", "`digest`"),
+            ("name: a\nauth_type: bearer", "warning[SQ0503]", "`auth_type` alone"),
+        ],
+        service,
+    );
+}
+
+#[test]
 fn what_is_known_but_not_implemented_is_said() {
     refused(
         &[

@@ -82,7 +82,7 @@ pub mod sq0406_unknown_output;
 pub mod sq0407_call_setting;
 pub mod sq0501_unknown_registry_key;
 pub mod sq0502_not_implemented;
-pub mod sq0503_no_effect_yet;
+pub mod sq0503_no_credential;
 pub mod sq0504_duplicate_service;
 pub mod sq0505_bad_registry_value;
 pub mod sq0506_unknown_template_field;
@@ -173,7 +173,7 @@ pub static ALL: &[&Rule] = &[
     &sq0407_call_setting::RULE,
     &sq0501_unknown_registry_key::RULE,
     &sq0502_not_implemented::RULE,
-    &sq0503_no_effect_yet::RULE,
+    &sq0503_no_credential::RULE,
     &sq0504_duplicate_service::RULE,
     &sq0505_bad_registry_value::RULE,
     &sq0506_unknown_template_field::RULE,
