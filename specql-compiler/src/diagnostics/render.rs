@@ -125,8 +125,23 @@ fn lines_of(file: &SourceFile, spans: impl Iterator<Item = Span>) -> Range<usize
     first..last
 }
 
-/// These lines of a file, with asterisks for a secret that the diagnostic is about.
+/// These lines of a file as they may be shown: without the control characters that the renderer lets through, which some
+/// terminals obey, and with asterisks for a secret that the diagnostic is about.
 fn shown_text<'a>(diagnostic: &Diagnostic, id: FileId, file: &'a SourceFile, lines: Range<usize>) -> Cow<'a, str> {
+    let text = masked_text(diagnostic, id, file, lines);
+    if !text.contains(is_c1) {
+        return text;
+    }
+    // Two bytes for two, so that positions stay what they are.
+    Cow::Owned(text.replace(is_c1, "\u{bf}"))
+}
+
+/// The second set of control characters, U+0080 to U+009F.
+const fn is_c1(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{9f}')
+}
+
+fn masked_text<'a>(diagnostic: &Diagnostic, id: FileId, file: &'a SourceFile, lines: Range<usize>) -> Cow<'a, str> {
     let text = &text(file)[lines.clone()];
     if !diagnostic.masked || id != diagnostic.span.file {
         return Cow::Borrowed(text);
