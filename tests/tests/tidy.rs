@@ -68,7 +68,7 @@ impl File {
 
     /// Tests, examples and benchmarks are free to say what the product may not.
     fn is_product(&self) -> bool {
-        let free = ["tests/", "examples/", "xtask/"];
+        let free = ["tests/", "examples/", "xtask/", "benches/"];
         self.is_rust()
             && !free.iter().any(|folder| self.path.starts_with(folder))
             && !["/tests/", "/benches/", "/examples/"].iter().any(|folder| self.path.contains(folder))

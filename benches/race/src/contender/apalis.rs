@@ -1,0 +1,75 @@
+//! `apalis-postgres`.
+//!
+//! Tuned as its examples/basic.rs: batches of 100 ("Larger batches can improve throughput by reducing the number of queue
+//! operations", `Config::batch_size`), no lock query of its own for each task, LISTEN and NOTIFY, and each task in a tokio
+//! task of its own. In bulk it queues with `queries::push_tasks`, of its README. As it comes, it is the README's first
+//! example.
+
+use ::apalis::prelude::{BoxDynError, Data, ParallelizeExt, TaskBuilder, TaskSink, WorkerBuilder};
+use apalis_postgres::{Config, PostgresStorage};
+use sqlx::PgPool;
+
+use super::{CLIENTS, Contender, Place};
+use crate::handler::{Handler, Payload};
+
+const QUEUE: &str = "noop";
+
+#[derive(Clone)]
+pub(crate) struct Apalis {
+    pool: PgPool,
+}
+
+async fn noop(job: Payload, handler: Data<Handler>) -> Result<(), BoxDynError> {
+    Ok(handler.call(job).await?)
+}
+
+impl Contender for Apalis {
+    async fn open(place: &Place) -> anyhow::Result<Self> {
+        Ok(Self { pool: place.pool(CLIENTS).await? })
+    }
+
+    async fn install(&self) -> anyhow::Result<()> {
+        PostgresStorage::<()>::setup(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn enqueue_many(&self, jobs: Vec<Payload>) -> anyhow::Result<()> {
+        let jobs = jobs
+            .iter()
+            .map(|job| Ok(TaskBuilder::new(serde_json::to_vec(job)?).build()))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let mut connection = self.pool.acquire().await?;
+        apalis_postgres::queries::push_tasks(&mut *connection, QUEUE, jobs).await?;
+        Ok(())
+    }
+
+    async fn enqueue(&self, job: Payload) -> anyhow::Result<()> {
+        let mut storage = PostgresStorage::new(&self.pool).with_config(Config::default().queue(QUEUE));
+        storage.push(job).await?;
+        Ok(())
+    }
+
+    async fn unfinished(&self) -> anyhow::Result<bool> {
+        let sql = "SELECT EXISTS (SELECT FROM apalis.jobs WHERE done_at IS NULL)";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+    }
+
+    async fn start(&self, place: &Place, handler: Handler) -> anyhow::Result<impl Sized + Send + 'static> {
+        // sqlx's own default is 10 connections.
+        let storage = PostgresStorage::<Payload>::new(&place.pool(10).await?);
+        let config = Config::default().queue(QUEUE);
+        let runtime = tokio::runtime::Handle::current();
+        // A thread drives the worker: with `parallelize`, rustc does not see that its future may be sent to one.
+        let worker = if place.defaults {
+            let backend = storage.with_config(config);
+            let worker = WorkerBuilder::new("race").backend(backend).data(handler).build(noop);
+            std::thread::spawn(move || runtime.block_on(worker.run()))
+        } else {
+            let backend = storage.with_config(config.batch_size(100).lock_tasks(false)).with_pubsub();
+            let worker =
+                WorkerBuilder::new("race").backend(backend).data(handler).parallelize(tokio::spawn).build(noop);
+            std::thread::spawn(move || runtime.block_on(worker.run()))
+        };
+        Ok(worker)
+    }
+}

@@ -1,0 +1,84 @@
+//! The race: rounds, with the order rotated, a fresh database for each measurement.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use anyhow::ensure;
+
+use crate::{
+    chart,
+    cli::Plan,
+    contender::Entrant,
+    report::Report,
+    server::Server,
+    workload::{Budget, Sample, Workload},
+};
+
+/// By contender and workload, a sample or the reason why there is none, one a round.
+pub(crate) type Results = BTreeMap<(Entrant, Workload), Vec<Result<Sample, String>>>;
+
+pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
+    let mut budget = if plan.quick { Budget::QUICK } else { Budget::FULL };
+    if let Some(jobs) = plan.jobs {
+        (budget.jobs, budget.callback_jobs) = (jobs, budget.callback_jobs.min(jobs));
+    }
+    budget.rounds = plan.rounds.unwrap_or(budget.rounds);
+    let entrants = if plan.only.is_empty() { Entrant::all() } else { plan.only.clone() };
+    let all = <Workload as clap::ValueEnum>::value_variants();
+    let workloads = if plan.workloads.is_empty() { all } else { plan.workloads.as_slice() };
+
+    let server = Server::open().await?;
+    let facts = server.facts().await?;
+    println!("{facts}\n{} jobs a drain, {} round(s)", budget.jobs, budget.rounds);
+    let started = Instant::now();
+    let mut results = Results::new();
+    for round in 0..budget.rounds {
+        for &workload in workloads {
+            let mut order: Vec<Entrant> =
+                entrants.iter().copied().filter(|&entrant| workload.takes(entrant, &budget)).collect();
+            // Whoever comes after a checkpoint, or finds the disk busy, is another one in each round.
+            let turn = order.len().min(1) * round % order.len().max(1);
+            order.rotate_left(turn);
+            for entrant in order {
+                let sample = workload.measure(&server, entrant, &budget).await.map_err(|error| format!("{error:#}"));
+                println!("{:>6.0?} round {} {}", started.elapsed(), round + 1, line(entrant, workload, &sample));
+                results.entry((entrant, workload)).or_default().push(sample);
+            }
+        }
+    }
+    let report = Report { facts, budget: &budget, results: &results };
+    println!("\n{}", report.markdown());
+    if let Some(path) = &plan.chart {
+        std::fs::write(path, chart::svg(&report))?;
+        println!("chart: {}", path.display());
+    }
+    let ours = results.iter().filter(|((entrant, _), _)| entrant.is_ours());
+    ensure!(ours.flat_map(|(_, samples)| samples).all(Result::is_ok), "our own worker failed");
+    Ok(())
+}
+
+fn line(entrant: Entrant, workload: Workload, sample: &Result<Sample, String>) -> String {
+    let name = format!("{workload:?} {entrant}");
+    match sample {
+        Err(reason) => format!("{name}: failed: {reason}"),
+        Ok(Sample { measured, fill }) => {
+            let mut words =
+                vec![format!("{} jobs in {:.1} s, {:.0} jobs/s", measured.jobs, measured.seconds, measured.rate())];
+            if measured.cut {
+                words.push("cut".into());
+            }
+            if let Some(fill) = fill {
+                words.push(format!("enqueued {:.0} jobs/s", fill.rate()));
+            }
+            for (what, value) in [
+                ("p50 ms", measured.p50_ms),
+                ("p99 ms", measured.p99_ms),
+                ("CPU %", measured.cpu_percent),
+                ("peak MiB", measured.peak_mib),
+                ("WAL bytes a job", measured.wal),
+            ] {
+                words.extend(value.map(|value| format!("{what} {value:.2}")));
+            }
+            format!("{name}: {}", words.join(", "))
+        }
+    }
+}

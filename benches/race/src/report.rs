@@ -1,0 +1,192 @@
+//! The table.
+
+use std::fmt::Write as _;
+
+use crate::{
+    contender::Entrant,
+    measure::median,
+    race::Results,
+    workload::{Budget, STEADY_RATE, Sample, Workload},
+};
+
+/// A race that is over.
+pub(crate) struct Report<'r> {
+    pub(crate) facts: String,
+    pub(crate) budget: &'r Budget,
+    pub(crate) results: &'r Results,
+}
+
+/// What a column shows.
+pub(crate) struct Column {
+    pub(crate) title: &'static str,
+    workload: Workload,
+    of: fn(&Sample) -> Option<f64>,
+    /// Whether more is better.
+    pub(crate) more: bool,
+    digits: usize,
+}
+
+pub(crate) const DRAIN: Column = Column {
+    title: "drain, jobs/s",
+    workload: Workload::Drain,
+    of: |s| Some(s.measured.rate()),
+    more: true,
+    digits: 0,
+};
+pub(crate) const BULK: Column = Column {
+    title: "bulk enqueue, jobs/s",
+    workload: Workload::Drain,
+    of: |s| Some(s.fill.as_ref()?.rate()),
+    more: true,
+    digits: 0,
+};
+pub(crate) const SINGLE: Column = Column {
+    title: "64 clients, tx/s",
+    workload: Workload::Single,
+    of: |s| Some(s.measured.rate()),
+    more: true,
+    digits: 0,
+};
+pub(crate) const LATENCY: Column = Column {
+    title: "commit to handler, p99 ms",
+    workload: Workload::Latency,
+    of: |s| s.measured.p99_ms,
+    more: false,
+    digits: 1,
+};
+pub(crate) const CALLBACK: Column = Column {
+    title: "with callback, jobs/s",
+    workload: Workload::Callback,
+    of: |s| Some(s.measured.rate()),
+    more: true,
+    digits: 0,
+};
+const COLUMNS: [Column; 11] = [
+    DRAIN,
+    Column { title: "WAL, bytes/job", workload: Workload::Drain, of: |s| s.measured.wal, more: false, digits: 0 },
+    Column { title: "peak, MiB", workload: Workload::Drain, of: |s| s.measured.peak_mib, more: false, digits: 0 },
+    BULK,
+    SINGLE,
+    Column {
+        title: "commit to handler, p50 ms",
+        workload: Workload::Latency,
+        of: |s| s.measured.p50_ms,
+        more: false,
+        digits: 1,
+    },
+    LATENCY,
+    Column { title: "steady, p50 ms", workload: Workload::Steady, of: |s| s.measured.p50_ms, more: false, digits: 1 },
+    Column { title: "steady, p99 ms", workload: Workload::Steady, of: |s| s.measured.p99_ms, more: false, digits: 1 },
+    Column {
+        title: "steady, CPU %",
+        workload: Workload::Steady,
+        of: |s| s.measured.cpu_percent,
+        more: false,
+        digits: 0,
+    },
+    CALLBACK,
+];
+
+impl Report<'_> {
+    /// Who took part.
+    pub(crate) fn entrants(&self) -> Vec<Entrant> {
+        let mut entrants: Vec<Entrant> = self.results.keys().map(|(entrant, _)| *entrant).collect();
+        entrants.dedup();
+        entrants
+    }
+
+    fn samples(&self, entrant: Entrant, workload: Workload) -> impl Iterator<Item = &Sample> {
+        self.results.get(&(entrant, workload)).into_iter().flatten().filter_map(|sample| sample.as_ref().ok())
+    }
+
+    /// The median over the rounds.
+    pub(crate) fn value(&self, entrant: Entrant, column: &Column) -> Option<f64> {
+        median(self.samples(entrant, column.workload).filter_map(column.of).collect())
+    }
+
+    /// Whether the time ran out.
+    fn cut(&self, entrant: Entrant, column: &Column) -> bool {
+        self.samples(entrant, column.workload).any(|sample| sample.measured.cut)
+    }
+
+    /// How often ours is as good as the best of the others.
+    fn ratio(&self, column: &Column) -> Option<f64> {
+        let best = |ours: bool| {
+            let entrants = self.entrants().into_iter().filter(|entrant| entrant.is_ours() == ours);
+            let values =
+                entrants.filter(|&e| column.more || !self.cut(e, column)).filter_map(|e| self.value(e, column));
+            values.reduce(if column.more { f64::max } else { f64::min })
+        };
+        let (ours, theirs) = (best(true)?, best(false)?);
+        Some(if column.more { ours / theirs } else { theirs / ours })
+    }
+
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::new();
+        let titles: Vec<&str> = COLUMNS.iter().map(|column| column.title).collect();
+        let _ = writeln!(text, "| | {} |", titles.join(" | "));
+        let _ = writeln!(text, "|---|{}", "---:|".repeat(COLUMNS.len()));
+        let mut any_cut = false;
+        for entrant in self.entrants() {
+            let cells = COLUMNS.iter().map(|column| match self.value(entrant, column) {
+                None => String::from("–"),
+                Some(value) => {
+                    let cut = self.cut(entrant, column);
+                    any_cut |= cut;
+                    format!("{}{}", number(value, column.digits), if cut { "\\*" } else { "" })
+                }
+            });
+            let cells: Vec<String> = cells.collect();
+            let _ = writeln!(text, "| {entrant} | {} |", cells.join(" | "));
+        }
+        let ratios: Vec<String> = COLUMNS
+            .iter()
+            .map(|column| self.ratio(column).map_or_else(|| "–".into(), |ratio| format!("**{ratio:.1}×**")))
+            .collect();
+        let _ = writeln!(text, "| **ours to the best peer** | {} |", ratios.join(" | "));
+        let _ = writeln!(text);
+        let _ = writeln!(text, "Medians of {} round(s); {}.", self.budget.rounds, self.facts);
+        if any_cut {
+            let _ = writeln!(
+                text,
+                "\\* The time ran out ({} s a fill or drain, {} jobs at most): the rate is that over the jobs done by then; \
+                 in the steady state ({STEADY_RATE} jobs/s), the worker or its producer fell behind.",
+                self.budget.drain_seconds, self.budget.jobs
+            );
+        }
+        for entrant in self.entrants() {
+            let limited = median(self.samples(entrant, Workload::Limit).map(|sample| sample.measured.rate()).collect());
+            if let (Some(free), Some(limited)) = (self.value(entrant, &DRAIN), limited) {
+                let cost = (1.0 - limited / free) * 100.0;
+                let _ = writeln!(
+                    text,
+                    "\n{entrant} under a limit over all workers: {limited:.0} jobs/s, {cost:.0} % less than without."
+                );
+            }
+        }
+        for ((entrant, workload), samples) in self.results {
+            for reason in samples.iter().filter_map(|sample| sample.as_ref().err()) {
+                let _ = writeln!(text, "\n{entrant} has no figure for {workload:?}: {reason}");
+            }
+        }
+        text
+    }
+}
+
+/// With thousands apart.
+pub(crate) fn number(value: f64, digits: usize) -> String {
+    if value < 10.0 {
+        return format!("{value:.*}", digits.max(1));
+    }
+    let text = format!("{value:.digits$}");
+    let (whole, rest) =
+        text.split_once('.').map_or((text.as_str(), String::new()), |(whole, rest)| (whole, format!(".{rest}")));
+    let mut grouped = String::new();
+    for (place, digit) in whole.chars().enumerate() {
+        if place > 0 && (whole.len() - place) % 3 == 0 {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + &rest
+}
