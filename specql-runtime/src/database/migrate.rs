@@ -103,14 +103,15 @@ pub enum MigrateError {
 }
 
 pub(super) async fn migrate(database: &Database) -> Result<(), MigrateError> {
-    let mut connection = database.pool.acquire().await?;
+    // Not the pool's any more: the lock is its session's, and a migration that is cancelled must not leave it on a connection
+    // that somebody else is given.
+    let mut connection = database.pool.acquire().await?.detach();
     connection.lock().await?;
     let result = apply_all(&mut connection, database.project.migrations).await;
-    // A connection whose lock cannot be released is closed, which releases it.
-    if connection.unlock().await.is_err() {
-        connection.close().await?;
-    }
+    // Which releases the lock, however it went.
+    let closed = connection.close().await;
     result?;
+    closed?;
     if database.project.uses_jobs {
         register_operations(database, database.project).await?;
     }
