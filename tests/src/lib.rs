@@ -4,6 +4,9 @@
 //! |---|---|
 //! | [`payments`] | real stand-ins for Stripe, from PyPI and npm, as child processes |
 //! | [`process`] | child processes that end with their test |
+//! | [`proxy`] | a network that fails: half open, slow, reset, cut |
+//! | [`server`] | a PostgreSQL of one test's own, which it may stop, kill and starve |
+//! | [`work`] | a queue whose jobs do as they are told, and workers of it in this process or in others |
 //! | [`app`] | applications of a user, built by Cargo in a folder of their own |
 //! | [`compiled`] | projects compiled in the test's own process, and databases made of them |
 //! | [`corpus`] | applications as a team would write them |
@@ -17,3 +20,6 @@ pub mod grammar;
 pub mod payments;
 pub mod plpgsql_check;
 pub mod process;
+pub mod proxy;
+pub mod server;
+pub mod work;

@@ -2,9 +2,11 @@
 
 use std::{
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal};
 
 /// A child process; dropping it kills it.
 #[derive(Debug)]
@@ -19,6 +21,38 @@ impl Process {
     pub fn start(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).spawn();
         Self(child.unwrap_or_else(|error| panic!("{command:?} could not be started: {error}")))
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// When it has ended.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
+    /// Whether it has ended by itself.
+    ///
+    /// # Panics
+    /// When the process cannot be asked for.
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("a child can be asked for").is_some()
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Panics
+    /// After a minute.
+    pub async fn ended(&mut self) -> ExitStatus {
+        eventually("the process ends", async || self.has_ended()).await;
+        self.0.wait().expect("a child can be waited for")
     }
 
     /// `kill -9`, and waits until it is gone.

@@ -65,5 +65,8 @@ fn with(tools: &Tools, mut command: Command) -> Command {
     if let Some(library) = &tools.plpgsql_check {
         command.env("SPECQL_TEST_PLPGSQL_CHECK", library);
     }
+    if let Some(library) = &tools.faketime {
+        command.env("SPECQL_TEST_FAKETIME", library);
+    }
     command
 }

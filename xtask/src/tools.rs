@@ -29,6 +29,8 @@ pub(crate) struct Tools {
     pub(crate) node: PathBuf,
     /// The extension's library, where it is not installed in the server's own folders.
     pub(crate) plpgsql_check: Option<PathBuf>,
+    /// libfaketime, where it is not installed in the system's folders.
+    pub(crate) faketime: Option<PathBuf>,
 }
 
 /// Finds or installs all of them.
@@ -36,9 +38,10 @@ pub(crate) fn set_up() -> anyhow::Result<Tools> {
     say("what the tests need");
     fs::create_dir_all(tools_folder())?;
     let plpgsql_check = postgres().context("the database tests need PostgreSQL 15 and its extension plpgsql_check")?;
+    let faketime = faketime().context("the tests of wrong clocks need libfaketime")?;
     let venv = python().context("the tests need localstripe and pglast, which are Python")?;
     let node = stripe_mock().context("the end-to-end tests need stripe-stateful-mock, a Node.js program")?;
-    Ok(Tools { venv, node, plpgsql_check })
+    Ok(Tools { venv, node, plpgsql_check, faketime })
 }
 
 /// PostgreSQL and plpgsql_check. `Some`: the extension's library outside the server's own folders.
@@ -66,19 +69,47 @@ fn postgres() -> anyhow::Result<Option<PathBuf>> {
         bail!("run `apt-get install postgresql-{MAJOR} {extension}` as root, or this command as root");
     }
     println!("   unpacking plpgsql_check beside the installed PostgreSQL (this needs no root)");
-    fs::create_dir_all(&unpacked)?;
+    unpack(&extension, &unpacked)?;
+    Ok(Some(unpacked_library))
+}
+
+/// libfaketime, which tells a process another time. `Some`: the library outside the system's folders.
+fn faketime() -> anyhow::Result<Option<PathBuf>> {
+    let folder = format!("usr/lib/{}-linux-gnu/faketime", std::env::consts::ARCH);
+    let library = |root: &Path| root.join(&folder).join("libfaketime.so.1");
+    let unpacked = tools_folder().join("debian-faketime");
+    if library(Path::new("/")).exists() {
+        println!("   libfaketime: installed");
+        return Ok(None);
+    }
+    if !library(&unpacked).exists() {
+        if is_root() {
+            println!("   installing libfaketime with apt-get");
+            run(apt(&["update", "-qq"]))?;
+            run(apt(&["install", "-y", "-qq", "--no-install-recommends", "libfaketime"]))?;
+            return Ok(None);
+        }
+        println!("   unpacking libfaketime (this needs no root)");
+        unpack("libfaketime", &unpacked)?;
+    }
+    println!("   libfaketime: unpacked in target/test-tools");
+    Ok(Some(library(&unpacked)))
+}
+
+/// Downloads a package of Debian's and unpacks it into a folder.
+fn unpack(package: &str, folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
     let mut download = Command::new("apt-get");
-    download.args(["download", &extension]).current_dir(&unpacked);
+    download.args(["download", package]).current_dir(folder);
     run(download)?;
-    let package = fs::read_dir(&unpacked)?
+    let archive = fs::read_dir(folder)?
         .flatten()
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
         .context("apt-get downloaded no package")?;
     let mut unpack = Command::new("dpkg");
-    unpack.arg("-x").arg(package).arg(&unpacked);
-    run(unpack)?;
-    Ok(Some(unpacked_library))
+    unpack.arg("-x").arg(archive).arg(folder);
+    run(unpack)
 }
 
 /// A Python environment with localstripe and pglast.

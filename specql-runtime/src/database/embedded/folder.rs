@@ -38,6 +38,12 @@ impl Plan {
         Self { folder: base.join(name), copies: base.to_owned(), disposable: false }
     }
 
+    /// The same, with the machine's private copies of PostgreSQL instead of one in that folder.
+    #[must_use]
+    pub fn with_shared_copies(self) -> Self {
+        Self { copies: base_folder(), ..self }
+    }
+
     /// A server that loses its data when it stops: in memory where `/dev/shm` has a gigabyte free, else in the folder
     /// for temporary files.
     #[must_use]

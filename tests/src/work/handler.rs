@@ -1,0 +1,99 @@
+//! What the calls do, and the far side that counts them.
+
+use std::time::Duration;
+
+use specql_registry::FailureClass;
+use specql_runtime::{
+    Database, Worker,
+    runner::{Failure, handler::JobContext},
+    worker::WorkerBuilder,
+};
+use sqlx::{
+    ConnectOptions as _, PgConnection,
+    postgres::PgConnectOptions,
+    types::chrono::{DateTime, Utc},
+};
+
+use super::services::work::{Pay, PayOutput, Run, RunOutput};
+
+/// Where calls are counted.
+pub(super) const FAR_SIDE: &str = "
+    CREATE SCHEMA far_side;
+    CREATE TABLE far_side.tb_call (job uuid NOT NULL, operation text NOT NULL, attempt integer NOT NULL, process integer NOT NULL,
+        -- The clock of the process that called, and the database's.
+        process_clock timestamptz NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+    CREATE INDEX ix_call_job ON far_side.tb_call (job)";
+
+/// A call that the far side has seen.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // the columns
+pub struct Call {
+    pub attempt: i32,
+    pub process: i32,
+    pub process_clock: DateTime<Utc>,
+    pub at: DateTime<Utc>,
+}
+
+/// A worker on `database` that serves both operations. The far side is reached by connections that the queue's faults do
+/// not reach.
+pub fn builder(database: &Database, far_side: &PgConnectOptions) -> WorkerBuilder {
+    let (run, pay) = (far_side.clone(), far_side.clone());
+    Worker::builder(database)
+        .shutdown_timeout(Duration::from_secs(5))
+        .handle::<Run>(move |input, job| {
+            let far_side = run.clone();
+            async move {
+                call(&far_side, "run", &input.how, &job).await?;
+                Ok::<_, Failure>(RunOutput { process: process() })
+            }
+        })
+        .handle::<Pay>(move |input, job| {
+            let far_side = pay.clone();
+            async move {
+                call(&far_side, "pay", &input.how, &job).await?;
+                Ok::<_, Failure>(PayOutput { process: process() })
+            }
+        })
+}
+
+fn process() -> i32 {
+    i32::try_from(std::process::id()).expect("process ids are small")
+}
+
+async fn call(far_side: &PgConnectOptions, operation: &str, how: &str, job: &JobContext) -> Result<(), Failure> {
+    let mut connection = far_side
+        .connect()
+        .await
+        .map_err(|error| Failure::new(FailureClass::NotStarted, format!("the far side cannot be reached: {error}")))?;
+    record(&mut connection, operation, job)
+        .await
+        .map_err(|error| Failure::new(FailureClass::Ambiguous, format!("the far side broke off: {error}")))?;
+    drop(connection);
+    match how {
+        "now" => Ok(()),
+        "hang" => std::future::pending().await,
+        "refuse" => Err(Failure::new(FailureClass::PermanentReported, "refused")),
+        "die" => std::process::abort(),
+        time => {
+            let millis = time.strip_suffix("ms").and_then(|millis| millis.parse().ok());
+            let millis = millis
+                .ok_or_else(|| Failure::new(FailureClass::InvalidInput, format!("what is it to do? `{time}`")))?;
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            Ok(())
+        }
+    }
+}
+
+async fn record(far_side: &mut PgConnection, operation: &str, job: &JobContext) -> Result<(), sqlx::Error> {
+    let sql =
+        "INSERT INTO far_side.tb_call (job, operation, attempt, process, process_clock) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql)
+        .bind(job.id)
+        .bind(operation)
+        .bind(i32::try_from(job.attempt).expect("attempts are few"))
+        .bind(process())
+        .bind(DateTime::<Utc>::from(std::time::SystemTime::now()))
+        .execute(far_side)
+        .await
+        .map(|_| ())
+}

@@ -1,0 +1,147 @@
+//! The network between a worker and PostgreSQL: half open, slow, reset, cut.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::{Duration, Instant},
+};
+
+use specql_runtime::queue::QueueError;
+use specql_tests::{
+    process::eventually,
+    proxy::{Fault, Proxy},
+    work::{
+        Queue,
+        services::work::{Run, RunOutput},
+    },
+};
+use tokio::sync::{Notify, mpsc};
+use uuid::Uuid;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_open_worker_stops_its_jobs_before_another_one_runs_them_and_recovers() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    let (started, stopped) = (Arc::new(Notify::new()), Arc::new(std::sync::Mutex::new(None)));
+    let (seen, stopped_at) = (started.clone(), stopped.clone());
+    let healed = Arc::new(AtomicBool::new(false));
+    let answers = healed.clone();
+    let cut_off = queue.worker_through(proxy.url()).await.handle::<Run>(move |_, _| {
+        let (started, stopped, answers) = (started.clone(), stopped.clone(), answers.clone());
+        async move {
+            if !answers.load(SeqCst) {
+                let _stopped = OnDrop(stopped);
+                started.notify_one();
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, std::convert::Infallible>(RunOutput { process: 0 })
+        }
+    });
+    let cut_off = cut_off.start().await.unwrap();
+    let job = queue.run("now").await;
+    seen.notified().await;
+
+    proxy.set(Fault::BlackHole);
+    let since = Instant::now();
+    let other = queue.worker().start().await.unwrap();
+    assert_eq!(queue.outcome(job).await.attempts, 2);
+    let stopped_at = stopped_at.lock().unwrap().expect("its handler was not dropped");
+    let took = stopped_at.duration_since(since);
+    assert!(took < Duration::from_millis(8_700), "it went on for {took:?}");
+    let (call, ended) = (&queue.calls(job).await[0], chrono_ago(stopped_at));
+    assert!(call.at > ended, "both ran it: stopped {ended}, called again {}", call.at);
+    other.shutdown().await.unwrap();
+
+    proxy.set(Fault::None);
+    healed.store(true, SeqCst);
+    let next = queue.run("now").await;
+    assert_eq!(queue.outcome(next).await.status, "completed");
+    assert_eq!(queue.outcome(job).await.attempts, 2, "the stopped attempt wrote nothing");
+    assert_eq!(queue.left_over().await, Vec::<String>::new());
+    cut_off.shutdown().await.unwrap();
+}
+
+/// Notes when it is dropped.
+struct OnDrop(Arc<std::sync::Mutex<Option<Instant>>>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() = Some(Instant::now());
+    }
+}
+
+/// That instant by the wall clock, which is the database's too on this machine.
+fn chrono_ago(instant: Instant) -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now() - chrono::TimeDelta::from_std(instant.elapsed()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_never_answered_ends_by_itself_and_the_next_one_works() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    let mut link = specql_runtime::queue::Link::new(&proxy.url().parse().unwrap(), "test", Duration::from_millis(300));
+    assert!(link.claim(Uuid::new_v4(), &[1], 1, true).await.unwrap().is_empty());
+    proxy.set(Fault::BlackHole);
+    let since = Instant::now();
+    // On the connection that is open, and on one that is opened.
+    let fetch = link.claim(Uuid::new_v4(), &[1], 1, true).await;
+    assert!(matches!(fetch, Err(QueueError::Timeout { .. })), "{fetch:?}");
+    let fetch = link.claim(Uuid::new_v4(), &[1], 1, true).await;
+    assert!(matches!(fetch, Err(QueueError::Connect { .. })), "{fetch:?}");
+    assert!(since.elapsed() < Duration::from_secs(2));
+    proxy.set(Fault::None);
+    assert!(link.claim(Uuid::new_v4(), &[1], 1, true).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_delays_resets_and_cuts_loses_no_job_and_doubles_no_effect() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    let worker = queue.worker_through(proxy.url()).await.concurrency(10).start().await.unwrap();
+    let delays = [5, 40].map(|millis| Fault::Delay(Duration::from_millis(millis)));
+    let cuts = [0, 1, 60, 300, 1_500, 6_000].map(Fault::CutAfter);
+    for fault in delays.into_iter().chain(cuts).chain([Fault::Reset]) {
+        queue.run_many(15, "2ms").await;
+        queue.pay("2ms").await;
+        proxy.set(fault);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        proxy.set(Fault::None);
+        // It has come back before the next fault meets it.
+        let back = queue.run("now").await;
+        eventually("it works again", async || !queue.calls(back).await.is_empty()).await;
+    }
+    let standing = queue.settled().await;
+    assert_eq!(standing.tasks, 9 * 17);
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listen_is_taken_up_again_and_heard() {
+    use specql_runtime::queue::notify::{Signal, Signals};
+
+    let queue = Queue::new().await;
+    let mut signals = Signals::new(&queue.options());
+    assert_eq!(signals.next().await.unwrap(), Signal::Ready, "the connection is new");
+    let (heard, mut hearing) = mpsc::unbounded_channel();
+    for _ in 0..3 {
+        queue.execute(END_LISTENERS).await;
+        assert!(signals.next().await.is_err(), "the loss is seen");
+        assert_eq!(signals.next().await.unwrap(), Signal::Ready, "the connection is new");
+        queue.run("now").await;
+        heard.send(signals.next().await.unwrap()).unwrap();
+        assert_eq!(hearing.recv().await, Some(Signal::Ready), "a new job is heard of");
+    }
+    // And a worker does so by itself.
+    let worker = queue.worker().start().await.unwrap();
+    queue.until(LISTENS).await;
+    queue.execute(END_LISTENERS).await;
+    queue.until(LISTENS).await;
+    worker.shutdown().await.unwrap();
+}
+
+const END_LISTENERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'specql listen'";
+const LISTENS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'specql listen' AND query ILIKE '%listen%')";
