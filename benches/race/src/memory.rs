@@ -22,7 +22,7 @@ const WORK: Duration = Duration::from_secs(1);
 pub(crate) async fn run(plan: &MemoryPlan) -> anyhow::Result<()> {
     let server = Server::open().await?;
     println!("{}", server.facts().await?);
-    let scratch = server.scratch().await?;
+    let scratch = server.scratch(None).await?;
     let measured = run_in(&scratch, plan).await;
     server.drop(scratch).await?;
     let (held, idle) = measured?;

@@ -1,15 +1,19 @@
 //! The race: rounds, with the order rotated, a fresh database for each measurement.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Instant,
+};
 
 use anyhow::ensure;
 
 use crate::{
     chart,
+    child::{Order, Step},
     cli::Plan,
-    contender::Entrant,
+    contender::{Entrant, Library},
     report::Report,
-    server::Server,
+    server::{Server, Template},
     workload::{Budget, Sample, Workload},
 };
 
@@ -31,6 +35,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     println!("{facts}\n{} jobs a drain, {} round(s)", budget.jobs, budget.rounds);
     let started = Instant::now();
     let mut results = Results::new();
+    let mut templates = Templates::default();
     for round in 0..budget.rounds {
         for &workload in workloads {
             let mut order: Vec<Entrant> =
@@ -39,11 +44,18 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
             let turn = order.len().min(1) * round % order.len().max(1);
             order.rotate_left(turn);
             for entrant in order {
-                let sample = workload.measure(&server, entrant, &budget).await.map_err(|error| format!("{error:#}"));
+                let sample = match templates.of(&server, entrant, workload.limit()).await {
+                    Ok(installed) => workload.measure(&server, installed, entrant, &budget).await,
+                    Err(error) => Err(error),
+                };
+                let sample = sample.map_err(|error| format!("{error:#}"));
                 println!("{:>6.0?} round {} {}", started.elapsed(), round + 1, line(entrant, workload, &sample));
                 results.entry((entrant, workload)).or_default().push(sample);
             }
         }
+    }
+    for template in templates.0.into_values() {
+        server.forget(template).await?;
     }
     let report = Report { facts, budget: &budget, results: &results };
     println!("\n{}", report.markdown());
@@ -54,6 +66,30 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     let ours = results.iter().filter(|((entrant, _), _)| entrant.is_ours());
     ensure!(ours.flat_map(|(_, samples)| samples).all(Result::is_ok), "our own worker failed");
     Ok(())
+}
+
+/// Each library's tables are made once, and copied: awa alone takes seconds to make its own.
+#[derive(Default)]
+struct Templates(BTreeMap<(Library, Option<u32>), Template>);
+
+impl Templates {
+    async fn of(&mut self, server: &Server, entrant: Entrant, limit: Option<u32>) -> anyhow::Result<&Template> {
+        match self.0.entry((entrant.library, limit)) {
+            Entry::Occupied(installed) => Ok(installed.into_mut()),
+            Entry::Vacant(place) => {
+                let scratch = server.scratch(None).await?;
+                let install =
+                    Order { entrant, step: Step::Install, url: scratch.url.clone(), jobs: 0, seconds: 0.0, limit };
+                match install.spawn().await {
+                    Ok(_) => Ok(place.insert(Server::keep(scratch).await)),
+                    Err(error) => {
+                        server.drop(scratch).await?;
+                        Err(error)
+                    }
+                }
+            }
+        }
+    }
 }
 
 fn line(entrant: Entrant, workload: Workload, sample: &Result<Sample, String>) -> String {

@@ -24,66 +24,41 @@ pub(crate) struct Column {
     /// Whether more is better.
     pub(crate) more: bool,
     digits: usize,
+    /// Whether it shows the enqueuing, in which the worker's settings have no part: shown for the tuned ones.
+    enqueuing: bool,
 }
 
-pub(crate) const DRAIN: Column = Column {
-    title: "drain, jobs/s",
-    workload: Workload::Drain,
-    of: |s| Some(s.measured.rate()),
-    more: true,
-    digits: 0,
-};
+impl Column {
+    const fn more(title: &'static str, workload: Workload, of: fn(&Sample) -> Option<f64>) -> Self {
+        Self { title, workload, of, more: true, digits: 0, enqueuing: false }
+    }
+
+    const fn less(title: &'static str, workload: Workload, digits: usize, of: fn(&Sample) -> Option<f64>) -> Self {
+        Self { title, workload, of, more: false, digits, enqueuing: false }
+    }
+}
+
+pub(crate) const DRAIN: Column = Column::more("drain, jobs/s", Workload::Drain, |s| Some(s.measured.rate()));
 pub(crate) const BULK: Column = Column {
-    title: "bulk enqueue, jobs/s",
-    workload: Workload::Drain,
-    of: |s| Some(s.fill.as_ref()?.rate()),
-    more: true,
-    digits: 0,
+    enqueuing: true,
+    ..Column::more("bulk enqueue, jobs/s", Workload::Drain, |s| Some(s.fill.as_ref()?.rate()))
 };
-pub(crate) const SINGLE: Column = Column {
-    title: "64 clients, tx/s",
-    workload: Workload::Single,
-    of: |s| Some(s.measured.rate()),
-    more: true,
-    digits: 0,
-};
-pub(crate) const LATENCY: Column = Column {
-    title: "commit to handler, p99 ms",
-    workload: Workload::Latency,
-    of: |s| s.measured.p99_ms,
-    more: false,
-    digits: 1,
-};
-pub(crate) const CALLBACK: Column = Column {
-    title: "with callback, jobs/s",
-    workload: Workload::Callback,
-    of: |s| Some(s.measured.rate()),
-    more: true,
-    digits: 0,
-};
+pub(crate) const SINGLE: Column = Column::more("64 clients, tx/s", Workload::Single, |s| Some(s.measured.rate()));
+pub(crate) const LATENCY: Column =
+    Column::less("commit to handler, p99 ms", Workload::Latency, 1, |s| s.measured.p99_ms);
+pub(crate) const CALLBACK: Column =
+    Column::more("with callback, jobs/s", Workload::Callback, |s| Some(s.measured.rate()));
 const COLUMNS: [Column; 11] = [
     DRAIN,
-    Column { title: "WAL, bytes/job", workload: Workload::Drain, of: |s| s.measured.wal, more: false, digits: 0 },
-    Column { title: "peak, MiB", workload: Workload::Drain, of: |s| s.measured.peak_mib, more: false, digits: 0 },
+    Column::less("WAL, bytes/job", Workload::Drain, 0, |s| s.measured.wal),
+    Column::less("peak, MiB", Workload::Drain, 0, |s| s.measured.peak_mib),
     BULK,
     SINGLE,
-    Column {
-        title: "commit to handler, p50 ms",
-        workload: Workload::Latency,
-        of: |s| s.measured.p50_ms,
-        more: false,
-        digits: 1,
-    },
+    Column::less("commit to handler, p50 ms", Workload::Latency, 1, |s| s.measured.p50_ms),
     LATENCY,
-    Column { title: "steady, p50 ms", workload: Workload::Steady, of: |s| s.measured.p50_ms, more: false, digits: 1 },
-    Column { title: "steady, p99 ms", workload: Workload::Steady, of: |s| s.measured.p99_ms, more: false, digits: 1 },
-    Column {
-        title: "steady, CPU %",
-        workload: Workload::Steady,
-        of: |s| s.measured.cpu_percent,
-        more: false,
-        digits: 0,
-    },
+    Column::less("steady, p50 ms", Workload::Steady, 1, |s| s.measured.p50_ms),
+    Column::less("steady, p99 ms", Workload::Steady, 1, |s| s.measured.p99_ms),
+    Column::less("steady, CPU %", Workload::Steady, 0, |s| s.measured.cpu_percent),
     CALLBACK,
 ];
 
@@ -101,12 +76,16 @@ impl Report<'_> {
 
     /// The median over the rounds.
     pub(crate) fn value(&self, entrant: Entrant, column: &Column) -> Option<f64> {
+        if column.enqueuing && entrant.defaults {
+            return None;
+        }
         median(self.samples(entrant, column.workload).filter_map(column.of).collect())
     }
 
     /// Whether the time ran out.
     fn cut(&self, entrant: Entrant, column: &Column) -> bool {
-        self.samples(entrant, column.workload).any(|sample| sample.measured.cut)
+        let cut = |sample: &Sample| sample.fill.as_ref().filter(|_| column.enqueuing).unwrap_or(&sample.measured).cut;
+        self.samples(entrant, column.workload).any(cut)
     }
 
     /// How often ours is as good as the best of the others.

@@ -22,12 +22,12 @@ pub(crate) async fn run(plan: &ScalePlan) -> anyhow::Result<()> {
     println!("{}", server.facts().await?);
     let mut first = None;
     for depth in DEPTHS.into_iter().chain(plan.full.then_some(FULL_DEPTH)) {
-        let scratch = server.scratch().await?;
+        let scratch = server.scratch(None).await?;
         let rate = at_depth(&scratch, depth, plan.drained).await;
         server.drop(scratch).await?;
         say(&format!("{depth} queued"), rate?, &mut first);
     }
-    let scratch = server.scratch().await?;
+    let scratch = server.scratch(None).await?;
     let rates = beside_snapshot(&scratch, plan).await;
     server.drop(scratch).await?;
     let (before, after) = rates?;

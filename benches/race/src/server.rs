@@ -20,12 +20,17 @@ pub(crate) struct Server {
     made: AtomicUsize,
 }
 
-/// A database that is dropped by [`Scratch::drop`].
+/// A database that is dropped by [`Server::drop`].
 pub(crate) struct Scratch {
     name: String,
     /// For children: every contender's driver takes it.
     pub(crate) url: String,
     pub(crate) pool: PgPool,
+}
+
+/// A database that is copied.
+pub(crate) struct Template {
+    name: String,
 }
 
 impl Server {
@@ -57,19 +62,31 @@ impl Server {
         Ok(facts.join(", "))
     }
 
-    pub(crate) async fn scratch(&self) -> anyhow::Result<Scratch> {
+    /// An empty one, or a copy of another to which nobody is connected.
+    pub(crate) async fn scratch(&self, template: Option<&Template>) -> anyhow::Result<Scratch> {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let name = format!("specql_race_{}_{number}", std::process::id());
-        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(self.database.pool()).await?;
+        let template = template.map_or("template1", |template| &template.name);
+        let sql = format!("CREATE DATABASE {name} TEMPLATE {template}");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.database.pool()).await?;
         let options: PgConnectOptions = self.database.pool().connect_options().as_ref().clone().database(&name);
         let pool = PgPoolOptions::new().max_connections(2).connect_with(options.clone()).await?;
         Ok(Scratch { name, url: options.to_url_lossy().to_string(), pool })
     }
 
+    /// Keeps a database to copy it.
+    pub(crate) async fn keep(scratch: Scratch) -> Template {
+        scratch.pool.close().await;
+        Template { name: scratch.name }
+    }
+
     /// Not WITH (FORCE): only a superuser may end an autovacuum so, while a plain DROP waits for it.
     pub(crate) async fn drop(&self, scratch: Scratch) -> anyhow::Result<()> {
-        scratch.pool.close().await;
-        let sql = format!("DROP DATABASE {}", scratch.name);
+        self.forget(Self::keep(scratch).await).await
+    }
+
+    pub(crate) async fn forget(&self, template: Template) -> anyhow::Result<()> {
+        let sql = format!("DROP DATABASE {}", template.name);
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(self.database.pool()).await?;
         Ok(())
     }

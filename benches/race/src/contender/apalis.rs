@@ -1,9 +1,9 @@
 //! `apalis-postgres`.
 //!
-//! Tuned as its examples/basic.rs: batches of 100 ("Larger batches can improve throughput by reducing the number of queue
-//! operations", `Config::batch_size`), no lock query of its own for each task, LISTEN and NOTIFY, and each task in a tokio
-//! task of its own. In bulk it queues with `queries::push_tasks`, of its README. As it comes, it is the README's first
-//! example.
+//! Tuned as its examples/basic.rs: no lock query of its own for each task, LISTEN and NOTIFY, and each task in a tokio
+//! task of its own; with batches of 5,000 instead of 100 ("Larger batches can improve throughput by reducing the number of
+//! queue operations", `Config::batch_size`), which drained five times as fast here. In bulk it queues with
+//! `queries::push_tasks`, of its README. As it comes, it is the README's first example.
 
 use ::apalis::prelude::{BoxDynError, Data, ParallelizeExt, TaskBuilder, TaskSink, WorkerBuilder};
 use apalis_postgres::{Config, PostgresStorage};
@@ -65,7 +65,7 @@ impl Contender for Apalis {
             let worker = WorkerBuilder::new("race").backend(backend).data(handler).build(noop);
             std::thread::spawn(move || runtime.block_on(worker.run()))
         } else {
-            let backend = storage.with_config(config.batch_size(100).lock_tasks(false)).with_pubsub();
+            let backend = storage.with_config(config.batch_size(5_000).lock_tasks(false)).with_pubsub();
             let worker =
                 WorkerBuilder::new("race").backend(backend).data(handler).parallelize(tokio::spawn).build(noop);
             std::thread::spawn(move || runtime.block_on(worker.run()))

@@ -118,6 +118,12 @@ impl Entrant {
         matches!(self.library, Library::SpecQl)
     }
 
+    /// It is given one job in so many of a drain's. Underway sorts all its pending tasks for each one that it takes
+    /// (`Queue::dequeue`), so that a drain of many is slow because they are many: it is given few.
+    pub(crate) const fn share(self) -> u64 {
+        if matches!(self.library, Library::Underway) { 40 } else { 1 }
+    }
+
     /// Whether the library can bound the jobs that run at a time over all workers, other than to one.
     pub(crate) const fn has_limit(self) -> bool {
         self.is_ours()

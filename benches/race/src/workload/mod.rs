@@ -12,7 +12,7 @@ use crate::{
     child::{Order, Step},
     contender::Entrant,
     measure::Measured,
-    server::{Scratch, Server},
+    server::{Scratch, Server, Template},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -88,36 +88,46 @@ impl Workload {
         }
     }
 
-    pub(crate) async fn measure(self, server: &Server, entrant: Entrant, budget: &Budget) -> anyhow::Result<Sample> {
-        let scratch = server.scratch().await?;
+    /// The limit under which it runs.
+    pub(crate) const fn limit(self) -> Option<u32> {
+        if matches!(self, Self::Limit) { Some(LIMIT) } else { None }
+    }
+
+    pub(crate) async fn measure(
+        self,
+        server: &Server,
+        installed: &Template,
+        entrant: Entrant,
+        budget: &Budget,
+    ) -> anyhow::Result<Sample> {
+        let scratch = server.scratch(Some(installed)).await?;
         let measured = self.measure_in(&scratch, entrant, budget).await;
         server.drop(scratch).await?;
         measured
     }
 
     async fn measure_in(self, scratch: &Scratch, entrant: Entrant, budget: &Budget) -> anyhow::Result<Sample> {
-        let limit = matches!(self, Self::Limit).then_some(LIMIT);
         let order = |step: Step, jobs: u64, seconds: f64| Order {
             entrant,
             step,
             url: scratch.url.clone(),
             jobs,
             seconds,
-            limit,
+            limit: self.limit(),
         };
-        order(Step::Install, 0, 0.0).spawn().await?;
         let alone = |measured| Sample { measured, fill: None };
         match self {
             Self::Drain | Self::Limit => {
-                let fill = order(Step::Fill, budget.jobs, budget.drain_seconds);
+                let fill = order(Step::Fill, budget.jobs / entrant.share(), budget.drain_seconds);
                 drain::in_parent(scratch, fill, order(Step::Drain, 0, budget.drain_seconds)).await
             }
             Self::Callback => {
-                drain::make_rows(scratch, budget.callback_jobs).await?;
-                let fill = order(Step::FillCallbacks, budget.callback_jobs, budget.drain_seconds);
-                let sample =
-                    drain::in_parent(scratch, fill, order(Step::DrainCallbacks, 0, budget.drain_seconds)).await?;
-                drain::check_rows(scratch, &sample.measured).await?;
+                let jobs = budget.callback_jobs / entrant.share();
+                drain::make_rows(scratch, jobs).await?;
+                let fill = order(Step::FillCallbacks, jobs, budget.drain_seconds);
+                let drain = order(Step::DrainCallbacks, 0, budget.drain_seconds);
+                let mut sample = drain::in_parent(scratch, fill, drain).await?;
+                drain::count_rows(scratch, &mut sample.measured).await?;
                 Ok(sample)
             }
             Self::Single => Ok(alone(order(Step::Single, 0, budget.single_seconds).spawn().await?)),
