@@ -920,6 +920,7 @@ CREATE TABLE jobs.tb_callback (
     kind TEXT NOT NULL,
     schema_name TEXT NOT NULL,
     function_name TEXT NOT NULL,
+    batch_function TEXT,
     service_name TEXT NOT NULL,
     operation TEXT NOT NULL,
     entity_type TEXT,
@@ -927,6 +928,8 @@ CREATE TABLE jobs.tb_callback (
     CONSTRAINT ck_tb_callback_kind CHECK (kind IN ('success', 'failure'))
 );
 COMMENT ON TABLE jobs.tb_callback IS 'Generated functions that run when a job ends.';
+COMMENT ON COLUMN jobs.tb_callback.batch_function IS
+    'Does the same for many jobs at once, where the callback is one update of each job''s own row.';
 COMMENT ON COLUMN jobs.tb_callback.retired_at IS
     'The model no longer has it; it stays until no unfinished job names it.';
 
@@ -1588,6 +1591,38 @@ BEGIN
 END
 $$;
 
+-- Ends the leases of jobs whose callback is still to run. Planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.complete_called(
+    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[]) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _called bigint[];
+BEGIN
+    WITH given AS (
+        SELECT g.pk, g.epoch, g.output, g.usage
+        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
+    freed AS (
+        DELETE FROM jobs.tb_job_lease AS l USING given AS g
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
+    called AS (
+        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
+            resource_usage, started_at, run_at)
+        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
+            f.usage, f.claimed_at, _now
+        FROM freed AS f),
+    audited AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
+        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker
+        FROM freed AS f)
+    SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
+    RETURN _called;
+END
+$$;
+
 -- Ends jobs whose call succeeded. Their callbacks run in the same transaction. One that raises, or waits too long for
 -- a lock, is set aside and tried again later; the call is not repeated, and the rest of the batch completes.
 CREATE OR REPLACE FUNCTION jobs.complete(
@@ -1608,25 +1643,13 @@ BEGIN
         RETURN;
     END IF;
 
-    WITH given AS (
-        SELECT g.pk, g.epoch, g.output, g.usage
-        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
-    freed AS (
-        DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
-    called AS (
-        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
-            resource_usage, started_at, run_at)
-        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
-            f.usage, f.claimed_at, clock_timestamp()
-        FROM freed AS f),
-    audited AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', clock_timestamp(), _worker FROM freed AS f)
-    SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
+    _called := jobs.complete_called(_worker, _pks, _epochs, _outputs, _usages);
     IF _called IS NOT NULL THEN
         _raised := jobs.settle_callbacks(_called);
+    END IF;
+    IF _raised = '{}' AND coalesce(cardinality(_completed), 0) + cardinality(_called) = cardinality(_pks) THEN
+        RETURN QUERY SELECT given.pk, 'completed' FROM unnest(_pks) AS given (pk);
+        RETURN;
     END IF;
 
     RETURN QUERY
@@ -1657,85 +1680,194 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN _tries < 10 THEN pg_catalog.make_interval(secs => 2 ^ (_tries - 1)) END
 $$;
 
--- What a generated callback may know of its job.
+-- What a generated callback may know of its job. By key, whatever the statistics say: the table of waiting callbacks
+-- is empty between any two transactions, and full of a batch within one.
 CREATE OR REPLACE FUNCTION jobs.callback_context(_job_run_id uuid)
 RETURNS TABLE (
     entity_pk bigint, tenant_id uuid, triggered_by uuid, service_name text, operation text, correlation_id text,
     attempts integer)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+BEGIN
+    RETURN QUERY
     SELECT j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id, c.attempts
     FROM jobs.tb_job_run AS j
     JOIN jobs.tb_job_callback AS c ON c.pk_job_run = j.pk_job_run
-    WHERE j.id = _job_run_id
+    WHERE j.id = _job_run_id;
+END
 $$;
 
--- Runs the callback of one finished call. A job names its callback by key, and the key alone decides nothing: it must
--- stand in jobs.tb_callback for this very service, operation and entity.
-CREATE OR REPLACE FUNCTION jobs.call_callback(_pk bigint) RETURNS void
+-- A job whose call is over, as a callback over many jobs is given it.
+CREATE TYPE jobs.called_job AS (
+    job_run_id uuid, entity_pk bigint, tenant_id uuid, triggered_by uuid, service_name text, operation text,
+    correlation_id text, attempts integer, result jsonb);
+
+-- Cuts the callbacks of finished calls into batches, in the order in which they run. A batch that one function can do
+-- is of one callback and one tenant and has each row once: a second job of a row is of a later batch, for an UPDATE
+-- applies one of them and drops the other. The others are alone, behind them. Jobs of one row keep their order; that
+-- of different rows is free, for their calls ended at the same time.
+--
+-- A job names its callback by key, and the key alone decides nothing: it must stand in jobs.tb_callback for this very
+-- service, operation and entity. Planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.callback_batches(_pks bigint[])
+RETURNS TABLE (key text, schema_name text, function_name text, batch_function text, tenant_id uuid, pks bigint[],
+    called jobs.called_job[])
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+BEGIN
+    RETURN QUERY
+    SELECT cut.key, cut.schema_name, cut.function_name, cut.batch_function, cut.tenant_id,
+        array_agg(cut.pk ORDER BY cut.pk), array_agg(cut.job ORDER BY cut.pk)
+    FROM (
+        SELECT w.pk_job_run AS pk, named.key, c.schema_name, c.function_name, c.batch_function, j.tenant_id,
+            CASE WHEN c.batch_function IS NULL THEN w.pk_job_run END AS alone,
+            CASE WHEN c.batch_function IS NOT NULL
+                THEN row_number() OVER (PARTITION BY j.entity_type, j.entity_pk ORDER BY w.pk_job_run) END AS round,
+            ROW(j.id, j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id,
+                w.attempts, w.result)::jobs.called_job AS job
+        FROM jobs.tb_job_callback AS w
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
+        CROSS JOIN LATERAL (SELECT CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END) AS named (key)
+        LEFT JOIN jobs.tb_callback AS c
+            ON c.key = named.key AND c.kind = w.kind AND c.service_name = j.service_name
+            AND c.operation = j.operation AND c.entity_type IS NOT DISTINCT FROM j.entity_type
+        WHERE w.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)) AS cut
+    GROUP BY cut.round, cut.alone, cut.key, cut.schema_name, cut.function_name, cut.batch_function, cut.tenant_id
+    ORDER BY cut.round, cut.alone, cut.key, cut.tenant_id;
+END
+$$;
+
+-- Runs the callback of one finished call.
+CREATE OR REPLACE FUNCTION jobs.call_callback(
+    _key text, _schema text, _function text, _tenant_id uuid, _job_run_id uuid, _result jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _call record;
     _tenant_before text := coalesce(current_setting('app.tenant_id', true), '');
 BEGIN
-    SELECT j.id, j.tenant_id, w.result, CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END AS key,
-        c.schema_name, c.function_name
-    INTO _call
-    FROM jobs.tb_job_callback AS w
-    JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
-    LEFT JOIN jobs.tb_callback AS c
-        ON c.key = CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END
-        AND c.kind = w.kind AND c.service_name = j.service_name AND c.operation = j.operation
-        AND c.entity_type IS NOT DISTINCT FROM j.entity_type
-    WHERE w.pk_job_run = _pk;
-    IF _call.function_name IS NULL THEN
-        RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _call.key
-            USING ERRCODE = 'SQ403';
+    IF _function IS NULL THEN
+        RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _key USING ERRCODE = 'SQ403';
     END IF;
-    -- A batch holds the jobs of several tenants: each callback sees its own job's alone. What raises undoes the setting.
-    PERFORM set_config('app.tenant_id', coalesce(_call.tenant_id::text, ''), true);
-    EXECUTE format('SELECT %I.%I($1, $2)', _call.schema_name, _call.function_name) USING _call.id, _call.result;
+    -- Several tenants' jobs end together: each callback sees its own job's alone. What raises undoes the setting.
+    PERFORM set_config('app.tenant_id', coalesce(_tenant_id::text, ''), true);
+    EXECUTE format('SELECT %I.%I($1, $2)', _schema, _function) USING _job_run_id, _result;
     PERFORM set_config('app.tenant_id', _tenant_before, true);
 END
 $$;
 
--- Runs the callbacks of finished calls, and ends the jobs whose callback succeeded. Returns the others.
---
--- All run together in one subtransaction; when one raises they are rolled back and run again, each in its own, so
--- that the one is set aside and the rest is not. Deferred constraints are checked inside, for at COMMIT they would
--- take the whole batch with them.
-CREATE OR REPLACE FUNCTION jobs.settle_callbacks(_pks bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+-- Runs one callback for many jobs of one tenant.
+CREATE OR REPLACE FUNCTION jobs.call_callback_batch(
+    _schema text, _function text, _tenant_id uuid, _called jobs.called_job[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _pk bigint;
-    _settled bigint[] := '{}'::bigint[];
-    _raised bigint[] := '{}'::bigint[];
-    _errors text[] := '{}'::text[];
-    _final boolean[] := '{}'::boolean[];
+    _tenant_before text := coalesce(current_setting('app.tenant_id', true), '');
 BEGIN
-    BEGIN
-        FOREACH _pk IN ARRAY _pks LOOP
-            PERFORM jobs.call_callback(_pk);
-        END LOOP;
-        SET CONSTRAINTS ALL IMMEDIATE;
-        _settled := _pks;
-    EXCEPTION WHEN OTHERS OR assert_failure THEN
-        FOREACH _pk IN ARRAY _pks LOOP
+    PERFORM set_config('app.tenant_id', coalesce(_tenant_id::text, ''), true);
+    EXECUTE format('SELECT %I.%I($1)', _schema, _function) USING _called;
+    PERFORM set_config('app.tenant_id', _tenant_before, true);
+END
+$$;
+
+-- Runs the callbacks of finished calls together. False, and nothing of it done, when any of them raises.
+--
+-- Deferred constraints are checked inside, for at COMMIT they would take the whole batch with them. A deadlock is
+-- nobody's fault: what was rolled back let the other one pass, and the batch is repeated.
+CREATE OR REPLACE FUNCTION jobs.call_callbacks(_pks bigint[]) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _batch record;
+BEGIN
+    FOR _round IN 1..3 LOOP
+        BEGIN
+            FOR _batch IN
+                SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.called
+                FROM jobs.callback_batches(_pks) AS b
+            LOOP
+                IF _batch.batch_function IS NULL THEN
+                    PERFORM jobs.call_callback(_batch.key, _batch.schema_name, _batch.function_name, _batch.tenant_id,
+                        (_batch.called[1]).job_run_id, (_batch.called[1]).result);
+                ELSE
+                    PERFORM jobs.call_callback_batch(
+                        _batch.schema_name, _batch.batch_function, _batch.tenant_id, _batch.called);
+                END IF;
+            END LOOP;
+            SET CONSTRAINTS ALL IMMEDIATE;
+            RETURN true;
+        EXCEPTION
+            WHEN deadlock_detected THEN
+                RAISE DEBUG 'callbacks were in a deadlock (% of 3 times): %', _round, SQLERRM;
+            WHEN serialization_failure THEN
+                -- Only another snapshot helps, and only a new transaction has one.
+                IF current_setting('transaction_isolation') <> 'read committed' THEN
+                    RAISE;
+                END IF;
+                RETURN false;
+            WHEN OTHERS OR assert_failure THEN
+                RETURN false;
+        END;
+    END LOOP;
+    RETURN false;
+END
+$$;
+
+-- Runs the callbacks of finished calls so that one that raises undoes itself alone: batch by batch, and job by job
+-- where a batch raises.
+CREATE OR REPLACE FUNCTION jobs.call_callbacks_apart(
+    _pks bigint[], OUT settled bigint[], OUT raised bigint[], OUT errors text[], OUT final boolean[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _batch record;
+BEGIN
+    settled := '{}'::bigint[];
+    raised := '{}'::bigint[];
+    errors := '{}'::text[];
+    final := '{}'::boolean[];
+    FOR _batch IN
+        SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.pks, b.called
+        FROM jobs.callback_batches(_pks) AS b
+    LOOP
+        -- Where this is all there is, it has just raised.
+        IF _batch.batch_function IS NOT NULL AND cardinality(_batch.pks) BETWEEN 2 AND cardinality(_pks) - 1 THEN
             BEGIN
                 SET CONSTRAINTS ALL DEFERRED;
-                PERFORM jobs.call_callback(_pk);
+                PERFORM jobs.call_callback_batch(
+                    _batch.schema_name, _batch.batch_function, _batch.tenant_id, _batch.called);
                 SET CONSTRAINTS ALL IMMEDIATE;
-                _settled := _settled || _pk;
+                settled := settled || _batch.pks;
+                CONTINUE;
             EXCEPTION WHEN OTHERS OR assert_failure THEN
-                _raised := _raised || _pk;
-                _errors := _errors || left(format('%s (%s)', SQLERRM, SQLSTATE), 8000);
+                RAISE DEBUG 'a batch of callbacks raised and is run job by job: %', SQLERRM;
+            END;
+        END IF;
+        FOR _place IN 1..cardinality(_batch.pks) LOOP
+            BEGIN
+                SET CONSTRAINTS ALL DEFERRED;
+                PERFORM jobs.call_callback(_batch.key, _batch.schema_name, _batch.function_name, _batch.tenant_id,
+                    (_batch.called[_place]).job_run_id, (_batch.called[_place]).result);
+                SET CONSTRAINTS ALL IMMEDIATE;
+                settled := settled || _batch.pks[_place];
+            EXCEPTION WHEN OTHERS OR assert_failure THEN
+                raised := raised || _batch.pks[_place];
+                errors := errors || left(format('%s (%s)', SQLERRM, SQLSTATE), 8000);
                 -- Waiting does not generate a callback.
-                _final := _final || (SQLSTATE = 'SQ403');
+                final := final || (SQLSTATE = 'SQ403');
             END;
         END LOOP;
-    END;
+    END LOOP;
+END
+$$;
 
+-- Ends the jobs whose callback succeeded. Planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.record_settled(_pks bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+BEGIN
     WITH settled AS (
-        DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_settled)
+        DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_pks)
         RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.keyed, c.effect_possible, c.failure_class,
             c.error_message, c.resource_usage, c.started_at),
     recorded AS (
@@ -1743,37 +1875,58 @@ BEGIN
             resource_usage, started_at, completed_at)
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
-            s.resource_usage, s.started_at, clock_timestamp()
+            s.resource_usage, s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
-    WHERE s.keyed AND k.pk_job_run = s.pk_job_run
+    WHERE k.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
+        AND k.pk_job_run = s.pk_job_run
         AND CASE s.kind WHEN 'success' THEN k.rule = 'in_flight' ELSE NOT s.effect_possible END;
+END
+$$;
 
-    IF _raised <> '{}' THEN
-        WITH waiting AS (
-            UPDATE jobs.tb_job_callback AS c
-            SET tries = c.tries + 1, last_error = e.message,
-                run_at = CASE WHEN NOT e.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
-            FROM unnest(_raised, _errors, _final) AS e (pk, message, final)
-            WHERE c.pk_job_run = e.pk
-            RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.error_message, c.resource_usage,
-                c.started_at, c.run_at, c.last_error),
-        audited AS (
-            INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, message)
-            SELECT w.pk_job_run, w.epoch, w.attempts, 'callback_raised', clock_timestamp(), w.last_error
-            FROM waiting AS w)
-        -- Given up: the call did happen, so output and key are kept and on_failure does not run.
-        INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
-            resource_usage, started_at, completed_at)
-        SELECT w.pk_job_run, w.epoch, 'failed', w.attempts, CASE w.kind WHEN 'success' THEN w.result END,
-            'callback_failed', concat('the on_', w.kind, ' callback failed: ', w.last_error, '; the call: ' || w.error_message),
-            w.resource_usage, w.started_at, clock_timestamp()
-        FROM waiting AS w
-        WHERE w.run_at IS NULL;
+-- Puts callbacks that raised off, or gives them up.
+CREATE OR REPLACE FUNCTION jobs.set_aside(_pks bigint[], _errors text[], _final boolean[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    WITH waiting AS (
+        UPDATE jobs.tb_job_callback AS c
+        SET tries = c.tries + 1, last_error = e.message,
+            run_at = CASE WHEN NOT e.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
+        FROM unnest(_pks, _errors, _final) AS e (pk, message, final)
+        WHERE c.pk_job_run = e.pk
+        RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.error_message, c.resource_usage,
+            c.started_at, c.run_at, c.last_error),
+    audited AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, message)
+        SELECT w.pk_job_run, w.epoch, w.attempts, 'callback_raised', clock_timestamp(), w.last_error
+        FROM waiting AS w)
+    -- Given up: the call did happen, so output and key are kept and on_failure does not run.
+    INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
+        resource_usage, started_at, completed_at)
+    SELECT w.pk_job_run, w.epoch, 'failed', w.attempts, CASE w.kind WHEN 'success' THEN w.result END,
+        'callback_failed', concat('the on_', w.kind, ' callback failed: ', w.last_error, '; the call: ' || w.error_message),
+        w.resource_usage, w.started_at, clock_timestamp()
+    FROM waiting AS w
+    WHERE w.run_at IS NULL;
+END
+$$;
+
+-- Runs the callbacks of finished calls, and ends the jobs whose callback succeeded. Returns the others.
+CREATE OR REPLACE FUNCTION jobs.settle_callbacks(_pks bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+DECLARE
+    _apart record;
+BEGIN
+    IF jobs.call_callbacks(_pks) THEN
+        PERFORM jobs.record_settled(_pks);
+        PERFORM jobs.announce(_pks);
+        RETURN '{}'::bigint[];
     END IF;
-
+    SELECT a.settled, a.raised, a.errors, a.final INTO _apart FROM jobs.call_callbacks_apart(_pks) AS a;
+    PERFORM jobs.record_settled(_apart.settled);
+    PERFORM jobs.set_aside(_apart.raised, _apart.errors, _apart.final);
     PERFORM jobs.announce(_pks);
-    RETURN _raised;
+    RETURN _apart.raised;
 END
 $$;
 
@@ -3213,6 +3366,47 @@ $specql$;
 COMMENT ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success(uuid, jsonb) IS 'Callback sales.cb_order_place_order_1_stripe_create_charge_success: after stripe.create_charge has succeeded';
 REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success(uuid, jsonb) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success_batch(
+    _jobs jobs.called_job[]
+)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off SET jit = off
+AS $specql$
+DECLARE
+    _locked BIGINT;
+BEGIN
+    -- Each Order as it is now, locked until the end of the transaction, in the order of keys.
+    PERFORM 1
+    FROM sales.tb_order AS t
+    JOIN unnest(_jobs) AS _context (
+        _job_run_id, entity_pk, tenant_id, triggered_by, service_name, operation, correlation_id, attempts, _output_data
+    )
+    ON t.pk_order = _context.entity_pk
+    ORDER BY t.pk_order
+    FOR NO KEY UPDATE OF t;
+    GET DIAGNOSTICS _locked = ROW_COUNT;
+    IF _locked < cardinality(_jobs) THEN
+        RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found', DETAIL = 'the row of a job is gone';
+    END IF;
+
+    -- entities/order.yaml:21: update Order
+    UPDATE sales.tb_order AS t
+    SET
+        payment_status = 'paid',
+        charge_id = _output_data ->> 'id',
+        updated_at = now(),
+        updated_by = _context.triggered_by
+    FROM unnest(_jobs) AS _context (
+        _job_run_id, entity_pk, tenant_id, triggered_by, service_name, operation, correlation_id, attempts, _output_data
+    )
+    WHERE t.pk_order = _context.entity_pk;
+END;
+$specql$;
+COMMENT ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success_batch(jobs.called_job[]) IS 'Callback sales.cb_order_place_order_1_stripe_create_charge_success of many jobs: after calls of stripe.create_charge have succeeded';
+REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success_batch(jobs.called_job[]) FROM PUBLIC;
+
 -- entities/order.yaml:22
 CREATE OR REPLACE FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure(
     _job_run_id UUID,
@@ -3249,16 +3443,54 @@ $specql$;
 COMMENT ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure(uuid, jsonb) IS 'Callback sales.cb_order_place_order_1_stripe_create_charge_failure: after stripe.create_charge has failed for good';
 REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure(uuid, jsonb) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure_batch(
+    _jobs jobs.called_job[]
+)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off SET jit = off
+AS $specql$
+DECLARE
+    _locked BIGINT;
+BEGIN
+    -- Each Order as it is now, locked until the end of the transaction, in the order of keys.
+    PERFORM 1
+    FROM sales.tb_order AS t
+    JOIN unnest(_jobs) AS _context (
+        _job_run_id, entity_pk, tenant_id, triggered_by, service_name, operation, correlation_id, attempts, _error
+    )
+    ON t.pk_order = _context.entity_pk
+    ORDER BY t.pk_order
+    FOR NO KEY UPDATE OF t;
+    GET DIAGNOSTICS _locked = ROW_COUNT;
+    IF _locked < cardinality(_jobs) THEN
+        RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found', DETAIL = 'the row of a job is gone';
+    END IF;
+
+    -- entities/order.yaml:23: update Order
+    UPDATE sales.tb_order AS t
+    SET payment_status = 'failed', updated_at = now(), updated_by = _context.triggered_by
+    FROM unnest(_jobs) AS _context (
+        _job_run_id, entity_pk, tenant_id, triggered_by, service_name, operation, correlation_id, attempts, _error
+    )
+    WHERE t.pk_order = _context.entity_pk;
+END;
+$specql$;
+COMMENT ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure_batch(jobs.called_job[]) IS 'Callback sales.cb_order_place_order_1_stripe_create_charge_failure of many jobs: after calls of stripe.create_charge have failed for good';
+REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure_batch(jobs.called_job[]) FROM PUBLIC;
+
 -- ================================================================================
 -- Registered callbacks
 -- ================================================================================
 
 -- entities/order.yaml:20
-INSERT INTO jobs.tb_callback (key, schema_name, function_name, kind, service_name, operation, entity_type)
+INSERT INTO jobs.tb_callback (key, schema_name, function_name, batch_function, kind, service_name, operation, entity_type)
 VALUES (
     'sales.cb_order_place_order_1_stripe_create_charge_success',
     'sales',
     'cb_order_place_order_1_stripe_create_charge_success',
+    'cb_order_place_order_1_stripe_create_charge_success_batch',
     'success',
     'stripe',
     'create_charge',
@@ -3267,6 +3499,7 @@ VALUES (
 ON CONFLICT (key) DO UPDATE SET
     schema_name = EXCLUDED.schema_name,
     function_name = EXCLUDED.function_name,
+    batch_function = EXCLUDED.batch_function,
     kind = EXCLUDED.kind,
     service_name = EXCLUDED.service_name,
     operation = EXCLUDED.operation,
@@ -3274,11 +3507,12 @@ ON CONFLICT (key) DO UPDATE SET
     retired_at = NULL;
 
 -- entities/order.yaml:22
-INSERT INTO jobs.tb_callback (key, schema_name, function_name, kind, service_name, operation, entity_type)
+INSERT INTO jobs.tb_callback (key, schema_name, function_name, batch_function, kind, service_name, operation, entity_type)
 VALUES (
     'sales.cb_order_place_order_1_stripe_create_charge_failure',
     'sales',
     'cb_order_place_order_1_stripe_create_charge_failure',
+    'cb_order_place_order_1_stripe_create_charge_failure_batch',
     'failure',
     'stripe',
     'create_charge',
@@ -3287,6 +3521,7 @@ VALUES (
 ON CONFLICT (key) DO UPDATE SET
     schema_name = EXCLUDED.schema_name,
     function_name = EXCLUDED.function_name,
+    batch_function = EXCLUDED.batch_function,
     kind = EXCLUDED.kind,
     service_name = EXCLUDED.service_name,
     operation = EXCLUDED.operation,

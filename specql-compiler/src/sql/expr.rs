@@ -40,6 +40,8 @@ pub(super) struct Printer<'a> {
     pub vars: &'a [Var],
     /// The SQL of the tenant in whose name the function runs.
     pub tenant: &'static str,
+    /// What the row is called in place of its variable, in a statement that works on many rows at once.
+    pub row: Option<&'static str>,
 }
 
 /// SQL, and how tightly its outermost operator binds.
@@ -130,7 +132,7 @@ impl Printer<'_> {
     }
 
     fn variable(&self, var: VarId) -> String {
-        self.vars.get(var.0).map(row_variable).unwrap_or_default()
+        self.row.map_or_else(|| self.vars.get(var.0).map(row_variable).unwrap_or_default(), str::to_owned)
     }
 
     fn sql(&self, expr: &Expr) -> Sql {
@@ -338,7 +340,7 @@ pub(super) fn constant(model: &Model, ty: &FieldType, value: &Expr) -> String {
     if let FieldType::Value(ty) = ty {
         expr.ty = ExprType::Value(ty.clone());
     }
-    Printer { model, vars: &[], tenant: TENANT }.print(&expr)
+    Printer { model, vars: &[], tenant: TENANT, row: None }.print(&expr)
 }
 
 /// Numbers come with a sign: `a - -1` must not become a comment.

@@ -63,7 +63,10 @@ pub fn schema(model: &Model) -> Schema {
     for (entity, action) in actions() {
         objects.push(action::wrapper(model, entity, action));
         objects.push(action::core(model, entity, action));
-        objects.extend(action::callbacks(&action.steps).iter().map(|(call, it)| action::callback(model, call, it)));
+        for (call, it) in action::callbacks(&action.steps) {
+            objects.push(action::callback(model, call, it));
+            objects.extend(action::callback_batch(model, call, it));
+        }
     }
     for (entity, action) in actions() {
         let callbacks = action::callbacks(&action.steps);

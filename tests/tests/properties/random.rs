@@ -19,8 +19,8 @@ impl Random {
 
     /// Less than `bound`, which is not zero.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        let bound = u64::try_from(bound).unwrap();
-        usize::try_from(self.next() % bound).unwrap()
+        let bound = u64::try_from(bound).expect("a usize has at most 64 bits");
+        usize::try_from(self.next() % bound).expect("less than a usize")
     }
 
     /// True so many times in a hundred.

@@ -2,6 +2,7 @@
 //!
 //! Each module is a part of a job's life. Time is moved by writing to the state tables as their owner.
 
+mod callback_batches;
 mod callbacks;
 mod cancel;
 mod claim;

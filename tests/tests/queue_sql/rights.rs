@@ -100,7 +100,7 @@ async fn the_worker_role_runs_the_protocol_and_reads_no_table() -> Result<()> {
         "SELECT FROM jobs.tb_schedule",
         "UPDATE jobs.tb_schedule SET wrapper = 'other'",
         "SELECT FROM jobs.tb_job_run",
-        "SELECT jobs.call_callback(1)",
+        "SELECT jobs.settle_callbacks(ARRAY[1::bigint])",
         "SELECT jobs.settle_callbacks('{1}')",
         "SELECT jobs.retry(gen_random_uuid())",
     ] {

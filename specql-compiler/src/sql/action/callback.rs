@@ -10,15 +10,16 @@ use super::{
         writer::{Writer, filled},
     },
     Function, Volatility,
+    callback_batch::batch_function,
     step::{Body, Scope, declare_rows, declare_values, start_unassigned_rows},
 };
 use crate::model::{CallService, Callback, CallbackKind, Entity, Model, Step, StepKind};
 
 /// The tenant of the job.
-const TENANT: &str = "_context.tenant_id";
+pub(super) const TENANT: &str = "_context.tenant_id";
 
 /// Who called the action that queued the job.
-const USER: &str = "_context.triggered_by";
+pub(super) const USER: &str = "_context.triggered_by";
 
 /// All callbacks of these steps, with the calls that they follow; nested ones after the one they are in.
 pub(in super::super) fn callbacks(steps: &[Step]) -> Vec<(&CallService, &Callback)> {
@@ -46,6 +47,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         vars: &callback.vars,
         usage: &usage,
         tenant: TENANT,
+        row: None,
         user: USER,
         result: None,
         deleted: None,
@@ -95,6 +97,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         parameters: vec![("_job_run_id".to_owned(), "UUID".to_owned()), (payload.to_owned(), "JSONB".to_owned())],
         returns: "void",
         definer: false,
+        settings: "",
         volatility: Volatility::of(model, &callback.steps, callback.row.is_some()),
         comment: format!("Callback {}: after {}.{} {when}", callback.key, call.service, call.operation),
         origin: callback.origin.clone(),
@@ -133,10 +136,12 @@ fn originating_row(w: &mut Writer, model: &Model, callback: &Callback, usage: &U
 pub(in super::super) fn registration(entity: &Entity, call: &CallService, callback: &Callback) -> Object {
     let key = literal(&callback.key);
     let entity = call.row.map(|_| &entity.name);
-    let columns = ["schema_name", "function_name", "kind", "service_name", "operation", "entity_type"];
+    let columns =
+        ["schema_name", "function_name", "batch_function", "kind", "service_name", "operation", "entity_type"];
     let values = [
         literal(&callback.schema),
         literal(&callback.function),
+        batch_function(callback).map_or_else(|| "NULL".to_owned(), |name| literal(&name)),
         literal(callback.kind.name()),
         literal(&call.service),
         literal(&call.operation),
@@ -149,7 +154,8 @@ pub(in super::super) fn registration(entity: &Entity, call: &CallService, callba
         values.join(",\n    "),
         updates.join("\n"),
     );
-    let drop = vec![format!("UPDATE jobs.tb_callback SET retired_at = now() WHERE key = {key}")];
+    // The form for many jobs goes at once: the other does the same.
+    let drop = vec![format!("UPDATE jobs.tb_callback SET retired_at = now(), batch_function = NULL WHERE key = {key}")];
     Object {
         kind: ObjectKind::Data,
         name: callback.key.clone(),

@@ -19,6 +19,7 @@
 //! | `failed:unexpected_error` | anything else; the audit log has the SQLSTATE and the message |
 
 mod callback;
+mod callback_batch;
 mod core;
 mod input;
 mod step;
@@ -27,6 +28,7 @@ mod wrapper;
 
 pub(super) use self::{
     callback::{callbacks, function as callback, registration},
+    callback_batch::function as callback_batch,
     core::core,
     input::input_type,
     wrapper::wrapper,
@@ -51,6 +53,8 @@ struct Function {
     returns: &'static str,
     /// Runs with its owner's rights.
     definer: bool,
+    /// Further `SET` clauses, each with a space before it.
+    settings: &'static str,
     volatility: Volatility,
     comment: String,
     origin: Origin,
@@ -67,8 +71,9 @@ impl Function {
         let volatility = self.volatility.clause();
         let security = if self.definer { "SECURITY DEFINER\n" } else { "" };
         let create = format!(
-            "{head}\nRETURNS {}\nLANGUAGE plpgsql\n{volatility}{security}SET search_path = pg_catalog, pg_temp\nAS {}",
+            "{head}\nRETURNS {}\nLANGUAGE plpgsql\n{volatility}{security}SET search_path = pg_catalog, pg_temp{}\nAS {}",
             self.returns,
+            self.settings,
             dollar(&self.body.finish()),
         );
         Object::made_by(

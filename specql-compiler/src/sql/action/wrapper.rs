@@ -86,6 +86,7 @@ pub(in super::super) fn wrapper(model: &Model, entity: &Entity, action: &Action)
         ],
         returns: "app.mutation_result",
         definer: true,
+        settings: "",
         volatility: Volatility::Volatile,
         comment: action.description.clone().unwrap_or_else(|| format!("Action {} of {}", action.name, entity.name)),
         origin: action.origin.clone(),

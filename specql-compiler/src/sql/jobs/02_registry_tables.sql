@@ -48,6 +48,7 @@ CREATE TABLE jobs.tb_callback (
     kind TEXT NOT NULL,
     schema_name TEXT NOT NULL,
     function_name TEXT NOT NULL,
+    batch_function TEXT,
     service_name TEXT NOT NULL,
     operation TEXT NOT NULL,
     entity_type TEXT,
@@ -55,5 +56,7 @@ CREATE TABLE jobs.tb_callback (
     CONSTRAINT ck_tb_callback_kind CHECK (kind IN ('success', 'failure'))
 );
 COMMENT ON TABLE jobs.tb_callback IS 'Generated functions that run when a job ends.';
+COMMENT ON COLUMN jobs.tb_callback.batch_function IS
+    'Does the same for many jobs at once, where the callback is one update of each job''s own row.';
 COMMENT ON COLUMN jobs.tb_callback.retired_at IS
     'The model no longer has it; it stays until no unfinished job names it.';

@@ -54,6 +54,40 @@ BEGIN
 END
 $$;
 
+-- object: function jobs.complete_called(uuid, bigint[], integer[], jsonb[], jsonb[])
+-- drop: DROP FUNCTION jobs.complete_called(uuid, bigint[], integer[], jsonb[], jsonb[])
+-- Ends the leases of jobs whose callback is still to run. Planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.complete_called(
+    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[]) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _called bigint[];
+BEGIN
+    WITH given AS (
+        SELECT g.pk, g.epoch, g.output, g.usage
+        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
+    freed AS (
+        DELETE FROM jobs.tb_job_lease AS l USING given AS g
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
+    called AS (
+        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
+            resource_usage, started_at, run_at)
+        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
+            f.usage, f.claimed_at, _now
+        FROM freed AS f),
+    audited AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
+        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker
+        FROM freed AS f)
+    SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
+    RETURN _called;
+END
+$$;
+
 -- object: function jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[])
 -- drop: DROP FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[])
 -- Ends jobs whose call succeeded. Their callbacks run in the same transaction. One that raises, or waits too long for
@@ -76,25 +110,13 @@ BEGIN
         RETURN;
     END IF;
 
-    WITH given AS (
-        SELECT g.pk, g.epoch, g.output, g.usage
-        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
-    freed AS (
-        DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
-    called AS (
-        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
-            resource_usage, started_at, run_at)
-        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
-            f.usage, f.claimed_at, clock_timestamp()
-        FROM freed AS f),
-    audited AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', clock_timestamp(), _worker FROM freed AS f)
-    SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
+    _called := jobs.complete_called(_worker, _pks, _epochs, _outputs, _usages);
     IF _called IS NOT NULL THEN
         _raised := jobs.settle_callbacks(_called);
+    END IF;
+    IF _raised = '{}' AND coalesce(cardinality(_completed), 0) + cardinality(_called) = cardinality(_pks) THEN
+        RETURN QUERY SELECT given.pk, 'completed' FROM unnest(_pks) AS given (pk);
+        RETURN;
     END IF;
 
     RETURN QUERY

@@ -18,89 +18,208 @@ $$;
 
 -- object: function jobs.callback_context(uuid)
 -- drop: DROP FUNCTION jobs.callback_context(uuid)
--- What a generated callback may know of its job.
+-- What a generated callback may know of its job. By key, whatever the statistics say: the table of waiting callbacks
+-- is empty between any two transactions, and full of a batch within one.
 CREATE OR REPLACE FUNCTION jobs.callback_context(_job_run_id uuid)
 RETURNS TABLE (
     entity_pk bigint, tenant_id uuid, triggered_by uuid, service_name text, operation text, correlation_id text,
     attempts integer)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+BEGIN
+    RETURN QUERY
     SELECT j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id, c.attempts
     FROM jobs.tb_job_run AS j
     JOIN jobs.tb_job_callback AS c ON c.pk_job_run = j.pk_job_run
-    WHERE j.id = _job_run_id
+    WHERE j.id = _job_run_id;
+END
 $$;
 
--- object: function jobs.call_callback(bigint)
--- drop: DROP FUNCTION jobs.call_callback(bigint)
--- Runs the callback of one finished call. A job names its callback by key, and the key alone decides nothing: it must
--- stand in jobs.tb_callback for this very service, operation and entity.
-CREATE OR REPLACE FUNCTION jobs.call_callback(_pk bigint) RETURNS void
+-- object: type jobs.called_job
+-- drop: DROP TYPE jobs.called_job
+-- A job whose call is over, as a callback over many jobs is given it.
+CREATE TYPE jobs.called_job AS (
+    job_run_id uuid, entity_pk bigint, tenant_id uuid, triggered_by uuid, service_name text, operation text,
+    correlation_id text, attempts integer, result jsonb);
+
+-- object: function jobs.callback_batches(bigint[])
+-- drop: DROP FUNCTION jobs.callback_batches(bigint[])
+-- Cuts the callbacks of finished calls into batches, in the order in which they run. A batch that one function can do
+-- is of one callback and one tenant and has each row once: a second job of a row is of a later batch, for an UPDATE
+-- applies one of them and drops the other. The others are alone, behind them. Jobs of one row keep their order; that
+-- of different rows is free, for their calls ended at the same time.
+--
+-- A job names its callback by key, and the key alone decides nothing: it must stand in jobs.tb_callback for this very
+-- service, operation and entity. Planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.callback_batches(_pks bigint[])
+RETURNS TABLE (key text, schema_name text, function_name text, batch_function text, tenant_id uuid, pks bigint[],
+    called jobs.called_job[])
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+BEGIN
+    RETURN QUERY
+    SELECT cut.key, cut.schema_name, cut.function_name, cut.batch_function, cut.tenant_id,
+        array_agg(cut.pk ORDER BY cut.pk), array_agg(cut.job ORDER BY cut.pk)
+    FROM (
+        SELECT w.pk_job_run AS pk, named.key, c.schema_name, c.function_name, c.batch_function, j.tenant_id,
+            CASE WHEN c.batch_function IS NULL THEN w.pk_job_run END AS alone,
+            CASE WHEN c.batch_function IS NOT NULL
+                THEN row_number() OVER (PARTITION BY j.entity_type, j.entity_pk ORDER BY w.pk_job_run) END AS round,
+            ROW(j.id, j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id,
+                w.attempts, w.result)::jobs.called_job AS job
+        FROM jobs.tb_job_callback AS w
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
+        CROSS JOIN LATERAL (SELECT CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END) AS named (key)
+        LEFT JOIN jobs.tb_callback AS c
+            ON c.key = named.key AND c.kind = w.kind AND c.service_name = j.service_name
+            AND c.operation = j.operation AND c.entity_type IS NOT DISTINCT FROM j.entity_type
+        WHERE w.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)) AS cut
+    GROUP BY cut.round, cut.alone, cut.key, cut.schema_name, cut.function_name, cut.batch_function, cut.tenant_id
+    ORDER BY cut.round, cut.alone, cut.key, cut.tenant_id;
+END
+$$;
+
+-- object: function jobs.call_callback(text, text, text, uuid, uuid, jsonb)
+-- drop: DROP FUNCTION jobs.call_callback(text, text, text, uuid, uuid, jsonb)
+-- Runs the callback of one finished call.
+CREATE OR REPLACE FUNCTION jobs.call_callback(
+    _key text, _schema text, _function text, _tenant_id uuid, _job_run_id uuid, _result jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _call record;
     _tenant_before text := coalesce(current_setting('app.tenant_id', true), '');
 BEGIN
-    SELECT j.id, j.tenant_id, w.result, CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END AS key,
-        c.schema_name, c.function_name
-    INTO _call
-    FROM jobs.tb_job_callback AS w
-    JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
-    LEFT JOIN jobs.tb_callback AS c
-        ON c.key = CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END
-        AND c.kind = w.kind AND c.service_name = j.service_name AND c.operation = j.operation
-        AND c.entity_type IS NOT DISTINCT FROM j.entity_type
-    WHERE w.pk_job_run = _pk;
-    IF _call.function_name IS NULL THEN
-        RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _call.key
-            USING ERRCODE = 'SQ403';
+    IF _function IS NULL THEN
+        RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _key USING ERRCODE = 'SQ403';
     END IF;
-    -- A batch holds the jobs of several tenants: each callback sees its own job's alone. What raises undoes the setting.
-    PERFORM set_config('app.tenant_id', coalesce(_call.tenant_id::text, ''), true);
-    EXECUTE format('SELECT %I.%I($1, $2)', _call.schema_name, _call.function_name) USING _call.id, _call.result;
+    -- Several tenants' jobs end together: each callback sees its own job's alone. What raises undoes the setting.
+    PERFORM set_config('app.tenant_id', coalesce(_tenant_id::text, ''), true);
+    EXECUTE format('SELECT %I.%I($1, $2)', _schema, _function) USING _job_run_id, _result;
     PERFORM set_config('app.tenant_id', _tenant_before, true);
 END
 $$;
 
--- object: function jobs.settle_callbacks(bigint[])
--- drop: DROP FUNCTION jobs.settle_callbacks(bigint[])
--- Runs the callbacks of finished calls, and ends the jobs whose callback succeeded. Returns the others.
---
--- All run together in one subtransaction; when one raises they are rolled back and run again, each in its own, so
--- that the one is set aside and the rest is not. Deferred constraints are checked inside, for at COMMIT they would
--- take the whole batch with them.
-CREATE OR REPLACE FUNCTION jobs.settle_callbacks(_pks bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+-- object: function jobs.call_callback_batch(text, text, uuid, jobs.called_job[])
+-- drop: DROP FUNCTION jobs.call_callback_batch(text, text, uuid, jobs.called_job[])
+-- Runs one callback for many jobs of one tenant.
+CREATE OR REPLACE FUNCTION jobs.call_callback_batch(
+    _schema text, _function text, _tenant_id uuid, _called jobs.called_job[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _pk bigint;
-    _settled bigint[] := '{}'::bigint[];
-    _raised bigint[] := '{}'::bigint[];
-    _errors text[] := '{}'::text[];
-    _final boolean[] := '{}'::boolean[];
+    _tenant_before text := coalesce(current_setting('app.tenant_id', true), '');
 BEGIN
-    BEGIN
-        FOREACH _pk IN ARRAY _pks LOOP
-            PERFORM jobs.call_callback(_pk);
-        END LOOP;
-        SET CONSTRAINTS ALL IMMEDIATE;
-        _settled := _pks;
-    EXCEPTION WHEN OTHERS OR assert_failure THEN
-        FOREACH _pk IN ARRAY _pks LOOP
+    PERFORM set_config('app.tenant_id', coalesce(_tenant_id::text, ''), true);
+    EXECUTE format('SELECT %I.%I($1)', _schema, _function) USING _called;
+    PERFORM set_config('app.tenant_id', _tenant_before, true);
+END
+$$;
+
+-- object: function jobs.call_callbacks(bigint[])
+-- drop: DROP FUNCTION jobs.call_callbacks(bigint[])
+-- Runs the callbacks of finished calls together. False, and nothing of it done, when any of them raises.
+--
+-- Deferred constraints are checked inside, for at COMMIT they would take the whole batch with them. A deadlock is
+-- nobody's fault: what was rolled back let the other one pass, and the batch is repeated.
+CREATE OR REPLACE FUNCTION jobs.call_callbacks(_pks bigint[]) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _batch record;
+BEGIN
+    FOR _round IN 1..3 LOOP
+        BEGIN
+            FOR _batch IN
+                SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.called
+                FROM jobs.callback_batches(_pks) AS b
+            LOOP
+                IF _batch.batch_function IS NULL THEN
+                    PERFORM jobs.call_callback(_batch.key, _batch.schema_name, _batch.function_name, _batch.tenant_id,
+                        (_batch.called[1]).job_run_id, (_batch.called[1]).result);
+                ELSE
+                    PERFORM jobs.call_callback_batch(
+                        _batch.schema_name, _batch.batch_function, _batch.tenant_id, _batch.called);
+                END IF;
+            END LOOP;
+            SET CONSTRAINTS ALL IMMEDIATE;
+            RETURN true;
+        EXCEPTION
+            WHEN deadlock_detected THEN
+                RAISE DEBUG 'callbacks were in a deadlock (% of 3 times): %', _round, SQLERRM;
+            WHEN serialization_failure THEN
+                -- Only another snapshot helps, and only a new transaction has one.
+                IF current_setting('transaction_isolation') <> 'read committed' THEN
+                    RAISE;
+                END IF;
+                RETURN false;
+            WHEN OTHERS OR assert_failure THEN
+                RETURN false;
+        END;
+    END LOOP;
+    RETURN false;
+END
+$$;
+
+-- object: function jobs.call_callbacks_apart(bigint[])
+-- drop: DROP FUNCTION jobs.call_callbacks_apart(bigint[])
+-- Runs the callbacks of finished calls so that one that raises undoes itself alone: batch by batch, and job by job
+-- where a batch raises.
+CREATE OR REPLACE FUNCTION jobs.call_callbacks_apart(
+    _pks bigint[], OUT settled bigint[], OUT raised bigint[], OUT errors text[], OUT final boolean[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _batch record;
+BEGIN
+    settled := '{}'::bigint[];
+    raised := '{}'::bigint[];
+    errors := '{}'::text[];
+    final := '{}'::boolean[];
+    FOR _batch IN
+        SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.pks, b.called
+        FROM jobs.callback_batches(_pks) AS b
+    LOOP
+        -- Where this is all there is, it has just raised.
+        IF _batch.batch_function IS NOT NULL AND cardinality(_batch.pks) BETWEEN 2 AND cardinality(_pks) - 1 THEN
             BEGIN
                 SET CONSTRAINTS ALL DEFERRED;
-                PERFORM jobs.call_callback(_pk);
+                PERFORM jobs.call_callback_batch(
+                    _batch.schema_name, _batch.batch_function, _batch.tenant_id, _batch.called);
                 SET CONSTRAINTS ALL IMMEDIATE;
-                _settled := _settled || _pk;
+                settled := settled || _batch.pks;
+                CONTINUE;
             EXCEPTION WHEN OTHERS OR assert_failure THEN
-                _raised := _raised || _pk;
-                _errors := _errors || left(format('%s (%s)', SQLERRM, SQLSTATE), 8000);
+                RAISE DEBUG 'a batch of callbacks raised and is run job by job: %', SQLERRM;
+            END;
+        END IF;
+        FOR _place IN 1..cardinality(_batch.pks) LOOP
+            BEGIN
+                SET CONSTRAINTS ALL DEFERRED;
+                PERFORM jobs.call_callback(_batch.key, _batch.schema_name, _batch.function_name, _batch.tenant_id,
+                    (_batch.called[_place]).job_run_id, (_batch.called[_place]).result);
+                SET CONSTRAINTS ALL IMMEDIATE;
+                settled := settled || _batch.pks[_place];
+            EXCEPTION WHEN OTHERS OR assert_failure THEN
+                raised := raised || _batch.pks[_place];
+                errors := errors || left(format('%s (%s)', SQLERRM, SQLSTATE), 8000);
                 -- Waiting does not generate a callback.
-                _final := _final || (SQLSTATE = 'SQ403');
+                final := final || (SQLSTATE = 'SQ403');
             END;
         END LOOP;
-    END;
+    END LOOP;
+END
+$$;
 
+-- object: function jobs.record_settled(bigint[])
+-- drop: DROP FUNCTION jobs.record_settled(bigint[])
+-- Ends the jobs whose callback succeeded. Planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.record_settled(_pks bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+BEGIN
     WITH settled AS (
-        DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_settled)
+        DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_pks)
         RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.keyed, c.effect_possible, c.failure_class,
             c.error_message, c.resource_usage, c.started_at),
     recorded AS (
@@ -108,37 +227,62 @@ BEGIN
             resource_usage, started_at, completed_at)
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
-            s.resource_usage, s.started_at, clock_timestamp()
+            s.resource_usage, s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
-    WHERE s.keyed AND k.pk_job_run = s.pk_job_run
+    WHERE k.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
+        AND k.pk_job_run = s.pk_job_run
         AND CASE s.kind WHEN 'success' THEN k.rule = 'in_flight' ELSE NOT s.effect_possible END;
+END
+$$;
 
-    IF _raised <> '{}' THEN
-        WITH waiting AS (
-            UPDATE jobs.tb_job_callback AS c
-            SET tries = c.tries + 1, last_error = e.message,
-                run_at = CASE WHEN NOT e.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
-            FROM unnest(_raised, _errors, _final) AS e (pk, message, final)
-            WHERE c.pk_job_run = e.pk
-            RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.error_message, c.resource_usage,
-                c.started_at, c.run_at, c.last_error),
-        audited AS (
-            INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, message)
-            SELECT w.pk_job_run, w.epoch, w.attempts, 'callback_raised', clock_timestamp(), w.last_error
-            FROM waiting AS w)
-        -- Given up: the call did happen, so output and key are kept and on_failure does not run.
-        INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
-            resource_usage, started_at, completed_at)
-        SELECT w.pk_job_run, w.epoch, 'failed', w.attempts, CASE w.kind WHEN 'success' THEN w.result END,
-            'callback_failed', concat('the on_', w.kind, ' callback failed: ', w.last_error, '; the call: ' || w.error_message),
-            w.resource_usage, w.started_at, clock_timestamp()
-        FROM waiting AS w
-        WHERE w.run_at IS NULL;
+-- object: function jobs.set_aside(bigint[], text[], boolean[])
+-- drop: DROP FUNCTION jobs.set_aside(bigint[], text[], boolean[])
+-- Puts callbacks that raised off, or gives them up.
+CREATE OR REPLACE FUNCTION jobs.set_aside(_pks bigint[], _errors text[], _final boolean[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    WITH waiting AS (
+        UPDATE jobs.tb_job_callback AS c
+        SET tries = c.tries + 1, last_error = e.message,
+            run_at = CASE WHEN NOT e.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
+        FROM unnest(_pks, _errors, _final) AS e (pk, message, final)
+        WHERE c.pk_job_run = e.pk
+        RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.error_message, c.resource_usage,
+            c.started_at, c.run_at, c.last_error),
+    audited AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, message)
+        SELECT w.pk_job_run, w.epoch, w.attempts, 'callback_raised', clock_timestamp(), w.last_error
+        FROM waiting AS w)
+    -- Given up: the call did happen, so output and key are kept and on_failure does not run.
+    INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
+        resource_usage, started_at, completed_at)
+    SELECT w.pk_job_run, w.epoch, 'failed', w.attempts, CASE w.kind WHEN 'success' THEN w.result END,
+        'callback_failed', concat('the on_', w.kind, ' callback failed: ', w.last_error, '; the call: ' || w.error_message),
+        w.resource_usage, w.started_at, clock_timestamp()
+    FROM waiting AS w
+    WHERE w.run_at IS NULL;
+END
+$$;
+
+-- object: function jobs.settle_callbacks(bigint[])
+-- drop: DROP FUNCTION jobs.settle_callbacks(bigint[])
+-- Runs the callbacks of finished calls, and ends the jobs whose callback succeeded. Returns the others.
+CREATE OR REPLACE FUNCTION jobs.settle_callbacks(_pks bigint[]) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+DECLARE
+    _apart record;
+BEGIN
+    IF jobs.call_callbacks(_pks) THEN
+        PERFORM jobs.record_settled(_pks);
+        PERFORM jobs.announce(_pks);
+        RETURN '{}'::bigint[];
     END IF;
-
+    SELECT a.settled, a.raised, a.errors, a.final INTO _apart FROM jobs.call_callbacks_apart(_pks) AS a;
+    PERFORM jobs.record_settled(_apart.settled);
+    PERFORM jobs.set_aside(_apart.raised, _apart.errors, _apart.final);
     PERFORM jobs.announce(_pks);
-    RETURN _raised;
+    RETURN _apart.raised;
 END
 $$;
 

@@ -464,6 +464,47 @@ $specql$;
 COMMENT ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success(uuid, jsonb) IS 'Callback sales.cb_order_place_order_1_stripe_create_charge_success: after stripe.create_charge has succeeded';
 REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success(uuid, jsonb) FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success_batch(
+    _jobs jobs.called_job[]
+)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off SET jit = off
+AS $specql$
+DECLARE
+    _locked BIGINT;
+BEGIN
+    -- Each Order as it is now, locked until the end of the transaction, in the order of keys.
+    PERFORM 1
+    FROM sales.tb_order AS t
+    JOIN unnest(_jobs) AS _context (
+        _job_run_id, entity_pk, tenant_id, triggered_by, service_name, operation, correlation_id, attempts, _output_data
+    )
+    ON t.pk_order = _context.entity_pk
+    ORDER BY t.pk_order
+    FOR NO KEY UPDATE OF t;
+    GET DIAGNOSTICS _locked = ROW_COUNT;
+    IF _locked < cardinality(_jobs) THEN
+        RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found', DETAIL = 'the row of a job is gone';
+    END IF;
+
+    -- entities/order.yaml:32: update Order
+    UPDATE sales.tb_order AS t
+    SET
+        payment_status = 'paid',
+        charge_id = _output_data ->> 'id',
+        updated_at = now(),
+        updated_by = _context.triggered_by
+    FROM unnest(_jobs) AS _context (
+        _job_run_id, entity_pk, tenant_id, triggered_by, service_name, operation, correlation_id, attempts, _output_data
+    )
+    WHERE t.pk_order = _context.entity_pk;
+END;
+$specql$;
+COMMENT ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success_batch(jobs.called_job[]) IS 'Callback sales.cb_order_place_order_1_stripe_create_charge_success of many jobs: after calls of stripe.create_charge have succeeded';
+REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_success_batch(jobs.called_job[]) FROM PUBLIC;
+
 -- entities/order.yaml:33
 CREATE OR REPLACE FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure(
     _job_run_id UUID,
@@ -833,11 +874,12 @@ REVOKE ALL ON FUNCTION sales.ship_order(uuid, uuid, app.type_ship_order_input) F
 -- ================================================================================
 
 -- entities/order.yaml:31
-INSERT INTO jobs.tb_callback (key, schema_name, function_name, kind, service_name, operation, entity_type)
+INSERT INTO jobs.tb_callback (key, schema_name, function_name, batch_function, kind, service_name, operation, entity_type)
 VALUES (
     'sales.cb_order_place_order_1_stripe_create_charge_success',
     'sales',
     'cb_order_place_order_1_stripe_create_charge_success',
+    'cb_order_place_order_1_stripe_create_charge_success_batch',
     'success',
     'stripe',
     'create_charge',
@@ -846,6 +888,7 @@ VALUES (
 ON CONFLICT (key) DO UPDATE SET
     schema_name = EXCLUDED.schema_name,
     function_name = EXCLUDED.function_name,
+    batch_function = EXCLUDED.batch_function,
     kind = EXCLUDED.kind,
     service_name = EXCLUDED.service_name,
     operation = EXCLUDED.operation,
@@ -853,11 +896,12 @@ ON CONFLICT (key) DO UPDATE SET
     retired_at = NULL;
 
 -- entities/order.yaml:33
-INSERT INTO jobs.tb_callback (key, schema_name, function_name, kind, service_name, operation, entity_type)
+INSERT INTO jobs.tb_callback (key, schema_name, function_name, batch_function, kind, service_name, operation, entity_type)
 VALUES (
     'sales.cb_order_place_order_1_stripe_create_charge_failure',
     'sales',
     'cb_order_place_order_1_stripe_create_charge_failure',
+    NULL,
     'failure',
     'stripe',
     'create_charge',
@@ -866,6 +910,7 @@ VALUES (
 ON CONFLICT (key) DO UPDATE SET
     schema_name = EXCLUDED.schema_name,
     function_name = EXCLUDED.function_name,
+    batch_function = EXCLUDED.batch_function,
     kind = EXCLUDED.kind,
     service_name = EXCLUDED.service_name,
     operation = EXCLUDED.operation,

@@ -32,6 +32,8 @@ pub(super) struct Scope<'a> {
     pub usage: &'a Usage,
     /// The tenant in whose name the function runs.
     pub tenant: &'static str,
+    /// What the row is called in place of its variable: [`Printer::row`].
+    pub row: Option<&'static str>,
     /// The user in whose name it runs: in a callback, who called the action that queued the job.
     pub user: &'static str,
     /// The row whose written fields are collected in `_updated_fields`.
@@ -165,7 +167,7 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn printer(&self) -> Printer<'a> {
-        Printer { model: self.scope.model, vars: self.scope.vars, tenant: self.scope.tenant }
+        Printer { model: self.scope.model, vars: self.scope.vars, tenant: self.scope.tenant, row: self.scope.row }
     }
 
     fn step(&mut self, step: &Step) -> bool {
@@ -298,6 +300,25 @@ impl<'a> Body<'a> {
 
     fn update(&mut self, entity: EntityId, set: &[Assignment], target: &Target, partial: bool) {
         let owner = self.scope.model.entity(entity);
+        let mut statement = vec![
+            format!("UPDATE {} AS t", qualified(&owner.schema, &owner.table())),
+            list("SET ", &self.sets(entity, set, partial), ""),
+            self.matching(entity, target),
+        ];
+        statement.extend(self.read_again(entity, target));
+        self.statement(&statement);
+        if let Target::Row(var) = target {
+            if partial {
+                self.report_keys(*var, &field_names(owner, set));
+            } else {
+                self.report(*var, &field_names(owner, set));
+            }
+        }
+    }
+
+    /// What an update sets.
+    pub(super) fn sets(&self, entity: EntityId, set: &[Assignment], partial: bool) -> Vec<String> {
+        let owner = self.scope.model.entity(entity);
         let mut sets: Vec<String> = set
             .iter()
             .map(|assignment| {
@@ -311,20 +332,7 @@ impl<'a> Body<'a> {
             .collect();
         sets.push("updated_at = now()".to_owned());
         sets.push(format!("updated_by = {}", self.scope.user));
-        let mut statement = vec![
-            format!("UPDATE {} AS t", qualified(&owner.schema, &owner.table())),
-            list("SET ", &sets, ""),
-            self.matching(entity, target),
-        ];
-        statement.extend(self.read_again(entity, target));
-        self.statement(&statement);
-        if let Target::Row(var) = target {
-            if partial {
-                self.report_keys(*var, &field_names(owner, set));
-            } else {
-                self.report(*var, &field_names(owner, set));
-            }
-        }
+        sets
     }
 
     fn delete(&mut self, entity: EntityId, target: &Target, hard: bool) {
@@ -402,7 +410,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn statement(&mut self, lines: &[String]) {
+    pub(super) fn statement(&mut self, lines: &[String]) {
         self.w.line(format!("{};", lines.join("\n")));
     }
 

@@ -1,12 +1,14 @@
-//! How fast one worker drains a queue of no-op jobs, with history and fencing, on a server that flushes to disk.
+//! How fast one worker drains a queue of no-op jobs, with history and fencing, on a server that flushes to disk; and how
+//! fast it does so where each completion writes to a row of its own.
 //!
 //! `cargo bench -p specql-runtime --bench drain [-- JOBS]`. It uses the server of `DATABASE_URL`, else the embedded one,
 //! and a database of its own there, which it drops.
 
+mod callback;
+
 use std::{
     convert::Infallible,
     env,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use specql_registry::Registry;
@@ -59,6 +61,11 @@ fn registry() -> anyhow::Result<Registry> {
             "name": "noop", "description": null, "input": {"fields": {}}, "output": {"fields": {}},
             "timeout_seconds": 60, "max_attempts": 5, "unique": "never", "idempotent": true,
             "retry": {"initial_ms": 1000, "max_ms": 600_000, "jitter": true}, "call": "handler"
+        }, "charge": {
+            "name": "charge", "description": null, "input": {"fields": {}}, "output": {"fields": {
+                "id": {"ty": {"basic": "text"}, "required": true, "default": null, "description": null}}},
+            "timeout_seconds": 60, "max_attempts": 5, "unique": "never", "idempotent": true,
+            "retry": {"initial_ms": 1000, "max_ms": 600_000, "jitter": true}, "call": "handler"
         }}
     }}}))?)
 }
@@ -86,7 +93,7 @@ async fn run(jobs: usize) -> anyhow::Result<()> {
 }
 
 async fn measure(pool: &PgPool, jobs: usize) -> anyhow::Result<()> {
-    sqlx::raw_sql(AssertSqlSafe(schema()?)).execute(pool).await?;
+    sqlx::raw_sql(AssertSqlSafe(callback::schema()?)).execute(pool).await?;
     let registry = registry()?;
     let project = Project { registry: serde_json::to_string(&registry)?.leak(), ..PROJECT };
     let database = Database::from_pool(pool.clone(), Box::leak(Box::new(project)));
@@ -100,7 +107,7 @@ async fn measure(pool: &PgPool, jobs: usize) -> anyhow::Result<()> {
         enqueue(&database, jobs).await?;
         enqueued.push(per_second(jobs, started));
         let started = Instant::now();
-        drain(&database, jobs).await?;
+        drain::<Noop>(&database, jobs, Empty {}).await?;
         drained.push(per_second(jobs, started));
         bytes.push((wal_position(pool).await? - wal) / jobs as f64);
         println!(
@@ -121,18 +128,8 @@ async fn measure(pool: &PgPool, jobs: usize) -> anyhow::Result<()> {
         median(drained),
         median(bytes)
     );
-    wake_up(&database).await
-}
-
-/// The queue's schema, as the compiler emits it.
-fn schema() -> anyhow::Result<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specql-compiler/src/sql/jobs");
-    let mut files = std::fs::read_dir(&folder)
-        .with_context(|| format!("reading {}", folder.display()))?
-        .map(|entry| Ok(entry?.path()))
-        .collect::<std::io::Result<Vec<_>>>()?;
-    files.sort();
-    files.iter().map(|file| Ok(std::fs::read_to_string(file)?)).collect()
+    wake_up(&database).await?;
+    callback::measure(&database, jobs).await
 }
 
 async fn enqueue(database: &Database, jobs: usize) -> anyhow::Result<()> {
@@ -146,15 +143,18 @@ async fn enqueue(database: &Database, jobs: usize) -> anyhow::Result<()> {
 }
 
 /// From the start of a worker, its registration included, to the last written outcome.
-async fn drain(database: &Database, jobs: usize) -> anyhow::Result<()> {
+async fn drain<O: Operation>(database: &Database, jobs: usize, output: O::Output) -> anyhow::Result<()>
+where
+    O::Output: Clone + Sync,
+{
     let (called, all_called) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let (counter, last) = (Arc::clone(&called), Arc::clone(&all_called));
     let worker = Worker::builder(database)
-        .handle::<Noop>(move |_, _| {
+        .handle::<O>(move |_, _| {
             if counter.fetch_add(1, Ordering::Relaxed) + 1 == jobs {
                 last.notify_one();
             }
-            std::future::ready(Ok::<_, Infallible>(Empty {}))
+            std::future::ready(Ok::<_, Infallible>(output.clone()))
         })
         .start()
         .await?;
