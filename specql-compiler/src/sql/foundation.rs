@@ -39,6 +39,7 @@ const JOBS: &[&str] = &[
     include_str!("jobs/15_cancel_retry.sql"),
     include_str!("jobs/16_wait.sql"),
     include_str!("jobs/17_maintain.sql"),
+    include_str!("jobs/17_retention.sql"),
     include_str!("jobs/18_single_job.sql"),
     include_str!("jobs/19_views.sql"),
     include_str!("jobs/20_operator_views.sql"),

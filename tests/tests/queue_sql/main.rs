@@ -11,6 +11,7 @@ mod keys;
 mod lint;
 mod plans;
 mod rescue;
+mod retention;
 mod retry;
 mod rights;
 mod schedule;

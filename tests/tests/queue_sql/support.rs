@@ -53,7 +53,16 @@ pub(crate) struct Queue {
 impl Queue {
     /// `pay.charge` may be repeated, `pay.transfer` may not, `pay.refund` is `once`; three attempts each.
     pub(crate) async fn new() -> Result<Self> {
-        let db = TestDatabase::from_sql(&format!("{}{SHOP}", schema()?)).await?;
+        Self::of(&schema()?).await
+    }
+
+    /// With partitions of a hundred jobs, not of a million.
+    pub(crate) async fn with_small_partitions() -> Result<Self> {
+        Self::of(&schema()?.replace("1000000", "100")).await
+    }
+
+    async fn of(schema: &str) -> Result<Self> {
+        let db = TestDatabase::from_sql(&format!("{schema}{SHOP}")).await?;
         let operation = |name: &str, unique: &str, idempotent: bool| {
             json!({"service": "pay", "operation": name, "execution_type": "http", "timeout_seconds": 30, "max_attempts": 3,
                 "unique": unique, "idempotent": idempotent, "environment": "test", "policy_hash": format!("hash of {name}"),
