@@ -1,7 +1,5 @@
 //! What can be asked of this program.
 
-use std::path::PathBuf;
-
 use clap::{Args, Parser, Subcommand};
 
 use crate::{contender::Entrant, workload::Workload};
@@ -45,9 +43,9 @@ pub(crate) struct Plan {
     /// Jobs of a drain.
     #[arg(long)]
     pub(crate) jobs: Option<u64>,
-    /// Draw the chart there.
+    /// Puts the table into docs/race.md and the chart into docs/race.svg.
     #[arg(long)]
-    pub(crate) chart: Option<PathBuf>,
+    pub(crate) write: bool,
 }
 
 #[derive(Args)]

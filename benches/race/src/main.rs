@@ -12,13 +12,14 @@
 //! | [`workload`] | what is measured, one file for each |
 //! | [`child`] | each measured process is a child of this one, so that its memory and CPU are its own |
 //! | [`race`] | rounds, rotated |
-//! | [`report`], [`chart`] | the table and the picture |
+//! | [`report`], [`chart`], [`docs`] | the table and the picture, and their place in the documentation |
 //! | [`scale`], [`memory`] | our worker's cost as the queue grows |
 
 mod chart;
 mod child;
 mod cli;
 mod contender;
+mod docs;
 mod handler;
 mod measure;
 mod memory;

@@ -8,10 +8,10 @@ use std::{
 use anyhow::ensure;
 
 use crate::{
-    chart,
     child::{Order, Step},
     cli::Plan,
     contender::{Entrant, Library},
+    docs,
     report::Report,
     server::{Server, Template},
     workload::{Budget, Sample, Workload},
@@ -59,9 +59,8 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     }
     let report = Report { facts, budget: &budget, results: &results };
     println!("\n{}", report.markdown());
-    if let Some(path) = &plan.chart {
-        std::fs::write(path, chart::svg(&report))?;
-        println!("chart: {}", path.display());
+    if plan.write {
+        docs::write(&report)?;
     }
     let ours = results.iter().filter(|((entrant, _), _)| entrant.is_ours());
     ensure!(ours.flat_map(|(_, samples)| samples).all(Result::is_ok), "our own worker failed");
