@@ -2,14 +2,19 @@
 //!
 //! Tuned as its examples/basic.rs: no lock query of its own for each task, LISTEN and NOTIFY, and each task in a tokio
 //! task of its own; with batches of 5,000 instead of 100 ("Larger batches can improve throughput by reducing the number of
-//! queue operations", `Config::batch_size`), which drained five times as fast here. In bulk it queues with
-//! `queries::push_tasks`, of its README. As it comes, it is the README's first example.
+//! queue operations", `Config::batch_size`), which drained five times as fast here, and a poll beside LISTEN as in its
+//! examples/pubsub.rs, every 10 ms, without which it fell behind a steady stream. In bulk it queues with
+//! `queries::push_tasks`, of its README. As it comes, it is the README's "Pubsub listener example" with the default batch.
 
-use ::apalis::prelude::{BoxDynError, Data, ParallelizeExt, TaskBuilder, TaskSink, WorkerBuilder};
+use std::time::Duration;
+
+use ::apalis::prelude::{
+    BackendExt, BoxDynError, Data, ParallelizeExt, Strategy, TaskBuilder, TaskSink, WorkerBuilder,
+};
 use apalis_postgres::{Config, PostgresStorage};
 use sqlx::PgPool;
 
-use super::{CLIENTS, Contender, Place};
+use super::{CLIENTS, Contender, Place, must_not_end};
 use crate::handler::{Handler, Payload};
 
 const QUEUE: &str = "noop";
@@ -61,14 +66,16 @@ impl Contender for Apalis {
         let runtime = tokio::runtime::Handle::current();
         // A thread drives the worker: with `parallelize`, rustc does not see that its future may be sent to one.
         let worker = if place.defaults {
-            let backend = storage.with_config(config);
+            let strategy = Strategy::new().interval(Duration::from_secs(5));
+            let backend = storage.with_config(config).with_pubsub().poll_with_strategy(strategy);
             let worker = WorkerBuilder::new("race").backend(backend).data(handler).build(noop);
-            std::thread::spawn(move || runtime.block_on(worker.run()))
+            std::thread::spawn(move || must_not_end(runtime.block_on(worker.run())))
         } else {
-            let backend = storage.with_config(config.batch_size(5_000).lock_tasks(false)).with_pubsub();
+            let config = config.batch_size(5_000).lock_tasks(false);
+            let backend = storage.with_config(config).with_pubsub().poll_with_interval(Duration::from_millis(10));
             let worker =
                 WorkerBuilder::new("race").backend(backend).data(handler).parallelize(tokio::spawn).build(noop);
-            std::thread::spawn(move || runtime.block_on(worker.run()))
+            std::thread::spawn(move || must_not_end(runtime.block_on(worker.run())))
         };
         Ok(worker)
     }

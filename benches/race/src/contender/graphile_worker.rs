@@ -14,7 +14,7 @@ use graphile_worker::{
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 
-use super::{CLIENTS, Contender, Place};
+use super::{CLIENTS, Contender, Place, must_not_end};
 use crate::handler::{Handler, Payload};
 
 /// The name that its documentation uses.
@@ -87,6 +87,6 @@ impl Contender for GraphileWorker {
                 .local_queue(LocalQueueConfig::default().with_size(5_000))
         };
         let worker = options.init().await?;
-        Ok(tokio::spawn(async move { worker.run().await }))
+        Ok(tokio::spawn(async move { must_not_end(worker.run().await) }))
     }
 }

@@ -56,6 +56,12 @@ pub(crate) trait Contender: Clone + Send + Sync + Sized + 'static {
     async fn start(&self, place: &Place, handler: Handler) -> anyhow::Result<impl Sized + Send + 'static>;
 }
 
+/// For workers that run in a task or thread of their own: one that ends is not slow but broken, and its process with it.
+fn must_not_end(ended: impl std::fmt::Debug) -> ! {
+    eprintln!("the worker ended: {ended:?}");
+    std::process::exit(1)
+}
+
 /// Connections over which handlers write rows, where they must do it themselves.
 const CALLBACK_CONNECTIONS: u32 = 16;
 

@@ -73,18 +73,40 @@ fn schema() -> anyhow::Result<String> {
     files.iter().map(|file| Ok(std::fs::read_to_string(file)?)).collect()
 }
 
-/// As a generated action would have it: one update of the originating row by its key.
+/// As the compiler emits it for `on_success: [{update: Originating SET done = true}]`: for one job, and for a batch.
 const CALLBACK: &str = "
     CREATE FUNCTION public.cb_done(_job_run_id uuid, _output_data jsonb) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
     DECLARE
-        _job record;
+        _context record;
     BEGIN
-        SELECT * INTO STRICT _job FROM jobs.callback_context(_job_run_id);
-        UPDATE public.originating SET done = true WHERE pk = _job.entity_pk;
+        SELECT c.entity_pk INTO STRICT _context FROM jobs.callback_context(_job_run_id) AS c;
+        UPDATE public.originating AS t SET done = true WHERE t.pk = _context.entity_pk;
     END $$;
-    INSERT INTO jobs.tb_callback (key, kind, schema_name, function_name, service_name, operation, entity_type)
-    VALUES ('done', 'success', 'public', 'cb_done', 'race', 'noop', 'Originating')";
+    CREATE FUNCTION public.cb_done_batch(_jobs jobs.called_job[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off SET jit = off AS $$
+    DECLARE
+        _locked bigint;
+    BEGIN
+        PERFORM 1
+        FROM public.originating AS t
+        JOIN unnest(_jobs) AS _context (
+            _job_run_id, entity_pk, tenant_id, triggered_by, service_name, operation, correlation_id, attempts, _output_data)
+        ON t.pk = _context.entity_pk
+        ORDER BY t.pk
+        FOR NO KEY UPDATE OF t;
+        GET DIAGNOSTICS _locked = ROW_COUNT;
+        IF _locked < cardinality(_jobs) THEN
+            RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found', DETAIL = 'the row of a job is gone';
+        END IF;
+        UPDATE public.originating AS t SET done = true
+        FROM unnest(_jobs) AS _context (
+            _job_run_id, entity_pk, tenant_id, triggered_by, service_name, operation, correlation_id, attempts, _output_data)
+        WHERE t.pk = _context.entity_pk;
+    END $$;
+    INSERT INTO jobs.tb_callback (key, kind, schema_name, function_name, batch_function, service_name, operation, entity_type)
+    VALUES ('done', 'success', 'public', 'cb_done', 'cb_done_batch', 'race', 'noop', 'Originating')";
 
 impl SpecQl {
     fn pool(&self) -> &PgPool {

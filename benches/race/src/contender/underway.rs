@@ -12,7 +12,7 @@ use sqlx08::{PgPool, Postgres, Transaction};
 use tokio::sync::OnceCell;
 use underway::{Queue, Task, Worker, task};
 
-use super::{CLIENTS, Contender, Place};
+use super::{CLIENTS, Contender, Place, must_not_end};
 use crate::handler::{Handler, Payload};
 
 #[derive(Clone)]
@@ -79,10 +79,10 @@ impl Contender for Underway {
         let pool = place.older_pool(if place.defaults { 10 } else { 70 }).await?;
         let mut worker = Worker::new(Arc::new(make_queue(pool).await?), Noop(handler));
         let running = if place.defaults {
-            tokio::spawn(async move { worker.run().await })
+            tokio::spawn(async move { must_not_end(worker.run().await) })
         } else {
             worker.set_concurrency_limit(32);
-            tokio::spawn(async move { worker.run_every(10.milliseconds()).await })
+            tokio::spawn(async move { must_not_end(worker.run_every(10.milliseconds()).await) })
         };
         Ok(running)
     }
