@@ -7,6 +7,7 @@
 //! | [`proxy`] | a network that fails: half open, slow, reset, cut |
 //! | [`server`] | a PostgreSQL of one test's own, which it may stop, kill and starve |
 //! | [`work`] | a queue whose jobs do as they are told, and workers of it in this process or in others |
+//! | [`chaos`] | everything goes wrong at once |
 //! | [`app`] | applications of a user, built by Cargo in a folder of their own |
 //! | [`compiled`] | projects compiled in the test's own process, and databases made of them |
 //! | [`corpus`] | applications as a team would write them |
@@ -14,6 +15,7 @@
 //! | [`plpgsql_check`] | the extension of that name over every function of a database |
 
 pub mod app;
+pub mod chaos;
 pub mod compiled;
 pub mod corpus;
 pub mod grammar;

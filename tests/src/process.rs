@@ -38,12 +38,17 @@ impl Process {
         rustix::process::kill_process(pid, signal).expect("it runs");
     }
 
-    /// Whether it has ended by itself.
+    /// How it has ended by itself, where it has.
     ///
     /// # Panics
     /// When the process cannot be asked for.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().expect("a child can be asked for")
+    }
+
+    /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
-        self.0.try_wait().expect("a child can be asked for").is_some()
+        self.try_wait().is_some()
     }
 
     /// Waits until it has ended by itself.

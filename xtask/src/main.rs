@@ -28,6 +28,15 @@ enum Task {
         #[arg(long, env = "CI")]
         both_servers: Option<String>,
     },
+    /// The chaos test for longer: kills workers, sessions and PostgreSQL, breaks networks, and checks what must hold.
+    Chaos {
+        /// How long things go wrong.
+        #[arg(long, default_value_t = 10)]
+        minutes: u64,
+        /// What the plan is drawn from; it is printed, and the same one draws the same plan.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Rewrite golden files, expected compiler messages and the shop's migrations from what the code says now.
     Bless,
 }
@@ -36,6 +45,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { setup_only: true, .. } => tools::set_up().map(|_| ()),
         Task::Test { both_servers, .. } => test::all(both_servers.is_some()),
+        Task::Chaos { minutes, seed } => test::chaos(minutes, seed),
         Task::Bless => test::bless(),
     };
     match done {

@@ -34,6 +34,16 @@ pub(crate) fn all(both_servers: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The test of that name, which the environment tells how long and from which seed.
+pub(crate) fn chaos(minutes: u64, seed: Option<u64>) -> anyhow::Result<()> {
+    let mut command = cargo(&["test", "--quiet", "-p", "specql-tests", "--test", "chaos", "--", "--nocapture"]);
+    command.env("SPECQL_CHAOS_SECONDS", (minutes * 60).to_string());
+    if let Some(seed) = seed {
+        command.env("SPECQL_CHAOS_SEED", seed.to_string());
+    }
+    run(command)
+}
+
 /// Rewrites golden files, the UI tests' expected messages and the shop's migrations.
 pub(crate) fn bless() -> anyhow::Result<()> {
     let tools = tools::set_up()?;

@@ -4,6 +4,7 @@
 use anyhow::Context as _;
 use specql_runtime::Database;
 use specql_tests::work;
+use sqlx::{ConnectOptions as _, Connection as _, postgres::PgConnectOptions};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -11,9 +12,18 @@ async fn main() -> anyhow::Result<()> {
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "off".into()))
         .with_writer(std::io::stderr)
         .init();
-    let far_side = std::env::var("FAR_SIDE_URL").context("`FAR_SIDE_URL` is not set")?.parse()?;
+    let far_side: PgConnectOptions = std::env::var("FAR_SIDE_URL").context("`FAR_SIDE_URL` is not set")?.parse()?;
     let database = Database::open(&work::PROJECT).await?;
     let worker = work::builder(&database, &far_side).concurrency(20).start().await?;
+    // Who counts what became of a process's jobs must know which worker it was.
+    let mut connection = far_side.connect().await?;
+    let process = i32::try_from(std::process::id())?;
+    sqlx::query("INSERT INTO far_side.tb_process VALUES ($1, $2)")
+        .bind(process)
+        .bind(worker.id())
+        .execute(&mut connection)
+        .await?;
+    connection.close().await?;
     worker.run_until_signal().await?;
     Ok(())
 }

@@ -9,8 +9,8 @@ use specql_runtime::{
     worker::WorkerBuilder,
 };
 use sqlx::{
-    ConnectOptions as _, PgConnection,
-    postgres::PgConnectOptions,
+    PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
     types::chrono::{DateTime, Utc},
 };
 
@@ -22,7 +22,8 @@ pub(super) const FAR_SIDE: &str = "
     CREATE TABLE far_side.tb_call (job uuid NOT NULL, operation text NOT NULL, attempt integer NOT NULL, process integer NOT NULL,
         -- The clock of the process that called, and the database's.
         process_clock timestamptz NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
-    CREATE INDEX ix_call_job ON far_side.tb_call (job)";
+    CREATE INDEX ix_call_job ON far_side.tb_call (job);
+    CREATE TABLE far_side.tb_process (process integer NOT NULL, worker uuid NOT NULL)";
 
 /// A call that the far side has seen.
 #[derive(Clone, Debug)]
@@ -37,7 +38,11 @@ pub struct Call {
 /// A worker on `database` that serves both operations. The far side is reached by connections that the queue's faults do
 /// not reach.
 pub fn builder(database: &Database, far_side: &PgConnectOptions) -> WorkerBuilder {
-    let (run, pay) = (far_side.clone(), far_side.clone());
+    let far_side = PgPoolOptions::new()
+        .max_connections(4)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_lazy_with(far_side.clone());
+    let (run, pay) = (far_side.clone(), far_side);
     Worker::builder(database)
         .shutdown_timeout(Duration::from_secs(5))
         .handle::<Run>(move |input, job| {
@@ -60,9 +65,9 @@ fn process() -> i32 {
     i32::try_from(std::process::id()).expect("process ids are small")
 }
 
-async fn call(far_side: &PgConnectOptions, operation: &str, how: &str, job: &JobContext) -> Result<(), Failure> {
+async fn call(far_side: &PgPool, operation: &str, how: &str, job: &JobContext) -> Result<(), Failure> {
     let mut connection = far_side
-        .connect()
+        .acquire()
         .await
         .map_err(|error| Failure::new(FailureClass::NotStarted, format!("the far side cannot be reached: {error}")))?;
     record(&mut connection, operation, job)

@@ -1,6 +1,6 @@
 //! A database with the project's queue, and what a test asks of it.
 
-use std::process::Command;
+use std::{ffi::OsStr, process::Command};
 
 use specql_runtime::{Database, queue::Link, testing::TestDatabase, worker::WorkerBuilder};
 use sqlx::{
@@ -121,15 +121,15 @@ impl Queue {
 
     /// A worker in a process of its own, of the package's binary `task-worker`.
     #[must_use]
-    pub fn process(&self, binary: &str) -> Process {
+    pub fn process(&self, binary: impl AsRef<OsStr>) -> Process {
         Process::start(&mut self.command(binary, &self.url))
     }
 
     /// The same, to be told more, with the queue behind another URL.
     #[must_use]
-    pub fn command(&self, binary: &str, url: &str) -> Command {
+    pub fn command(&self, binary: impl AsRef<OsStr>, url: &str) -> Command {
         let mut command = Command::new(binary);
-        command.env("DATABASE_URL", url).env("FAR_SIDE_URL", &self.url);
+        command.env("DATABASE_URL", url).env("FAR_SIDE_URL", &self.url).env("RUST_BACKTRACE", "0");
         command
     }
 

@@ -1,0 +1,172 @@
+//! Everything goes wrong at once: producers and three worker processes, and a seeded plan that kills workers, sessions and
+//! PostgreSQL, pauses processes and breaks their network. Then all is healed, the queue drains, and what must hold is checked.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`plan`] | what goes wrong, and when |
+//! | `fleet` | the worker processes, each behind a network of its own |
+//! | `load` | producers, and who counts what runs |
+//! | [`report`] | what was done, and what did not hold |
+
+mod fleet;
+mod load;
+pub mod plan;
+pub mod report;
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use sqlx::postgres::PgPoolOptions;
+
+use self::{fleet::Fleet, plan::Event, report::Report};
+use crate::{
+    server::OwnServer,
+    work::{PROJECT, Queue, Standing},
+};
+
+/// Queue tasks at the same time.
+const PRODUCERS: u64 = 3;
+/// How long all jobs may take to end when everything works again.
+const DRAIN: Duration = Duration::from_secs(60);
+
+/// A run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long things go wrong.
+    pub length: Duration,
+    /// What the plan is drawn from.
+    pub seed: u64,
+    /// The binary `task-worker`.
+    pub worker: PathBuf,
+}
+
+/// Runs it on a PostgreSQL of its own.
+///
+/// # Panics
+/// When the machine does not let it run. What does not hold is in the report.
+pub async fn run(settings: &Settings) -> Report {
+    let plan = plan::draw(settings.seed, settings.length);
+    println!("chaos for {:?}, seed {}:", settings.length, settings.seed);
+    for (at, event) in &plan {
+        println!("  {:>7.1} s  {event}", at.as_secs_f32());
+    }
+    let mut server = OwnServer::start().await;
+    let queue = Queue::on(&server).await;
+    let mut fleet = Fleet::new(settings.worker.clone(), &queue).await;
+    let mut report = Report::new(settings.seed);
+
+    let (stop_producing, producing) = load::stop_signal();
+    let (stop_sampling, sampling) = load::stop_signal();
+    let producers: Vec<_> = (0..PRODUCERS)
+        .map(|number| {
+            let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(queue.options());
+            let database = specql_runtime::Database::from_pool(pool, &PROJECT);
+            tokio::spawn(load::produce(database, settings.seed.wrapping_add(number), producing.clone()))
+        })
+        .collect();
+    let sampler = tokio::spawn(load::sample(queue.options(), sampling));
+
+    let start = Instant::now();
+    let mut ahead = plan.into_iter().peekable();
+    while start.elapsed() < settings.length {
+        fleet.tend(&queue);
+        if let Some((_, event)) = ahead.next_if(|(at, _)| start.elapsed() >= *at) {
+            report.count(event);
+            let began = Instant::now();
+            happen(event, &mut server, &mut fleet, &queue).await;
+            report.took(event, began.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    stop_producing.send_replace(true);
+    let mut acknowledged = Vec::new();
+    for producer in producers {
+        let mut produced = producer.await.expect("a producer does not panic");
+        acknowledged.append(&mut produced.acknowledged);
+        report.refused += produced.refused;
+        report.cancelled += produced.cancelled;
+    }
+    fleet.heal(&queue).await;
+    let healed = Instant::now();
+    while healed.elapsed() < DRAIN && queue.standing().await.unfinished > 0 {
+        fleet.tend(&queue);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    report.drained = healed.elapsed();
+    fleet.stop(&queue).await;
+    stop_sampling.send_replace(true);
+    report.sampled(sampler.await.expect("the sampler does not panic"));
+
+    report.acknowledged = acknowledged.len();
+    let missing = load::missing(&queue.options(), &acknowledged).await.expect("an answer");
+    report.must(missing == 0, || format!("{missing} jobs are gone whose commit was answered"));
+    check(&queue, &mut report).await;
+    report.starts = fleet.starts;
+    report.violations.append(&mut fleet.violations);
+    report.recoveries = recoveries(&queue, &fleet).await;
+    report
+}
+
+async fn happen(event: Event, server: &mut OwnServer, fleet: &mut Fleet, queue: &Queue) {
+    match event {
+        Event::Kill { worker, away } => fleet.kill(worker, away),
+        Event::Pause { worker, time } => fleet.pause(worker, time),
+        Event::Network { worker, fault, time } => fleet.cut_off(worker, fault, time),
+        Event::Backends { one_of } => {
+            let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid % $1 = 0";
+            // It may hit the very pool that asks; whoever asks again finds the same sessions gone.
+            let _ = sqlx::query(sql).bind(one_of).execute(queue.pool()).await;
+        }
+        Event::Restart => {
+            server.stop().await;
+            server.start_again().await;
+        }
+        Event::Crash => {
+            server.kill().await;
+            server.start_again().await;
+        }
+    }
+}
+
+/// What must hold at the end.
+async fn check(queue: &Queue, report: &mut Report) {
+    let standing = queue.standing().await;
+    let Standing { lost, unfinished, miscounted, uncalled, repeated, tasks, completed } = standing;
+    report.must(tasks > 0 && completed > 0, || "nothing was done at all".into());
+    report.must(lost == 0, || format!("{lost} tasks have no job, or two"));
+    report.must(unfinished == 0, || format!("{unfinished} jobs have no outcome"));
+    report.must(miscounted == 0, || format!("{miscounted} jobs whose callback did not have its effect exactly once"));
+    report.must(uncalled == 0, || format!("{uncalled} jobs completed that nobody called"));
+    report.must(repeated == 0, || format!("{repeated} calls were repeated that may not be"));
+    for left in queue.left_over().await {
+        report.violations.push(format!("left over: {left}"));
+    }
+    let connections =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'specql %'";
+    let connections = queue.count(connections).await;
+    report.must(connections == 0, || format!("{connections} connections of workers are left"));
+    report.standing = Some(standing);
+    report.calls = queue.count("SELECT count(*) FROM far_side.tb_call").await;
+    report.rescued = queue.count("SELECT count(*) FROM jobs.tb_job_attempt WHERE event = 'lost'").await;
+}
+
+/// How long each job of a killed process waited until another worker had it, or its end was recorded.
+async fn recoveries(queue: &Queue, fleet: &Fleet) -> Vec<Duration> {
+    let processes: Vec<i32> = fleet.killed.iter().map(|killed| killed.process).collect();
+    let times: Vec<_> = fleet.killed.iter().map(|killed| killed.at).collect();
+    let sql = "
+        SELECT (extract(epoch FROM coalesce(
+            (SELECT min(c.at) FROM jobs.tb_job_attempt AS c
+             WHERE c.pk_job_run = a.pk_job_run AND c.event = 'claimed' AND c.epoch > a.epoch), a.at) - k.at) * 1000)::bigint
+        FROM unnest($1, $2) AS k (process, at)
+        JOIN far_side.tb_process AS p ON p.process = k.process
+        JOIN jobs.tb_job_attempt AS a ON a.worker = p.worker AND a.event = 'lost'
+        ORDER BY 1";
+    let millis: Vec<i64> =
+        sqlx::query_scalar(sql).bind(processes).bind(times).fetch_all(queue.pool()).await.expect("an answer");
+    millis.into_iter().map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default())).collect()
+}
