@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -103,7 +104,12 @@ impl Fleet {
                 member.due = now + Duration::from_millis(300);
             }
             if member.process.is_none() && now >= member.due {
-                member.process = Some(Process::start(&mut queue.command(&self.binary, member.proxy.url())));
+                let mut command = queue.command(&self.binary, member.proxy.url());
+                if std::env::var_os("RUST_LOG").is_none() {
+                    // Most of them start without a database now and then, and say so.
+                    command.stderr(Stdio::null());
+                }
+                member.process = Some(Process::start(&mut command));
                 self.starts += 1;
             }
         }
