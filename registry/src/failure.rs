@@ -123,6 +123,30 @@ impl FailureClass {
         }
     }
 
+    /// Whether it speaks against the service: too many such failures open its circuit breaker.
+    #[must_use]
+    pub const fn counts_against_service(self) -> bool {
+        matches!(
+            self,
+            Self::NotStarted | Self::Ambiguous | Self::TransientReported | Self::Timeout | Self::KilledExternal
+        )
+    }
+
+    /// Whether such a failure comes before any call: it says nothing of the service.
+    #[must_use]
+    pub const fn makes_no_call(self) -> bool {
+        matches!(
+            self,
+            Self::PolicyDenied | Self::InvalidInput | Self::BreakerOpen | Self::RateLimited | Self::NoCapacity
+        )
+    }
+
+    /// Whether another service may take the call over: nothing was sent.
+    #[must_use]
+    pub const fn permits_fallback(self) -> bool {
+        matches!(self, Self::NotStarted | Self::BreakerOpen | Self::RateLimited | Self::NoCapacity)
+    }
+
     /// Whether a final failure of this class proves that nothing happened, so that the job's uniqueness key may be
     /// released. `Cancelled` releases it only when the job had not started, which the queue knows.
     #[must_use]

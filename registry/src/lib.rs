@@ -17,6 +17,7 @@
 //! | [`output_path`] | `$.data[0].id`, `$header.<name>`, `$status`: where an output field is found |
 //! | [`execution_type`] | `http`, `shell`, `docker`, `serverless` and their metadata |
 //! | [`failure`] | the failure classes: what each means for retries, breakers and fallbacks |
+//! | [`limits`] | what holds calls back: concurrency, rates, circuit breakers |
 //! | [`timing`] | when a schedule is due: cron rules and time zones |
 //! | [`builtin`] | the built-in services, as YAML text |
 //!
@@ -29,6 +30,7 @@ pub mod duration;
 pub mod execution_type;
 pub mod failure;
 pub mod http;
+pub mod limits;
 pub mod output_path;
 pub mod scalars;
 pub mod schema;

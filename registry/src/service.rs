@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     ExecutionType, Schema,
     http::{HttpOperation, HttpService},
+    limits::{CircuitBreaker, Limits},
 };
 
 /// All services of a project, in name order. This is what the compiler puts into the binary, as JSON.
@@ -29,6 +30,12 @@ pub struct Service {
     pub description: Option<String>,
     /// Which runner serves it.
     pub execution_type: ExecutionType,
+    /// What its jobs may do over all workers together.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The service that takes over a call that was not started; it has the same operations.
+    #[serde(default)]
+    pub fallback: Option<String>,
     /// Configuration and policy where no environment is chosen (production).
     pub base: Configuration,
     /// Name → the configuration in that environment, already merged over the base.
@@ -78,6 +85,9 @@ pub struct Operation {
     pub idempotent: bool,
     /// The waits between attempts.
     pub retry: RetryPolicy,
+    /// When its calls stop for a while; without one they never do.
+    #[serde(default)]
+    pub circuit_breaker: Option<CircuitBreaker>,
     /// What its runner needs.
     pub call: Call,
 }

@@ -887,7 +887,12 @@ CREATE TABLE jobs.tb_operation (
     unique_rule TEXT NOT NULL DEFAULT 'in_flight',
     idempotent BOOLEAN NOT NULL DEFAULT false,
     policy_hash TEXT,
+    limit_code INTEGER,
+    has_breaker BOOLEAN NOT NULL DEFAULT false,
+    has_fallback BOOLEAN NOT NULL DEFAULT false,
+    own_lane BOOLEAN NOT NULL DEFAULT false,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT ck_tb_operation_code CHECK (code BETWEEN 1 AND 1048575),
     CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),
     CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'once', 'never')),
     CONSTRAINT ck_tb_operation_limits CHECK (timeout_seconds > 0 AND max_attempts > 0)
@@ -896,8 +901,16 @@ COMMENT ON TABLE jobs.tb_operation IS
     'Operations of services, as the binaries that used this database declared them.';
 COMMENT ON COLUMN jobs.tb_operation.idempotent IS
     'An attempt of unknown outcome may be repeated: by declaration, by HTTP method or by an idempotency header.';
+COMMENT ON COLUMN jobs.tb_operation.limit_code IS 'The limit of its service, a row of jobs.tb_limit.';
+COMMENT ON COLUMN jobs.tb_operation.has_breaker IS 'Calls stop for a while when too many fail: jobs.tb_circuit_breaker.';
+COMMENT ON COLUMN jobs.tb_operation.has_fallback IS 'Another service may take a call over that was not started.';
+COMMENT ON COLUMN jobs.tb_operation.own_lane IS
+    'Something may hold its jobs back (a limit, a breaker, a pause), so they must not stand in the way of others: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_operation.policy_hash IS
     'The policy in force at the last registration; recorded with every job that is queued.';
+
+-- A claim asks which of its operations have lanes of their own; mostly the answer is none.
+CREATE INDEX idx_tb_operation_own_lane ON jobs.tb_operation (code) WHERE own_lane;
 
 -- Every policy that was ever in force, so that a job's policy_hash can be read years later. A record, never a source:
 -- nothing that runs is taken from here.
@@ -1037,27 +1050,126 @@ CREATE INDEX idx_tb_job_run_entity ON jobs.tb_job_run (entity_type, entity_pk) W
 
 CREATE INDEX idx_tb_job_attempt_job ON jobs.tb_job_attempt (pk_job_run);
 
+-- A tenant's part of a lane, 43 bits: 0 is nobody's. Two tenants share one with a probability of 1 in 10^13.
+CREATE OR REPLACE FUNCTION jobs.tenant_lane(_tenant_id uuid) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN _tenant_id IS NULL THEN 0::bigint
+        ELSE greatest(pg_catalog.uuid_hash_extended(_tenant_id, 0) & 8796093022207, 1) END
+$$;
+
+-- Where a ready job queues: the operation's code above 43 bits of its tenant. All jobs of nobody that nothing can hold back
+-- share lane 0, and are claimed in one scan; the others stand apart, so that a million jobs of a tenant, or of a service
+-- that is paused, are never read on the way to a job that can run.
+CREATE OR REPLACE FUNCTION jobs.lane(_own boolean, _operation_code integer, _tenant_lane bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN _own THEN _operation_code::bigint << 43 ELSE 0::bigint END + (_tenant_lane & 8796093022207)
+$$;
+
+-- Where a job may stand: in its operation's own lane, or in the shared one where it was queued before there was any.
+CREATE OR REPLACE FUNCTION jobs.lanes_of(_service text, _operation text, _tenant_id uuid) RETURNS bigint[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT jobs.lane(either.own, o.code, jobs.tenant_lane(_tenant_id))
+        FROM jobs.tb_operation AS o
+        CROSS JOIN (VALUES (false), (true)) AS either (own)
+        WHERE o.service_name = _service AND o.operation = _operation);
+END
+$$;
+
+-- What a service's jobs may do over all workers together.
+CREATE TABLE jobs.tb_limit (
+    code INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    service_name TEXT NOT NULL,
+    concurrency INTEGER,
+    rate_starts INTEGER,
+    rate_period_ms INTEGER,
+    next_start_at TIMESTAMPTZ NOT NULL DEFAULT '-infinity',
+    CONSTRAINT uq_tb_limit_service UNIQUE (service_name),
+    CONSTRAINT ck_tb_limit_values CHECK (concurrency > 0 AND rate_starts > 0 AND rate_period_ms > 0),
+    CONSTRAINT ck_tb_limit_rate CHECK ((rate_starts IS NULL) = (rate_period_ms IS NULL))
+) WITH (fillfactor = 10);
+COMMENT ON TABLE jobs.tb_limit IS 'Limits of services over all workers.';
+COMMENT ON COLUMN jobs.tb_limit.concurrency IS 'Jobs that may run at once.';
+COMMENT ON COLUMN jobs.tb_limit.next_start_at IS
+    'Where the starts that were given out, evenly spaced, have come to (the theoretical arrival time of a GCRA).';
+
+-- How many jobs of a limited service a worker may run. Counting running jobs at every claim would make all workers queue up
+-- for one row; a share is taken when it is needed, kept while it is used, and given back.
+CREATE TABLE jobs.tb_limit_share (
+    limit_code INTEGER NOT NULL,
+    worker UUID NOT NULL,
+    slots INTEGER NOT NULL,
+    CONSTRAINT pk_tb_limit_share PRIMARY KEY (limit_code, worker),
+    CONSTRAINT ck_tb_limit_share_slots CHECK (slots > 0)
+) WITH (fillfactor = 10);
+COMMENT ON TABLE jobs.tb_limit_share IS 'Parts of a concurrency limit that workers hold; their sum never exceeds it.';
+
+-- A row for each operation whose breaker was ever opened.
+CREATE TABLE jobs.tb_circuit_breaker (
+    operation_code INTEGER PRIMARY KEY,
+    state TEXT NOT NULL,
+    open_for_ms BIGINT NOT NULL,
+    open_until TIMESTAMPTZ NOT NULL,
+    probe_worker UUID,
+    probe_until TIMESTAMPTZ,
+    opened_count BIGINT NOT NULL DEFAULT 1,
+    reason TEXT,
+    changed_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT ck_tb_circuit_breaker_state CHECK (state IN ('closed', 'open', 'half_open'))
+);
+COMMENT ON TABLE jobs.tb_circuit_breaker IS 'Circuit breakers, shared by all workers.';
+COMMENT ON COLUMN jobs.tb_circuit_breaker.open_for_ms IS 'How long it stays open; doubled when the probe fails too.';
+COMMENT ON COLUMN jobs.tb_circuit_breaker.probe_until IS
+    'When half open: the one call that finds out is expected to end by then, or another is made.';
+
+-- What is not claimed: every job that fits all columns that are not NULL.
+CREATE TABLE jobs.tb_pause (
+    pk_pause BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    service_name TEXT,
+    operation TEXT,
+    execution_type TEXT,
+    tenant_id UUID,
+    reason TEXT,
+    paused_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT ck_tb_pause_something CHECK (num_nonnulls(service_name, execution_type, tenant_id) > 0),
+    CONSTRAINT ck_tb_pause_operation CHECK (operation IS NULL OR service_name IS NOT NULL)
+);
+COMMENT ON TABLE jobs.tb_pause IS 'Services, operations, types and tenants whose jobs wait: jobs.pause and jobs.resume.';
+
+CREATE TABLE jobs.tb_tenant_weight (
+    tenant_id UUID PRIMARY KEY,
+    weight INTEGER NOT NULL,
+    CONSTRAINT ck_tb_tenant_weight_range CHECK (weight BETWEEN 1 AND 1000)
+);
+COMMENT ON TABLE jobs.tb_tenant_weight IS 'Tenants that get more than one share of the workers. Jobs of nobody have one.';
+
 -- The jobs that can start now, in the order in which they should. Rows come and go and are never updated. What a
 -- completion must know about a job travels with it, so that the hot path never reads the job itself twice.
 CREATE TABLE jobs.tb_job_ready (
-    rank INTEGER NOT NULL,
+    lane BIGINT NOT NULL DEFAULT 0,
     pk_job_run BIGINT NOT NULL,
+    rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
+    bound_code INTEGER NOT NULL DEFAULT 0,
     keyed BOOLEAN NOT NULL,
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
-    CONSTRAINT pk_tb_job_ready PRIMARY KEY (rank, pk_job_run)
+    CONSTRAINT pk_tb_job_ready PRIMARY KEY (lane, rank, pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE jobs.tb_job_ready IS 'Jobs that wait for a worker.';
+COMMENT ON COLUMN jobs.tb_job_ready.lane IS 'The queue in which it stands: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_job_ready.rank IS 'The priority, negated: the smallest goes first.';
 COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed.';
 COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made.';
 COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it.';
+COMMENT ON COLUMN jobs.tb_job_ready.bound_code IS
+    'The operation of a fallback that may have had its effect: no other may be called for this job. 0: none.';
 COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key.';
 COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
     'An earlier attempt may have had its effect, so no later failure can prove that nothing happened.';
@@ -1067,11 +1179,13 @@ COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
 CREATE TABLE jobs.tb_job_scheduled (
     run_at TIMESTAMPTZ NOT NULL,
     pk_job_run BIGINT NOT NULL,
+    tenant_lane BIGINT NOT NULL DEFAULT 0,
     rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
+    bound_code INTEGER NOT NULL DEFAULT 0,
     keyed BOOLEAN NOT NULL,
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
@@ -1085,11 +1199,13 @@ COMMENT ON TABLE jobs.tb_job_scheduled IS 'Jobs that wait for a time: delayed on
 -- nothing. Half of each page is free for heartbeats, which then touch no index.
 CREATE TABLE jobs.tb_job_lease (
     pk_job_run BIGINT NOT NULL,
+    tenant_lane BIGINT NOT NULL DEFAULT 0,
     rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     crashes INTEGER NOT NULL,
+    bound_code INTEGER NOT NULL DEFAULT 0,
     worker UUID NOT NULL,
     claimed_at TIMESTAMPTZ NOT NULL,
     renewed_at TIMESTAMPTZ NOT NULL,
@@ -1199,16 +1315,18 @@ DECLARE
 BEGIN
     SELECT count(*), count(*) FILTER (WHERE j.run_at > now()) INTO _inserted, _delayed FROM new_jobs AS j;
 
-    INSERT INTO jobs.tb_job_ready (rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
-    SELECT -j.priority, j.pk_job_run, o.code, j.unique_rule <> 'never', j.on_success IS NOT NULL, j.on_failure IS NOT NULL
+    INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+    SELECT jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)), -j.priority, j.pk_job_run, o.code,
+        j.unique_rule <> 'never', j.on_success IS NOT NULL, j.on_failure IS NOT NULL
     FROM new_jobs AS j
     JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
     WHERE j.run_at IS NULL OR j.run_at <= now();
     GET DIAGNOSTICS _ready = ROW_COUNT;
 
     IF _delayed > 0 THEN
-        INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, rank, operation_code, keyed, has_on_success, has_on_failure)
-        SELECT j.run_at, j.pk_job_run, -j.priority, o.code, j.unique_rule <> 'never',
+        INSERT INTO jobs.tb_job_scheduled (
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
+        SELECT j.run_at, j.pk_job_run, jobs.tenant_lane(j.tenant_id), -j.priority, o.code, j.unique_rule <> 'never',
             j.on_success IS NOT NULL, j.on_failure IS NOT NULL
         FROM new_jobs AS j
         JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
@@ -1459,17 +1577,106 @@ $$;
 COMMENT ON FUNCTION jobs.enqueue_many IS
     'Queues many calls of one operation in the caller''s transaction; rows come back in the order of the inputs.';
 
+-- What a claim may do with an operation's jobs: NULL, all; 'open', none; 'probe', one, which finds out whether the service
+-- works again. The row stays locked for the probe's claim, so that one worker of all makes it.
+CREATE OR REPLACE FUNCTION jobs.breaker_state(_operation_code integer) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM jobs.tb_circuit_breaker AS b WHERE b.operation_code = _operation_code AND b.state <> 'closed')
+    THEN
+        RETURN NULL;
+    END IF;
+    PERFORM FROM jobs.tb_circuit_breaker AS b
+    WHERE b.operation_code = _operation_code
+        AND (b.state = 'open' AND b.open_until <= _now OR b.state = 'half_open' AND b.probe_until <= _now)
+    FOR UPDATE SKIP LOCKED;
+    RETURN CASE WHEN FOUND THEN 'probe' ELSE 'open' END;
+END
+$$;
+
+-- Notes who finds out. Where nothing is heard until the call must have ended, somebody else does.
+CREATE OR REPLACE FUNCTION jobs.begin_probe(_worker uuid, _operation_code integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE jobs.tb_circuit_breaker AS b
+    SET state = 'half_open', probe_worker = _worker, changed_at = clock_timestamp(),
+        probe_until = clock_timestamp() + make_interval(secs => 15 + (
+            SELECT o.timeout_seconds FROM jobs.tb_operation AS o WHERE o.code = _operation_code))
+    WHERE b.operation_code = _operation_code;
+END
+$$;
+
+-- Opens a breaker because too many calls failed, or its probe did: then for twice as long as before. Other failures of
+-- calls that began before it opened change nothing. Answers until when it is open.
+CREATE OR REPLACE FUNCTION jobs.open_breaker(
+    _worker uuid, _operation_code integer, _open_for_ms bigint, _longest_ms bigint, _reason text) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _until timestamptz;
+BEGIN
+    INSERT INTO jobs.tb_circuit_breaker AS b (operation_code, state, open_for_ms, open_until, reason, changed_at)
+    VALUES (_operation_code, 'open', _open_for_ms, _now + make_interval(secs => _open_for_ms / 1000.0), left(_reason, 1000), _now)
+    ON CONFLICT (operation_code) DO UPDATE
+    SET state = 'open',
+        open_for_ms = CASE b.state WHEN 'half_open' THEN least(b.open_for_ms * 2, _longest_ms) ELSE _open_for_ms END,
+        open_until = _now + make_interval(secs =>
+            CASE b.state WHEN 'half_open' THEN least(b.open_for_ms * 2, _longest_ms) ELSE _open_for_ms END / 1000.0),
+        opened_count = b.opened_count + 1, probe_worker = NULL, probe_until = NULL, reason = left(_reason, 1000),
+        changed_at = _now
+    WHERE b.state = 'closed' OR b.state = 'half_open' AND b.probe_worker = _worker
+    RETURNING b.open_until INTO _until;
+    RETURN coalesce(_until, (
+        SELECT b.open_until FROM jobs.tb_circuit_breaker AS b WHERE b.operation_code = _operation_code));
+END
+$$;
+COMMENT ON FUNCTION jobs.open_breaker IS 'Stops the calls of an operation for a while.';
+
+-- Closes a breaker whose probe found the service working.
+CREATE OR REPLACE FUNCTION jobs.close_breaker(_worker uuid, _operation_code integer) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE jobs.tb_circuit_breaker AS b
+    SET state = 'closed', probe_worker = NULL, probe_until = NULL, changed_at = clock_timestamp()
+    WHERE b.operation_code = _operation_code AND b.state = 'half_open' AND b.probe_worker = _worker;
+    IF FOUND THEN
+        PERFORM jobs.wake_workers();
+    END IF;
+    RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION jobs.close_breaker IS 'Resumes the calls of an operation after a probe that succeeded.';
+
+-- A probe that made no call found nothing out: the next claim makes another.
+CREATE OR REPLACE FUNCTION jobs.abandon_probe(_worker uuid, _operation_code integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE jobs.tb_circuit_breaker AS b
+    SET state = 'open', probe_worker = NULL, probe_until = NULL, changed_at = clock_timestamp()
+    WHERE b.operation_code = _operation_code AND b.state = 'half_open' AND b.probe_worker = _worker;
+END
+$$;
+
 -- Takes the next jobs of the given operations. Must be a transaction of its own: it decides how that is flushed.
 --
--- The scan begins behind the last job that this connection claimed for this worker, so that the dead entries which
--- an old snapshot keeps at the head of the index are not read again and again. A job may become visible before that
--- place (a higher priority, a slower transaction); _full_scan finds it, and a worker asks for that when it is woken
--- and once a second. Planner settings are pinned, as in jobs.complete_plain: the queue's size at the first
--- claim says nothing about the next, and compiling the plan to machine code takes half a second.
-CREATE OR REPLACE FUNCTION jobs.claim(_worker uuid, _operations integer[], _limit integer, _full_scan boolean DEFAULT false)
+-- Mostly all jobs stand in lane 0, and one scan finds them. It begins behind the last job that this connection claimed for
+-- this worker, so that the dead entries which an old snapshot keeps at the head of the index are not read again and
+-- again. A job may become visible before that place (a higher priority, a slower transaction); _full_scan finds it, and a
+-- worker asks for that when it is woken and once a second. Where there are other lanes, jobs.pick_lanes shares the claim out.
+--
+-- _running says how many jobs of each of _limits the worker has; without them they are counted.
+--
+-- Planner settings are pinned, as in jobs.complete_plain: the queue's size at the first claim says nothing about the
+-- next, and compiling the plan to machine code takes half a second.
+CREATE OR REPLACE FUNCTION jobs.claim(_worker uuid, _operations integer[], _limit integer, _full_scan boolean DEFAULT false,
+    _limits integer[] DEFAULT NULL, _running integer[] DEFAULT NULL)
 RETURNS TABLE (
     pk_job_run bigint, epoch integer, attempt integer, id uuid, operation_code integer, input_data jsonb, tenant_id uuid,
-    correlation_id text, max_attempts integer, timeout_seconds integer, policy_hash text, trace_context text)
+    correlation_id text, max_attempts integer, timeout_seconds integer, policy_hash text, trace_context text,
+    bound_code integer, effect_possible boolean, breaker text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
@@ -1478,27 +1685,44 @@ DECLARE
     _watermark text[] := string_to_array(current_setting('specql.watermark', true), ',');
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
+    _own integer[] := ARRAY(SELECT o.code FROM jobs.tb_operation AS o WHERE o.own_lane AND o.code = ANY (_operations));
+    _shared integer[] := _operations;
+    _places tid[];
+    _probing integer[];
+    _broken integer[];
 BEGIN
     IF NOT _full_scan AND _watermark[1] = _worker::text THEN
         _after_rank := _watermark[2]::integer;
         _after_pk := _watermark[3]::bigint;
     END IF;
+    IF _own <> '{}' THEN
+        _shared := ARRAY(SELECT o.code FROM unnest(_operations) AS o (code) WHERE o.code <> ALL (_own));
+    END IF;
+
+    IF EXISTS (SELECT FROM jobs.tb_job_ready AS r WHERE r.lane > 0) THEN
+        SELECT p.places, p.probing, p.broken INTO _places, _probing, _broken
+        FROM jobs.pick_lanes(_worker, _shared, _own, _limit, _after_rank, _after_pk, _limits, _running) AS p;
+    ELSE
+        _places := ARRAY(
+            SELECT r.ctid
+            FROM jobs.tb_job_ready AS r
+            WHERE r.lane = 0 AND (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_shared)
+            ORDER BY r.rank, r.pk_job_run
+            FOR UPDATE SKIP LOCKED
+            LIMIT _limit);
+    END IF;
+    IF _places = '{}' THEN
+        RETURN;
+    END IF;
 
     RETURN QUERY
-    WITH picked AS MATERIALIZED (
-        SELECT r.ctid AS place
-        FROM jobs.tb_job_ready AS r
-        WHERE (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_operations)
-        ORDER BY r.rank, r.pk_job_run
-        FOR UPDATE SKIP LOCKED
-        LIMIT _limit),
-    taken AS (
-        DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p))
-        RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
+    WITH taken AS (
+        DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
+        RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+            r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
     claimed AS (
-        SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
-            t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
+        SELECT t.lane, t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
+            t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
             j.id, j.input_data, j.tenant_id, j.correlation_id, j.policy_hash, j.trace_context, o.idempotent,
             coalesce(j.max_attempts, o.max_attempts) AS max_attempts,
             coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
@@ -1507,10 +1731,10 @@ BEGIN
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run
         WHERE o.code = ANY (_operations) AND j.pk_job_run = ANY (ARRAY(SELECT t.pk_job_run FROM taken AS t))),
     leased AS (
-        INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
-            claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
-        SELECT c.pk_job_run, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, _worker,
-            _now, _now, _now + make_interval(secs => c.timeout_seconds),
+        INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, crashes, bound_code,
+            worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+        SELECT c.pk_job_run, c.lane & 8796093022207, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, c.bound_code,
+            _worker, _now, _now, _now + make_interval(secs => c.timeout_seconds),
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
         FROM claimed AS c),
     recorded AS (
@@ -1518,7 +1742,8 @@ BEGIN
         SELECT c.pk_job_run, c.epoch, c.attempt, 'claimed', _now, _worker FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
     noted AS MATERIALIZED (
-        SELECT set_config('specql.watermark', concat_ws(',', _worker, batch.last[1], batch.last[2]), false) AS watermark,
+        SELECT CASE WHEN batch.last IS NOT NULL THEN
+                set_config('specql.watermark', concat_ws(',', _worker, batch.last[1], batch.last[2]), false) ELSE '' END AS watermark,
             -- A claim that a crash of PostgreSQL loses is a second start. Where that is harmless nobody waits for the
             -- disk; where it is not, the claim is on disk before any call is made, whatever the server's default.
             set_config('synchronous_commit', CASE
@@ -1526,11 +1751,13 @@ BEGIN
                 WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
                 ELSE current_setting('synchronous_commit') END, true) AS flush
         FROM (
-            SELECT max(ARRAY[c.rank::bigint, c.pk_job_run]) AS last, bool_and(c.idempotent) AS all_idempotent
-            FROM claimed AS c) AS batch
-        WHERE batch.last IS NOT NULL)
+            SELECT max(ARRAY[c.rank::bigint, c.pk_job_run]) FILTER (WHERE c.lane = 0) AS last,
+                bool_and(c.idempotent) AS all_idempotent
+            FROM claimed AS c) AS batch)
     SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
-        c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context
+        c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context,
+        c.bound_code, c.effect_possible,
+        CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END
     FROM claimed AS c
     CROSS JOIN noted AS n
     WHERE n.watermark IS NOT NULL
@@ -1538,6 +1765,421 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION jobs.claim IS 'Takes the next jobs for a worker, each with a higher epoch than ever before.';
+
+-- Notes, before the call, that a job is about to be carried out by its fallback: should the worker die now, no other
+-- service may be called for this job. Answers 'bound'; 'lost' where the lease is no longer this worker's, or another
+-- attempt may have had its effect elsewhere; or 'no_room' under the fallback's own limit.
+CREATE OR REPLACE FUNCTION jobs.bind(_worker uuid, _pk bigint, _epoch integer, _operation_code integer) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _limit_code integer := (SELECT o.limit_code FROM jobs.tb_operation AS o WHERE o.code = _operation_code);
+    _bound integer;
+BEGIN
+    SELECT l.bound_code INTO _bound
+    FROM jobs.tb_job_lease AS l
+    WHERE l.pk_job_run = _pk AND l.epoch = _epoch AND l.worker = _worker
+        AND (NOT l.effect_possible OR l.bound_code = _operation_code)
+    FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 'lost';
+    END IF;
+    IF _limit_code IS NOT NULL THEN
+        IF _bound = _operation_code THEN
+            -- It was bound by an earlier attempt, and is not counted twice.
+            UPDATE jobs.tb_job_lease AS l SET bound_code = 0 WHERE l.pk_job_run = _pk;
+        END IF;
+        IF jobs.limit_room(_worker, _limit_code, 1, NULL) < 1 THEN
+            UPDATE jobs.tb_job_lease AS l SET bound_code = _bound WHERE l.pk_job_run = _pk AND l.bound_code <> _bound;
+            RETURN 'no_room';
+        END IF;
+        PERFORM jobs.count_starts(_limit_code, 1);
+    END IF;
+    UPDATE jobs.tb_job_lease AS l SET bound_code = _operation_code WHERE l.pk_job_run = _pk AND l.bound_code <> _operation_code;
+    RETURN 'bound';
+END
+$$;
+COMMENT ON FUNCTION jobs.bind IS 'Lets a fallback carry a job out, and no other service from then on.';
+
+-- The first job of each lane after _from up to _to, at most so many lanes: an index lookup for each, however long the
+-- lanes are.
+CREATE OR REPLACE FUNCTION jobs.lane_heads(_from bigint, _to bigint, _most integer) RETURNS TABLE (lane bigint, rank integer)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE heads AS (
+        (SELECT r.lane, r.rank, 1 AS place
+        FROM jobs.tb_job_ready AS r
+        WHERE r.lane > _from AND r.lane <= _to
+        ORDER BY r.lane, r.rank, r.pk_job_run
+        LIMIT 1)
+        UNION ALL
+        SELECT next.lane, next.rank, h.place + 1
+        FROM heads AS h
+        CROSS JOIN LATERAL (
+            SELECT r.lane, r.rank
+            FROM jobs.tb_job_ready AS r
+            WHERE r.lane > h.lane AND r.lane <= _to
+            ORDER BY r.lane, r.rank, r.pk_job_run
+            LIMIT 1) AS next
+        WHERE h.place < _most)
+    SELECT h.lane, h.rank FROM heads AS h ORDER BY h.place;
+END
+$$;
+
+-- The lanes that have jobs, beginning behind the one that was served last: tenant after tenant, and of one tenant those
+-- with the most urgent job first. Not all of very many: the next claim begins where this one ended. Lane 0 is looked at
+-- behind the given job alone. The operation is 0 where several share the lane; open says whether a worker with these
+-- operations may claim from it.
+CREATE OR REPLACE FUNCTION jobs.lanes_in_turn(
+    _cursor bigint, _after_rank integer, _after_pk bigint, _shared integer[], _own integer[])
+RETURNS TABLE (lane bigint, tenant bigint, operation_code integer, weight integer, open boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _most CONSTANT integer := 128;
+BEGIN
+    RETURN QUERY
+    WITH ahead AS MATERIALIZED (
+        SELECT h.lane, h.rank, h.place
+        FROM jobs.lane_heads(_cursor, 9223372036854775807, _most) WITH ORDINALITY AS h (lane, rank, place)),
+    from_start AS MATERIALIZED (
+        SELECT h.lane, h.rank, h.place
+        FROM jobs.lane_heads(0, _cursor, _most - (SELECT count(*) FROM ahead)::integer)
+            WITH ORDINALITY AS h (lane, rank, place)),
+    heads AS (
+        SELECT a.lane, a.rank, a.place FROM ahead AS a
+        UNION ALL
+        (SELECT r.lane, r.rank, _most
+        FROM jobs.tb_job_ready AS r
+        WHERE r.lane = 0 AND (r.rank, r.pk_job_run) > (_after_rank, _after_pk)
+        ORDER BY r.rank, r.pk_job_run
+        LIMIT 1)
+        UNION ALL
+        SELECT f.lane, f.rank, _most + f.place FROM from_start AS f),
+    lanes AS MATERIALIZED (
+        SELECT h.lane, h.rank, h.place, h.lane & 8796093022207 AS tenant, (h.lane >> 43)::integer AS code FROM heads AS h)
+    SELECT l.lane, l.tenant, l.code, coalesce(w.weight, 1),
+        CASE WHEN l.code = 0 THEN _shared <> '{}' ELSE l.code = ANY (_own) END
+            AND NOT EXISTS (
+                SELECT FROM jobs.tb_pause AS p
+                -- A pause that names a service or a type gives the operations lanes of their own.
+                WHERE (p.service_name IS NULL OR p.service_name = o.service_name)
+                    AND (p.operation IS NULL OR p.operation = o.operation)
+                    AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)
+                    AND (p.tenant_id IS NULL OR jobs.tenant_lane(p.tenant_id) = l.tenant))
+    FROM lanes AS l
+    LEFT JOIN jobs.tb_operation AS o ON o.code = l.code
+    LEFT JOIN jobs.tb_tenant_weight AS w ON jobs.tenant_lane(w.tenant_id) = l.tenant
+    ORDER BY min(l.place) OVER (PARTITION BY l.tenant), l.tenant, l.rank, l.place;
+END
+$$;
+
+-- Shares a claim out between lanes, and locks what it picks. Each tenant gets its share by weight, at least one job, so
+-- that one with a million jobs does not delay another's one; what a tenant leaves goes to the others. A tenant's own
+-- jobs go by priority. Of a limited service no more are taken than there is room for; of an operation whose breaker is
+-- open none, or the one that finds out whether it works again.
+CREATE OR REPLACE FUNCTION jobs.pick_lanes(
+    _worker uuid, _shared integer[], _own integer[], _limit integer, _after_rank integer, _after_pk bigint,
+    _limits integer[], _running integer[],
+    OUT places tid[], OUT probing integer[], OUT broken integer[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = on SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _served text[] := string_to_array(current_setting('specql.lane', true), ',');
+    _cursor bigint := CASE WHEN _served[1] = _worker::text THEN _served[2]::bigint ELSE 0::bigint END;
+    -- The lanes, and how far each has been taken.
+    _lanes bigint[];
+    _tenants bigint[];
+    _codes integer[];
+    _weights integer[];
+    _ranks integer[];
+    _pks bigint[];
+    _furthest bigint;
+    _total integer;
+    _tenant bigint;
+    _quota integer;
+    _wanted integer;
+    _limit_code integer;
+    _falls_back boolean;
+    _breaker text;
+    -- The limits that were met, the room they had, and what was taken of it.
+    _met integer[] := '{}'::integer[];
+    _rooms integer[] := '{}'::integer[];
+    _taken integer[] := '{}'::integer[];
+    _slot integer;
+    _got tid[];
+    _last bigint[];
+BEGIN
+    places := '{}'::tid[];
+    probing := '{}'::integer[];
+    broken := '{}'::integer[];
+    SELECT array_agg(l.lane) FILTER (WHERE l.open), array_agg(l.tenant) FILTER (WHERE l.open),
+        array_agg(l.operation_code) FILTER (WHERE l.open), array_agg(l.weight) FILTER (WHERE l.open),
+        (array_agg(l.lane))[count(*)]
+    INTO _lanes, _tenants, _codes, _weights, _furthest
+    FROM jobs.lanes_in_turn(_cursor, _after_rank, _after_pk, _shared, _own) AS l;
+    SELECT sum(w.weight)::integer INTO _total
+    FROM (SELECT DISTINCT t.tenant, t.weight FROM unnest(_tenants, _weights) AS t (tenant, weight)) AS w;
+    _ranks := array_fill(-2147483648, ARRAY[cardinality(_lanes)]);
+    _pks := array_fill(0::bigint, ARRAY[cardinality(_lanes)]);
+
+    -- First by shares, then whatever is left.
+    FOR _round IN 1..2 LOOP
+        _tenant := NULL;
+        FOR _index IN 1..coalesce(cardinality(_lanes), 0) LOOP
+            EXIT WHEN cardinality(places) >= _limit;
+            IF _tenants[_index] IS DISTINCT FROM _tenant THEN
+                _tenant := _tenants[_index];
+                _quota := CASE _round WHEN 1 THEN greatest(_limit * _weights[_index] / _total, 1) ELSE _limit END;
+            END IF;
+            _wanted := least(_quota, _limit - cardinality(places));
+            CONTINUE WHEN _wanted <= 0 OR _codes[_index] = ANY (probing);
+
+            _limit_code := NULL;
+            _breaker := NULL;
+            IF _codes[_index] > 0 THEN
+                SELECT o.limit_code, o.has_fallback, CASE WHEN o.has_breaker THEN jobs.breaker_state(o.code) END
+                INTO _limit_code, _falls_back, _breaker
+                FROM jobs.tb_operation AS o
+                WHERE o.code = _codes[_index];
+                CONTINUE WHEN _breaker = 'open' AND NOT _falls_back;
+                IF _breaker = 'probe' THEN
+                    _wanted := 1;
+                END IF;
+            END IF;
+            IF _limit_code IS NOT NULL THEN
+                _slot := array_position(_met, _limit_code);
+                IF _slot IS NULL THEN
+                    _met := _met || _limit_code;
+                    _slot := cardinality(_met);
+                    _taken[_slot] := 0;
+                    _rooms[_slot] := 0;
+                END IF;
+                -- No larger a share than there are jobs for: others may need it.
+                _wanted := (SELECT count(*)::integer FROM (
+                    SELECT FROM jobs.tb_job_ready AS r WHERE r.lane = _lanes[_index] LIMIT _wanted) AS waiting);
+                IF _rooms[_slot] < _taken[_slot] + _wanted THEN
+                    _rooms[_slot] := jobs.limit_room(_worker, _limit_code, _taken[_slot] + _wanted,
+                        CASE WHEN _limits IS NOT NULL THEN coalesce(_running[array_position(_limits, _limit_code)], 0) END);
+                END IF;
+                _wanted := least(_wanted, _rooms[_slot] - _taken[_slot]);
+                CONTINUE WHEN _wanted <= 0;
+            END IF;
+
+            IF _round = 1 AND _lanes[_index] = 0 THEN
+                _ranks[_index] := _after_rank;
+                _pks[_index] := _after_pk;
+            END IF;
+            SELECT array_agg(p.place), max(ARRAY[p.rank::bigint, p.pk_job_run])
+            INTO _got, _last
+            FROM (
+                SELECT r.ctid AS place, r.rank, r.pk_job_run
+                FROM jobs.tb_job_ready AS r
+                WHERE r.lane = _lanes[_index] AND (r.rank, r.pk_job_run) > (_ranks[_index], _pks[_index])
+                    AND r.operation_code = ANY (CASE WHEN _codes[_index] > 0 THEN _own ELSE _shared END)
+                ORDER BY r.rank, r.pk_job_run
+                FOR UPDATE SKIP LOCKED
+                LIMIT _wanted) AS p;
+            CONTINUE WHEN _got IS NULL;
+            _ranks[_index] := _last[1]::integer;
+            _pks[_index] := _last[2];
+            _furthest := _lanes[_index];
+            _quota := _quota - cardinality(_got);
+            places := places || _got;
+            IF _limit_code IS NOT NULL THEN
+                _taken[_slot] := _taken[_slot] + cardinality(_got);
+            END IF;
+            IF _breaker = 'probe' THEN
+                PERFORM jobs.begin_probe(_worker, _codes[_index]);
+                probing := probing || _codes[_index];
+            ELSIF _breaker = 'open' THEN
+                broken := broken || _codes[_index];
+            END IF;
+        END LOOP;
+    END LOOP;
+
+    -- Where nothing could be picked the next claim looks further on all the same.
+    PERFORM set_config('specql.lane', concat_ws(',', _worker, _furthest), false);
+    PERFORM jobs.count_starts(m.code, m.taken) FROM unnest(_met, _taken) AS m (code, taken) WHERE m.taken > 0;
+END
+$$;
+
+-- How many jobs of a limited service a worker has, those included that it carries out as a fallback.
+CREATE OR REPLACE FUNCTION jobs.running(_worker uuid, _limit_code integer) RETURNS integer
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT count(*)
+        FROM jobs.tb_job_lease AS l
+        JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        WHERE l.worker = _worker AND o.limit_code = _limit_code)::integer;
+END
+$$;
+
+-- How many jobs of a limited service this claim may take, at most _wanted, now that the worker runs _running of them
+-- (counted where it does not say). Enlarges the worker's share where there are free slots. Waits for nobody: what
+-- another claim is busy with counts as taken.
+CREATE OR REPLACE FUNCTION jobs.limit_room(_worker uuid, _limit_code integer, _wanted integer, _running integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _limit jobs.tb_limit;
+    _slots integer;
+    _room integer := _wanted;
+    _grant integer;
+BEGIN
+    SELECT l.* INTO _limit FROM jobs.tb_limit AS l WHERE l.code = _limit_code;
+    IF _limit.concurrency IS NOT NULL THEN
+        -- Locked, so that nobody takes the share away before these leases are there to be seen.
+        SELECT s.slots INTO _slots
+        FROM jobs.tb_limit_share AS s
+        WHERE s.limit_code = _limit_code AND s.worker = _worker
+        FOR SHARE SKIP LOCKED;
+        IF NOT FOUND AND EXISTS (
+            SELECT FROM jobs.tb_limit_share AS s WHERE s.limit_code = _limit_code AND s.worker = _worker)
+        THEN
+            RETURN 0;
+        END IF;
+        IF _running IS NULL THEN
+            _running := jobs.running(_worker, _limit_code);
+        END IF;
+        _room := coalesce(_slots, 0) - _running;
+        IF _room < _wanted THEN
+            PERFORM FROM jobs.tb_limit AS l WHERE l.code = _limit_code FOR UPDATE SKIP LOCKED;
+            IF FOUND THEN
+                -- A statement of its own: it sees the shares as they are under the lock.
+                SELECT least(_limit.concurrency - coalesce(sum(s.slots), 0), _wanted - _room)::integer INTO _grant
+                FROM jobs.tb_limit_share AS s
+                WHERE s.limit_code = _limit_code;
+                IF _grant > 0 THEN
+                    INSERT INTO jobs.tb_limit_share AS s (limit_code, worker, slots) VALUES (_limit_code, _worker, _grant)
+                    ON CONFLICT (limit_code, worker) DO UPDATE SET slots = s.slots + excluded.slots;
+                    _room := _room + _grant;
+                END IF;
+            END IF;
+        END IF;
+        _room := least(_room, _wanted);
+    END IF;
+
+    IF _limit.rate_starts IS NOT NULL AND _room > 0 THEN
+        SELECT l.* INTO _limit FROM jobs.tb_limit AS l WHERE l.code = _limit_code FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            RETURN 0;
+        END IF;
+        _room := least(_room, jobs.starts_free(_limit, clock_timestamp()));
+    END IF;
+    RETURN greatest(_room, 0);
+END
+$$;
+
+-- Milliseconds between two starts at the full rate.
+CREATE OR REPLACE FUNCTION jobs.start_interval_ms(_limit jobs.tb_limit) RETURNS double precision
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT _limit.rate_period_ms::double precision / _limit.rate_starts
+$$;
+
+-- Starts that may come at once after a quiet time: a tenth of those of a period, so that no period sees more than a
+-- tenth above the rate.
+CREATE OR REPLACE FUNCTION jobs.start_burst(_limit jobs.tb_limit) RETURNS integer
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT greatest(_limit.rate_starts / 10, 1)
+$$;
+
+-- How many starts the rate allows at a moment.
+CREATE OR REPLACE FUNCTION jobs.starts_free(_limit jobs.tb_limit, _now timestamptz) RETURNS integer
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT greatest(jobs.start_burst(_limit) - ceil(
+        extract(epoch FROM greatest(_limit.next_start_at, _now) - _now) * 1000 / jobs.start_interval_ms(_limit)), 0)::integer
+$$;
+
+-- Counts starts against the rate of a limit, whose row the caller has locked.
+CREATE OR REPLACE FUNCTION jobs.count_starts(_limit_code integer, _starts integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE jobs.tb_limit AS l
+    SET next_start_at = greatest(l.next_start_at, clock_timestamp())
+        + make_interval(secs => _starts * jobs.start_interval_ms(l) / 1000)
+    WHERE l.code = _limit_code AND l.rate_starts IS NOT NULL;
+END
+$$;
+
+-- When a rate that holds jobs back allows as many starts as it ever does; NULL where none does.
+CREATE OR REPLACE FUNCTION jobs.next_start() RETURNS timestamptz
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT min(l.next_start_at)
+        FROM jobs.tb_limit AS l
+        WHERE l.rate_starts IS NOT NULL AND l.next_start_at > clock_timestamp()
+            AND EXISTS (
+                SELECT FROM jobs.tb_operation AS o
+                JOIN jobs.tb_job_ready AS r ON r.lane >= o.code::bigint << 43 AND r.lane < (o.code + 1)::bigint << 43
+                WHERE o.limit_code = l.code));
+END
+$$;
+
+-- Gives slots back that a worker no longer needs: it keeps as many as it says, and never fewer than it uses.
+CREATE OR REPLACE FUNCTION jobs.trim_shares(_worker uuid, _limits integer[], _keep integer[]) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _locked integer[];
+    _freed integer;
+BEGIN
+    -- First the locks, then the count: no claim adds to it in between.
+    _locked := ARRAY(
+        SELECT s.limit_code
+        FROM jobs.tb_limit_share AS s
+        JOIN unnest(_limits, _keep) AS g (code, keep) ON g.code = s.limit_code
+        WHERE s.worker = _worker AND s.slots > g.keep
+        ORDER BY s.limit_code
+        FOR UPDATE OF s SKIP LOCKED);
+    IF _locked = '{}' THEN
+        RETURN 0;
+    END IF;
+    WITH used AS (
+        SELECT s.limit_code, greatest(g.keep, jobs.running(_worker, s.limit_code)) AS slots
+        FROM jobs.tb_limit_share AS s
+        JOIN unnest(_limits, _keep) AS g (code, keep) ON g.code = s.limit_code
+        WHERE s.worker = _worker AND s.limit_code = ANY (_locked)),
+    dropped AS (
+        DELETE FROM jobs.tb_limit_share AS s USING used AS u
+        WHERE s.worker = _worker AND s.limit_code = u.limit_code AND u.slots = 0
+        RETURNING s.limit_code),
+    trimmed AS (
+        UPDATE jobs.tb_limit_share AS s SET slots = u.slots FROM used AS u
+        WHERE s.worker = _worker AND s.limit_code = u.limit_code AND u.slots > 0 AND u.slots < s.slots
+        RETURNING s.limit_code)
+    SELECT (SELECT count(*)::integer FROM dropped) + (SELECT count(*)::integer FROM trimmed) INTO _freed;
+    IF _freed > 0 THEN
+        PERFORM jobs.wake_workers();
+    END IF;
+    RETURN _freed;
+END
+$$;
+
+-- Takes the shares of workers that are gone: no sign of life for ten seconds, and no lease that could still be its own.
+CREATE OR REPLACE FUNCTION jobs.free_shares() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _gone tid[];
+BEGIN
+    -- First the locks, as in jobs.trim_shares.
+    _gone := ARRAY(
+        SELECT s.ctid
+        FROM jobs.tb_limit_share AS s
+        WHERE NOT EXISTS (
+            SELECT FROM jobs.tb_worker AS w
+            WHERE w.id = s.worker AND w.heartbeat_at > clock_timestamp() - interval '10 seconds')
+        ORDER BY s.limit_code, s.worker
+        FOR UPDATE OF s SKIP LOCKED);
+    IF _gone <> '{}' THEN
+        DELETE FROM jobs.tb_limit_share AS s
+        WHERE s.ctid = ANY (_gone) AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = s.worker);
+        IF FOUND THEN
+            PERFORM jobs.wake_workers();
+        END IF;
+    END IF;
+END
+$$;
 
 -- Tells those who wait for these jobs that they are done.
 CREATE OR REPLACE FUNCTION jobs.announce(_pks bigint[]) RETURNS void
@@ -1968,8 +2610,8 @@ BEGIN
             AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
-        RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
-            l.has_on_success, l.has_on_failure, g.result, g.class, g.message, g.attempts, g.crashes,
+        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
+            l.has_on_success, l.has_on_failure, l.bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
@@ -1978,10 +2620,11 @@ BEGIN
             _now, f.worker, f.class, f.message, f.usage
         FROM freed AS f),
     rescheduled AS (
-        INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, rank, operation_code, epoch, attempts, crashes,
-            keyed, has_on_success, has_on_failure, effect_possible)
-        SELECT f.run_at, f.pk_job_run, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
-            f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+        INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
+            bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+        SELECT f.run_at, f.pk_job_run, f.tenant_lane, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
+            -- What proved to have had no effect binds nobody.
+            CASE WHEN f.effect_possible THEN f.bound_code ELSE 0 END, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
         FROM freed AS f
         WHERE f.result = 'retrying'),
     called AS (
@@ -2140,16 +2783,17 @@ BEGIN
     WITH freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING unnest(_pks, _epochs) AS g (pk, epoch)
         WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-        RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes,
-            l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
+        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes,
+            CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
         SELECT f.pk_job_run, f.epoch, f.attempts, 'released', _now, _worker FROM freed AS f)
-    INSERT INTO jobs.tb_job_ready (rank, pk_job_run, operation_code, epoch, attempts, crashes,
-        keyed, has_on_success, has_on_failure, effect_possible)
-    SELECT f.rank, f.pk_job_run, f.operation_code, f.epoch, f.attempts, f.crashes,
-        f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
-    FROM freed AS f;
+    INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
+        bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+    SELECT jobs.lane(o.own_lane, o.code, f.tenant_lane), f.rank, f.pk_job_run, f.operation_code, f.epoch, f.attempts,
+        f.crashes, f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+    FROM freed AS f
+    JOIN jobs.tb_operation AS o ON o.code = f.operation_code;
     GET DIAGNOSTICS _released = ROW_COUNT;
     IF _released > 0 THEN
         PERFORM jobs.wake_workers();
@@ -2167,6 +2811,7 @@ DECLARE
     _now timestamptz := clock_timestamp();
     _ends record;
 BEGIN
+    PERFORM jobs.free_shares();
     WITH lost AS (
         SELECT l.pk_job_run AS pk, l.attempt, l.crashes + 1 AS crashes,
             CASE
@@ -2175,11 +2820,12 @@ BEGIN
                 ELSE 'ambiguous' END AS class,
             CASE
                 WHEN l.cancel_requested THEN 'cancelled'
-                WHEN l.crashes + 1 < 3 AND o.idempotent AND l.attempt < coalesce(j.max_attempts, o.max_attempts)
+                WHEN l.crashes + 1 < 3 AND called.idempotent AND l.attempt < coalesce(j.max_attempts, o.max_attempts)
                     THEN 'retrying'
                 ELSE 'failed' END AS result
         FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
+        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = l.pk_job_run
         WHERE l.renewed_at < _now - interval '10 seconds'
         ORDER BY l.pk_job_run
@@ -2221,13 +2867,14 @@ BEGIN
         LIMIT _limit),
     taken AS (
         DELETE FROM jobs.tb_job_scheduled AS s USING due AS d WHERE s.ctid = d.place
-        RETURNING s.rank, s.pk_job_run, s.operation_code, s.epoch, s.attempts, s.crashes,
-            s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible)
-    INSERT INTO jobs.tb_job_ready (rank, pk_job_run, operation_code, epoch, attempts, crashes,
-        keyed, has_on_success, has_on_failure, effect_possible)
-    SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempts, t.crashes,
-        t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
-    FROM taken AS t;
+        RETURNING s.tenant_lane, s.rank, s.pk_job_run, s.operation_code, s.epoch, s.attempts, s.crashes,
+            s.bound_code, s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible)
+    INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
+        bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+    SELECT jobs.lane(o.own_lane, o.code, t.tenant_lane), t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempts, t.crashes,
+        t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+    FROM taken AS t
+    JOIN jobs.tb_operation AS o ON o.code = t.operation_code;
     GET DIAGNOSTICS _promoted = ROW_COUNT;
     IF _promoted > 0 THEN
         PERFORM jobs.wake_workers();
@@ -2236,37 +2883,126 @@ BEGIN
 END
 $$;
 
--- When the next delayed job, retry or callback is due; NULL when there is none.
+-- When the next delayed job, retry or callback is due, a rate allows the next start, or a breaker the next probe; NULL when
+-- there is none.
 CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT least(
         (SELECT s.run_at FROM jobs.tb_job_scheduled AS s ORDER BY s.run_at LIMIT 1),
-        (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1))
+        (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1),
+        jobs.next_start(),
+        (SELECT min(b.open_until) FROM jobs.tb_circuit_breaker AS b
+        WHERE b.state = 'open' AND b.open_until > clock_timestamp()))
+$$;
+
+-- Gives operations whose jobs something may hold back lanes of their own, or takes them away, and moves the jobs that wait.
+CREATE OR REPLACE FUNCTION jobs.assign_lanes() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _changed integer[];
+BEGIN
+    WITH wanted AS (
+        SELECT o.code, o.limit_code IS NOT NULL OR o.has_breaker OR EXISTS (
+            SELECT FROM jobs.tb_pause AS p
+            WHERE (p.service_name IS NOT NULL OR p.execution_type IS NOT NULL)
+                AND (p.service_name IS NULL OR p.service_name = o.service_name)
+                AND (p.operation IS NULL OR p.operation = o.operation)
+                AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)) AS own_lane
+        FROM jobs.tb_operation AS o),
+    changed AS (
+        UPDATE jobs.tb_operation AS o SET own_lane = w.own_lane FROM wanted AS w
+        WHERE o.code = w.code AND o.own_lane <> w.own_lane
+        RETURNING o.code)
+    SELECT array_agg(c.code) INTO _changed FROM changed AS c;
+    IF _changed IS NOT NULL THEN
+        PERFORM jobs.move_to_lanes(_changed);
+    END IF;
+END
+$$;
+
+-- Moves ready jobs of these operations to the lanes in which they belong. Those that are being claimed are left alone.
+CREATE OR REPLACE FUNCTION jobs.move_to_lanes(_operations integer[]) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _moved integer;
+BEGIN
+    WITH misplaced AS MATERIALIZED (
+        SELECT r.ctid AS place, jobs.lane(o.own_lane, o.code, r.lane) AS lane
+        FROM jobs.tb_job_ready AS r
+        JOIN jobs.tb_operation AS o ON o.code = r.operation_code
+        WHERE r.operation_code = ANY (_operations) AND r.lane <> jobs.lane(o.own_lane, o.code, r.lane)
+        FOR UPDATE OF r SKIP LOCKED)
+    UPDATE jobs.tb_job_ready AS r SET lane = m.lane FROM misplaced AS m WHERE r.ctid = m.place;
+    GET DIAGNOSTICS _moved = ROW_COUNT;
+    RETURN _moved;
+END
+$$;
+
+-- Takes over the limits of the services in an argument of jobs.register_operations.
+CREATE OR REPLACE FUNCTION jobs.register_limits(_operations jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO jobs.tb_limit AS l (service_name, concurrency, rate_starts, rate_period_ms)
+    SELECT DISTINCT ON (g.service) g.service, g.concurrency, g.rate_starts, g.rate_period_ms
+    FROM jsonb_to_recordset(_operations) AS g (service text, concurrency integer, rate_starts integer, rate_period_ms integer)
+    WHERE g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL
+    ORDER BY g.service
+    ON CONFLICT (service_name) DO UPDATE
+    SET concurrency = excluded.concurrency, rate_starts = excluded.rate_starts, rate_period_ms = excluded.rate_period_ms
+    WHERE (l.concurrency, l.rate_starts, l.rate_period_ms)
+        IS DISTINCT FROM (excluded.concurrency, excluded.rate_starts, excluded.rate_period_ms);
+END
 $$;
 
 -- Makes the operations of a binary's registry known, and returns their codes. Each element has service, operation,
--- execution_type, timeout_seconds, max_attempts, unique, idempotent, environment, policy_hash, runner_config and
--- security_context. Rows that are as they should be are not written again.
+-- execution_type, timeout_seconds, max_attempts, unique, idempotent, breaker, fallback, environment, policy_hash,
+-- runner_config and security_context, and of its service concurrency, rate_starts and rate_period_ms. Rows that are as
+-- they should be are not written again.
 CREATE OR REPLACE FUNCTION jobs.register_operations(_operations jsonb)
-RETURNS TABLE (code integer, service_name text, operation text)
+RETURNS TABLE (code integer, service_name text, operation text, limit_code integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    -- In the order of names, so that two workers that start together do not deadlock.
-    INSERT INTO jobs.tb_operation AS o (
-        service_name, operation, execution_type, timeout_seconds, max_attempts, unique_rule, idempotent, policy_hash)
-    SELECT g.service, g.operation, coalesce(g.execution_type, 'http'), g.timeout_seconds, g.max_attempts,
-        coalesce(g."unique", 'in_flight'), coalesce(g.idempotent, false), g.policy_hash
-    FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text,
-        timeout_seconds integer, max_attempts integer, "unique" text, idempotent boolean, policy_hash text)
+    PERFORM jobs.register_limits(_operations);
+    -- In the order of names, so that two workers that start together do not deadlock. New ones apart from known ones, for
+    -- a code that is drawn and not used is gone.
+    WITH given AS (
+        SELECT g.service, g.operation, coalesce(g.execution_type, 'http') AS execution_type, g.timeout_seconds,
+            g.max_attempts, coalesce(g."unique", 'in_flight') AS unique_rule, coalesce(g.idempotent, false) AS idempotent,
+            g.policy_hash, coalesce(g.breaker, false) AS has_breaker, coalesce(g.fallback, false) AS has_fallback,
+            l.code AS limit_code
+        FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text,
+            timeout_seconds integer, max_attempts integer, "unique" text, idempotent boolean, policy_hash text,
+            breaker boolean, fallback boolean, concurrency integer, rate_starts integer)
+        LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service
+            AND (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)),
+    known AS (
+        SELECT o.code, g.*
+        FROM given AS g
+        JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
+        WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash,
+                o.has_breaker, o.has_fallback, o.limit_code)
+            IS DISTINCT FROM (g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
+                g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code)
+        ORDER BY g.service, g.operation
+        FOR UPDATE OF o),
+    updated AS (
+        UPDATE jobs.tb_operation AS o
+        SET execution_type = k.execution_type, timeout_seconds = k.timeout_seconds, max_attempts = k.max_attempts,
+            unique_rule = k.unique_rule, idempotent = k.idempotent, policy_hash = k.policy_hash,
+            has_breaker = k.has_breaker, has_fallback = k.has_fallback, limit_code = k.limit_code, registered_at = now()
+        FROM known AS k
+        WHERE o.code = k.code)
+    INSERT INTO jobs.tb_operation (service_name, operation, execution_type, timeout_seconds, max_attempts, unique_rule,
+        idempotent, policy_hash, has_breaker, has_fallback, limit_code)
+    SELECT g.service, g.operation, g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
+        g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code
+    FROM given AS g
+    WHERE NOT EXISTS (
+        SELECT FROM jobs.tb_operation AS o WHERE o.service_name = g.service AND o.operation = g.operation)
     ORDER BY g.service, g.operation
-    ON CONFLICT (service_name, operation) DO UPDATE
-    SET execution_type = excluded.execution_type, timeout_seconds = excluded.timeout_seconds,
-        max_attempts = excluded.max_attempts, unique_rule = excluded.unique_rule, idempotent = excluded.idempotent,
-        policy_hash = excluded.policy_hash, registered_at = now()
-    WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash)
-        IS DISTINCT FROM (excluded.execution_type, excluded.timeout_seconds, excluded.max_attempts,
-            excluded.unique_rule, excluded.idempotent, excluded.policy_hash);
+    ON CONFLICT (service_name, operation) DO NOTHING;
+    PERFORM jobs.assign_lanes();
 
     INSERT INTO jobs.tb_operation_policy (operation_code, environment, policy_hash, runner_config, security_context)
     SELECT o.code, coalesce(g.environment, ''), g.policy_hash, g.runner_config, g.security_context
@@ -2278,7 +3014,7 @@ BEGIN
     ON CONFLICT (operation_code, policy_hash, environment) DO NOTHING;
 
     RETURN QUERY
-    SELECT o.code, o.service_name, o.operation
+    SELECT o.code, o.service_name, o.operation, o.limit_code
     FROM jsonb_to_recordset(_operations) AS g (service text, operation text)
     JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
     ORDER BY o.code;
@@ -2306,7 +3042,8 @@ DECLARE
     _job record;
 BEGIN
     DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-    WHERE j.pk_job_run = _pk AND r.rank = -j.priority AND r.pk_job_run = _pk
+    WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
+        AND r.rank = -j.priority AND r.pk_job_run = _pk
     RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible INTO _job;
     IF NOT FOUND THEN
         DELETE FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = _pk
@@ -2383,6 +3120,7 @@ DECLARE
     _effect_possible boolean := false;
 BEGIN
     SELECT j.pk_job_run, j.tenant_id, j.service_name, j.operation, j.priority, j.unique_rule, o.code,
+        jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)) AS lane,
         coalesce(j.idempotency_key, j.identifier) AS name,
         j.on_success IS NOT NULL AS has_on_success, j.on_failure IS NOT NULL AS has_on_failure
     INTO _job
@@ -2422,14 +3160,70 @@ BEGIN
     END IF;
 
     INSERT INTO jobs.tb_job_ready (
-        rank, pk_job_run, operation_code, epoch, keyed, has_on_success, has_on_failure, effect_possible)
-    VALUES (-_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _job.unique_rule <> 'never',
+        lane, rank, pk_job_run, operation_code, epoch, keyed, has_on_success, has_on_failure, effect_possible)
+    VALUES (_job.lane, -_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _job.unique_rule <> 'never',
         _job.has_on_success, _job.has_on_failure, _effect_possible);
     PERFORM jobs.wake_workers();
     RETURN _id;
 END
 $$;
 COMMENT ON FUNCTION jobs.retry IS 'Queues a failed or cancelled job again; raises with the other job''s id when its key is taken.';
+
+-- Jobs that fit all that is given are not started until jobs.resume says the same; what runs goes on. At least a service, an
+-- execution type or a tenant must be named. Pausing twice is pausing once.
+CREATE OR REPLACE FUNCTION jobs.pause(
+    _service text DEFAULT NULL, _operation text DEFAULT NULL, _execution_type text DEFAULT NULL, _tenant_id uuid DEFAULT NULL,
+    _reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF _service IS NOT NULL AND NOT EXISTS (
+        SELECT FROM jobs.tb_operation AS o
+        WHERE o.service_name = _service AND (_operation IS NULL OR o.operation = _operation))
+    THEN
+        RAISE EXCEPTION 'there is no operation `%`', concat_ws('.', _service, _operation) USING ERRCODE = 'SQ404';
+    END IF;
+    LOCK TABLE jobs.tb_pause IN SHARE ROW EXCLUSIVE MODE;
+    IF EXISTS (
+        SELECT FROM jobs.tb_pause AS p
+        WHERE (p.service_name, p.operation, p.execution_type, p.tenant_id)
+            IS NOT DISTINCT FROM (_service, _operation, _execution_type, _tenant_id))
+    THEN
+        RETURN false;
+    END IF;
+    INSERT INTO jobs.tb_pause (service_name, operation, execution_type, tenant_id, reason)
+    VALUES (_service, _operation, _execution_type, _tenant_id, _reason);
+    PERFORM jobs.assign_lanes();
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION jobs.pause IS 'Holds back the jobs of a service, an operation, an execution type or a tenant.';
+
+-- Ends the pause that was made with the same words. False: there is none.
+CREATE OR REPLACE FUNCTION jobs.resume(
+    _service text DEFAULT NULL, _operation text DEFAULT NULL, _execution_type text DEFAULT NULL, _tenant_id uuid DEFAULT NULL)
+    RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM jobs.tb_pause AS p
+    WHERE (p.service_name, p.operation, p.execution_type, p.tenant_id)
+        IS NOT DISTINCT FROM (_service, _operation, _execution_type, _tenant_id);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM jobs.assign_lanes();
+    PERFORM jobs.wake_workers();
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION jobs.resume IS 'Ends a pause.';
+
+-- How many shares of the workers a tenant gets where several wait: 1 to 1000, 1 where nothing was said.
+CREATE OR REPLACE FUNCTION jobs.set_tenant_weight(_tenant_id uuid, _weight integer) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO jobs.tb_tenant_weight (tenant_id, weight) VALUES (_tenant_id, _weight)
+    ON CONFLICT (tenant_id) DO UPDATE SET weight = excluded.weight
+$$;
+COMMENT ON FUNCTION jobs.set_tenant_weight IS 'Gives a tenant more than one share of the workers.';
 
 CREATE OR REPLACE FUNCTION jobs.status(_pk bigint) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -2822,13 +3616,14 @@ DECLARE
 BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-        WHERE j.id = job_id AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
-        RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+        WHERE j.id = job_id AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
+            AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
+        RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds),
     leased AS (
-        INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
+        INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker,
             claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
-        SELECT t.pk_job_run, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
+        SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
             '00000000-0000-0000-0000-000000000000', _now, until.deadline, until.deadline,
             t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
         FROM taken AS t
@@ -2917,7 +3712,9 @@ LEFT JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operat
 LEFT JOIN jobs.tb_job_outcome AS outcome ON outcome.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_lease AS lease ON lease.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_callback AS callback ON callback.pk_job_run = j.pk_job_run
-LEFT JOIN jobs.tb_job_ready AS ready ON ready.rank = -j.priority AND ready.pk_job_run = j.pk_job_run
+LEFT JOIN jobs.tb_job_ready AS ready
+    ON ready.lane = ANY (ARRAY[jobs.lane(false, o.code, jobs.tenant_lane(j.tenant_id)), jobs.lane(true, o.code, jobs.tenant_lane(j.tenant_id))])
+    AND ready.rank = -j.priority AND ready.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_scheduled AS scheduled ON scheduled.pk_job_run = j.pk_job_run
 LEFT JOIN LATERAL (
     -- Environments that share a policy share its hash, and then its text.
@@ -3229,6 +4026,9 @@ COMMENT ON VIEW jobs.v_schedule IS 'Schedules and their last runs. Every run is 
 -- Every function of the queue runs with its owner's rights, so nobody executes one that was not given to him.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC;
 
+-- They compute and read nothing; whoever may read a view needs them.
+GRANT EXECUTE ON FUNCTION jobs.tenant_lane(uuid), jobs.lane(boolean, integer, bigint), jobs.usage_figure(jsonb, text) TO PUBLIC;
+
 -- A plain INSERT of these columns, and nothing else: tenant, row and callbacks are for the functions to set.
 DO $$
 BEGIN
@@ -3249,10 +4049,15 @@ BEGIN
             jobs.register_operations(jsonb),
             jobs.register_worker(uuid, text, text, jsonb),
             jobs.unregister_worker(uuid),
-            jobs.claim(uuid, integer[], integer, boolean),
+            jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]),
             jobs.heartbeat(uuid, bigint[], integer[]),
             jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[]),
             jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[]),
+            jobs.trim_shares(uuid, integer[], integer[]),
+            jobs.open_breaker(uuid, integer, bigint, bigint, text),
+            jobs.close_breaker(uuid, integer),
+            jobs.abandon_probe(uuid, integer),
+            jobs.bind(uuid, bigint, integer, integer),
             jobs.release(uuid, bigint[], integer[]),
             jobs.promote(integer),
             jobs.next_due(),

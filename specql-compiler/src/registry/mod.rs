@@ -7,6 +7,7 @@
 //! | `operation` | an operation: what all types of operations have |
 //! | `http_service`, `auth`, `url` | `runner_config` and `security_policy` of an HTTP service |
 //! | `http_operation`, `body` | an HTTP operation: target, templates, output |
+//! | `limits`, `fallback` | what holds calls back, and who takes over |
 //! | `schema` | `input_schema` and `output_schema` |
 //! | `setting` | `{env: NAME}`, `{secret: name}`, and what must be one of them |
 //! | `decode` | mappings with known keys, words, numbers, durations |
@@ -18,8 +19,10 @@ mod auth;
 mod body;
 mod decode;
 mod environment;
+mod fallback;
 mod http_operation;
 mod http_service;
+mod limits;
 mod operation;
 mod schema;
 mod service;
@@ -60,6 +63,8 @@ pub struct DeclaredService {
     pub is_builtin: bool,
     /// Where its name stands.
     pub name_span: Span,
+    /// Where its fallback is named.
+    pub fallback_span: Option<Span>,
     /// Operation → where its name stands.
     pub operation_spans: IndexMap<String, Span>,
 }
@@ -95,6 +100,7 @@ pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> RegistrySet
         }
     }
     set.services.sort_keys();
+    fallback::check(&set, diagnostics);
     set
 }
 
@@ -104,6 +110,7 @@ fn builtin_services(id: FileId, text: &str) -> Option<Vec<DeclaredService>> {
     let mut services = BUILTIN.get(file)?.clone()?;
     for service in &mut services {
         service.name_span.file = id;
+        service.fallback_span.iter_mut().for_each(|span| span.file = id);
         service.operation_spans.values_mut().for_each(|span| span.file = id);
     }
     Some(services)

@@ -8,6 +8,7 @@ use specql_registry::{
 use super::{
     decode::Decoder,
     http_operation::{self, HttpCall},
+    limits::{CIRCUIT_BREAKER, read_breaker},
     schema::{self, SpannedSchema},
     service::{Context, MAX_TIMEOUT, RETRY, named, read_retry},
 };
@@ -38,8 +39,10 @@ pub(super) static OPERATION: Table = Table::new(
         Key::new("idempotent", Shape::Boolean, "whether an attempt of unknown outcome may be repeated")
             .default("by the method, or `true` with an `idempotency_header`"),
         Key::new("retry", Shape::Table(&RETRY), "how long to wait between attempts").default("the service's"),
-        Key::new("limits", Shape::Anything, "how much is called at once").refused(),
-        Key::new("circuit_breaker", Shape::Anything, "when to stop calling it").refused(),
+        Key::new("circuit_breaker", Shape::Table(&CIRCUIT_BREAKER), "when calls that keep failing stop for a while")
+            .default("the service's"),
+        // A limit is of a service: its operations share what the far side allows.
+        Key::new("limits", Shape::Anything, "how much is called at once; belongs to the service").refused(),
     ],
 )
 .with(http_operation::KEYS);
@@ -58,6 +61,7 @@ pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) ->
     });
     let declared_idempotent = fields.take("idempotent").and_then(|entry| decoder.boolean(entry));
     let retry = fields.take("retry").map(|entry| read_retry(entry, decoder));
+    let circuit_breaker = fields.take("circuit_breaker").map(|entry| read_breaker(entry, decoder));
     let span = fields.span;
     let input = input.map_or_else(SpannedSchema::default, |entry| schema::read(&entry.value, "input_schema", decoder));
     let output =
@@ -105,6 +109,7 @@ pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) ->
         unique: unique.unwrap_or_default(),
         idempotent: declared_idempotent.unwrap_or(by_method),
         retry: retry.unwrap_or_else(|| context.retry.clone()),
+        circuit_breaker: circuit_breaker.or(context.circuit_breaker),
         call,
     };
     Some((operation, name_span))

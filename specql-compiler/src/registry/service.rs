@@ -3,10 +3,11 @@
 use indexmap::IndexMap;
 use specql_registry::{
     ExecutionType, Service,
+    limits::CircuitBreaker,
     service::{Configuration, RetryPolicy},
 };
 
-use super::{DeclaredService, decode::Decoder, environment, http_service, operation};
+use super::{DeclaredService, decode::Decoder, environment, http_service, limits, operation};
 use crate::{
     diagnostics::rules::{
         sq0502_not_implemented::not_implemented, sq0503_no_credential::no_credential,
@@ -61,9 +62,14 @@ pub(super) static SERVICE: Table = Table::new(
             "what differs where `SPECQL_ENV` names one of them",
         ),
         Key::new("operations", Shape::List(&Shape::Table(&operation::OPERATION)), "what can be called"),
-        Key::new("limits", Shape::Anything, "how much is called at once").refused(),
-        Key::new("circuit_breaker", Shape::Anything, "when to stop calling a service that fails").refused(),
-        Key::new("fallback", Shape::Anything, "a service that takes over").refused(),
+        Key::new("limits", Shape::Table(&limits::LIMITS), "how much is called at once, over all workers"),
+        Key::new(
+            "circuit_breaker",
+            Shape::Table(&limits::CIRCUIT_BREAKER),
+            "when calls that keep failing stop for a while",
+        )
+        .default("they do not stop"),
+        Key::new("fallback", Shape::Name, "the service that takes over a call that could not be started"),
         Key::new("auth_type", Shape::Text, "that of `runner_config`, where the original also writes it"),
     ],
 );
@@ -85,6 +91,7 @@ pub(super) struct Context<'a> {
     pub(super) base: &'a Configuration,
     pub(super) timeout_seconds: u32,
     pub(super) retry: RetryPolicy,
+    pub(super) circuit_breaker: Option<CircuitBreaker>,
 }
 
 /// The services of a registry file.
@@ -108,6 +115,9 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
     let retry = fields.take("retry").map(|entry| read_retry(entry, decoder)).unwrap_or_default();
     let (environments, operations) = (fields.take("environments"), fields.take("operations"));
     let auth_type = fields.take("auth_type");
+    let limits = fields.take("limits").map(|entry| limits::read_limits(entry, decoder)).unwrap_or_default();
+    let circuit_breaker = fields.take("circuit_breaker").map(|entry| limits::read_breaker(entry, decoder));
+    let fallback = fields.take("fallback").and_then(|entry| Some((decoder.text(entry)?, entry.value.span)));
     let span = fields.span;
     decoder.finish(fields);
 
@@ -123,6 +133,8 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
         category,
         description,
         execution_type,
+        limits,
+        fallback: fallback.as_ref().map(|(name, _)| name.clone()),
         base: Configuration::Handler,
         environments: IndexMap::new(),
         operations: IndexMap::new(),
@@ -144,7 +156,7 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
         if let Some(environments) = environments {
             service.environments = environment::read(environments, config, policy, &service.base, decoder);
         }
-        let context = Context { name: &service.name, base: &service.base, timeout_seconds, retry };
+        let context = Context { name: &service.name, base: &service.base, timeout_seconds, retry, circuit_breaker };
         let items = operations.map(|entry| decoder.items(entry)).unwrap_or_default();
         for item in items {
             let Some((operation, span)) = operation::read(item, &context, decoder) else { continue };
@@ -156,7 +168,8 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
             service.operations.insert(operation.name.clone(), operation);
         }
     }
-    Some(DeclaredService { service, is_builtin: false, name_span, operation_spans })
+    let fallback_span = fallback.map(|(_, span)| span);
+    Some(DeclaredService { service, is_builtin: false, name_span, fallback_span, operation_spans })
 }
 
 /// A `runner_config` with the service's `auth_type`, unless it has its own.

@@ -3,6 +3,7 @@
 use specql_registry::{
     Setting,
     http::{Auth, BodyEncoding},
+    limits::{CircuitBreaker, Limits, Rate},
     schema::FieldDefault,
     service::Configuration,
 };
@@ -211,6 +212,66 @@ fn auth_type_is_the_originals_place_for_the_type_of_auth() {
 }
 
 #[test]
+fn limits_and_breakers_are_read_and_an_operation_may_have_its_own() {
+    let (registry, said) = read_all(&sources(
+        "services:
+  - name: crm
+    runner_config: {base_url: \"https://crm.example.eu\"}
+    limits: {concurrency: 20, rate: 100/s}
+    circuit_breaker: {failure_rate: 30}
+    operations:
+      - {name: sync, path: /sync}
+      - {name: ping, path: /ping, circuit_breaker: {window: 10, minimum_calls: 2, open_for: 1s, max_open: 2s}}
+",
+    ));
+    assert_eq!(said, "");
+    let (crm, sync) = registry.operation("crm", "sync").unwrap();
+    assert_eq!(crm.limits, Limits { concurrency: Some(20), rate: Some(Rate { starts: 100, period_ms: 1_000 }) });
+    let default = CircuitBreaker::default();
+    assert_eq!(sync.circuit_breaker, Some(CircuitBreaker { failure_rate: 30, ..default }));
+    let (_, ping) = registry.operation("crm", "ping").unwrap();
+    let own = CircuitBreaker { window: 10, minimum_calls: 2, open_for_ms: 1_000, max_open_ms: 2_000, ..default };
+    assert_eq!(ping.circuit_breaker, Some(own));
+    refused(
+        &[
+            ("name: a\nlimits: {concurrency: 0}", "error[SQ0505]", "`concurrency`"),
+            ("name: a\nlimits: {rate: 100 a second}", "error[SQ0505]", "100/s, 20/m, 5/h"),
+            ("name: a\nlimits: {concurency: 2}", "error[SQ0501]", "`concurrency`"),
+            ("name: a\ncircuit_breaker: {failure_rate: 101}", "error[SQ0505]", "`failure_rate`"),
+            ("name: a\ncircuit_breaker: {window: 4}", "error[SQ0505]", "never opens"),
+            ("name: a\ncircuit_breaker: {open_for: 10m}", "error[SQ0505]", "`max_open`"),
+        ],
+        service,
+    );
+}
+
+#[test]
+fn a_fallback_can_do_the_same_and_does_not_lead_back() {
+    let said = |other: &str| {
+        read_all(&sources(&format!(
+            "services:
+  - {{name: mail, fallback: backup, operations: [{{name: send, input_schema: {{to: text!}}, output_schema: {{id: text}}}}]}}
+  - {other}
+"
+        )))
+        .1
+    };
+    let same = "operations: [{name: send, input_schema: {to: text!}, output_schema: {id: text}}]";
+    assert!(!said(&format!("{{name: backup, {same}}}")).contains("error"), "the same schemas");
+    for (other, words) in [
+        (format!("{{name: backups, {same}}}"), "there is no service `backup` that could take over"),
+        ("{name: backup, operations: [{name: sent}]}".to_owned(), "it has no operation `send`"),
+        (same.replace("to: text!", "to: text"), "takes another `input_schema`"),
+        (same.replace("id: text", "id: integer"), "has another `output_schema`"),
+        (format!("fallback: mail, {same}"), "in a circle: mail → backup → mail"),
+    ] {
+        let other = if other.starts_with('{') { other } else { format!("{{name: backup, {other}}}") };
+        let said = said(&other);
+        assert!(said.contains("error[SQ0515]") && said.contains(words), "{other}\n{said}");
+    }
+}
+
+#[test]
 fn what_is_known_but_not_implemented_is_said() {
     refused(
         &[
@@ -219,9 +280,11 @@ fn what_is_known_but_not_implemented_is_said() {
             ("name: a\nrunner_config: {follow_redirects: 3}", "error[SQ0502]", "following redirects"),
             ("name: a\nrunner_config: {body: multipart}", "error[SQ0502]", "`body: multipart`"),
             ("name: a\nrunner_config: {auth: {type: oauth2}}", "error[SQ0502]", "oauth2"),
-            ("name: a\nlimits: {concurrency: 2}", "error[SQ0502]", "`limits`"),
-            ("name: a\ncircuit_breaker: {window: 20}", "error[SQ0502]", "`circuit_breaker`"),
-            ("name: a\nfallback: b", "error[SQ0502]", "`fallback`"),
+            (
+                "name: a\nrunner_config: {base_url: \"https://a.eu\"}\noperations: [{name: sync, path: /, limits: {concurrency: 2}}]",
+                "error[SQ0502]",
+                "`limits`",
+            ),
             ("name: a\noperations: [{name: sync}]", "warning[SQ0513]", "`a.sync` names no target"),
         ],
         service,

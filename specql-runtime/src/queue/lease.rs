@@ -31,6 +31,36 @@ pub struct ClaimedJob {
     pub timeout_seconds: u32,
     /// What the policy was when it was queued.
     pub policy_hash: Option<String>,
+    /// The fallback's operation that an earlier attempt may have carried out: no other may be called.
+    pub bound_code: Option<i32>,
+    /// An earlier attempt may have had its effect.
+    pub effect_possible: bool,
+    /// How the operation's circuit breaker stands.
+    pub breaker: BreakerState,
+}
+
+/// How an operation's circuit breaker stood at a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerState {
+    /// Closed, or there is none.
+    Closed,
+    /// Open: the operation itself must not be called, its fallback may.
+    Open,
+    /// This job is the one that finds out whether the service works again.
+    Probe,
+}
+
+/// What a worker asks for with a claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The operations that it serves.
+    pub operations: &'a [i32],
+    /// The most jobs that it can take.
+    pub limit: usize,
+    /// From the head of the index.
+    pub full_scan: bool,
+    /// Its limits, and how many jobs of each it has; `None`: the database counts.
+    pub running: Option<(&'a [i32], &'a [i32])>,
 }
 
 impl<'r> FromRow<'r, PgRow> for ClaimedJob {
@@ -48,30 +78,35 @@ impl<'r> FromRow<'r, PgRow> for ClaimedJob {
             max_attempts: natural(row.try_get(8)?),
             timeout_seconds: natural(row.try_get(9)?),
             policy_hash: row.try_get(10)?,
+            bound_code: Some(row.try_get(11)?).filter(|code: &i32| *code != 0),
+            effect_possible: row.try_get(12)?,
+            breaker: match row.try_get::<Option<&str>, _>(13)? {
+                None => BreakerState::Closed,
+                Some("probe") => BreakerState::Probe,
+                Some(_) => BreakerState::Open,
+            },
         })
     }
 }
 
 impl Link {
-    /// Takes up to `limit` due jobs of the given operations. `full_scan`: from the head of the index.
+    /// Takes due jobs.
     ///
     /// # Errors
     /// [`QueueError`]; after an unknown outcome the leases, if made, are this worker's all the same.
-    pub async fn claim(
-        &mut self,
-        worker: Uuid,
-        operations: &[i32],
-        limit: usize,
-        full_scan: bool,
-    ) -> Result<Vec<ClaimedJob>, QueueError> {
+    pub async fn claim(&mut self, worker: Uuid, claim: Claim<'_>) -> Result<Vec<ClaimedJob>, QueueError> {
+        let (limits, running) = claim.running.unzip();
         let query = query_as(
             "SELECT pk_job_run, epoch, attempt, id, operation_code, input_data, tenant_id, correlation_id, \
-             max_attempts, timeout_seconds, policy_hash FROM jobs.claim($1, $2, $3, $4)",
+             max_attempts, timeout_seconds, policy_hash, bound_code, effect_possible, breaker \
+             FROM jobs.claim($1, $2, $3, $4, $5, $6)",
         )
         .bind(worker)
-        .bind(operations)
-        .bind(i32::try_from(limit).unwrap_or(i32::MAX))
-        .bind(full_scan);
+        .bind(claim.operations)
+        .bind(i32::try_from(claim.limit).unwrap_or(i32::MAX))
+        .bind(claim.full_scan)
+        .bind(limits)
+        .bind(running);
         self.rows("jobs.claim", query).await
     }
 

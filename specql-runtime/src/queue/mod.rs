@@ -8,6 +8,7 @@
 //! | [`link`] | a connection of one's own, with a limit on every call |
 //! | [`error`] | why a call did not work, and whether it may have taken effect |
 //! | [`lease`] | claim, heartbeat, release |
+//! | [`limits`] | shares of limits, circuit breakers, fallbacks |
 //! | [`finish`] | complete and fail |
 //! | [`periodic`] | schedules |
 //! | [`upkeep`] | rescue, promote, waiting callbacks, maintenance |
@@ -21,6 +22,7 @@ pub mod error;
 pub mod finish;
 pub mod inspect;
 pub mod lease;
+pub mod limits;
 pub mod link;
 pub mod notify;
 pub mod periodic;

@@ -5,10 +5,32 @@ use specql_registry::{
     Registry,
     service::{Configuration, policy_hash},
 };
-use sqlx::{query, query_as};
+use sqlx::{FromRow, Row, postgres::PgRow, query, query_as};
 use uuid::Uuid;
 
 use super::{Link, QueueError};
+
+/// An operation as the database knows it.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // the columns of `jobs.register_operations`
+pub struct Registered {
+    pub code: i32,
+    pub service: String,
+    pub operation: String,
+    /// The limit of its service, where it has one.
+    pub limit_code: Option<i32>,
+}
+
+impl FromRow<'_, PgRow> for Registered {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            code: row.try_get(0)?,
+            service: row.try_get(1)?,
+            operation: row.try_get(2)?,
+            limit_code: row.try_get(3)?,
+        })
+    }
+}
 
 /// What `jobs.register_operations` is told of a registry: one object for each operation that `environment` configures.
 ///
@@ -28,6 +50,11 @@ pub fn operation_records(registry: &Registry, environment: Option<&str>) -> Valu
                 "max_attempts": operation.max_attempts,
                 "unique": operation.unique.name(),
                 "idempotent": operation.idempotent,
+                "breaker": operation.circuit_breaker.is_some(),
+                "fallback": service.fallback.is_some(),
+                "concurrency": service.limits.concurrency,
+                "rate_starts": service.limits.rate.map(|rate| rate.starts),
+                "rate_period_ms": service.limits.rate.map(|rate| rate.period_ms),
                 "environment": environment,
                 "policy_hash": policy_hash(configuration, operation),
                 "runner_config": runner_config,
@@ -51,12 +78,13 @@ fn split_policy(configuration: &Configuration) -> (Value, Value) {
 }
 
 impl Link {
-    /// Records the operations of [`operation_records`]. Answers the database's code of each.
+    /// Records the operations of [`operation_records`]. Answers the database's codes of each.
     ///
     /// # Errors
     /// [`QueueError`]
-    pub async fn register_operations(&mut self, records: &Value) -> Result<Vec<(i32, String, String)>, QueueError> {
-        let query = query_as("SELECT code, service_name, operation FROM jobs.register_operations($1)").bind(records);
+    pub async fn register_operations(&mut self, records: &Value) -> Result<Vec<Registered>, QueueError> {
+        let query = query_as("SELECT code, service_name, operation, limit_code FROM jobs.register_operations($1)")
+            .bind(records);
         self.rows("jobs.register_operations", query).await
     }
 

@@ -100,6 +100,8 @@ pub struct Failure {
     pub retry_after: Option<std::time::Duration>,
     /// `retry_on` / `retry_codes` of the operation decided, instead of the class.
     pub retry: Option<bool>,
+    /// The far side is well and asks for fewer calls (429): this does not speak for opening its circuit breaker.
+    pub throttled: bool,
     /// Measured use of resources.
     pub usage: serde_json::Value,
 }
@@ -107,7 +109,8 @@ pub struct Failure {
 impl Failure {
     /// A failure without further advice.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), retry_after: None, retry: None, usage: serde_json::json!({}) }
+        let usage = serde_json::json!({});
+        Self { class, message: message.into(), retry_after: None, retry: None, throttled: false, usage }
     }
 
     /// The same, not to be tried again before `wait` is over.

@@ -8,7 +8,7 @@ use specql_registry::{
 };
 
 use super::StartError;
-use crate::runner::Runner;
+use crate::{queue::registration::Registered, runner::Runner};
 
 /// An operation with everything that a job of it needs. Nothing in it comes from a job's row.
 pub(crate) struct Served {
@@ -53,11 +53,32 @@ impl Runners {
 pub(crate) struct Catalog {
     by_code: HashMap<i32, Arc<Served>>,
     codes: Vec<i32>,
+    /// Operation → the one that takes over.
+    fallbacks: HashMap<i32, i32>,
+    /// Operation → the limit of its service.
+    limit_of: HashMap<i32, i32>,
+    limits: Vec<i32>,
 }
 
 impl Catalog {
     pub(crate) fn get(&self, code: i32) -> Option<&Arc<Served>> {
         self.by_code.get(&code)
+    }
+
+    /// The operation that takes over from another, where this worker serves it.
+    pub(crate) fn fallback(&self, code: i32) -> Option<(i32, &Arc<Served>)> {
+        let code = *self.fallbacks.get(&code)?;
+        Some((code, self.by_code.get(&code)?))
+    }
+
+    /// The limit under which an operation's jobs run.
+    pub(crate) fn limit_of(&self, code: i32) -> Option<i32> {
+        self.limit_of.get(&code).copied()
+    }
+
+    /// All limits under which this worker's jobs run.
+    pub(crate) fn limits(&self) -> &[i32] {
+        &self.limits
     }
 
     /// What may be claimed.
@@ -75,13 +96,29 @@ impl Catalog {
     }
 
     /// Takes up what was [`resolve`]d, under the codes that the database gave.
-    pub(crate) fn new(served: Vec<Served>, codes: Vec<(i32, String, String)>) -> Result<Self, StartError> {
-        let mut code_of: HashMap<(String, String), i32> =
-            codes.into_iter().map(|(code, service, operation)| ((service, operation), code)).collect();
+    pub(crate) fn new(served: Vec<Served>, registered: Vec<Registered>) -> Result<Self, StartError> {
+        let mut known: HashMap<(String, String), Registered> = HashMap::new();
+        for one in registered {
+            known.insert((one.service.clone(), one.operation.clone()), one);
+        }
         let mut catalog = Self::default();
         for one in served {
             let name = (one.service.name.clone(), one.operation.name.clone());
-            let code = code_of.remove(&name).ok_or(StartError::Unregistered { service: name.0, operation: name.1 })?;
+            let Some(registered) = known.get(&name) else {
+                return Err(StartError::Unregistered { service: name.0, operation: name.1 });
+            };
+            let code = registered.code;
+            if let Some(limit) = registered.limit_code {
+                catalog.limit_of.insert(code, limit);
+                if !catalog.limits.contains(&limit) {
+                    catalog.limits.push(limit);
+                }
+            }
+            if let Some(fallback) = &one.service.fallback
+                && let Some(other) = known.get(&(fallback.clone(), name.1))
+            {
+                catalog.fallbacks.insert(code, other.code);
+            }
             catalog.codes.push(code);
             catalog.by_code.insert(code, Arc::new(one));
         }

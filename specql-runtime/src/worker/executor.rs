@@ -1,15 +1,12 @@
 //! Runs one job: checks it against the worker's own registry, plans it, executes it, and says how it ended.
 
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use futures_util::FutureExt;
-use serde_json::{Map, Value};
 use specql_registry::FailureClass;
 
 use super::{
+    attempt::{self, Attempt},
+    breakers,
     catalog::Served,
     finisher::Ending,
     lanes::Claimed,
@@ -18,12 +15,7 @@ use super::{
     shared::Shared,
     text,
 };
-use crate::runner::{Context, Failure, RunningJob, Success, handler::panicked};
-
-/// How long a runner may take to stop after it was told to, or after its deadline.
-const GRACE: Duration = Duration::from_secs(5);
-/// No job runs longer, whatever its row says.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+use crate::runner::{Failure, Success};
 
 /// Runs a claimed job to its end. Never panics, and never runs on for long after the job's deadline.
 pub(crate) async fn run(shared: &Shared, claimed: &Claimed) -> Ending {
@@ -37,10 +29,11 @@ pub(crate) async fn run(shared: &Shared, claimed: &Claimed) -> Ending {
         claimed.lease.stop(Stop::LeaseLost);
     }
     if let Some(why) = claimed.lease.stopped() {
+        breakers::abandon_probe(shared, claimed).await;
         return before_start(why);
     }
-    let result = attempt(shared, claimed, served).await;
-    conclude(shared, claimed, served, result)
+    let Attempt { result, by } = attempt::carry_out(shared, claimed, served).await;
+    conclude(shared, claimed, by, result)
 }
 
 /// The end of a job that was not started.
@@ -53,72 +46,6 @@ fn before_start(why: Stop) -> Ending {
 
 fn cancelled(failure: Failure, counted: bool) -> Ending {
     Ending::Failed { failure, verdict: Verdict { retry_in: None, counted } }
-}
-
-async fn attempt(shared: &Shared, claimed: &Claimed, served: &Served) -> Result<Success, Failure> {
-    let input = checked_input(served, &claimed.job.input)?;
-    let job = RunningJob {
-        id: claimed.job.id,
-        epoch: claimed.job.epoch,
-        attempt: claimed.job.attempt,
-        tenant_id: claimed.job.tenant_id,
-        service: &served.service,
-        configuration: &served.configuration,
-        operation: &served.operation,
-        input: &input,
-    };
-    // The plan is made from this worker's own registry, always. Where the job was queued under another policy, it is
-    // this one that decides.
-    let plan = served.runner.plan(&job).map_err(|failure| denied_by_newer_policy(failure, claimed, served))?;
-    let timeout = Duration::from_secs(claimed.job.timeout_seconds.max(1).into()).min(LONGEST);
-    let deadline = claimed.at + timeout;
-    let context =
-        Context { cancel: claimed.lease.cancel.clone(), deadline, settings: std::sync::Arc::clone(&shared.settings) };
-    tracing::debug!(service = served.service.name, operation = served.operation.name, "starting");
-    let execution = AssertUnwindSafe(served.runner.execute(plan, &job, &context)).catch_unwind();
-    tokio::select! {
-        biased;
-        result = execution => result.unwrap_or_else(|panic| Err(panicked(&*panic))),
-        () = overdue(&context) => Err(Failure::new(
-            FailureClass::Ambiguous,
-            "the runner did not stop in time and was abandoned; the call may still have its effect",
-        )),
-    }
-}
-
-/// Ends when a runner has had its grace after a cancel, or after its deadline.
-async fn overdue(context: &Context) {
-    let told = async {
-        context.cancel.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        () = told => {}
-        () = tokio::time::sleep_until((context.deadline + GRACE).into()) => {}
-    }
-}
-
-/// The input as an object that fits the operation's schema, with constant defaults filled in.
-fn checked_input(served: &Served, input: &Value) -> Result<Map<String, Value>, Failure> {
-    let Value::Object(input) = input else {
-        return Err(Failure::new(FailureClass::InvalidInput, "the input is not an object"));
-    };
-    served
-        .operation
-        .input
-        .check_input(input)
-        .map_err(|error| Failure::new(FailureClass::InvalidInput, error.to_string()))
-}
-
-/// Says so where a plan was refused that the policy at enqueue may have allowed.
-fn denied_by_newer_policy(failure: Failure, claimed: &Claimed, served: &Served) -> Failure {
-    if failure.class != FailureClass::PolicyDenied
-        || claimed.job.policy_hash.as_deref() == Some(served.policy_hash.as_str())
-    {
-        return failure;
-    }
-    let message = format!("{} (the policy has changed since the job was queued)", failure.message);
-    Failure { message, ..failure }
 }
 
 /// What an attempt's result means for the job.

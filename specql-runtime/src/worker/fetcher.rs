@@ -6,13 +6,17 @@ use std::{
 };
 
 use super::{
+    breakers,
     finisher::Ending,
     jitter::jittered,
     lanes::{self, Claimed},
     lease::Lease,
     shared::Shared,
 };
-use crate::queue::Link;
+use crate::queue::{
+    Link,
+    lease::{Claim, ClaimedJob},
+};
 
 /// The most that one call claims.
 const LARGEST_CLAIM: usize = 1_000;
@@ -33,7 +37,8 @@ const AFTER_FAILURE: Duration = Duration::from_millis(250);
 pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     let mut pace = Pace::new();
     while !shared.stopping.is_cancelled() {
-        give_back_stale(&shared).await;
+        // Another worker may have room for what found no lane soon.
+        give_back(&shared, false).await;
         if !shared.contact.is_fresh() {
             pause(&shared, AFTER_FAILURE).await;
             continue;
@@ -52,13 +57,17 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
         let asked = room.min(LARGEST_CLAIM);
         // The leases are no older than this, whatever the answer takes.
         let at = Instant::now();
-        match link.claim(shared.worker, shared.catalog.codes(), asked, pace.full_scan(at)).await {
+        let running = if shared.catalog.limits().is_empty() { Some(Vec::new()) } else { shared.slots.running(&shared) };
+        let claim = Claim {
+            operations: shared.catalog.codes(),
+            limit: asked,
+            full_scan: pace.full_scan(at),
+            running: running.as_deref().map(|running| (shared.catalog.limits(), running)),
+        };
+        match link.claim(shared.worker, claim).await {
             Ok(jobs) => {
                 let got = jobs.len();
-                let claimed: Vec<Claimed> = jobs
-                    .into_iter()
-                    .map(|job| Claimed { lease: Arc::new(Lease::new(job.pk, job.epoch, job.id)), job, at })
-                    .collect();
+                let claimed: Vec<Claimed> = jobs.into_iter().map(|job| claimed(&shared, job, at)).collect();
                 shared.leases.insert(claimed.iter().map(|claimed| Arc::clone(&claimed.lease)));
                 shared.lanes.accept(&shared, claimed);
                 let wait = pace.after(got);
@@ -77,13 +86,20 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             }
             Err(error) => {
                 tracing::warn!("claiming jobs failed and will be repeated: {}", error.describe());
+                if error.outcome_unknown() {
+                    shared.slots.doubt();
+                }
                 pause(&shared, jittered(AFTER_FAILURE)).await;
             }
         }
     }
-    for Claimed { lease, .. } in shared.lanes.take_waiting(true) {
-        lanes::finish(&shared, lease, Ending::Released).await;
-    }
+    give_back(&shared, true).await;
+}
+
+fn claimed(shared: &Shared, job: ClaimedJob, at: Instant) -> Claimed {
+    let lease = Lease::new(job.pk, job.epoch, job.id);
+    lease.set_limit(shared.catalog.limit_of(job.bound_code.unwrap_or(job.operation_code)));
+    Claimed { lease: Arc::new(lease), job, at }
 }
 
 async fn pause(shared: &Shared, duration: Duration) {
@@ -93,10 +109,11 @@ async fn pause(shared: &Shared, duration: Duration) {
     }
 }
 
-/// Jobs claimed ahead that found no lane soon: another worker may have room for them.
-async fn give_back_stale(shared: &Shared) {
-    for Claimed { lease, .. } in shared.lanes.take_waiting(false) {
-        lanes::finish(shared, lease, Ending::Released).await;
+/// Gives jobs back that were claimed ahead: those that have waited too long, or all.
+async fn give_back(shared: &Shared, all: bool) {
+    for claimed in shared.lanes.take_waiting(all) {
+        breakers::abandon_probe(shared, &claimed).await;
+        lanes::finish(shared, claimed.lease, Ending::Released).await;
     }
 }
 

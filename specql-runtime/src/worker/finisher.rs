@@ -154,6 +154,10 @@ async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<
 /// Forgets what is written, and says what did not go as planned.
 fn settle(shared: &Shared, part: &[Finished], written: &[Written]) {
     shared.leases.remove(part.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)));
+    if part.iter().any(|finished| finished.lease.limit().is_some()) {
+        // The limit kept others waiting, perhaps.
+        shared.wake.notify_one();
+    }
     tracing::debug!(jobs = part.len(), "written");
     for one in written {
         let outcome = match one.result.as_str() {

@@ -22,15 +22,24 @@ const CALLBACKS_AT_ONCE: i32 = 100;
 /// Runs until it is dropped.
 pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     let mut times = Times { rescue: Instant::now(), maintain: Instant::now() };
+    let mut wakes;
     loop {
         let pause = match round(&shared, &mut link, &mut times).await {
-            Ok(pause) => pause,
+            Ok((pause, due)) => {
+                wakes = due;
+                pause
+            }
             Err(error) => {
                 tracing::warn!("upkeep of the queue failed and will be repeated: {}", error.describe());
+                wakes = false;
                 ROUND
             }
         };
         tokio::time::sleep(pause).await;
+        if wakes {
+            // A rate allows the next start, or a breaker its probe: no row changes with that.
+            shared.wake.notify_one();
+        }
     }
 }
 
@@ -40,10 +49,12 @@ struct Times {
     maintain: Instant,
 }
 
-async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<Duration, QueueError> {
+/// Does what is due. Answers when to look again, and whether something is due then.
+async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<(Duration, bool), QueueError> {
     let now = Instant::now();
     if now >= times.rescue {
         times.rescue = now + jittered(ROUND);
+        shared.slots.trim(shared, link).await?;
         let rescued = link.rescue().await?;
         if rescued > 0 {
             tracing::warn!(jobs = rescued, "took back the jobs of a worker that was not heard of for 10 s");
@@ -64,7 +75,8 @@ async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<Du
             break;
         }
     }
-    let due = link.next_due_in().await?.and_then(|due| due.to_std().ok()).unwrap_or(ROUND);
+    let due = link.next_due_in().await?.map(|due| due.to_std().unwrap_or_default());
     let until_rescue = times.rescue.saturating_duration_since(Instant::now());
-    Ok(due.min(until_rescue).max(SHORTEST))
+    let pause = due.map_or(until_rescue, |due| due.min(until_rescue));
+    Ok((pause.max(SHORTEST), due.is_some_and(|due| due <= pause)))
 }

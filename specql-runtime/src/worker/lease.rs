@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicI32, AtomicU8, Ordering},
     },
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Lease {
     /// Fires when the job must stop.
     pub(crate) cancel: CancellationToken,
     why: AtomicU8,
+    /// The limit under which it runs; 0: none.
+    limit: AtomicI32,
 }
 
 /// Why a job must stop.
@@ -35,7 +37,18 @@ pub(crate) enum Stop {
 
 impl Lease {
     pub(crate) fn new(pk: i64, epoch: i32, id: Uuid) -> Self {
-        Self { pk, epoch, id, cancel: CancellationToken::new(), why: AtomicU8::new(0) }
+        let (cancel, why, limit) = (CancellationToken::new(), AtomicU8::new(0), AtomicI32::new(0));
+        Self { pk, epoch, id, cancel, why, limit }
+    }
+
+    /// The limit under which the job runs.
+    pub(crate) fn limit(&self) -> Option<i32> {
+        Some(self.limit.load(Ordering::Acquire)).filter(|code| *code != 0)
+    }
+
+    /// From now on it runs under this limit.
+    pub(crate) fn set_limit(&self, code: Option<i32>) {
+        self.limit.store(code.unwrap_or(0), Ordering::Release);
     }
 
     /// Stops the job. The first reason stands.
@@ -90,6 +103,17 @@ impl Leases {
         self.held().values().cloned().collect()
     }
 
+    /// How many jobs run under each of these limits.
+    pub(crate) fn running(&self, limits: &[i32]) -> Vec<i32> {
+        let mut counts = vec![0; limits.len()];
+        for lease in self.all() {
+            if let Some(place) = lease.limit().and_then(|code| limits.iter().position(|limit| *limit == code)) {
+                counts[place] += 1;
+            }
+        }
+        counts
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.held().is_empty()
     }
@@ -123,6 +147,18 @@ mod tests {
         assert_eq!(leases.all().len(), 1);
         assert_eq!(earlier.stopped(), Some(Stop::LeaseLost));
         assert_eq!(later.stopped(), None);
+    }
+
+    #[test]
+    fn jobs_are_counted_under_the_limit_that_they_run_under_now() {
+        let leases = Leases::default();
+        let jobs = [lease(1, 1), lease(2, 1), lease(3, 1)];
+        jobs[0].set_limit(Some(5));
+        jobs[1].set_limit(Some(5));
+        leases.insert(jobs.iter().cloned());
+        assert_eq!(leases.running(&[5, 6]), [2, 0]);
+        jobs[1].set_limit(Some(6));
+        assert_eq!(leases.running(&[5, 6]), [1, 1]);
     }
 
     #[test]

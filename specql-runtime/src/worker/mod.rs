@@ -6,7 +6,9 @@
 //! | `catalog` | which operations of its own registry it serves, and with what |
 //! | `fetcher` | claims as many jobs as there is room for |
 //! | `lanes` | where claimed jobs wait for a slot, and run |
-//! | `executor` | one job: check, plan, execute, judge |
+//! | `executor` | one job: run it, judge the result |
+//! | `attempt` | one attempt: check, plan, execute; by the operation or by its fallback |
+//! | `breakers`, `slots` | what holds calls back: circuit breakers, shares of limits |
 //! | `retry` | what follows a failed attempt |
 //! | `finisher` | writes how jobs ended, in batches |
 //! | `heartbeat`, `contact`, `lease` | leases: renewed, believed, lost |
@@ -15,8 +17,10 @@
 //! | `listener` | wake-ups and cancels |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
-//! A worker has eight connections of its own and takes none from the application's pool.
+//! A worker has nine connections of its own and takes none from the application's pool.
 
+mod attempt;
+mod breakers;
 pub mod builder;
 mod catalog;
 mod contact;
@@ -34,6 +38,7 @@ mod retry;
 mod scheduler;
 mod shared;
 pub mod signals;
+mod slots;
 mod text;
 
 use std::{sync::Arc, time::Duration};
@@ -49,7 +54,10 @@ use uuid::Uuid;
 pub use builder::WorkerBuilder;
 pub use error::{ShutdownError, StartError};
 
-use self::{catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop, shared::Shared};
+use self::{
+    breakers::Breakers, catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop, shared::Shared,
+    slots::Slots,
+};
 use crate::{
     Database,
     queue::{Link, QueueError, notify::Signals},
@@ -108,7 +116,10 @@ impl Worker {
             leases: Leases::default(),
             contact: Contact::new(),
             lanes: Lanes::new(builder.concurrency),
+            breakers: Breakers::default(),
+            slots: Slots::default(),
             settings,
+            control: Mutex::new(Link::new(&options, "control", CALL_LIMIT)),
             finished,
             wake: Notify::new(),
             stopping: CancellationToken::new(),

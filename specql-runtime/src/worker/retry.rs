@@ -90,6 +90,7 @@ mod tests {
             unique: Unique::InFlight,
             idempotent,
             retry: RetryPolicy { initial_ms: 100, max_ms: 1_000, jitter: false },
+            circuit_breaker: None,
             call: Call::Handler,
         }
     }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes, lease::Leases};
-use crate::runner::Settings;
+use super::{
+    breakers::Breakers, catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes, lease::Leases,
+    slots::Slots,
+};
+use crate::{queue::Link, runner::Settings};
 
 /// Shared by the tasks of one worker.
 pub(crate) struct Shared {
@@ -17,7 +20,11 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     pub(crate) contact: Contact,
     pub(crate) lanes: Lanes,
+    pub(crate) breakers: Breakers,
+    pub(crate) slots: Slots,
     pub(crate) settings: Arc<Settings>,
+    /// For what is rarely said: breakers and fallbacks.
+    pub(crate) control: Mutex<Link>,
     /// To the finisher. Bounded: while results cannot be written, no further jobs are run.
     pub(crate) finished: mpsc::Sender<Finished>,
     /// There may be something to claim.

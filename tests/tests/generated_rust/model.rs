@@ -181,6 +181,8 @@ fn service(name: &str, operations: Vec<Operation>) -> Service {
         category: None,
         description: None,
         execution_type: ExecutionType::Http,
+        limits: specql_registry::limits::Limits::default(),
+        fallback: None,
         base: Configuration::Handler,
         environments: Default::default(),
         operations: operations.into_iter().map(|operation| (operation.name.clone(), operation)).collect(),
@@ -198,6 +200,7 @@ fn operation(name: &str, input: Schema, output: Schema) -> Operation {
         unique: Unique::Once,
         idempotent: true,
         retry: RetryPolicy::default(),
+        circuit_breaker: None,
         call: Call::Handler,
     }
 }

@@ -53,6 +53,7 @@ fn operation(name: &str, idempotent: bool) -> Declared {
         unique: Unique::Never,
         idempotent,
         retry: RetryPolicy { initial_ms: 10, max_ms: 40, jitter: true },
+        circuit_breaker: None,
         call: Call::Handler,
     }
 }
@@ -65,6 +66,8 @@ fn registry() -> Registry {
         category: None,
         description: None,
         execution_type: ExecutionType::Http,
+        limits: specql_registry::limits::Limits::default(),
+        fallback: None,
         base: Configuration::Handler,
         environments: IndexMap::new(),
         operations: operations.into_iter().map(|operation| (operation.name.clone(), operation)).collect(),

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use specql_runtime::queue::{Link, finish::Completions};
+use specql_runtime::queue::{Link, finish::Completions, lease::Claim};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -52,7 +52,8 @@ async fn a_worker_that_lost_its_lease_can_write_nothing() {
     zombie.register_worker(worker, "zombie", "0", &serde_json::json!({})).await.unwrap();
     let codes: Vec<i32> =
         sqlx::query_scalar("SELECT code FROM jobs.tb_operation").fetch_all(queue.database().pool()).await.unwrap();
-    let claimed = zombie.claim(worker, &codes, 10, true).await.unwrap();
+    let claim = Claim { operations: &codes, limit: 10, full_scan: true, running: None };
+    let claimed = zombie.claim(worker, claim).await.unwrap();
     assert_eq!(claimed.len(), 1);
 
     // It is paused for longer than its lease lasts.

@@ -94,6 +94,7 @@ pub mod sq0511_weaker_environment;
 pub mod sq0512_retry_not_idempotent;
 pub mod sq0513_no_target;
 pub mod sq0514_bad_service_name;
+pub mod sq0515_bad_fallback;
 pub mod sq0601_unreadable_lock;
 pub mod sq0602_edited_migration;
 pub mod sq0603_missing_migration;
@@ -185,6 +186,7 @@ pub static ALL: &[&Rule] = &[
     &sq0512_retry_not_idempotent::RULE,
     &sq0513_no_target::RULE,
     &sq0514_bad_service_name::RULE,
+    &sq0515_bad_fallback::RULE,
     &sq0601_unreadable_lock::RULE,
     &sq0602_edited_migration::RULE,
     &sq0603_missing_migration::RULE,

@@ -11,7 +11,12 @@ CREATE TABLE jobs.tb_operation (
     unique_rule TEXT NOT NULL DEFAULT 'in_flight',
     idempotent BOOLEAN NOT NULL DEFAULT false,
     policy_hash TEXT,
+    limit_code INTEGER,
+    has_breaker BOOLEAN NOT NULL DEFAULT false,
+    has_fallback BOOLEAN NOT NULL DEFAULT false,
+    own_lane BOOLEAN NOT NULL DEFAULT false,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    CONSTRAINT ck_tb_operation_code CHECK (code BETWEEN 1 AND 1048575),
     CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),
     CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'once', 'never')),
     CONSTRAINT ck_tb_operation_limits CHECK (timeout_seconds > 0 AND max_attempts > 0)
@@ -20,8 +25,17 @@ COMMENT ON TABLE jobs.tb_operation IS
     'Operations of services, as the binaries that used this database declared them.';
 COMMENT ON COLUMN jobs.tb_operation.idempotent IS
     'An attempt of unknown outcome may be repeated: by declaration, by HTTP method or by an idempotency header.';
+COMMENT ON COLUMN jobs.tb_operation.limit_code IS 'The limit of its service, a row of jobs.tb_limit.';
+COMMENT ON COLUMN jobs.tb_operation.has_breaker IS 'Calls stop for a while when too many fail: jobs.tb_circuit_breaker.';
+COMMENT ON COLUMN jobs.tb_operation.has_fallback IS 'Another service may take a call over that was not started.';
+COMMENT ON COLUMN jobs.tb_operation.own_lane IS
+    'Something may hold its jobs back (a limit, a breaker, a pause), so they must not stand in the way of others: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_operation.policy_hash IS
     'The policy in force at the last registration; recorded with every job that is queued.';
+
+-- object: index jobs.idx_tb_operation_own_lane
+-- A claim asks which of its operations have lanes of their own; mostly the answer is none.
+CREATE INDEX idx_tb_operation_own_lane ON jobs.tb_operation (code) WHERE own_lane;
 
 -- object: table jobs.tb_operation_policy
 -- drop: DROP TABLE jobs.tb_operation_policy

@@ -3,24 +3,29 @@
 -- The jobs that can start now, in the order in which they should. Rows come and go and are never updated. What a
 -- completion must know about a job travels with it, so that the hot path never reads the job itself twice.
 CREATE TABLE jobs.tb_job_ready (
-    rank INTEGER NOT NULL,
+    lane BIGINT NOT NULL DEFAULT 0,
     pk_job_run BIGINT NOT NULL,
+    rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
+    bound_code INTEGER NOT NULL DEFAULT 0,
     keyed BOOLEAN NOT NULL,
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
-    CONSTRAINT pk_tb_job_ready PRIMARY KEY (rank, pk_job_run)
+    CONSTRAINT pk_tb_job_ready PRIMARY KEY (lane, rank, pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE jobs.tb_job_ready IS 'Jobs that wait for a worker.';
+COMMENT ON COLUMN jobs.tb_job_ready.lane IS 'The queue in which it stands: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_job_ready.rank IS 'The priority, negated: the smallest goes first.';
 COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed.';
 COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made.';
 COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it.';
+COMMENT ON COLUMN jobs.tb_job_ready.bound_code IS
+    'The operation of a fallback that may have had its effect: no other may be called for this job. 0: none.';
 COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key.';
 COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
     'An earlier attempt may have had its effect, so no later failure can prove that nothing happened.';
@@ -32,11 +37,13 @@ COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
 CREATE TABLE jobs.tb_job_scheduled (
     run_at TIMESTAMPTZ NOT NULL,
     pk_job_run BIGINT NOT NULL,
+    tenant_lane BIGINT NOT NULL DEFAULT 0,
     rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
     crashes INTEGER NOT NULL DEFAULT 0,
+    bound_code INTEGER NOT NULL DEFAULT 0,
     keyed BOOLEAN NOT NULL,
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
@@ -52,11 +59,13 @@ COMMENT ON TABLE jobs.tb_job_scheduled IS 'Jobs that wait for a time: delayed on
 -- nothing. Half of each page is free for heartbeats, which then touch no index.
 CREATE TABLE jobs.tb_job_lease (
     pk_job_run BIGINT NOT NULL,
+    tenant_lane BIGINT NOT NULL DEFAULT 0,
     rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     crashes INTEGER NOT NULL,
+    bound_code INTEGER NOT NULL DEFAULT 0,
     worker UUID NOT NULL,
     claimed_at TIMESTAMPTZ NOT NULL,
     renewed_at TIMESTAMPTZ NOT NULL,

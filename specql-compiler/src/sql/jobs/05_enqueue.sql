@@ -40,16 +40,18 @@ DECLARE
 BEGIN
     SELECT count(*), count(*) FILTER (WHERE j.run_at > now()) INTO _inserted, _delayed FROM new_jobs AS j;
 
-    INSERT INTO jobs.tb_job_ready (rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
-    SELECT -j.priority, j.pk_job_run, o.code, j.unique_rule <> 'never', j.on_success IS NOT NULL, j.on_failure IS NOT NULL
+    INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+    SELECT jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)), -j.priority, j.pk_job_run, o.code,
+        j.unique_rule <> 'never', j.on_success IS NOT NULL, j.on_failure IS NOT NULL
     FROM new_jobs AS j
     JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
     WHERE j.run_at IS NULL OR j.run_at <= now();
     GET DIAGNOSTICS _ready = ROW_COUNT;
 
     IF _delayed > 0 THEN
-        INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, rank, operation_code, keyed, has_on_success, has_on_failure)
-        SELECT j.run_at, j.pk_job_run, -j.priority, o.code, j.unique_rule <> 'never',
+        INSERT INTO jobs.tb_job_scheduled (
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
+        SELECT j.run_at, j.pk_job_run, jobs.tenant_lane(j.tenant_id), -j.priority, o.code, j.unique_rule <> 'never',
             j.on_success IS NOT NULL, j.on_failure IS NOT NULL
         FROM new_jobs AS j
         JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation

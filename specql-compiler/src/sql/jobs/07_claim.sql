@@ -1,16 +1,22 @@
--- object: function jobs.claim(uuid, integer[], integer, boolean)
--- drop: DROP FUNCTION jobs.claim(uuid, integer[], integer, boolean)
+-- object: function jobs.claim(uuid, integer[], integer, boolean, integer[], integer[])
+-- drop: DROP FUNCTION jobs.claim(uuid, integer[], integer, boolean, integer[], integer[])
 -- Takes the next jobs of the given operations. Must be a transaction of its own: it decides how that is flushed.
 --
--- The scan begins behind the last job that this connection claimed for this worker, so that the dead entries which
--- an old snapshot keeps at the head of the index are not read again and again. A job may become visible before that
--- place (a higher priority, a slower transaction); _full_scan finds it, and a worker asks for that when it is woken
--- and once a second. Planner settings are pinned, as in jobs.complete_plain: the queue's size at the first
--- claim says nothing about the next, and compiling the plan to machine code takes half a second.
-CREATE OR REPLACE FUNCTION jobs.claim(_worker uuid, _operations integer[], _limit integer, _full_scan boolean DEFAULT false)
+-- Mostly all jobs stand in lane 0, and one scan finds them. It begins behind the last job that this connection claimed for
+-- this worker, so that the dead entries which an old snapshot keeps at the head of the index are not read again and
+-- again. A job may become visible before that place (a higher priority, a slower transaction); _full_scan finds it, and a
+-- worker asks for that when it is woken and once a second. Where there are other lanes, jobs.pick_lanes shares the claim out.
+--
+-- _running says how many jobs of each of _limits the worker has; without them they are counted.
+--
+-- Planner settings are pinned, as in jobs.complete_plain: the queue's size at the first claim says nothing about the
+-- next, and compiling the plan to machine code takes half a second.
+CREATE OR REPLACE FUNCTION jobs.claim(_worker uuid, _operations integer[], _limit integer, _full_scan boolean DEFAULT false,
+    _limits integer[] DEFAULT NULL, _running integer[] DEFAULT NULL)
 RETURNS TABLE (
     pk_job_run bigint, epoch integer, attempt integer, id uuid, operation_code integer, input_data jsonb, tenant_id uuid,
-    correlation_id text, max_attempts integer, timeout_seconds integer, policy_hash text, trace_context text)
+    correlation_id text, max_attempts integer, timeout_seconds integer, policy_hash text, trace_context text,
+    bound_code integer, effect_possible boolean, breaker text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
@@ -19,27 +25,44 @@ DECLARE
     _watermark text[] := string_to_array(current_setting('specql.watermark', true), ',');
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
+    _own integer[] := ARRAY(SELECT o.code FROM jobs.tb_operation AS o WHERE o.own_lane AND o.code = ANY (_operations));
+    _shared integer[] := _operations;
+    _places tid[];
+    _probing integer[];
+    _broken integer[];
 BEGIN
     IF NOT _full_scan AND _watermark[1] = _worker::text THEN
         _after_rank := _watermark[2]::integer;
         _after_pk := _watermark[3]::bigint;
     END IF;
+    IF _own <> '{}' THEN
+        _shared := ARRAY(SELECT o.code FROM unnest(_operations) AS o (code) WHERE o.code <> ALL (_own));
+    END IF;
+
+    IF EXISTS (SELECT FROM jobs.tb_job_ready AS r WHERE r.lane > 0) THEN
+        SELECT p.places, p.probing, p.broken INTO _places, _probing, _broken
+        FROM jobs.pick_lanes(_worker, _shared, _own, _limit, _after_rank, _after_pk, _limits, _running) AS p;
+    ELSE
+        _places := ARRAY(
+            SELECT r.ctid
+            FROM jobs.tb_job_ready AS r
+            WHERE r.lane = 0 AND (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_shared)
+            ORDER BY r.rank, r.pk_job_run
+            FOR UPDATE SKIP LOCKED
+            LIMIT _limit);
+    END IF;
+    IF _places = '{}' THEN
+        RETURN;
+    END IF;
 
     RETURN QUERY
-    WITH picked AS MATERIALIZED (
-        SELECT r.ctid AS place
-        FROM jobs.tb_job_ready AS r
-        WHERE (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_operations)
-        ORDER BY r.rank, r.pk_job_run
-        FOR UPDATE SKIP LOCKED
-        LIMIT _limit),
-    taken AS (
-        DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (ARRAY(SELECT p.place FROM picked AS p))
-        RETURNING r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
+    WITH taken AS (
+        DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
+        RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+            r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
     claimed AS (
-        SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
-            t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
+        SELECT t.lane, t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
+            t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
             j.id, j.input_data, j.tenant_id, j.correlation_id, j.policy_hash, j.trace_context, o.idempotent,
             coalesce(j.max_attempts, o.max_attempts) AS max_attempts,
             coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
@@ -48,10 +71,10 @@ BEGIN
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run
         WHERE o.code = ANY (_operations) AND j.pk_job_run = ANY (ARRAY(SELECT t.pk_job_run FROM taken AS t))),
     leased AS (
-        INSERT INTO jobs.tb_job_lease (pk_job_run, rank, operation_code, epoch, attempt, crashes, worker,
-            claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
-        SELECT c.pk_job_run, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, _worker,
-            _now, _now, _now + make_interval(secs => c.timeout_seconds),
+        INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, crashes, bound_code,
+            worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+        SELECT c.pk_job_run, c.lane & 8796093022207, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, c.bound_code,
+            _worker, _now, _now, _now + make_interval(secs => c.timeout_seconds),
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
         FROM claimed AS c),
     recorded AS (
@@ -59,7 +82,8 @@ BEGIN
         SELECT c.pk_job_run, c.epoch, c.attempt, 'claimed', _now, _worker FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
     noted AS MATERIALIZED (
-        SELECT set_config('specql.watermark', concat_ws(',', _worker, batch.last[1], batch.last[2]), false) AS watermark,
+        SELECT CASE WHEN batch.last IS NOT NULL THEN
+                set_config('specql.watermark', concat_ws(',', _worker, batch.last[1], batch.last[2]), false) ELSE '' END AS watermark,
             -- A claim that a crash of PostgreSQL loses is a second start. Where that is harmless nobody waits for the
             -- disk; where it is not, the claim is on disk before any call is made, whatever the server's default.
             set_config('synchronous_commit', CASE
@@ -67,11 +91,13 @@ BEGIN
                 WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
                 ELSE current_setting('synchronous_commit') END, true) AS flush
         FROM (
-            SELECT max(ARRAY[c.rank::bigint, c.pk_job_run]) AS last, bool_and(c.idempotent) AS all_idempotent
-            FROM claimed AS c) AS batch
-        WHERE batch.last IS NOT NULL)
+            SELECT max(ARRAY[c.rank::bigint, c.pk_job_run]) FILTER (WHERE c.lane = 0) AS last,
+                bool_and(c.idempotent) AS all_idempotent
+            FROM claimed AS c) AS batch)
     SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
-        c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context
+        c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context,
+        c.bound_code, c.effect_possible,
+        CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END
     FROM claimed AS c
     CROSS JOIN noted AS n
     WHERE n.watermark IS NOT NULL

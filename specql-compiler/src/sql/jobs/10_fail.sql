@@ -18,8 +18,8 @@ BEGIN
             AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
-        RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
-            l.has_on_success, l.has_on_failure, g.result, g.class, g.message, g.attempts, g.crashes,
+        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
+            l.has_on_success, l.has_on_failure, l.bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
@@ -28,10 +28,11 @@ BEGIN
             _now, f.worker, f.class, f.message, f.usage
         FROM freed AS f),
     rescheduled AS (
-        INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, rank, operation_code, epoch, attempts, crashes,
-            keyed, has_on_success, has_on_failure, effect_possible)
-        SELECT f.run_at, f.pk_job_run, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
-            f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+        INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
+            bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+        SELECT f.run_at, f.pk_job_run, f.tenant_lane, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
+            -- What proved to have had no effect binds nobody.
+            CASE WHEN f.effect_possible THEN f.bound_code ELSE 0 END, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
         FROM freed AS f
         WHERE f.result = 'retrying'),
     called AS (

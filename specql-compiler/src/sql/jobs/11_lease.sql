@@ -56,16 +56,17 @@ BEGIN
     WITH freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING unnest(_pks, _epochs) AS g (pk, epoch)
         WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-        RETURNING l.pk_job_run, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes,
-            l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
+        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes,
+            CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
         SELECT f.pk_job_run, f.epoch, f.attempts, 'released', _now, _worker FROM freed AS f)
-    INSERT INTO jobs.tb_job_ready (rank, pk_job_run, operation_code, epoch, attempts, crashes,
-        keyed, has_on_success, has_on_failure, effect_possible)
-    SELECT f.rank, f.pk_job_run, f.operation_code, f.epoch, f.attempts, f.crashes,
-        f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
-    FROM freed AS f;
+    INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
+        bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+    SELECT jobs.lane(o.own_lane, o.code, f.tenant_lane), f.rank, f.pk_job_run, f.operation_code, f.epoch, f.attempts,
+        f.crashes, f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+    FROM freed AS f
+    JOIN jobs.tb_operation AS o ON o.code = f.operation_code;
     GET DIAGNOSTICS _released = ROW_COUNT;
     IF _released > 0 THEN
         PERFORM jobs.wake_workers();
@@ -85,6 +86,7 @@ DECLARE
     _now timestamptz := clock_timestamp();
     _ends record;
 BEGIN
+    PERFORM jobs.free_shares();
     WITH lost AS (
         SELECT l.pk_job_run AS pk, l.attempt, l.crashes + 1 AS crashes,
             CASE
@@ -93,11 +95,12 @@ BEGIN
                 ELSE 'ambiguous' END AS class,
             CASE
                 WHEN l.cancel_requested THEN 'cancelled'
-                WHEN l.crashes + 1 < 3 AND o.idempotent AND l.attempt < coalesce(j.max_attempts, o.max_attempts)
+                WHEN l.crashes + 1 < 3 AND called.idempotent AND l.attempt < coalesce(j.max_attempts, o.max_attempts)
                     THEN 'retrying'
                 ELSE 'failed' END AS result
         FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
+        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = l.pk_job_run
         WHERE l.renewed_at < _now - interval '10 seconds'
         ORDER BY l.pk_job_run

@@ -18,13 +18,14 @@ BEGIN
         LIMIT _limit),
     taken AS (
         DELETE FROM jobs.tb_job_scheduled AS s USING due AS d WHERE s.ctid = d.place
-        RETURNING s.rank, s.pk_job_run, s.operation_code, s.epoch, s.attempts, s.crashes,
-            s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible)
-    INSERT INTO jobs.tb_job_ready (rank, pk_job_run, operation_code, epoch, attempts, crashes,
-        keyed, has_on_success, has_on_failure, effect_possible)
-    SELECT t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempts, t.crashes,
-        t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
-    FROM taken AS t;
+        RETURNING s.tenant_lane, s.rank, s.pk_job_run, s.operation_code, s.epoch, s.attempts, s.crashes,
+            s.bound_code, s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible)
+    INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
+        bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+    SELECT jobs.lane(o.own_lane, o.code, t.tenant_lane), t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempts, t.crashes,
+        t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+    FROM taken AS t
+    JOIN jobs.tb_operation AS o ON o.code = t.operation_code;
     GET DIAGNOSTICS _promoted = ROW_COUNT;
     IF _promoted > 0 THEN
         PERFORM jobs.wake_workers();
@@ -35,10 +36,14 @@ $$;
 
 -- object: function jobs.next_due()
 -- drop: DROP FUNCTION jobs.next_due()
--- When the next delayed job, retry or callback is due; NULL when there is none.
+-- When the next delayed job, retry or callback is due, a rate allows the next start, or a breaker the next probe; NULL when
+-- there is none.
 CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT least(
         (SELECT s.run_at FROM jobs.tb_job_scheduled AS s ORDER BY s.run_at LIMIT 1),
-        (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1))
+        (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1),
+        jobs.next_start(),
+        (SELECT min(b.open_until) FROM jobs.tb_circuit_breaker AS b
+        WHERE b.state = 'open' AND b.open_until > clock_timestamp()))
 $$;

@@ -1,28 +1,119 @@
+-- object: function jobs.assign_lanes()
+-- drop: DROP FUNCTION jobs.assign_lanes()
+-- Gives operations whose jobs something may hold back lanes of their own, or takes them away, and moves the jobs that wait.
+CREATE OR REPLACE FUNCTION jobs.assign_lanes() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _changed integer[];
+BEGIN
+    WITH wanted AS (
+        SELECT o.code, o.limit_code IS NOT NULL OR o.has_breaker OR EXISTS (
+            SELECT FROM jobs.tb_pause AS p
+            WHERE (p.service_name IS NOT NULL OR p.execution_type IS NOT NULL)
+                AND (p.service_name IS NULL OR p.service_name = o.service_name)
+                AND (p.operation IS NULL OR p.operation = o.operation)
+                AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)) AS own_lane
+        FROM jobs.tb_operation AS o),
+    changed AS (
+        UPDATE jobs.tb_operation AS o SET own_lane = w.own_lane FROM wanted AS w
+        WHERE o.code = w.code AND o.own_lane <> w.own_lane
+        RETURNING o.code)
+    SELECT array_agg(c.code) INTO _changed FROM changed AS c;
+    IF _changed IS NOT NULL THEN
+        PERFORM jobs.move_to_lanes(_changed);
+    END IF;
+END
+$$;
+
+-- object: function jobs.move_to_lanes(integer[])
+-- drop: DROP FUNCTION jobs.move_to_lanes(integer[])
+-- Moves ready jobs of these operations to the lanes in which they belong. Those that are being claimed are left alone.
+CREATE OR REPLACE FUNCTION jobs.move_to_lanes(_operations integer[]) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _moved integer;
+BEGIN
+    WITH misplaced AS MATERIALIZED (
+        SELECT r.ctid AS place, jobs.lane(o.own_lane, o.code, r.lane) AS lane
+        FROM jobs.tb_job_ready AS r
+        JOIN jobs.tb_operation AS o ON o.code = r.operation_code
+        WHERE r.operation_code = ANY (_operations) AND r.lane <> jobs.lane(o.own_lane, o.code, r.lane)
+        FOR UPDATE OF r SKIP LOCKED)
+    UPDATE jobs.tb_job_ready AS r SET lane = m.lane FROM misplaced AS m WHERE r.ctid = m.place;
+    GET DIAGNOSTICS _moved = ROW_COUNT;
+    RETURN _moved;
+END
+$$;
+
+-- object: function jobs.register_limits(jsonb)
+-- drop: DROP FUNCTION jobs.register_limits(jsonb)
+-- Takes over the limits of the services in an argument of jobs.register_operations.
+CREATE OR REPLACE FUNCTION jobs.register_limits(_operations jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO jobs.tb_limit AS l (service_name, concurrency, rate_starts, rate_period_ms)
+    SELECT DISTINCT ON (g.service) g.service, g.concurrency, g.rate_starts, g.rate_period_ms
+    FROM jsonb_to_recordset(_operations) AS g (service text, concurrency integer, rate_starts integer, rate_period_ms integer)
+    WHERE g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL
+    ORDER BY g.service
+    ON CONFLICT (service_name) DO UPDATE
+    SET concurrency = excluded.concurrency, rate_starts = excluded.rate_starts, rate_period_ms = excluded.rate_period_ms
+    WHERE (l.concurrency, l.rate_starts, l.rate_period_ms)
+        IS DISTINCT FROM (excluded.concurrency, excluded.rate_starts, excluded.rate_period_ms);
+END
+$$;
+
 -- object: function jobs.register_operations(jsonb)
 -- drop: DROP FUNCTION jobs.register_operations(jsonb)
 -- Makes the operations of a binary's registry known, and returns their codes. Each element has service, operation,
--- execution_type, timeout_seconds, max_attempts, unique, idempotent, environment, policy_hash, runner_config and
--- security_context. Rows that are as they should be are not written again.
+-- execution_type, timeout_seconds, max_attempts, unique, idempotent, breaker, fallback, environment, policy_hash,
+-- runner_config and security_context, and of its service concurrency, rate_starts and rate_period_ms. Rows that are as
+-- they should be are not written again.
 CREATE OR REPLACE FUNCTION jobs.register_operations(_operations jsonb)
-RETURNS TABLE (code integer, service_name text, operation text)
+RETURNS TABLE (code integer, service_name text, operation text, limit_code integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    -- In the order of names, so that two workers that start together do not deadlock.
-    INSERT INTO jobs.tb_operation AS o (
-        service_name, operation, execution_type, timeout_seconds, max_attempts, unique_rule, idempotent, policy_hash)
-    SELECT g.service, g.operation, coalesce(g.execution_type, 'http'), g.timeout_seconds, g.max_attempts,
-        coalesce(g."unique", 'in_flight'), coalesce(g.idempotent, false), g.policy_hash
-    FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text,
-        timeout_seconds integer, max_attempts integer, "unique" text, idempotent boolean, policy_hash text)
+    PERFORM jobs.register_limits(_operations);
+    -- In the order of names, so that two workers that start together do not deadlock. New ones apart from known ones, for
+    -- a code that is drawn and not used is gone.
+    WITH given AS (
+        SELECT g.service, g.operation, coalesce(g.execution_type, 'http') AS execution_type, g.timeout_seconds,
+            g.max_attempts, coalesce(g."unique", 'in_flight') AS unique_rule, coalesce(g.idempotent, false) AS idempotent,
+            g.policy_hash, coalesce(g.breaker, false) AS has_breaker, coalesce(g.fallback, false) AS has_fallback,
+            l.code AS limit_code
+        FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text,
+            timeout_seconds integer, max_attempts integer, "unique" text, idempotent boolean, policy_hash text,
+            breaker boolean, fallback boolean, concurrency integer, rate_starts integer)
+        LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service
+            AND (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)),
+    known AS (
+        SELECT o.code, g.*
+        FROM given AS g
+        JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
+        WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash,
+                o.has_breaker, o.has_fallback, o.limit_code)
+            IS DISTINCT FROM (g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
+                g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code)
+        ORDER BY g.service, g.operation
+        FOR UPDATE OF o),
+    updated AS (
+        UPDATE jobs.tb_operation AS o
+        SET execution_type = k.execution_type, timeout_seconds = k.timeout_seconds, max_attempts = k.max_attempts,
+            unique_rule = k.unique_rule, idempotent = k.idempotent, policy_hash = k.policy_hash,
+            has_breaker = k.has_breaker, has_fallback = k.has_fallback, limit_code = k.limit_code, registered_at = now()
+        FROM known AS k
+        WHERE o.code = k.code)
+    INSERT INTO jobs.tb_operation (service_name, operation, execution_type, timeout_seconds, max_attempts, unique_rule,
+        idempotent, policy_hash, has_breaker, has_fallback, limit_code)
+    SELECT g.service, g.operation, g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
+        g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code
+    FROM given AS g
+    WHERE NOT EXISTS (
+        SELECT FROM jobs.tb_operation AS o WHERE o.service_name = g.service AND o.operation = g.operation)
     ORDER BY g.service, g.operation
-    ON CONFLICT (service_name, operation) DO UPDATE
-    SET execution_type = excluded.execution_type, timeout_seconds = excluded.timeout_seconds,
-        max_attempts = excluded.max_attempts, unique_rule = excluded.unique_rule, idempotent = excluded.idempotent,
-        policy_hash = excluded.policy_hash, registered_at = now()
-    WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash)
-        IS DISTINCT FROM (excluded.execution_type, excluded.timeout_seconds, excluded.max_attempts,
-            excluded.unique_rule, excluded.idempotent, excluded.policy_hash);
+    ON CONFLICT (service_name, operation) DO NOTHING;
+    PERFORM jobs.assign_lanes();
 
     INSERT INTO jobs.tb_operation_policy (operation_code, environment, policy_hash, runner_config, security_context)
     SELECT o.code, coalesce(g.environment, ''), g.policy_hash, g.runner_config, g.security_context
@@ -34,7 +125,7 @@ BEGIN
     ON CONFLICT (operation_code, policy_hash, environment) DO NOTHING;
 
     RETURN QUERY
-    SELECT o.code, o.service_name, o.operation
+    SELECT o.code, o.service_name, o.operation, o.limit_code
     FROM jsonb_to_recordset(_operations) AS g (service text, operation text)
     JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
     ORDER BY o.code;

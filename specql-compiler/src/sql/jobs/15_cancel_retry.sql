@@ -7,7 +7,8 @@ DECLARE
     _job record;
 BEGIN
     DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-    WHERE j.pk_job_run = _pk AND r.rank = -j.priority AND r.pk_job_run = _pk
+    WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
+        AND r.rank = -j.priority AND r.pk_job_run = _pk
     RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible INTO _job;
     IF NOT FOUND THEN
         DELETE FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = _pk
@@ -90,6 +91,7 @@ DECLARE
     _effect_possible boolean := false;
 BEGIN
     SELECT j.pk_job_run, j.tenant_id, j.service_name, j.operation, j.priority, j.unique_rule, o.code,
+        jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)) AS lane,
         coalesce(j.idempotency_key, j.identifier) AS name,
         j.on_success IS NOT NULL AS has_on_success, j.on_failure IS NOT NULL AS has_on_failure
     INTO _job
@@ -129,8 +131,8 @@ BEGIN
     END IF;
 
     INSERT INTO jobs.tb_job_ready (
-        rank, pk_job_run, operation_code, epoch, keyed, has_on_success, has_on_failure, effect_possible)
-    VALUES (-_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _job.unique_rule <> 'never',
+        lane, rank, pk_job_run, operation_code, epoch, keyed, has_on_success, has_on_failure, effect_possible)
+    VALUES (_job.lane, -_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _job.unique_rule <> 'never',
         _job.has_on_success, _job.has_on_failure, _effect_possible);
     PERFORM jobs.wake_workers();
     RETURN _id;

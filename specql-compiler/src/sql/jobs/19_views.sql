@@ -55,7 +55,9 @@ LEFT JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operat
 LEFT JOIN jobs.tb_job_outcome AS outcome ON outcome.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_lease AS lease ON lease.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_callback AS callback ON callback.pk_job_run = j.pk_job_run
-LEFT JOIN jobs.tb_job_ready AS ready ON ready.rank = -j.priority AND ready.pk_job_run = j.pk_job_run
+LEFT JOIN jobs.tb_job_ready AS ready
+    ON ready.lane = ANY (ARRAY[jobs.lane(false, o.code, jobs.tenant_lane(j.tenant_id)), jobs.lane(true, o.code, jobs.tenant_lane(j.tenant_id))])
+    AND ready.rank = -j.priority AND ready.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_scheduled AS scheduled ON scheduled.pk_job_run = j.pk_job_run
 LEFT JOIN LATERAL (
     -- Environments that share a policy share its hash, and then its text.

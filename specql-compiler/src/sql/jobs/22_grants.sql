@@ -2,6 +2,10 @@
 -- Every function of the queue runs with its owner's rights, so nobody executes one that was not given to him.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC;
 
+-- object: grant the views' own functions
+-- They compute and read nothing; whoever may read a view needs them.
+GRANT EXECUTE ON FUNCTION jobs.tenant_lane(uuid), jobs.lane(boolean, integer, bigint), jobs.usage_figure(jsonb, text) TO PUBLIC;
+
 -- object: grant specql_enqueuer
 -- drop: DO $$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_enqueuer') THEN REVOKE ALL ON TABLE jobs.tb_job_run FROM specql_enqueuer; REVOKE ALL ON SCHEMA jobs FROM specql_enqueuer; END IF; END $$
 -- A plain INSERT of these columns, and nothing else: tenant, row and callbacks are for the functions to set.
@@ -26,10 +30,15 @@ BEGIN
             jobs.register_operations(jsonb),
             jobs.register_worker(uuid, text, text, jsonb),
             jobs.unregister_worker(uuid),
-            jobs.claim(uuid, integer[], integer, boolean),
+            jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]),
             jobs.heartbeat(uuid, bigint[], integer[]),
             jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[]),
             jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[]),
+            jobs.trim_shares(uuid, integer[], integer[]),
+            jobs.open_breaker(uuid, integer, bigint, bigint, text),
+            jobs.close_breaker(uuid, integer),
+            jobs.abandon_probe(uuid, integer),
+            jobs.bind(uuid, bigint, integer, integer),
             jobs.release(uuid, bigint[], integer[]),
             jobs.promote(integer),
             jobs.next_due(),

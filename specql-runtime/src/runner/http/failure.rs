@@ -22,7 +22,7 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// A failure without further circumstances.
 pub(super) fn failure(class: FailureClass, message: impl Into<String>) -> Failure {
-    Failure { class, message: message.into(), retry_after: None, retry: None, usage: Value::Null }
+    Failure { class, message: message.into(), retry_after: None, retry: None, throttled: false, usage: Value::Null }
 }
 
 /// A request that reqwest gave up before there was a response.
@@ -60,6 +60,7 @@ pub(super) fn of_status(answer: &Answer, service: &str, call: &HttpOperation, id
         .as_ref()
         .map(|listed| listed.contains(&status.as_u16()) && (class != FailureClass::Ambiguous || idempotent));
     failure.retry_after = retry_after(&answer.headers, SystemTime::now());
+    failure.throttled = status == StatusCode::TOO_MANY_REQUESTS;
     failure
 }
 

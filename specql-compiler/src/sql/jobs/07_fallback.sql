@@ -1,0 +1,35 @@
+-- object: function jobs.bind(uuid, bigint, integer, integer)
+-- drop: DROP FUNCTION jobs.bind(uuid, bigint, integer, integer)
+-- Notes, before the call, that a job is about to be carried out by its fallback: should the worker die now, no other
+-- service may be called for this job. Answers 'bound'; 'lost' where the lease is no longer this worker's, or another
+-- attempt may have had its effect elsewhere; or 'no_room' under the fallback's own limit.
+CREATE OR REPLACE FUNCTION jobs.bind(_worker uuid, _pk bigint, _epoch integer, _operation_code integer) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _limit_code integer := (SELECT o.limit_code FROM jobs.tb_operation AS o WHERE o.code = _operation_code);
+    _bound integer;
+BEGIN
+    SELECT l.bound_code INTO _bound
+    FROM jobs.tb_job_lease AS l
+    WHERE l.pk_job_run = _pk AND l.epoch = _epoch AND l.worker = _worker
+        AND (NOT l.effect_possible OR l.bound_code = _operation_code)
+    FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN 'lost';
+    END IF;
+    IF _limit_code IS NOT NULL THEN
+        IF _bound = _operation_code THEN
+            -- It was bound by an earlier attempt, and is not counted twice.
+            UPDATE jobs.tb_job_lease AS l SET bound_code = 0 WHERE l.pk_job_run = _pk;
+        END IF;
+        IF jobs.limit_room(_worker, _limit_code, 1, NULL) < 1 THEN
+            UPDATE jobs.tb_job_lease AS l SET bound_code = _bound WHERE l.pk_job_run = _pk AND l.bound_code <> _bound;
+            RETURN 'no_room';
+        END IF;
+        PERFORM jobs.count_starts(_limit_code, 1);
+    END IF;
+    UPDATE jobs.tb_job_lease AS l SET bound_code = _operation_code WHERE l.pk_job_run = _pk AND l.bound_code <> _operation_code;
+    RETURN 'bound';
+END
+$$;
+COMMENT ON FUNCTION jobs.bind IS 'Lets a fallback carry a job out, and no other service from then on.';
