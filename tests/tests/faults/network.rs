@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use specql_runtime::queue::QueueError;
+use specql_runtime::queue::{QueueError, lease::Claim};
 use specql_tests::{
     process::eventually,
     proxy::{Fault, Proxy},
@@ -19,6 +19,8 @@ use specql_tests::{
 };
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
+
+const CLAIM: Claim<'_> = Claim { operations: &[1], limit: 1, full_scan: true, running: None };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_half_open_worker_stops_its_jobs_before_another_one_runs_them_and_recovers() {
@@ -82,15 +84,15 @@ async fn a_call_that_is_never_answered_ends_by_itself_and_the_next_one_works() {
     let queue = Queue::new().await;
     let proxy = Proxy::start(queue.url()).await;
     let mut link = specql_runtime::queue::Link::new(&proxy.url().parse().unwrap(), "test", Duration::from_millis(300));
-    assert!(link.claim(Uuid::new_v4(), &[1], 1, true).await.unwrap().is_empty());
+    assert!(link.claim(Uuid::new_v4(), CLAIM).await.unwrap().is_empty());
     proxy.set(Fault::BlackHole);
     // On the connection that is open, and on one that is opened.
-    let fetch = answered(link.claim(Uuid::new_v4(), &[1], 1, true)).await;
+    let fetch = answered(link.claim(Uuid::new_v4(), CLAIM)).await;
     assert!(matches!(fetch, Err(QueueError::Timeout { .. })), "{fetch:?}");
-    let fetch = answered(link.claim(Uuid::new_v4(), &[1], 1, true)).await;
+    let fetch = answered(link.claim(Uuid::new_v4(), CLAIM)).await;
     assert!(matches!(fetch, Err(QueueError::Connect { .. })), "{fetch:?}");
     proxy.set(Fault::None);
-    assert!(link.claim(Uuid::new_v4(), &[1], 1, true).await.unwrap().is_empty());
+    assert!(link.claim(Uuid::new_v4(), CLAIM).await.unwrap().is_empty());
 }
 
 async fn answered<T>(call: impl Future<Output = T>) -> T {
