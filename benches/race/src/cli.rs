@@ -53,10 +53,13 @@ pub(crate) struct ScalePlan {
     /// 5,000,000 queued jobs too.
     #[arg(long)]
     pub(crate) full: bool,
+    /// How many jobs are queued.
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
+    pub(crate) depths: Vec<u64>,
     /// Jobs drained at each depth.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) drained: u64,
-    /// Minutes at 2,000 jobs/s beside an open snapshot.
+    /// Minutes at 2,000 jobs/s beside an open snapshot; none of it with 0.
     #[arg(long, default_value_t = 10)]
     pub(crate) minutes: u64,
 }

@@ -12,7 +12,6 @@ use crate::{
 
 /// "Flat" is within so much of the first.
 const FLAT: f64 = 0.20;
-const DEPTHS: [u64; 3] = [10_000, 100_000, 1_000_000];
 const FULL_DEPTH: u64 = 5_000_000;
 /// Without end, for a plan of this size.
 const DAY: f64 = 86_400.0;
@@ -21,11 +20,14 @@ pub(crate) async fn run(plan: &ScalePlan) -> anyhow::Result<()> {
     let server = Server::open().await?;
     println!("{}", server.facts().await?);
     let mut first = None;
-    for depth in DEPTHS.into_iter().chain(plan.full.then_some(FULL_DEPTH)) {
+    for depth in plan.depths.iter().copied().chain(plan.full.then_some(FULL_DEPTH)) {
         let scratch = server.scratch(None).await?;
         let rate = at_depth(&scratch, depth, plan.drained).await;
         server.drop(scratch).await?;
         say(&format!("{depth} queued"), rate?, &mut first);
+    }
+    if plan.minutes == 0 {
+        return Ok(());
     }
     let scratch = server.scratch(None).await?;
     let rates = beside_snapshot(&scratch, plan).await;
