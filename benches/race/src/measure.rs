@@ -76,5 +76,8 @@ fn cpu_ticks() -> anyhow::Result<u64> {
 
 pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    let upper = *values.get(values.len() / 2)?;
+    // Of an even number, between the two in the middle.
+    let lower = values[(values.len() - 1) / 2];
+    Some((lower + upper) / 2.0)
 }
