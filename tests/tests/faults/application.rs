@@ -44,7 +44,7 @@ async fn a_users_lock_sets_its_own_callback_aside_and_holds_up_no_other() {
 
     let worker = queue.worker().start().await.unwrap();
     queue.until("SELECT count(*) = 40 FROM jobs.tb_job_outcome").await;
-    queue.until("SELECT tries > 0 FROM jobs.tb_job_callback").await;
+    queue.until("SELECT EXISTS (SELECT FROM jobs.tb_job_callback WHERE tries > 0)").await;
     assert_eq!(queue.standing().await.unfinished, 1);
     lock.rollback().await.unwrap();
     let standing = queue.settled().await;

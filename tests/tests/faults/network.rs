@@ -138,6 +138,8 @@ async fn listen_is_taken_up_again_and_heard() {
         assert_eq!(hearing.recv().await, Some(Signal::Ready), "a new job is heard of");
     }
     // And a worker does so by itself.
+    drop(signals);
+    queue.until("SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'specql listen'").await;
     let worker = queue.worker().start().await.unwrap();
     let lost = listening(&queue, 0).await;
     queue.execute(END_LISTENERS).await;
@@ -158,5 +160,6 @@ async fn listening(queue: &Queue, other_than: i32) -> i32 {
 
 const END_LISTENERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'specql listen'";
+/// For good, and not for the moment in which a lost session is noticed.
 const LISTENING: &str = "SELECT pid FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'specql listen' AND query ILIKE '%listen%' AND pid <> $1";
+    WHERE datname = current_database() AND application_name = 'specql listen' AND query LIKE 'LISTEN%' AND pid <> $1 AND backend_start < clock_timestamp() - interval '1 second'";
