@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::work::{
     PROJECT,
-    actions::task::{self, PayTask, RunTask},
+    actions::task::{self, PayTask, RunTask, SqueezeTask},
 };
 
 /// What one producer did.
@@ -51,12 +51,21 @@ async fn one(database: &Database, random: &mut StdRng) -> Result<Uuid, ()> {
         90..96 => format!("{}ms", random.random_range(200..4_000)),
         _ => "refuse".to_owned(),
     };
-    let sent = if random.random_bool(0.2) {
-        let input = PayTask::builder().how(how).build();
-        task::pay_task(input).send(database).await.map(|sent| sent.jobs)
-    } else {
-        let input = RunTask::builder().how(how).build();
-        task::run_task(input).send(database).await.map(|sent| sent.jobs)
+    let sent = match random.random_range(0..10) {
+        0..2 => {
+            let input = PayTask::builder().how(how).build();
+            task::pay_task(input).send(database).await.map(|sent| sent.jobs)
+        }
+        2 => {
+            // Few at once: long ones would still be there when all else has ended.
+            let how = format!("{}ms", random.random_range(1..100));
+            let input = SqueezeTask::builder().how(how).build();
+            task::squeeze_task(input).send(database).await.map(|sent| sent.jobs)
+        }
+        _ => {
+            let input = RunTask::builder().how(how).build();
+            task::run_task(input).send(database).await.map(|sent| sent.jobs)
+        }
     };
     sent.ok().and_then(|jobs| jobs.first().map(|job| job.job_id)).ok_or(())
 }

@@ -164,7 +164,7 @@ async fn recoveries(queue: &Queue, fleet: &Fleet) -> Vec<Duration> {
              WHERE c.pk_job_run = a.pk_job_run AND c.event = 'claimed' AND c.epoch > a.epoch), a.at) - k.at) * 1000)::bigint
         FROM unnest($1, $2) AS k (process, at)
         JOIN far_side.tb_process AS p ON p.process = k.process
-        JOIN jobs.tb_job_attempt AS a ON a.worker = p.worker AND a.event = 'lost'
+        JOIN jobs.tb_job_attempt AS a ON a.worker = p.worker AND a.event = 'lost' AND a.at > k.at
         ORDER BY 1";
     let millis: Vec<i64> =
         sqlx::query_scalar(sql).bind(processes).bind(times).fetch_all(queue.pool()).await.expect("an answer");

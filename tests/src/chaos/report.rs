@@ -66,6 +66,8 @@ impl Report {
         self.samples = sampled.samples;
         for (service, (limit, most)) in &sampled.most {
             self.must(most <= limit, || format!("{most} jobs of `{service}` ran at once, whose limit is {limit}"));
+            // It says nothing about a limit that nobody came near.
+            self.must(*most > 1, || format!("never two jobs of `{service}` ran at once, whose limit is {limit}"));
         }
         self.limits = sampled.most;
         let samples = self.samples;

@@ -14,7 +14,10 @@ use sqlx::{
     types::chrono::{DateTime, Utc},
 };
 
-use super::services::work::{Pay, PayOutput, Run, RunOutput};
+use super::services::{
+    narrow::{Squeeze, SqueezeOutput},
+    work::{Pay, PayOutput, Run, RunOutput},
+};
 
 /// Where calls are counted.
 pub(super) const FAR_SIDE: &str = "
@@ -35,14 +38,14 @@ pub struct Call {
     pub at: DateTime<Utc>,
 }
 
-/// A worker on `database` that serves both operations. The far side is reached by connections that the queue's faults do
+/// A worker on `database` that serves all operations. The far side is reached by connections that the queue's faults do
 /// not reach.
 pub fn builder(database: &Database, far_side: &PgConnectOptions) -> WorkerBuilder {
     let far_side = PgPoolOptions::new()
         .max_connections(4)
         .acquire_timeout(Duration::from_secs(5))
         .connect_lazy_with(far_side.clone());
-    let (run, pay) = (far_side.clone(), far_side);
+    let (run, pay, squeeze) = (far_side.clone(), far_side.clone(), far_side);
     Worker::builder(database)
         .shutdown_timeout(Duration::from_secs(5))
         .handle::<Run>(move |input, job| {
@@ -57,6 +60,13 @@ pub fn builder(database: &Database, far_side: &PgConnectOptions) -> WorkerBuilde
             async move {
                 call(&far_side, "pay", &input.how, &job).await?;
                 Ok::<_, Failure>(PayOutput { process: process() })
+            }
+        })
+        .handle::<Squeeze>(move |input, job| {
+            let far_side = squeeze.clone();
+            async move {
+                call(&far_side, "squeeze", &input.how, &job).await?;
+                Ok::<_, Failure>(SqueezeOutput { process: process() })
             }
         })
 }
