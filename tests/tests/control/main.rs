@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
 
 mod breakers;
+mod documentation;
 mod fairness;
 mod fallback;
 mod limits;

@@ -8,6 +8,7 @@ mod cancel;
 mod claim;
 mod enqueue;
 mod keys;
+mod lanes;
 mod lint;
 mod plans;
 mod rescue;

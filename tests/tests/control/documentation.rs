@@ -1,0 +1,50 @@
+//! What `docs/holding-back.md` shows is true.
+
+use std::path::Path;
+
+use specql_compiler::{
+    compile,
+    diagnostics::render,
+    source::{SourceFile, SourceKind, Sources},
+};
+
+use crate::project::{Queue, Settings};
+
+/// The samples of a language, in order.
+fn samples(language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/holding-back.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn its_registries_compile() {
+    let registries = samples("yaml");
+    assert_eq!(registries.len(), 3);
+    for text in registries {
+        let path = "registry/service_registry.yaml".to_owned();
+        let sources = Sources::new(vec![SourceFile { path, text, kind: SourceKind::Registry }]);
+        let compilation = compile(&sources);
+        let said: Vec<_> = compilation.diagnostics.iter().map(|one| render(one, &sources, false)).collect();
+        assert_eq!(said, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn its_statements_run() {
+    let queue = Queue::new(Settings::default(), Settings::default()).await;
+    queue
+        .execute(
+            "SELECT jobs.register_operations('[{\"service\": \"stripe\", \"operation\": \"create_charge\", \
+            \"timeout_seconds\": 30, \"max_attempts\": 3}]')",
+        )
+        .await;
+    let statements = samples("sql");
+    assert_eq!(statements.len(), 2);
+    for text in statements {
+        queue.execute(text.leak()).await;
+    }
+    // `resume` ended the pause that was made with the same words, and no other.
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.v_pause").await, 2);
+}
