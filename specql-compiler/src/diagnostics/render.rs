@@ -125,20 +125,29 @@ fn lines_of(file: &SourceFile, spans: impl Iterator<Item = Span>) -> Range<usize
     first..last
 }
 
-/// These lines of a file as they may be shown: without the control characters that the renderer lets through, which some
-/// terminals obey, and with asterisks for a secret that the diagnostic is about.
+/// These lines of a file as they may be shown: without the characters that the renderer lets through and some terminals
+/// obey, and with asterisks for a secret that the diagnostic is about.
 fn shown_text<'a>(diagnostic: &Diagnostic, id: FileId, file: &'a SourceFile, lines: Range<usize>) -> Cow<'a, str> {
     let text = masked_text(diagnostic, id, file, lines);
-    if !text.contains(is_c1) {
+    if !text.contains(is_obeyed) {
         return text;
     }
-    // Two bytes for two, so that positions stay what they are.
-    Cow::Owned(text.replace(is_c1, "\u{bf}"))
+    // As many bytes as before, so that positions stay what they are.
+    let shown = |c: char| {
+        if !is_obeyed(c) {
+            c
+        } else if c.len_utf8() == 2 {
+            '\u{bf}'
+        } else {
+            '\u{fffd}'
+        }
+    };
+    Cow::Owned(text.chars().map(shown).collect())
 }
 
-/// The second set of control characters, U+0080 to U+009F.
-const fn is_c1(c: char) -> bool {
-    matches!(c, '\u{80}'..='\u{9f}')
+/// The second set of control characters, and the separators of lines and paragraphs.
+const fn is_obeyed(c: char) -> bool {
+    matches!(c, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
 }
 
 fn masked_text<'a>(diagnostic: &Diagnostic, id: FileId, file: &'a SourceFile, lines: Range<usize>) -> Cow<'a, str> {
