@@ -62,8 +62,14 @@ impl OwnServer {
     /// # Panics
     /// When there is no server, or it does not die.
     pub async fn kill(&mut self) {
-        rustix::process::kill_process(self.postmaster(), Signal::KILL).expect("our own server");
+        let postmaster = self.postmaster();
+        // Stopped first, so that it starts no more processes while they are counted.
+        rustix::process::kill_process(postmaster, Signal::STOP).expect("our own server");
+        let children = children_of(postmaster);
+        rustix::process::kill_process(postmaster, Signal::KILL).expect("our own server");
         drop(self.server.take());
+        // They end when they notice; until the last has, PostgreSQL refuses to start.
+        crate::process::eventually("its sessions end", async || !children.iter().any(|child| child.exists())).await;
         // The supervisor's last act is to stop what its folder names: not the server that is started next.
         let lifeline = self.folder.path().join("server/lifeline");
         crate::process::eventually("the supervisor ends", async || !lifeline.exists()).await;
@@ -123,6 +129,18 @@ impl OwnServer {
         let pid = text.lines().next().and_then(|line| line.parse().ok()).and_then(Pid::from_raw);
         pid.expect("the file begins with the process's id")
     }
+}
+
+/// The folders in `/proc` of a process's children.
+fn children_of(parent: Pid) -> Vec<PathBuf> {
+    let parent = parent.as_raw_nonzero().to_string();
+    let processes = fs::read_dir("/proc").expect("this test needs Linux and its `/proc`").flatten();
+    let is_child = |folder: &PathBuf| {
+        // Behind the name, which ends with the last bracket: the state, and the parent.
+        let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)) == Some(&parent)
+    };
+    processes.map(|entry| entry.path()).filter(is_child).collect()
 }
 
 impl Drop for OwnServer {

@@ -96,6 +96,13 @@ pub async fn run(settings: &Settings) -> Report {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     report.drained = healed.elapsed();
+    let held = async || queue.count(SHARES_OF_THE_DEAD).await;
+    while healed.elapsed() < DRAIN && held().await > 0 {
+        fleet.tend(&queue);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let held = held().await;
+    report.must(held == 0, || format!("{held} shares of limits are held by workers that are dead"));
     fleet.stop(&queue).await;
     stop_sampling.send_replace(true);
     report.sampled(sampler.await.expect("the sampler does not panic"));
@@ -109,6 +116,10 @@ pub async fn run(settings: &Settings) -> Report {
     report.recoveries = recoveries(&queue, &fleet).await;
     report
 }
+
+/// What is taken from dead workers, together with their jobs.
+const SHARES_OF_THE_DEAD: &str = "SELECT count(*) FROM jobs.tb_limit_share AS s WHERE NOT EXISTS (
+    SELECT FROM jobs.tb_worker AS w WHERE w.id = s.worker AND w.heartbeat_at > clock_timestamp() - interval '10 seconds')";
 
 async fn happen(event: Event, server: &mut OwnServer, fleet: &mut Fleet, queue: &Queue) {
     match event {

@@ -35,7 +35,7 @@
 //! | a job stuck in running for days | [`process`]`::no_job_stays_running_without_a_worker_that_runs_it` |
 //! | age-only rescue runs a live job twice | `queue_sql::rescue::a_long_job_with_a_living_worker_is_left_alone` |
 //! | the dead worker's row deleted before its jobs are found | [`process`]`::the_jobs_of_a_worker_whose_row_is_gone_are_found` |
-//! | a crashed job holds its slot for ever | the tests of limits |
+//! | a crashed job holds its slot for ever | `chaos`, which finds no share of a limit with a dead worker; the tests of limits |
 //! | LISTEN never re-established | [`network`]`::listen_is_taken_up_again_and_heard` |
 //! | LIMIT ignored by the planner without a CTE | [`plans`]`::a_claim_takes_no_more_than_its_limit_whatever_the_planner_believes` |
 //! | plan flip at 10,000 jobs of one group | [`plans`]`::ten_thousand_jobs_of_one_operation_do_not_change_what_a_claim_reads`, `queue_sql::plans` |
