@@ -37,12 +37,12 @@ pub(super) async fn carry_out<'a>(shared: &'a Shared, claimed: &Claimed, served:
     let job = &claimed.job;
     let deadline = claimed.at + Duration::from_secs(job.timeout_seconds.max(1).into()).min(LONGEST);
     if let Some(code) = job.bound_code {
-        abandon_probe(shared, claimed).await;
+        Box::pin(abandon_probe(shared, claimed)).await;
         let Some(other) = shared.catalog.get(code) else {
             let message = "an earlier attempt was made by a fallback that this worker does not serve";
             return Attempt { result: Err(Failure::new(FailureClass::NoCapacity, message)), by: served };
         };
-        return Attempt { result: take_over(shared, claimed, code, other, deadline).await, by: other };
+        return Attempt { result: Box::pin(take_over(shared, claimed, code, other, deadline)).await, by: other };
     }
 
     let (mut code, mut by) = (job.operation_code, served);
@@ -63,7 +63,7 @@ pub(super) async fn carry_out<'a>(shared: &'a Shared, claimed: &Claimed, served:
             "nothing was sent, and the fallback takes over: {}",
             failure.message
         );
-        result = take_over(shared, claimed, next, other, deadline).await;
+        result = Box::pin(take_over(shared, claimed, next, other, deadline)).await;
         (code, by) = (next, other);
     }
     Attempt { result, by }
@@ -137,7 +137,10 @@ async fn observed(
     deadline: Instant,
 ) -> Result<Success, Failure> {
     let result = call(shared, claimed, served, deadline).await;
-    observe(shared, claimed, code, served, &result).await;
+    // Boxed, like all that is rare: a job's future is as large as the largest that it awaits, and a thousand are in flight.
+    if served.operation.circuit_breaker.is_some() {
+        Box::pin(observe(shared, claimed, code, served, &result)).await;
+    }
     result
 }
 

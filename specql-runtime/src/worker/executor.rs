@@ -29,7 +29,7 @@ pub(crate) async fn run(shared: &Shared, claimed: &Claimed) -> Ending {
         claimed.lease.stop(Stop::LeaseLost);
     }
     if let Some(why) = claimed.lease.stopped() {
-        breakers::abandon_probe(shared, claimed).await;
+        Box::pin(breakers::abandon_probe(shared, claimed)).await;
         return before_start(why);
     }
     let Attempt { result, by } = attempt::carry_out(shared, claimed, served).await;
