@@ -2740,6 +2740,10 @@ DECLARE
     _now timestamptz := clock_timestamp();
 BEGIN
     UPDATE jobs.tb_worker AS w SET heartbeat_at = _now WHERE w.id = _worker;
+    IF NOT FOUND THEN
+        -- It was away for so long that its row was cleared, and works again.
+        PERFORM jobs.register_worker(_worker, 'returned after a long absence', '', NULL);
+    END IF;
 
     RETURN QUERY
     WITH free AS (
@@ -3029,10 +3033,17 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
 $$;
 
--- Takes leave. Leases that the worker did not give back are rescued like those of a dead one.
+-- Takes leave. Leases that the worker did not give back are rescued like those of a dead one; until then it keeps its shares.
 CREATE OR REPLACE FUNCTION jobs.unregister_worker(_worker uuid) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker;
+    DELETE FROM jobs.tb_limit_share AS s
+    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = _worker);
+    IF FOUND THEN
+        PERFORM jobs.wake_workers();
+    END IF;
+END
 $$;
 
 -- Ends a job that no worker has. Its key is given back unless an earlier attempt may have had its effect.

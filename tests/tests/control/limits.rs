@@ -97,6 +97,8 @@ async fn a_worker_that_died_does_not_keep_its_slots() {
         .await;
     queue.until_done("mail", 4).await;
     next.shutdown().await.unwrap();
+    // Nor does one that took leave.
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_limit_share").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

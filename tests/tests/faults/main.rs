@@ -44,7 +44,7 @@
 //! | failure hook skipped on rescue | `queue_sql::rescue::the_third_crash_is_poison_and_runs_on_failure`; [`process`]`::a_worker_that_was_paused_for_a_day_writes_nothing_and_works_again` |
 //! | poison job loops because recovery decrements attempts | [`kill`]`::a_job_that_kills_its_worker_is_given_up_after_the_third`, `queue_sql::rescue::crashes_count_apart_from_attempts` |
 //! | an advisory lock stranded on a pooled connection by a cancelled future | [`application`]`::a_cancelled_migration_strands_no_lock_on_the_pools_connection`, `a_call_of_the_queue_that_is_cancelled_leaves_no_lock_and_no_half_of_a_change` |
-//! | worker start takes a lock that queues behind pg_dump | [`application`]`::a_worker_starts_and_works_while_a_dump_is_made` |
+//! | worker start takes a lock that queues behind pg_dump | [`application`]`::a_worker_starts_and_works_while_a_dump_holds_its_locks`, `while_pg_dump_runs` |
 //! | global limit halves throughput | `benches/race` |
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
 

@@ -103,3 +103,15 @@ async fn a_completion_under_way_is_not_rescued_from() -> Result<()> {
     assert_eq!(queue.state(lease.id).await?, "completed");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_worker_whose_row_was_cleared_is_listed_again_when_it_returns() -> Result<()> {
+    let queue = Queue::new().await?;
+    queue.heartbeat(&[]).await?;
+    assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.v_worker WHERE alive").await?, 1);
+    queue.run("UPDATE jobs.tb_worker SET heartbeat_at = now() - interval '2 days'; SELECT jobs.maintain()").await?;
+    assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.v_worker").await?, 0);
+    queue.heartbeat(&[]).await?;
+    assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.v_worker WHERE alive").await?, 1);
+    Ok(())
+}

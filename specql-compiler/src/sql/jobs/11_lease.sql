@@ -11,6 +11,10 @@ DECLARE
     _now timestamptz := clock_timestamp();
 BEGIN
     UPDATE jobs.tb_worker AS w SET heartbeat_at = _now WHERE w.id = _worker;
+    IF NOT FOUND THEN
+        -- It was away for so long that its row was cleared, and works again.
+        PERFORM jobs.register_worker(_worker, 'returned after a long absence', '', NULL);
+    END IF;
 
     RETURN QUERY
     WITH free AS (

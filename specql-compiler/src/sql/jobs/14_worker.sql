@@ -10,8 +10,15 @@ $$;
 
 -- object: function jobs.unregister_worker(uuid)
 -- drop: DROP FUNCTION jobs.unregister_worker(uuid)
--- Takes leave. Leases that the worker did not give back are rescued like those of a dead one.
+-- Takes leave. Leases that the worker did not give back are rescued like those of a dead one; until then it keeps its shares.
 CREATE OR REPLACE FUNCTION jobs.unregister_worker(_worker uuid) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker;
+    DELETE FROM jobs.tb_limit_share AS s
+    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = _worker);
+    IF FOUND THEN
+        PERFORM jobs.wake_workers();
+    END IF;
+END
 $$;
