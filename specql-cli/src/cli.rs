@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
 /// YAML entities and services to PostgreSQL, typed Rust and a job queue.
@@ -132,16 +132,49 @@ pub(crate) enum Jobs {
         /// The job's id.
         id: Uuid,
     },
-    /// Queue a failed job again: the same job, with the same idempotency key.
+    /// Queue a failed job again, or all that have something in common: the same jobs, with the same idempotency keys.
     Retry {
         /// The job's id.
-        id: Uuid,
+        #[arg(required_unless_present = "which", conflicts_with = "which")]
+        id: Option<Uuid>,
+        #[command(flatten)]
+        which: Which,
+        /// At most so many, the oldest first.
+        #[arg(long, requires = "which", value_parser = clap::value_parser!(u64).range(1..))]
+        limit: Option<u64>,
     },
     /// Cancel a job that is not finished.
     Cancel {
         /// The job's id.
         id: Uuid,
     },
+}
+
+/// Failed jobs, by what they have in common.
+#[derive(Debug, Args)]
+#[group(id = "which", multiple = true)]
+pub(crate) struct Which {
+    /// All failed jobs.
+    #[arg(long, conflicts_with_all = ["service", "operation", "class", "tenant", "since", "until"])]
+    all: bool,
+    /// Those of this service.
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+    /// Those of this operation.
+    #[arg(long, requires = "service")]
+    pub(crate) operation: Option<String>,
+    /// Those that failed so: `ambiguous`, `timeout`, …
+    #[arg(long)]
+    pub(crate) class: Option<String>,
+    /// Those of this tenant.
+    #[arg(long)]
+    pub(crate) tenant: Option<Uuid>,
+    /// Those that failed at this time or later: `2026-01-31 12:00`, `yesterday`.
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// Those that failed before this time.
+    #[arg(long)]
+    pub(crate) until: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

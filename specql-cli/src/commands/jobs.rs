@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    cli::{Jobs, Status},
+    cli::{Jobs, Status, Which},
     project, table,
 };
 
@@ -21,7 +21,8 @@ pub(super) fn run(command: &Jobs, dir: &Path) -> anyhow::Result<ExitCode> {
         match command {
             Jobs::List { status, limit } => list(pool, *status, *limit).await,
             Jobs::Show { id } => show(pool, *id).await,
-            Jobs::Retry { id } => retry(pool, *id).await,
+            Jobs::Retry { id: Some(id), .. } => retry(pool, *id).await,
+            Jobs::Retry { id: None, which, limit } => retry_many(pool, which, *limit).await,
             Jobs::Cancel { id } => cancel(pool, *id).await,
         }
     })
@@ -90,6 +91,23 @@ async fn show(pool: &PgPool, id: Uuid) -> anyhow::Result<ExitCode> {
 async fn retry(pool: &PgPool, id: Uuid) -> anyhow::Result<ExitCode> {
     inspect::retry(pool, id).await?;
     println!("job {id} is queued again");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn retry_many(pool: &PgPool, which: &Which, limit: Option<u64>) -> anyhow::Result<ExitCode> {
+    let failed = inspect::Failed {
+        service: which.service.clone(),
+        operation: which.operation.clone(),
+        class: which.class.clone(),
+        tenant: which.tenant,
+        since: which.since.clone(),
+        until: which.until.clone(),
+    };
+    let done = inspect::retry_many(pool, &failed, limit).await.context(NO_QUEUE)?;
+    println!("queued again: {}", done.retried);
+    if done.refused > 0 {
+        println!("left as they are, because another job has taken the key since: {}", done.refused);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -43,6 +43,7 @@ const JOBS: &[&str] = &[
     include_str!("jobs/14_worker.sql"),
     include_str!("jobs/15_cancel_retry.sql"),
     include_str!("jobs/15_pause.sql"),
+    include_str!("jobs/15_retry_many.sql"),
     include_str!("jobs/16_wait.sql"),
     include_str!("jobs/17_maintain.sql"),
     include_str!("jobs/17_retention.sql"),

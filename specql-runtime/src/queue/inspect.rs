@@ -124,6 +124,72 @@ pub async fn retry(pool: &PgPool, id: Uuid) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
+/// Which failed jobs are meant: those of which everything that is given holds.
+#[derive(Clone, Debug, Default)]
+pub struct Failed {
+    /// Of this service.
+    pub service: Option<String>,
+    /// Of this operation.
+    pub operation: Option<String>,
+    /// That failed so: `ambiguous`, `timeout`, …
+    pub class: Option<String>,
+    /// Of this tenant.
+    pub tenant: Option<Uuid>,
+    /// That failed at this time or later, as PostgreSQL reads it: `2026-01-31 12:00`, `yesterday`.
+    pub since: Option<String>,
+    /// That failed before this time.
+    pub until: Option<String>,
+}
+
+/// What became of failed jobs that were to be queued again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retried {
+    /// Queued again.
+    pub retried: u64,
+    /// Left as they are, because another job has taken their key since.
+    pub refused: u64,
+}
+
+/// Jobs of one transaction of [`retry_many`].
+const BATCH: u64 = 1_000;
+
+/// Queues failed jobs again, the oldest first, at most so many: the same jobs, each with its idempotency key. In batches,
+/// each a transaction of its own: what is queued stays queued when a later one fails.
+///
+/// # Errors
+/// When the database cannot be asked, or cannot read a time.
+pub async fn retry_many(pool: &PgPool, failed: &Failed, limit: Option<u64>) -> Result<Retried, sqlx::Error> {
+    let mut sum = Retried::default();
+    let mut after: Option<Uuid> = None;
+    loop {
+        let left = limit.map_or(BATCH, |limit| limit.saturating_sub(sum.retried + sum.refused).min(BATCH));
+        if left == 0 {
+            return Ok(sum);
+        }
+        let (retried, refused, last): (i32, i32, Option<Uuid>) = sqlx::query_as(
+            "SELECT retried, refused, last_id
+             FROM jobs.retry_many($1, $2, $3, $4, $5::text::timestamptz, $6::text::timestamptz, $7, $8)",
+        )
+        .bind(failed.service.as_deref())
+        .bind(failed.operation.as_deref())
+        .bind(failed.class.as_deref())
+        .bind(failed.tenant)
+        .bind(failed.since.as_deref())
+        .bind(failed.until.as_deref())
+        .bind(i32::try_from(left).unwrap_or(i32::MAX))
+        .bind(after)
+        .fetch_one(pool)
+        .await?;
+        sum.retried += u64::from(retried.unsigned_abs());
+        sum.refused += u64::from(refused.unsigned_abs());
+        match last {
+            Some(last) => after = Some(last),
+            None => return Ok(sum),
+        }
+    }
+}
+
 /// Cancels a job: `cancelled`, `cancelling` (it runs, and its worker was told), `finished` or `unknown`.
 ///
 /// # Errors

@@ -14,6 +14,7 @@ mod plans;
 mod rescue;
 mod retention;
 mod retry;
+mod retry_many;
 mod rights;
 mod schedule;
 mod support;
