@@ -1,6 +1,6 @@
 //! Projects compiled in the test's own process, and databases made of them.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, bail};
 use specql_compiler::{
@@ -105,4 +105,15 @@ async fn finish(pool: &PgPool, end: &str, with: &serde_json::Value) -> anyhow::R
          SELECT e.result FROM c CROSS JOIN LATERAL {end} AS e"
     );
     Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(worker).bind(with).fetch_one(pool).await?)
+}
+
+/// The schema `jobs` alone, from the compiler's sources, in creation order.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn queue_schema() -> anyhow::Result<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specql-compiler/src/sql/jobs");
+    let mut files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+    files.sort();
+    files.iter().map(|file| fs::read_to_string(file).with_context(|| file.display().to_string())).collect()
 }

@@ -1,10 +1,9 @@
 //! A queue of its own for each test, and short names for its functions.
 
-use std::{fs, path::Path};
-
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use specql_runtime::testing::TestDatabase;
+use specql_tests::compiled::queue_schema;
 use uuid::Uuid;
 
 /// An order with callbacks, as the compiler would generate them, and what makes them raise: a broken order.
@@ -53,12 +52,12 @@ pub(crate) struct Queue {
 impl Queue {
     /// `pay.charge` may be repeated, `pay.transfer` may not, `pay.refund` is `once`; three attempts each.
     pub(crate) async fn new() -> Result<Self> {
-        Self::of(&schema()?).await
+        Self::of(&queue_schema()?).await
     }
 
     /// With partitions of a hundred jobs, not of a million.
     pub(crate) async fn with_small_partitions() -> Result<Self> {
-        Self::of(&schema()?.replace("1000000", "100")).await
+        Self::of(&queue_schema()?.replace("1000000", "100")).await
     }
 
     async fn of(schema: &str) -> Result<Self> {
@@ -231,12 +230,4 @@ pub(crate) fn raised<T: std::fmt::Debug>(result: Result<T, sqlx::Error>) -> (Str
     let error = result.expect_err("the database should have refused");
     let error = error.into_database_error().expect("the database should have answered");
     (error.code().unwrap_or_default().into_owned(), error.message().to_owned())
-}
-
-/// The schema `jobs` from the compiler's sources, in creation order.
-fn schema() -> Result<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specql-compiler/src/sql/jobs");
-    let mut files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    files.sort();
-    files.iter().map(|file| fs::read_to_string(file).with_context(|| file.display().to_string())).collect()
 }

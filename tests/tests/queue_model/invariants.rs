@@ -1,0 +1,106 @@
+//! What must hold whatever the model believes: read from the tables and the audit trail alone, when nothing is left to do.
+
+/// The failure classes after which nothing can have happened, as a list of SQL literals.
+macro_rules! harmless {
+    () => {
+        "('policy_denied', 'invalid_input', 'not_started', 'permanent_reported', 'breaker_open', 'rate_limited', 'no_capacity')"
+    };
+}
+
+/// A sentence, and the query of the jobs (above `$1`) for which it is untrue.
+pub(crate) const INVARIANTS: &[(&str, &str)] = &[
+    (
+        "no job is lost: each has one outcome",
+        "SELECT j.pk_job_run FROM jobs.tb_job_run AS j
+        WHERE j.pk_job_run > $1
+            AND (SELECT count(*) FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = j.pk_job_run) <> 1",
+    ),
+    (
+        "nothing is left over: no job waits or runs, and only callbacks that were given up are kept",
+        "SELECT r.pk_job_run FROM jobs.tb_job_ready AS r
+        UNION ALL SELECT s.pk_job_run FROM jobs.tb_job_scheduled AS s
+        UNION ALL SELECT l.pk_job_run FROM jobs.tb_job_lease AS l
+        UNION ALL SELECT c.pk_job_run FROM jobs.tb_job_callback AS c
+        WHERE NOT EXISTS (
+            SELECT FROM jobs.tb_job_outcome AS o
+            WHERE o.pk_job_run = c.pk_job_run AND o.failure_class = 'callback_failed' AND c.run_at IS NULL)
+        UNION ALL SELECT k.pk_job_run FROM jobs.tb_job_key AS k
+        WHERE NOT EXISTS (SELECT FROM jobs.tb_job_run AS j WHERE j.pk_job_run = k.pk_job_run) AND $1 >= 0",
+    ),
+    (
+        "a success is recorded by the worker and the epoch of the last claim, and once",
+        "SELECT o.pk_job_run FROM jobs.tb_job_outcome AS o
+        WHERE o.pk_job_run > $1 AND o.status = 'completed'
+            AND (SELECT array_agg((f.epoch, f.worker)) FROM jobs.tb_job_attempt AS f
+                WHERE f.pk_job_run = o.pk_job_run AND f.event = 'finished' AND f.failure_class IS NULL)
+            IS DISTINCT FROM (SELECT ARRAY[(c.epoch, c.worker)] FROM jobs.tb_job_attempt AS c
+                WHERE c.pk_job_run = o.pk_job_run AND c.event = 'claimed' ORDER BY c.epoch DESC LIMIT 1)",
+    ),
+    (
+        "the output is that of the claim that succeeded",
+        "SELECT o.pk_job_run FROM jobs.tb_job_outcome AS o
+        WHERE o.pk_job_run > $1 AND o.status = 'completed' AND (o.output_data ->> 'epoch')::integer <> o.epoch",
+    ),
+    (
+        "no epoch is given to two claims",
+        "SELECT a.pk_job_run FROM jobs.tb_job_attempt AS a
+        WHERE a.pk_job_run > $1 AND a.event = 'claimed'
+        GROUP BY a.pk_job_run, a.epoch HAVING count(*) > 1",
+    ),
+    (
+        "the effect of on_success is there exactly once for a completed job, and never for another",
+        "SELECT j.pk_job_run FROM jobs.tb_job_run AS j JOIN jobs.tb_job_outcome AS o USING (pk_job_run)
+        WHERE j.pk_job_run > $1
+            AND (SELECT count(*) FROM shop.tb_effect AS e WHERE e.pk_job_run = j.pk_job_run AND e.kind = 'success')
+            <> (j.on_success IS NOT NULL AND o.status = 'completed')::integer",
+    ),
+    (
+        "the effect of on_failure is there no more often than the job failed",
+        "SELECT j.pk_job_run FROM jobs.tb_job_run AS j
+        WHERE j.pk_job_run > $1
+            AND (SELECT count(*) FROM shop.tb_effect AS e WHERE e.pk_job_run = j.pk_job_run AND e.kind = 'failure')
+            > (SELECT count(*) FROM jobs.tb_job_attempt AS a WHERE a.pk_job_run = j.pk_job_run AND a.event = 'retried')
+                + (SELECT count(*) FROM jobs.tb_job_outcome AS o
+                    WHERE o.pk_job_run = j.pk_job_run AND o.status = 'failed' AND o.failure_class <> 'callback_failed')",
+    ),
+    (
+        "a key is given back after a failure only where nothing can have happened, and after a success only in_flight",
+        concat!(
+            "SELECT j.pk_job_run FROM jobs.tb_job_run AS j JOIN jobs.tb_job_outcome AS o USING (pk_job_run)
+            WHERE j.pk_job_run > $1
+                AND EXISTS (SELECT FROM jobs.tb_job_key AS k WHERE k.pk_job_run = j.pk_job_run)
+                <> CASE WHEN j.unique_rule = 'never' THEN false
+                    WHEN o.status = 'completed' THEN j.unique_rule = 'once'
+                    -- jobs.retry repeats the callback; until then nobody else may begin anew.
+                    WHEN o.failure_class = 'callback_failed' THEN true
+                    ELSE EXISTS (
+                        SELECT FROM jobs.tb_job_attempt AS e
+                        JOIN jobs.tb_job_attempt AS c ON c.pk_job_run = e.pk_job_run AND c.epoch = e.epoch AND c.event = 'claimed'
+                        WHERE e.pk_job_run = j.pk_job_run
+                            AND (e.event = 'lost'
+                                OR e.event IN ('finished', 'refused') AND (e.attempt = c.attempt OR e.failure_class = 'ambiguous')
+                                    AND (e.failure_class IS NULL OR e.failure_class NOT IN ",
+            harmless!(),
+            "))) END"
+        ),
+    ),
+    (
+        "a call that may not be repeated is not made again after its worker was lost, unless somebody asked for it",
+        "SELECT a.pk_job_run FROM jobs.tb_job_attempt AS a
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = a.pk_job_run AND j.operation = 'transfer'
+        WHERE a.pk_job_run > $1 AND a.event = 'lost'
+            AND (SELECT n.event FROM jobs.tb_job_attempt AS n
+                WHERE n.pk_job_run = a.pk_job_run AND n.at > a.at AND n.event IN ('claimed', 'retried')
+                ORDER BY n.at LIMIT 1) = 'claimed'",
+    ),
+    (
+        "a job that saw three workers die is not given to a fourth, unless somebody asked for it",
+        "SELECT a.pk_job_run FROM (
+            SELECT e.pk_job_run, count(*) FILTER (WHERE e.event = 'lost') AS crashes FROM (
+                SELECT t.pk_job_run, t.event, count(*) FILTER (WHERE t.event = 'retried') OVER (
+                    PARTITION BY t.pk_job_run ORDER BY t.at) AS life
+                FROM jobs.tb_job_attempt AS t WHERE t.pk_job_run > $1) AS e
+            GROUP BY e.pk_job_run, e.life) AS a
+        WHERE a.crashes > 3",
+    ),
+];
