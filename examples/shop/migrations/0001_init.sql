@@ -1886,7 +1886,7 @@ SET enable_seqscan = off SET enable_nestloop = on SET enable_mergejoin = off SET
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _served text[] := string_to_array(current_setting('specql.lane', true), ',');
-    _cursor bigint := CASE WHEN _served[1] = _worker::text THEN _served[2]::bigint ELSE 0::bigint END;
+    _cursor bigint := coalesce(CASE WHEN _served[1] = _worker::text THEN _served[2]::bigint END, 0);
     -- The lanes, and how far each has been taken.
     _lanes bigint[];
     _tenants bigint[];
@@ -1918,6 +1918,12 @@ BEGIN
         (array_agg(l.lane))[count(*)]
     INTO _lanes, _tenants, _codes, _weights, _furthest
     FROM jobs.lanes_in_turn(_cursor, _after_rank, _after_pk, _shared, _own) AS l;
+    _furthest := coalesce(_furthest, _cursor);
+    IF _lanes IS NULL THEN
+        -- Others have taken everything, or all of it is held back: the next claim looks further on.
+        PERFORM set_config('specql.lane', concat_ws(',', _worker, _furthest), false);
+        RETURN;
+    END IF;
     SELECT sum(w.weight)::integer INTO _total
     FROM (SELECT DISTINCT t.tenant, t.weight FROM unnest(_tenants, _weights) AS t (tenant, weight)) AS w;
     _ranks := array_fill(-2147483648, ARRAY[cardinality(_lanes)]);
@@ -1926,7 +1932,7 @@ BEGIN
     -- First by shares, then whatever is left.
     FOR _round IN 1..2 LOOP
         _tenant := NULL;
-        FOR _index IN 1..coalesce(cardinality(_lanes), 0) LOOP
+        FOR _index IN 1..cardinality(_lanes) LOOP
             EXIT WHEN cardinality(places) >= _limit;
             IF _tenants[_index] IS DISTINCT FROM _tenant THEN
                 _tenant := _tenants[_index];

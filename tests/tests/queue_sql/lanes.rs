@@ -113,6 +113,7 @@ async fn jobs_that_were_queued_before_a_pause_move_to_a_lane_of_their_own_and_ba
     queue.enqueue("charge", None).await?;
     assert_eq!(queue.scalar::<i64>(apart).await?, 2);
     assert_eq!(queue.claim(10).await?.len(), 1);
+    assert_eq!(queue.claim(10).await?.len(), 0, "all that waits is paused");
     // A paused job can be cancelled, and its view shows it.
     let paused = queue.enqueue("charge", None).await?.0;
     assert_eq!(queue.state(paused).await?, "pending");
@@ -171,5 +172,20 @@ async fn a_worker_that_does_not_count_its_jobs_is_held_to_the_limit_too() -> Res
         .await?;
     assert_eq!(queue.claim_as(queue.worker, 10).await?.len(), 5);
     assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.v_limit").await?, 0);
+    Ok(())
+}
+
+/// Between the look that finds lanes and the one that takes from them, others may have taken everything.
+#[tokio::test]
+async fn a_turn_that_found_nothing_is_not_the_last() -> Result<()> {
+    let queue = Queue::new().await?;
+    let mut session = queue.db.pool().acquire().await?;
+    sqlx::query("SELECT jobs.pick_lanes($1, $2, '{}', 10, -2147483648, 0, NULL, NULL)")
+        .bind(queue.worker)
+        .bind(&queue.operations)
+        .execute(&mut *session)
+        .await?;
+    queue_for(&queue, Some(1), 1, 0).await?;
+    assert_eq!(claim(&mut session, &queue, 10).await?, [Some(1)]);
     Ok(())
 }
