@@ -713,6 +713,11 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
       "category": null,
       "description": null,
       "execution_type": "http",
+      "limits": {
+        "concurrency": null,
+        "rate": null
+      },
+      "fallback": null,
       "base": "handler",
       "environments": {},
       "operations": {
@@ -883,6 +888,7 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
             "max_ms": 600000,
             "jitter": true
           },
+          "circuit_breaker": null,
           "call": "handler"
         }
       }
@@ -893,6 +899,11 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
       "category": null,
       "description": null,
       "execution_type": "http",
+      "limits": {
+        "concurrency": null,
+        "rate": null
+      },
+      "fallback": null,
       "base": "handler",
       "environments": {},
       "operations": {
@@ -947,6 +958,7 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
             "max_ms": 600000,
             "jitter": true
           },
+          "circuit_breaker": null,
           "call": "handler"
         },
         "match_many": {
@@ -967,6 +979,7 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
             "max_ms": 600000,
             "jitter": true
           },
+          "circuit_breaker": null,
           "call": "handler"
         }
       }
