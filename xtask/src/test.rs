@@ -25,10 +25,11 @@ pub(crate) fn all(both_servers: bool) -> anyhow::Result<()> {
     run(with(&tools, cargo(&["test", "--workspace", "--quiet"])))?;
     if both_servers {
         say("database tests on PostgreSQL 18, the embedded default's own copy");
-        // plpgsql_check and pg_dump are Debian's, for its PostgreSQL 15: those tests ran above.
+        // plpgsql_check and pg_dump are Debian's, for its PostgreSQL 15. The full disk is made by a limit on the size of files, and what
+        // breaks it 18 calls no full disk but an internal error. Those tests ran above.
         let arguments = ["test", "--quiet", "-p", "specql-runtime", "-p", "specql-tests", "--"];
         let mut again = with(&tools, cargo(&arguments));
-        again.args(["--skip", "plpgsql_check", "--skip", "pg_dump"]);
+        again.args(["--skip", "plpgsql_check", "--skip", "pg_dump", "--skip", "full_disk"]);
         again.env("SPECQL_PG_BIN", "fetch");
         run(again)?;
     }
