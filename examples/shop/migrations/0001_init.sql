@@ -891,6 +891,7 @@ CREATE TABLE jobs.tb_operation (
     has_breaker BOOLEAN NOT NULL DEFAULT false,
     has_fallback BOOLEAN NOT NULL DEFAULT false,
     own_lane BOOLEAN NOT NULL DEFAULT false,
+    lane_changed_at TIMESTAMPTZ,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     CONSTRAINT ck_tb_operation_code CHECK (code BETWEEN 1 AND 1048575),
     CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),
@@ -2920,7 +2921,7 @@ BEGIN
                 AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)) AS own_lane
         FROM jobs.tb_operation AS o),
     changed AS (
-        UPDATE jobs.tb_operation AS o SET own_lane = w.own_lane FROM wanted AS w
+        UPDATE jobs.tb_operation AS o SET own_lane = w.own_lane, lane_changed_at = clock_timestamp() FROM wanted AS w
         WHERE o.code = w.code AND o.own_lane <> w.own_lane
         RETURNING o.code)
     SELECT array_agg(c.code) INTO _changed FROM changed AS c;
@@ -3432,6 +3433,9 @@ BEGIN
     END IF;
 
     DELETE FROM jobs.tb_job_waiter AS w WHERE w.expires_at < now();
+    -- Transactions that were under way when an operation changed lanes have queued jobs where nobody looks for them.
+    PERFORM jobs.move_to_lanes(array_agg(o.code)) FROM jobs.tb_operation AS o
+    WHERE o.lane_changed_at > now() - interval '1 day' HAVING count(*) > 0;
     -- Rescue goes by leases; a worker's row is kept for people as long as it has any.
     DELETE FROM jobs.tb_worker AS w
     WHERE w.heartbeat_at < now() - interval '1 day'

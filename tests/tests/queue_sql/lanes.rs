@@ -189,3 +189,17 @@ async fn a_turn_that_found_nothing_is_not_the_last() -> Result<()> {
     assert_eq!(claim(&mut session, &queue, 10).await?, [Some(1)]);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_job_that_is_queued_while_its_operation_changes_lanes_is_not_left_lying() -> Result<()> {
+    let queue = Queue::new().await?;
+    for (change, expected) in [("SELECT jobs.pause('pay', 'charge')", 0), ("SELECT jobs.resume('pay', 'charge')", 2)] {
+        let mut enqueuing = queue.db.begin().await?;
+        sqlx::query("SELECT jobs.enqueue('pay', 'charge')").execute(&mut *enqueuing).await?;
+        queue.run(change).await?;
+        enqueuing.commit().await?;
+        queue.run("SELECT jobs.maintain()").await?;
+        assert_eq!(queue.claim(10).await?.len(), expected, "after {change}");
+    }
+    Ok(())
+}

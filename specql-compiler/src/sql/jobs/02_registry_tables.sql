@@ -15,6 +15,7 @@ CREATE TABLE jobs.tb_operation (
     has_breaker BOOLEAN NOT NULL DEFAULT false,
     has_fallback BOOLEAN NOT NULL DEFAULT false,
     own_lane BOOLEAN NOT NULL DEFAULT false,
+    lane_changed_at TIMESTAMPTZ,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     CONSTRAINT ck_tb_operation_code CHECK (code BETWEEN 1 AND 1048575),
     CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),

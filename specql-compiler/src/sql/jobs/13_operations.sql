@@ -15,7 +15,7 @@ BEGIN
                 AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)) AS own_lane
         FROM jobs.tb_operation AS o),
     changed AS (
-        UPDATE jobs.tb_operation AS o SET own_lane = w.own_lane FROM wanted AS w
+        UPDATE jobs.tb_operation AS o SET own_lane = w.own_lane, lane_changed_at = clock_timestamp() FROM wanted AS w
         WHERE o.code = w.code AND o.own_lane <> w.own_lane
         RETURNING o.code)
     SELECT array_agg(c.code) INTO _changed FROM changed AS c;
