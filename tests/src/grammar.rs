@@ -36,9 +36,7 @@ impl Grammar {
     /// When Python or pglast is missing.
     #[must_use]
     pub fn start() -> Self {
-        let folder = std::env::var_os("SPECQL_TEST_PYTHON")
-            .expect("SPECQL_TEST_PYTHON is not set: `cargo xtask test` installs pglast and sets it");
-        let mut child = Command::new(std::path::Path::new(&folder).join("python"))
+        let mut child = Command::new(crate::tool::python())
             .args(["-c", include_str!("grammar.py")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

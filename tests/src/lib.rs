@@ -12,6 +12,7 @@
 //! | [`compiled`] | projects compiled in the test's own process, and databases made of them |
 //! | [`corpus`] | applications as a team would write them |
 //! | [`grammar`] | PostgreSQL's own grammar: which statements a text really is |
+//! | [`tool`] | the programs that `cargo xtask test` installs |
 //! | [`plpgsql_check`] | the extension of that name over every function of a database |
 
 pub mod app;
@@ -24,4 +25,5 @@ pub mod plpgsql_check;
 pub mod process;
 pub mod proxy;
 pub mod server;
+pub mod tool;
 pub mod work;

@@ -1,10 +1,13 @@
 //! Real stand-ins for Stripe: `localstripe` keeps state and ignores `Idempotency-Key`; `stripe-stateful-mock` honours it.
 
-use std::{env, path::PathBuf, process::Command};
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::{Process, free_port, wait_for_port};
+use crate::{
+    process::{Process, free_port, wait_for_port},
+    tool,
+};
 
 /// The secret key that both accept.
 pub const KEY: &str = "sk_test_12345";
@@ -26,7 +29,7 @@ impl Stripe {
     #[must_use]
     pub fn localstripe() -> Self {
         let port = free_port();
-        let mut command = Command::new(tool("SPECQL_TEST_PYTHON").join("localstripe"));
+        let mut command = Command::new(tool::program("localstripe"));
         command.args(["--port", &port.to_string(), "--from-scratch"]);
         Self::start(port, command)
     }
@@ -40,7 +43,7 @@ impl Stripe {
         let port = free_port();
         let mut command = Command::new("node");
         command
-            .arg(tool("SPECQL_TEST_NODE").join("node_modules/stripe-stateful-mock/dist/cli.js"))
+            .arg(tool::folder("SPECQL_TEST_NODE", "node").join("node_modules/stripe-stateful-mock/dist/cli.js"))
             .env("PORT", port.to_string())
             .env("LOG_LEVEL", "error");
         Self::start(port, command)
@@ -80,13 +83,4 @@ impl Stripe {
         let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
         answer["data"].as_array().unwrap_or_else(|| panic!("no list: {answer}")).clone()
     }
-}
-
-/// The folder that a variable of `cargo xtask test` names, or where that command puts it.
-fn tool(variable: &str) -> PathBuf {
-    let usual = |name: &str| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-tools")).join(name);
-    let folder = env::var_os(variable)
-        .map_or_else(|| usual(if variable == "SPECQL_TEST_PYTHON" { "venv/bin" } else { "node" }), PathBuf::from);
-    assert!(folder.exists(), "{} is missing: run `cargo xtask test --setup-only` first", folder.display());
-    folder
 }

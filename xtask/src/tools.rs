@@ -17,13 +17,15 @@ const MAJOR: &str = "15";
 const LOCALSTRIPE: &str = "localstripe==1.15.10";
 /// PostgreSQL's own grammar, from PyPI. Pinned: a version reads one PostgreSQL's SQL.
 const PGLAST: &str = "pglast==8.8";
+/// What `examples/python/worker.py` speaks PostgreSQL's protocol with, from PyPI.
+const PSYCOPG: &str = "psycopg[binary]==3.3.9";
 /// A Stripe that honours `Idempotency-Key`, from npm.
 const STRIPE_MOCK: &str = "stripe-stateful-mock@0.0.16";
 
 /// Where the tools are.
 #[derive(Debug)]
 pub(crate) struct Tools {
-    /// A Python environment with localstripe and pglast.
+    /// A Python environment with localstripe, pglast and psycopg.
     pub(crate) venv: PathBuf,
     /// A folder with `node_modules`.
     pub(crate) node: PathBuf,
@@ -39,7 +41,7 @@ pub(crate) fn set_up() -> anyhow::Result<Tools> {
     fs::create_dir_all(tools_folder())?;
     let plpgsql_check = postgres().context("the database tests need PostgreSQL 15 and its extension plpgsql_check")?;
     let faketime = faketime().context("the tests of wrong clocks need libfaketime")?;
-    let venv = python().context("the tests need localstripe and pglast, which are Python")?;
+    let venv = python().context("the tests need localstripe, pglast and psycopg, which are Python")?;
     let node = stripe_mock().context("the end-to-end tests need stripe-stateful-mock, a Node.js program")?;
     Ok(Tools { venv, node, plpgsql_check, faketime })
 }
@@ -112,16 +114,16 @@ fn unpack(package: &str, folder: &Path) -> anyhow::Result<()> {
     run(unpack)
 }
 
-/// A Python environment with localstripe and pglast.
+/// A Python environment with localstripe, pglast and psycopg.
 fn python() -> anyhow::Result<PathBuf> {
     let venv = tools_folder().join("venv");
     let program = venv.join("bin/localstripe");
-    let marker = venv.join(format!("{LOCALSTRIPE} {PGLAST}"));
+    let marker = venv.join(format!("{LOCALSTRIPE} {PGLAST} {PSYCOPG}"));
     if program.exists() && marker.exists() {
-        println!("   {LOCALSTRIPE} and {PGLAST}: installed");
+        println!("   {LOCALSTRIPE}, {PGLAST} and {PSYCOPG}: installed");
         return Ok(venv);
     }
-    println!("   installing {LOCALSTRIPE} and {PGLAST} from PyPI");
+    println!("   installing {LOCALSTRIPE}, {PGLAST} and {PSYCOPG} from PyPI");
     let make = || {
         let mut command = Command::new("python3");
         command.args(["-m", "venv", "--clear"]).arg(&venv);
@@ -132,7 +134,7 @@ fn python() -> anyhow::Result<PathBuf> {
     }
     run(make()).context("`python3 -m venv` is needed: install the packages python3 and python3-venv")?;
     let mut pip = Command::new(venv.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", LOCALSTRIPE, PGLAST]);
+    pip.args(["install", "--quiet", "--disable-pip-version-check", LOCALSTRIPE, PGLAST, PSYCOPG]);
     run(pip)?;
     fs::write(marker, "")?;
     Ok(venv)

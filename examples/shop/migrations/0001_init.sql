@@ -3032,6 +3032,17 @@ BEGIN
 END
 $$;
 
+-- What the migrations' registry says of each operation, for workers that have no registry of their own: by which code they
+-- claim it, and whether an attempt of unknown outcome may be repeated.
+CREATE OR REPLACE FUNCTION jobs.operations()
+RETURNS TABLE (code integer, service_name text, operation text, timeout_seconds integer, max_attempts integer,
+    idempotent boolean, limit_code integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT o.code, o.service_name, o.operation, o.timeout_seconds, o.max_attempts, o.idempotent, o.limit_code
+    FROM jobs.tb_operation AS o
+$$;
+COMMENT ON FUNCTION jobs.operations IS 'Operations as the database knows them, for workers in other languages.';
+
 -- Announces a worker process. The id is drawn anew at every start.
 CREATE OR REPLACE FUNCTION jobs.register_worker(_worker uuid, _name text, _version text, _capabilities jsonb) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -4157,6 +4168,7 @@ BEGIN
         GRANT USAGE ON SCHEMA jobs TO specql_worker;
         GRANT EXECUTE ON FUNCTION
             jobs.register_operations(jsonb),
+            jobs.operations(),
             jobs.register_worker(uuid, text, text, jsonb),
             jobs.unregister_worker(uuid),
             jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]),

@@ -87,6 +87,8 @@ async fn call(far_side: &PgPool, operation: &str, how: &str, job: &JobContext) -
     match how {
         "now" => Ok(()),
         "hang" => std::future::pending().await,
+        "busy" if job.attempt == 1 => Err(Failure::new(FailureClass::TransientReported, "busy")),
+        "busy" => Ok(()),
         "refuse" => Err(Failure::new(FailureClass::PermanentReported, "refused")),
         "die" => std::process::abort(),
         time => {

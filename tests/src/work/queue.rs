@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Call, PROJECT,
-    actions::task::{self, PayTask, RunTask},
+    actions::task::{self, PayTask, RunTask, SqueezeTask},
     handler::{self, FAR_SIDE},
 };
 use crate::{process::Process, server::OwnServer};
@@ -159,6 +159,16 @@ impl Queue {
         sent.jobs[0].job_id
     }
 
+    /// A task of which only a few may be under way at once; its job.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn squeeze(&self, how: &str) -> Uuid {
+        let input = SqueezeTask::builder().how(how).build();
+        let sent = task::squeeze_task(input).send(&self.database).await.expect("a task");
+        sent.jobs[0].job_id
+    }
+
     /// Many tasks in one transaction.
     ///
     /// # Panics
@@ -197,6 +207,24 @@ impl Queue {
         rows.into_iter()
             .map(|(attempt, process, process_clock, at)| Call { attempt, process, process_clock, at })
             .collect()
+    }
+
+    /// How many calls a process has made.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn calls_of(&self, process: i32) -> i64 {
+        let sql = "SELECT count(*) FROM far_side.tb_call WHERE process = $1";
+        sqlx::query_scalar(sql).bind(process).fetch_one(self.pool()).await.expect("a number")
+    }
+
+    /// What a job that completed has answered.
+    ///
+    /// # Panics
+    /// When it has not completed.
+    pub async fn output(&self, job: Uuid) -> serde_json::Value {
+        let sql = "SELECT o.output_data FROM jobs.tb_job_run AS j JOIN jobs.tb_job_outcome AS o USING (pk_job_run) WHERE j.id = $1";
+        sqlx::query_scalar(sql).bind(job).fetch_one(self.pool()).await.expect("an output")
     }
 
     /// The calls of a job, once there are so many.

@@ -131,3 +131,16 @@ BEGIN
     ORDER BY o.code;
 END
 $$;
+
+-- object: function jobs.operations()
+-- drop: DROP FUNCTION jobs.operations()
+-- What the migrations' registry says of each operation, for workers that have no registry of their own: by which code they
+-- claim it, and whether an attempt of unknown outcome may be repeated.
+CREATE OR REPLACE FUNCTION jobs.operations()
+RETURNS TABLE (code integer, service_name text, operation text, timeout_seconds integer, max_attempts integer,
+    idempotent boolean, limit_code integer)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT o.code, o.service_name, o.operation, o.timeout_seconds, o.max_attempts, o.idempotent, o.limit_code
+    FROM jobs.tb_operation AS o
+$$;
+COMMENT ON FUNCTION jobs.operations IS 'Operations as the database knows them, for workers in other languages.';

@@ -28,6 +28,7 @@ BEGIN
         GRANT USAGE ON SCHEMA jobs TO specql_worker;
         GRANT EXECUTE ON FUNCTION
             jobs.register_operations(jsonb),
+            jobs.operations(),
             jobs.register_worker(uuid, text, text, jsonb),
             jobs.unregister_worker(uuid),
             jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]),

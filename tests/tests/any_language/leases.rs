@@ -1,0 +1,93 @@
+//! Leases of a worker in Python: kept, lost, given back.
+
+use rustix::process::Signal;
+use specql_tests::work::Queue;
+
+use crate::support::Python;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_takes_long_keeps_its_lease_until_it_is_cancelled_or_the_lease_is_gone() {
+    let queue = Queue::new().await;
+    let python = Python::start(&queue).await;
+    let (cancelled, lost) = (queue.run("hang").await, queue.run("hang").await);
+    queue.called(cancelled, 1).await;
+    queue.called(lost, 1).await;
+    queue.age_leases("5 seconds").await;
+    queue.until("SELECT bool_and(renewed_at > clock_timestamp() - interval '4 seconds') FROM jobs.tb_job_lease").await;
+    assert_eq!(queue.calls(cancelled).await.len() + queue.calls(lost).await.len(), 2, "somebody took them in between");
+
+    sqlx::query("SELECT jobs.cancel($1)").bind(cancelled).execute(queue.pool()).await.unwrap();
+    sqlx::query(
+        "DELETE FROM jobs.tb_job_lease AS l USING jobs.tb_job_run AS j WHERE j.pk_job_run = l.pk_job_run AND j.id = $1",
+    )
+    .bind(lost)
+    .execute(queue.pool())
+    .await
+    .unwrap();
+    assert_eq!(queue.outcome(cancelled).await.status, "cancelled");
+    python.says(lost, "fenced").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_jobs_of_a_killed_worker_go_to_the_other_one() {
+    let queue = Queue::new().await;
+    let mut python = Python::start(&queue).await;
+    let (run, pay) = (queue.run("1500ms").await, queue.pay("1500ms").await);
+    queue.called(run, 1).await;
+    queue.called(pay, 1).await;
+    python.process.kill();
+    queue.age_leases("11 seconds").await;
+    let rust = queue.worker().start().await.unwrap();
+    let run = queue.outcome(run).await;
+    assert_eq!((run.status.as_str(), run.attempts), ("completed", 2));
+    let failed = queue.outcome(pay).await;
+    assert_eq!((failed.status.as_str(), failed.failure_class.as_deref()), ("failed", Some("ambiguous")));
+    assert_eq!(queue.calls(pay).await.len(), 1, "nobody knows how far the first call came");
+    queue.settled().await;
+    rust.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_was_paused_is_told_that_its_jobs_are_anothers_and_works_again() {
+    let queue = Queue::new().await;
+    let python = Python::start(&queue).await;
+    let (run, pay) = (queue.run("1500ms").await, queue.pay("1500ms").await);
+    queue.called(run, 1).await;
+    queue.called(pay, 1).await;
+    python.process.signal(Signal::STOP);
+    queue.age_leases("1 day").await;
+    let rust = queue.worker().start().await.unwrap();
+    queue.called(run, 2).await;
+    // The other one is in the middle of the call when this one goes on, ends its own, and has something to say.
+    python.process.signal(Signal::CONT);
+    let (run_ended, pay_ended) = (queue.outcome(run).await, queue.outcome(pay).await);
+    assert_eq!((run_ended.status.as_str(), run_ended.attempts), ("completed", 2));
+    assert_eq!((pay_ended.status.as_str(), pay_ended.failure_class.as_deref()), ("failed", Some("ambiguous")));
+    python.says(run, "fenced").await;
+    python.says(pay, "fenced").await;
+    assert_eq!((queue.outcome(run).await, queue.outcome(pay).await), (run_ended, pay_ended));
+    assert_eq!(queue.output(run).await["process"], std::process::id(), "the result is the other one's");
+    rust.shutdown().await.unwrap();
+
+    let next = queue.run("now").await;
+    assert_eq!(queue.outcome(next).await.status, "completed");
+    assert_eq!(queue.calls(next).await[0].process, python.id);
+    queue.settled().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_to_stop_ends_what_it_has_begun_and_leaves_nothing_behind() {
+    let queue = Queue::new().await;
+    let mut python = Python::start(&queue).await;
+    queue.run_many(40, "300ms").await;
+    queue.until("SELECT count(*) > 0 FROM jobs.tb_job_outcome").await;
+    python.process.signal(Signal::TERM);
+    assert!(python.process.ended().await.success(), "{}", python.said());
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_worker").await, 0);
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_lease").await, 0);
+    let completed = queue.count("SELECT count(*) FROM jobs.tb_job_outcome WHERE status = 'completed'").await;
+    let untouched = queue.count("SELECT count(*) FROM jobs.tb_job_ready WHERE attempts = 0").await;
+    assert_eq!((completed + untouched, completed), (40, queue.calls_of(python.id).await));
+    assert!(untouched > 0, "it went on claiming");
+    queue.until("SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'specql_any_language' AND datname = current_database()").await;
+}

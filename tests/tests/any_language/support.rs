@@ -1,0 +1,83 @@
+//! Workers in Python, on the queue of [`specql_tests::work`].
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::Command,
+};
+
+use specql_tests::{app::repository, process::Process, tool, work::Queue};
+use sqlx::ConnectOptions as _;
+
+/// Who the workers in Python are. The role belongs to the server, so tests that run at the same time share it. The owner of the
+/// database must be able to end its connections.
+const ROLE: &str = "DO $$ BEGIN
+        CREATE ROLE specql_any_language LOGIN PASSWORD 'any language' IN ROLE specql_worker ROLE CURRENT_USER;
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN
+        NULL;
+    END $$";
+
+/// A worker in Python, which may do what `specql_worker` may and nothing else.
+pub(crate) struct Python {
+    pub(crate) process: Process,
+    /// As the far side knows it.
+    pub(crate) id: i32,
+    log: tempfile::NamedTempFile,
+}
+
+impl Python {
+    /// One that carries out the tasks of the project.
+    pub(crate) async fn start(queue: &Queue) -> Self {
+        Self::run(queue, Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/any_language/tasks.py").as_path()).await
+    }
+
+    /// Any program, once the worker in it is known to the database.
+    pub(crate) async fn run(queue: &Queue, program: &Path) -> Self {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let process = Process::start(&mut command(queue, program, log.reopen().unwrap()).await);
+        let mut python = Self { id: i32::try_from(process.id()).unwrap(), process, log };
+        specql_tests::process::eventually("the worker has registered", async || {
+            assert!(!python.process.has_ended(), "{}", python.said());
+            queue.count("SELECT count(*) FROM jobs.tb_worker WHERE name = 'worker.py'").await > 0
+        })
+        .await;
+        python
+    }
+
+    /// What it wrote to its log.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.log.path()).unwrap()
+    }
+
+    /// Waits until it says so of a job.
+    pub(crate) async fn says(&self, job: uuid::Uuid, what: &str) {
+        let line = format!("job {job}: {what}");
+        specql_tests::process::eventually(&line, async || self.said().contains(&line)).await;
+    }
+}
+
+async fn command(queue: &Queue, program: &Path, log: File) -> Command {
+    queue.execute(ROLE).await;
+    let worker = queue.options().username("specql_any_language").password("any language");
+    let mut command = Command::new(tool::python());
+    command
+        .arg(program)
+        .env("PYTHONPATH", repository().join("examples/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("DATABASE_URL", libpq_url(&worker))
+        .env("FAR_SIDE_URL", libpq_url(&queue.options()))
+        .stderr(log);
+    command
+}
+
+/// A URL without the parameters that are sqlx's own: libpq refuses what it does not know.
+fn libpq_url(options: &sqlx::postgres::PgConnectOptions) -> String {
+    let mut url = options.to_url_lossy();
+    let known: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| name == "host" || name == "port")
+        .map(|(n, v)| (n.into(), v.into()))
+        .collect();
+    url.query_pairs_mut().clear().extend_pairs(known);
+    url.to_string()
+}
