@@ -1,4 +1,4 @@
-"""A SpecQL worker in one file; docs/other-languages.md describes what it says to the database.
+"""A SpecQL worker in one file. docs/other-languages.md describes what it says to the database.
 
 DATABASE_URL=postgresql://… python worker.py    (Python 3.11, psycopg 3, and a role that is granted specql_worker)
 """
@@ -20,19 +20,21 @@ from psycopg.rows import namedtuple_row
 
 CONCURRENCY = 10
 HEARTBEAT = 3.0  # seconds, like those below
-LEASE = 8.0  # a job stops when so long after a heartbeat there was no other: after 10 another worker may take it
+LEASE = 8.0  # a job stops so long after the last heartbeat: after 10 another worker may take it
 LIMIT = 5.0  # of every call
 STOP_WITHIN = 25.0  # after SIGTERM
 
-RETRIED = {"not_started", "transient_reported", "breaker_open", "no_capacity"}
-RETRIED_IF_IDEMPOTENT = {"ambiguous"}
-AGAINST_SERVICE = {"not_started", "transient_reported", "ambiguous"}  # what opens a circuit breaker
+# What is tried again. Where the outcome is unknown, only if a second call does no harm.
+RETRIED = {"not_started", "transient_reported", "no_capacity"}
+RETRIED_IF_IDEMPOTENT = {"ambiguous", "effect_result_lost"}
+AGAINST_SERVICE = {"not_started", "transient_reported", "ambiguous"}
+
 UNREACHABLE = (psycopg.OperationalError, TimeoutError)
-UNSTORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)  # e.g. an output with a NUL
+UNSTORABLE = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded, UnicodeEncodeError)  # a NUL in an output, say
 
 
 class Failure(Exception):
-    """What a handler raises to say what happened. Any other exception leaves it open: `ambiguous`."""
+    """What a handler raises to say what happened. Any other exception leaves that open: `ambiguous`."""
 
     kind = "ambiguous"
 
@@ -49,7 +51,11 @@ class Permanent(Failure):  # the far side refused for good
     kind = "permanent_reported"
 
 
-# A handler gets a row of jobs.claim. Its `id` is the same in every attempt: the idempotency key for the far side.
+class NoCapacity(Failure):  # there was no call, so no attempt is used up
+    kind = "no_capacity"
+
+
+# It is given a row of jobs.claim. The `id` is the same in every attempt: an idempotency key for the far side.
 Handler = Callable[[Any], Awaitable[Any]]
 HANDLERS: dict[tuple[str, str], Handler] = {}
 
@@ -60,8 +66,9 @@ def operation(service: str, name: str) -> Callable[[Handler], Handler]:
 
 
 async def connect(role: str) -> psycopg.AsyncConnection[Any]:
-    url, name = os.environ["DATABASE_URL"], f"specql {role}"
-    return await psycopg.AsyncConnection.connect(url, autocommit=True, row_factory=namedtuple_row, application_name=name)
+    return await psycopg.AsyncConnection.connect(
+        os.environ["DATABASE_URL"], autocommit=True, row_factory=namedtuple_row, application_name=f"specql {role}"
+    )
 
 
 class Link:
@@ -84,32 +91,31 @@ class Link:
 
 
 @dataclass(eq=False)
-class Running:
-    job: Any
-    operation: Any  # a row of jobs.operations
-    task: asyncio.Task[Any]
-    deadline: float
-    timer: asyncio.TimerHandle | None = None
-    stopped_as: str = "ambiguous"
+class Lease:
+    """A claimed job, until its end is reported."""
 
-    def run_until(self, when: float) -> None:
+    job: Any  # a row of jobs.claim
+    operation: Any  # a row of jobs.operations
+    deadline: float
+    task: asyncio.Task[None] | None = None
+    timer: asyncio.TimerHandle | None = None
+    output: str | None = None
+    failure: str | None = None
+    message: str = ""
+    counted: bool = True  # as an attempt
+
+    def renew(self, until: float) -> None:
+        """Lets the job run until then. A timer, so that it stops in time whatever becomes of the next heartbeat."""
         if self.timer:
             self.timer.cancel()
-        self.timer = asyncio.get_running_loop().call_at(min(when, self.deadline), self.task.cancel)
+        self.timer = asyncio.get_running_loop().call_at(min(until, self.deadline), self.stop)
 
-
-@dataclass
-class Ending:
-    job: Any
-    operation: Any
-    output: str | None = None  # JSON
-    kind: str | None = None  # the class of a failure
-    message: str = ""
-    counted: bool = True
+    def stop(self, failure: str = "ambiguous", counted: bool = True) -> None:
+        if self.task and self.task.cancel("stopped; it may have had its effect"):
+            self.failure, self.counted = failure, counted
 
     def retry_in_ms(self) -> int | None:
-        """An attempt of unknown outcome is repeated only where that does no harm."""
-        if self.kind in RETRIED or (self.kind in RETRIED_IF_IDEMPOTENT and self.operation.idempotent):
+        if self.failure in RETRIED or (self.failure in RETRIED_IF_IDEMPOTENT and self.operation.idempotent):
             return random.randint(0, min(250 * 2**self.job.attempt, 60_000))
         return None
 
@@ -117,32 +123,33 @@ class Ending:
 class Worker:
     def __init__(self) -> None:
         self.id = uuid4()  # of this start of the process
+        self.loop = asyncio.get_running_loop()
         self.link = Link("worker")
         self.operations: dict[int, Any] = {}
-        self.running: dict[int, Running] = {}
-        self.ended: list[Ending] = []  # and not reported yet
+        self.held: dict[int, Lease] = {}
+        self.ended: list[Lease] = []  # of those, and not reported yet
         self.wake = asyncio.Event()
         self.notified, self.stopping = True, False
-        self.active_at = self.scan_at = self.upkeep_at = 0.0
+        self.active_at = self.scan_at = self.upkeep_at = self.maintain_at = 0.0
 
     async def run(self) -> None:
-        self.clock = asyncio.get_running_loop().time
-        known = {(row.service_name, row.operation): row for row in await self.link.call("SELECT * FROM jobs.operations()")}
+        rows = await self.link.call("SELECT * FROM jobs.operations()")
+        known = {(row.service_name, row.operation): row for row in rows}
         if unknown := HANDLERS.keys() - known.keys():
             raise SystemExit(f"the database does not know {unknown}")
         self.operations = {known[name].code: known[name] for name in HANDLERS}
         await self.link.call("SELECT jobs.register_worker(%s, 'worker.py', '1', '{}')", self.id)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stop)
+        self.loop.add_signal_handler(signal.SIGTERM, self.stop)
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(self.heartbeat()), group.create_task(self.listen())]
-            while self.running or not self.stopping:
+            while self.held or not self.stopping:
                 self.wake.clear()
                 try:
                     await self.report()
                     await self.upkeep()
                     await self.claim()
-                    # A notification may be skipped while others are sent, so shortly after activity it looks often.
-                    pause = 0.03 if self.clock() < self.active_at + 0.5 else random.uniform(0.75, 1.25)
+                    # Not every job is announced where many are queued, so shortly after a claim it looks often.
+                    pause = 0.03 if self.loop.time() < self.active_at + 0.5 else random.uniform(0.75, 1.25)
                 except UNREACHABLE as error:
                     logging.warning("the database is asked again: %r", error)
                     pause = 0.25
@@ -153,130 +160,132 @@ class Worker:
         await self.link.call("SELECT jobs.unregister_worker(%s)", self.id)
 
     def stop(self) -> None:
-        """Nothing more is claimed; what has begun may end, within limits."""
+        """Nothing more is claimed. What has begun may end; after a while it is given back."""
+        self.loop.remove_signal_handler(signal.SIGTERM)  # a second one ends the process
         self.stopping = True
         self.wake.set()
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)  # a second one ends it at once
-        for running in self.running.values():
-            asyncio.get_running_loop().call_later(STOP_WITHIN, running.task.cancel)
+        for lease in self.held.values():
+            self.loop.call_later(STOP_WITHIN, lease.stop, "ambiguous", False)
 
     async def claim(self) -> None:
-        room = CONCURRENCY - len(self.running)
+        room = CONCURRENCY - len(self.held)
         if room <= 0 or self.stopping:
             return
-        now = self.clock()
-        full_scan = self.notified or now >= self.scan_at  # else from where the last claim ended
-        if full_scan:
+        now = self.loop.time()
+        from_head = self.notified or now >= self.scan_at  # and not from where this connection's last claim ended
+        if from_head:
             self.notified, self.scan_at = False, now + 1
-        codes = list(self.operations)
-        jobs = await self.link.call("SELECT * FROM jobs.claim(%s, %s::integer[], %s, %s)", self.id, codes, room, full_scan)
+        call: LiteralString = "SELECT * FROM jobs.claim(%s, %s::integer[], %s, %s)"
+        jobs = await self.link.call(call, self.id, list(self.operations), room, from_head)
+        if self.stopping or self.loop.time() >= now + LEASE:
+            # Nothing has begun: another worker takes them, and no attempt is used up.
+            keys, epochs = [job.pk_job_run for job in jobs], [job.epoch for job in jobs]
+            await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[])", self.id, keys, epochs)
+            return
         for job in jobs:
             self.active_at = now
-            await self.begin(job, now)
+            lease = Lease(job, self.operations[job.operation_code], deadline=now + job.timeout_seconds)
+            self.held[job.pk_job_run] = lease
+            lease.task = asyncio.create_task(self.carry_out(lease))
+            lease.renew(now + LEASE)
 
-    async def begin(self, job: Any, claimed_at: float) -> None:
-        operation = self.operations[job.operation_code]
-        if self.stopping or self.clock() >= claimed_at + LEASE:
-            # Not begun, so another worker takes it and no attempt is used up.
-            await self.link.call("SELECT jobs.release(%s, %s, %s)", self.id, [job.pk_job_run], [job.epoch])
-        elif job.breaker == "open" or job.bound_code not in (0, job.operation_code):
-            kind = "breaker_open" if job.breaker == "open" else "no_capacity"
-            self.ended.append(Ending(job, operation, kind=kind, message="only a fallback may be called", counted=False))
-            self.wake.set()
-        else:
-            task = asyncio.ensure_future(HANDLERS[operation.service_name, operation.operation](job))
-            running = Running(job, operation, task, claimed_at + job.timeout_seconds)
-            running.run_until(claimed_at + LEASE)
-            self.running[job.pk_job_run] = running
-            task.add_done_callback(lambda task: self.end(running, task))
-
-    def end(self, running: Running, task: asyncio.Task[Any]) -> None:
-        ending = Ending(running.job, running.operation)
+    async def carry_out(self, lease: Lease) -> None:
+        job, operation = lease.job, lease.operation
         try:
-            ending.output = json.dumps(task.result())
-        except asyncio.CancelledError:
-            ending.kind, ending.message = running.stopped_as, "it was stopped, and may have had its effect"
+            if job.breaker == "open" or job.bound_code not in (0, job.operation_code):
+                raise NoCapacity("only a fallback may be called, and this worker has none")
+            lease.output = json.dumps(await HANDLERS[operation.service_name, operation.operation](job))
+            lease.failure = None
+        except asyncio.CancelledError as stopped:
+            lease.failure, lease.message = lease.failure or "ambiguous", str(stopped)
         except Failure as failure:
-            ending.kind, ending.message = failure.kind, str(failure)
+            lease.failure, lease.message = failure.kind, str(failure)
+            lease.counted = not isinstance(failure, NoCapacity)
         except Exception as error:
-            ending.kind, ending.message = "ambiguous", repr(error)
-        self.ended.append(ending)
+            lease.failure, lease.message = "ambiguous", repr(error)
+        self.ended.append(lease)
         self.wake.set()
 
     async def report(self) -> None:
         for failed in (False, True):
-            if endings := [ending for ending in self.ended if (ending.kind is not None) == failed]:
-                await self.write(endings)
+            if leases := [lease for lease in self.ended if (lease.failure is not None) == failed]:
+                await self.write(leases)
 
-    async def write(self, endings: list[Ending]) -> None:
-        """Records successes, or failures. The epochs decide: what another worker has by now is answered by `fenced`."""
-        leases = (self.id, [ending.job.pk_job_run for ending in endings], [ending.job.epoch for ending in endings])
+    async def write(self, leases: list[Lease]) -> None:
+        """Reports successes, or failures; the callbacks run in the same transaction."""
+        keys, epochs = [lease.job.pk_job_run for lease in leases], [lease.job.epoch for lease in leases]
         try:
-            if endings[0].kind is None:
-                outputs, usages = [ending.output for ending in endings], [None for _ in endings]
-                call: LiteralString = "SELECT * FROM jobs.complete(%s, %s, %s::integer[], %s::jsonb[], %s::jsonb[])"
-                results = await self.link.call(call, *leases, outputs, usages)
+            if leases[0].failure is None:
+                call: LiteralString = "SELECT * FROM jobs.complete(%s, %s::bigint[], %s::integer[], %s::jsonb[], NULL)"
+                results = await self.link.call(call, self.id, keys, epochs, [lease.output for lease in leases])
             else:
-                kinds, messages = [ending.kind for ending in endings], [ending.message for ending in endings]
-                waits, counted = [ending.retry_in_ms() for ending in endings], [ending.counted for ending in endings]
-                call = "SELECT * FROM jobs.fail(%s, %s, %s::integer[], %s, %s, %s::bigint[], %s, NULL)"
-                results = await self.link.call(call, *leases, kinds, messages, waits, counted)
+                failures, messages = [lease.failure for lease in leases], [lease.message for lease in leases]
+                waits, counted = [lease.retry_in_ms() for lease in leases], [lease.counted for lease in leases]
+                call = "SELECT * FROM jobs.fail(%s, %s::bigint[], %s::integer[], %s, %s, %s::bigint[], %s, NULL)"
+                results = await self.link.call(call, self.id, keys, epochs, failures, messages, waits, counted)
         except UNSTORABLE as error:
-            if len(endings) == 1:
-                endings[0].kind, endings[0].message = "effect_result_lost", f"it cannot be stored: {type(error).__name__}"
-            for ending in endings:
-                await self.write([ending])
+            if len(leases) == 1:
+                leases[0].failure, leases[0].message = "effect_result_lost", f"not storable: {type(error).__name__}"
+            for lease in leases:
+                await self.write([lease])
             return
-        for ending, result in zip(endings, results, strict=True):
-            logging.log(logging.WARNING if result.result == "fenced" else logging.INFO, "job %s: %s", ending.job.id, result.result)
-            self.ended.remove(ending)
-            if (running := self.running.pop(ending.job.pk_job_run, None)) and running.timer:
-                running.timer.cancel()
-            await self.tell_breaker(ending)
+        for lease, row in zip(leases, results, strict=True):
+            # `fenced`: the lease was lost, the job's end is another worker's to tell, and nothing was changed.
+            level = logging.WARNING if row.result == "fenced" else logging.INFO
+            logging.log(level, "job %s: %s", lease.job.id, row.result)
+            if lease.timer:
+                lease.timer.cancel()
+            self.ended.remove(lease)
+            del self.held[lease.job.pk_job_run]
+            if lease.job.breaker == "probe":
+                await self.tell_breaker(lease)
 
-    async def tell_breaker(self, ending: Ending) -> None:
-        """A probe finds out for all workers whether a service that failed too often works again."""
-        if ending.job.breaker != "probe":
-            return
-        breaker = (self.id, ending.job.operation_code)
-        if ending.kind in AGAINST_SERVICE:
-            await self.link.call("SELECT jobs.open_breaker(%s, %s, 30000, 300000, %s)", *breaker, ending.message)
-        elif ending.kind in (None, "permanent_reported"):
-            await self.link.call("SELECT jobs.close_breaker(%s, %s)", *breaker)
+    async def tell_breaker(self, lease: Lease) -> None:
+        """This job was to find out, for all workers, whether a service that failed works again."""
+        if lease.failure in AGAINST_SERVICE:
+            call: LiteralString = "SELECT jobs.open_breaker(%s, %s, 30000, 300000, %s)"
+            await self.link.call(call, self.id, lease.job.operation_code, lease.message)
+        elif lease.failure in (None, "permanent_reported"):
+            await self.link.call("SELECT jobs.close_breaker(%s, %s)", self.id, lease.job.operation_code)
         else:
-            await self.link.call("SELECT jobs.abandon_probe(%s, %s)", *breaker)
+            await self.link.call("SELECT jobs.abandon_probe(%s, %s)", self.id, lease.job.operation_code)
 
     async def upkeep(self) -> None:
-        """What every worker does for all, once a second."""
-        if self.clock() < self.upkeep_at:
-            return
-        self.upkeep_at = self.clock() + random.uniform(0.75, 1.25)
-        limits = [row.limit_code for row in self.operations.values() if row.limit_code is not None]
-        await self.link.call("SELECT jobs.trim_shares(%s, %s::integer[], %s::integer[])", self.id, limits, [0 for _ in limits])
-        await self.link.call("SELECT jobs.rescue(), jobs.promote()")
-        await self.link.call("SELECT jobs.run_callbacks()")
-        if random.random() < 1 / 60:
+        """What every worker does for all."""
+        now = self.loop.time()
+        if now >= self.upkeep_at:
+            self.upkeep_at = now + random.uniform(0.75, 1.25)
+            limits = [row.limit_code for row in self.operations.values() if row.limit_code is not None]
+            call: LiteralString = "SELECT jobs.trim_shares(%s, %s::integer[], %s::integer[])"
+            await self.link.call(call, self.id, limits, [0 for _ in limits])  # what is in use stays
+            await self.link.call("SELECT jobs.rescue()")
+            await self.link.call("SELECT jobs.promote()")
+            await self.link.call("SELECT jobs.run_callbacks()")
+        if now >= self.maintain_at:
+            self.maintain_at = now + random.uniform(45, 75)
             await self.link.call("SELECT jobs.maintain()")
 
     async def heartbeat(self) -> None:
         link = Link("heartbeat")
+        call: LiteralString = "SELECT * FROM jobs.heartbeat(%s, %s::bigint[], %s::integer[])"
         while True:
-            now, leases = self.clock(), list(self.running.values())
-            pks, epochs = [one.job.pk_job_run for one in leases], [one.job.epoch for one in leases]
+            now, leases = self.loop.time(), list(self.held.values())
+            keys, epochs = [lease.job.pk_job_run for lease in leases], [lease.job.epoch for lease in leases]
             try:
-                call: LiteralString = "SELECT * FROM jobs.heartbeat(%s, %s::bigint[], %s::integer[])"
-                held = {row.pk_job_run: row.cancel_requested for row in await link.call(call, self.id, pks, epochs)}
+                rows = await link.call(call, self.id, keys, epochs)
             except UNREACHABLE as error:
-                logging.warning("a heartbeat failed: %r", error)
+                logging.warning("a heartbeat failed and is repeated: %r", error)
                 await asyncio.sleep(0.5)
                 continue
-            for running in leases:
-                cancelled = held.get(running.job.pk_job_run)
-                if cancelled is False:
-                    running.run_until(now + LEASE)
-                else:
-                    running.stopped_as = "cancelled" if cancelled else "ambiguous"
-                    running.task.cancel()
+            held = {row.pk_job_run: row.cancel_requested for row in rows}
+            for lease in leases:
+                match held.get(lease.job.pk_job_run):
+                    case False:
+                        lease.renew(now + LEASE)
+                    case True:
+                        lease.stop("cancelled")
+                    case None:  # the lease is lost
+                        lease.stop()
             await asyncio.sleep(HEARTBEAT)
 
     async def listen(self) -> None:
@@ -284,19 +293,23 @@ class Worker:
             with suppress(*UNREACHABLE):
                 async with await connect("listen") as connection:
                     await connection.execute("LISTEN jobs_ready")
-                    self.notified = True
+                    self.notified = True  # by what was announced before
                     async for _ in connection.notifies():
                         self.notified = True
                         self.wake.set()
             await asyncio.sleep(1)
 
 
+async def main() -> None:
+    logging.basicConfig(level=logging.INFO)
+    await Worker().run()
+
+
 if __name__ == "__main__":
 
     @operation("ledger", "post")
-    async def post(job: Any) -> dict[str, Any]:
-        """A handler. Its input and output are those that the operation's schemas in the registry say."""
+    async def post(job: Any) -> dict[str, str]:
+        """An operation of the registry: its schemas there say what `job.input_data` holds and what is answered."""
         return {"entry": str(job.id)}
 
-    logging.basicConfig(level=logging.INFO)
-    asyncio.run(Worker().run())
+    asyncio.run(main())

@@ -91,3 +91,19 @@ async fn a_worker_that_is_told_to_stop_ends_what_it_has_begun_and_leaves_nothing
     assert!(untouched > 0, "it went on claiming");
     queue.until("SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'specql_any_language' AND datname = current_database()").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_end_while_the_worker_stops_is_given_back_where_that_is_harmless() {
+    let queue = Queue::new().await;
+    let mut python = Python::start(&queue).await;
+    let (run, pay) = (queue.run("hang").await, queue.pay("hang").await);
+    queue.called(run, 1).await;
+    queue.called(pay, 1).await;
+    python.process.signal(Signal::TERM);
+    assert!(python.process.ended().await.success(), "{}", python.said());
+    assert_eq!(queue.outcome(pay).await.failure_class.as_deref(), Some("ambiguous"));
+    let waiting = "SELECT sum(jobs)::bigint FROM (SELECT count(*) AS jobs FROM jobs.tb_job_ready WHERE attempts = 0
+        UNION ALL SELECT count(*) FROM jobs.tb_job_scheduled WHERE attempts = 0) AS waiting";
+    assert_eq!(queue.count(waiting).await, 1, "the other one waits, and no attempt is used up");
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_worker").await, 0);
+}

@@ -1,19 +1,22 @@
-"""What the calls of `specql_tests::work` do, for the worker in `examples/python`. As `tests/src/work/handler.rs` does it."""
+"""The calls of `specql_tests::work` for the worker in `examples/python`: `tests/src/work/handler.rs` in Python."""
 
 import asyncio
 import functools
-import logging
 import os
 from typing import Any
 
 import psycopg
+
 import worker
 
 
-async def call(name: str, job: Any) -> dict[str, int]:
+COUNT = """
+    INSERT INTO far_side.tb_call (job, operation, attempt, process, process_clock) VALUES (%s, %s, %s, %s, now())"""
+
+
+async def call(name: str, job: Any) -> dict[str, int | str]:
     async with await psycopg.AsyncConnection.connect(os.environ["FAR_SIDE_URL"], autocommit=True) as far_side:
-        statement = "INSERT INTO far_side.tb_call (job, operation, attempt, process, process_clock) VALUES (%s, %s, %s, %s, now())"
-        await far_side.execute(statement, (job.id, name, job.attempt, os.getpid()))
+        await far_side.execute(COUNT, (job.id, name, job.attempt, os.getpid()))
     match job.input_data["how"]:
         case "now":
             pass
@@ -36,5 +39,5 @@ async def call(name: str, job: Any) -> dict[str, int]:
 for service, name in [("work", "run"), ("work", "pay"), ("narrow", "squeeze")]:
     worker.operation(service, name)(functools.partial(call, name))
 
-logging.basicConfig(level=logging.INFO)
-asyncio.run(worker.Worker().run())
+worker.STOP_WITHIN = float(os.environ.get("STOP_WITHIN", worker.STOP_WITHIN))
+asyncio.run(worker.main())
