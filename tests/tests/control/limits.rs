@@ -67,6 +67,15 @@ async fn never_more_jobs_run_than_the_limit_over_all_workers() {
     }
 }
 
+#[tokio::test]
+async fn a_claim_takes_no_more_slots_than_there_are_jobs() {
+    let queue = Queue::new(limited(Some(3), None), Settings::default()).await;
+    queue.enqueue("mail").await;
+    let claimed = "SELECT count(*) FROM jobs.claim(gen_random_uuid(), ARRAY(SELECT code FROM jobs.tb_operation), 10)";
+    assert_eq!(queue.count(claimed).await, 1);
+    assert_eq!(queue.count("SELECT sum(slots)::int8 FROM jobs.tb_limit_share").await, 1, "others may need them");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_died_does_not_keep_its_slots() {
     let queue = Queue::new(limited(Some(2), None), Settings::default()).await;

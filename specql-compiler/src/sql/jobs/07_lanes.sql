@@ -165,9 +165,11 @@ BEGIN
                     _taken[_slot] := 0;
                     _rooms[_slot] := 0;
                 END IF;
-                -- No larger a share than there are jobs for: others may need it.
+                -- No larger a share than there are jobs for, besides those picked in the first round: others may need it.
                 _wanted := (SELECT count(*)::integer FROM (
-                    SELECT FROM jobs.tb_job_ready AS r WHERE r.lane = _lanes[_index] LIMIT _wanted) AS waiting);
+                    SELECT FROM jobs.tb_job_ready AS r
+                    WHERE r.lane = _lanes[_index] AND (r.rank, r.pk_job_run) > (_ranks[_index], _pks[_index])
+                    LIMIT _wanted) AS waiting);
                 IF _rooms[_slot] < _taken[_slot] + _wanted THEN
                     _rooms[_slot] := jobs.limit_room(_worker, _limit_code, _taken[_slot] + _wanted,
                         CASE WHEN _limits IS NOT NULL THEN coalesce(_running[array_position(_limits, _limit_code)], 0) END);
