@@ -25,7 +25,7 @@ async fn a_job_that_takes_long_keeps_its_lease_until_it_is_cancelled_or_the_leas
     .await
     .unwrap();
     assert_eq!(queue.outcome(cancelled).await.status, "cancelled");
-    python.says(lost, "fenced").await;
+    python.is_fenced(lost).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,8 +63,8 @@ async fn a_worker_that_was_paused_is_told_that_its_jobs_are_anothers_and_works_a
     let (run_ended, pay_ended) = (queue.outcome(run).await, queue.outcome(pay).await);
     assert_eq!((run_ended.status.as_str(), run_ended.attempts), ("completed", 2));
     assert_eq!((pay_ended.status.as_str(), pay_ended.failure_class.as_deref()), ("failed", Some("ambiguous")));
-    python.says(run, "fenced").await;
-    python.says(pay, "fenced").await;
+    python.is_fenced(run).await;
+    python.is_fenced(pay).await;
     assert_eq!((queue.outcome(run).await, queue.outcome(pay).await), (run_ended, pay_ended));
     assert_eq!(queue.output(run).await["process"], std::process::id(), "the result is the other one's");
     rust.shutdown().await.unwrap();

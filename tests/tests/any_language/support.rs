@@ -7,7 +7,7 @@ use std::{
 };
 
 use specql_tests::{app::repository, process::Process, tool, work::Queue};
-use sqlx::ConnectOptions as _;
+use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
 /// Who the workers in Python are. The role belongs to the server, so tests that run at the same time share it. The owner of the
 /// database must be able to end its connections.
@@ -49,16 +49,21 @@ impl Python {
         fs::read_to_string(self.log.path()).unwrap()
     }
 
-    /// Waits until it says so of a job.
-    pub(crate) async fn says(&self, job: uuid::Uuid, what: &str) {
-        let line = format!("job {job}: {what}");
+    /// Waits until it says that the database has refused what it reported of a job.
+    pub(crate) async fn is_fenced(&self, job: uuid::Uuid) {
+        let line = format!("WARNING:root:job {job}: fenced\n");
         specql_tests::process::eventually(&line, async || self.said().contains(&line)).await;
     }
 }
 
+/// Makes the role, and says how the worker connects.
+pub(crate) async fn worker_options(pool: &sqlx::PgPool) -> PgConnectOptions {
+    sqlx::raw_sql(ROLE).execute(pool).await.unwrap();
+    PgConnectOptions::clone(&pool.connect_options()).username("specql_any_language").password("any language")
+}
+
 async fn command(queue: &Queue, program: &Path, log: File) -> Command {
-    queue.execute(ROLE).await;
-    let worker = queue.options().username("specql_any_language").password("any language");
+    let worker = worker_options(queue.pool()).await;
     let mut command = Command::new(tool::python());
     command
         .arg(program)
@@ -72,7 +77,7 @@ async fn command(queue: &Queue, program: &Path, log: File) -> Command {
 }
 
 /// A URL without the parameters that are sqlx's own: libpq refuses what it does not know.
-fn libpq_url(options: &sqlx::postgres::PgConnectOptions) -> String {
+fn libpq_url(options: &PgConnectOptions) -> String {
     let mut url = options.to_url_lossy();
     let known: Vec<(String, String)> = url
         .query_pairs()
