@@ -9,7 +9,7 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -22,7 +22,8 @@ CONCURRENCY = 10
 HEARTBEAT = 3.0  # seconds, like those below
 LEASE = 8.0  # a job stops so long after the last heartbeat: after 10 another worker may take it
 LIMIT = 5.0  # of every call
-STOP_WITHIN = 25.0  # after SIGTERM
+STOP_WITHIN = 25.0  # after a signal
+STOPS = (signal.SIGTERM, signal.SIGINT)
 
 # What is tried again. Where the outcome is unknown, only if a second call does no harm.
 RETRIED = {"not_started", "transient_reported", "no_capacity"}
@@ -120,6 +121,12 @@ class Lease:
         return None
 
 
+def keys(jobs: Iterable[Any]) -> tuple[list[int], list[int]]:
+    """What names jobs, and the claims under which they are held."""
+    named = [(job.pk_job_run, job.epoch) for job in jobs]
+    return [pk for pk, _ in named], [epoch for _, epoch in named]
+
+
 class Worker:
     def __init__(self) -> None:
         self.id = uuid4()  # of this start of the process
@@ -139,7 +146,8 @@ class Worker:
             raise SystemExit(f"the database does not know {unknown}")
         self.operations = {known[name].code: known[name] for name in HANDLERS}
         await self.link.call("SELECT jobs.register_worker(%s, 'worker.py', '1', '{}')", self.id)
-        self.loop.add_signal_handler(signal.SIGTERM, self.stop)
+        for name in STOPS:
+            self.loop.add_signal_handler(name, self.stop)
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(self.heartbeat()), group.create_task(self.listen())]
             while self.held or not self.stopping:
@@ -161,7 +169,8 @@ class Worker:
 
     def stop(self) -> None:
         """Nothing more is claimed. What has begun may end; after a while it is given back."""
-        self.loop.remove_signal_handler(signal.SIGTERM)  # a second one ends the process
+        for name in STOPS:
+            self.loop.remove_signal_handler(name)  # a second one ends the process
         self.stopping = True
         self.wake.set()
         for lease in self.held.values():
@@ -179,11 +188,12 @@ class Worker:
         jobs = await self.link.call(call, self.id, list(self.operations), room, from_head)
         if self.stopping or self.loop.time() >= now + LEASE:
             # Nothing has begun: another worker takes them, and no attempt is used up.
-            keys, epochs = [job.pk_job_run for job in jobs], [job.epoch for job in jobs]
-            await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[])", self.id, keys, epochs)
+            await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[])", self.id, *keys(jobs))
             return
         for job in jobs:
             self.active_at = now
+            if lost := self.held.get(job.pk_job_run):
+                lost.stop()  # under an older epoch: nothing that it reports counts
             lease = Lease(job, self.operations[job.operation_code], deadline=now + job.timeout_seconds)
             self.held[job.pk_job_run] = lease
             lease.task = asyncio.create_task(self.carry_out(lease))
@@ -213,16 +223,16 @@ class Worker:
 
     async def write(self, leases: list[Lease]) -> None:
         """Reports successes, or failures; the callbacks run in the same transaction."""
-        keys, epochs = [lease.job.pk_job_run for lease in leases], [lease.job.epoch for lease in leases]
+        which = keys(lease.job for lease in leases)
         try:
             if leases[0].failure is None:
                 call: LiteralString = "SELECT * FROM jobs.complete(%s, %s::bigint[], %s::integer[], %s::jsonb[], NULL)"
-                results = await self.link.call(call, self.id, keys, epochs, [lease.output for lease in leases])
+                results = await self.link.call(call, self.id, *which, [lease.output for lease in leases])
             else:
                 failures, messages = [lease.failure for lease in leases], [lease.message for lease in leases]
                 waits, counted = [lease.retry_in_ms() for lease in leases], [lease.counted for lease in leases]
                 call = "SELECT * FROM jobs.fail(%s, %s::bigint[], %s::integer[], %s, %s, %s::bigint[], %s, NULL)"
-                results = await self.link.call(call, self.id, keys, epochs, failures, messages, waits, counted)
+                results = await self.link.call(call, self.id, *which, failures, messages, waits, counted)
         except UNSTORABLE as error:
             if len(leases) == 1:
                 leases[0].failure, leases[0].message = "effect_result_lost", f"not storable: {type(error).__name__}"
@@ -236,7 +246,8 @@ class Worker:
             if lease.timer:
                 lease.timer.cancel()
             self.ended.remove(lease)
-            del self.held[lease.job.pk_job_run]
+            if self.held.get(lease.job.pk_job_run) is lease:
+                del self.held[lease.job.pk_job_run]
             if lease.job.breaker == "probe":
                 await self.tell_breaker(lease)
 
@@ -270,9 +281,8 @@ class Worker:
         call: LiteralString = "SELECT * FROM jobs.heartbeat(%s, %s::bigint[], %s::integer[])"
         while True:
             now, leases = self.loop.time(), list(self.held.values())
-            keys, epochs = [lease.job.pk_job_run for lease in leases], [lease.job.epoch for lease in leases]
             try:
-                rows = await link.call(call, self.id, keys, epochs)
+                rows = await link.call(call, self.id, *keys(lease.job for lease in leases))
             except UNREACHABLE as error:
                 logging.warning("a heartbeat failed and is repeated: %r", error)
                 await asyncio.sleep(0.5)

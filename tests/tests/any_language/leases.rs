@@ -76,6 +76,26 @@ async fn a_worker_that_was_paused_is_told_that_its_jobs_are_anothers_and_works_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_lost_a_job_may_take_it_again() {
+    let queue = Queue::new().await;
+    let mut python = Python::start(&queue).await;
+    let job = queue.run("1000ms").await;
+    queue.called(job, 1).await;
+    python.process.signal(Signal::STOP);
+    queue.age_leases("1 day").await;
+    queue.execute("SELECT jobs.rescue()").await;
+    // Nobody else is there: it claims the job that it is still busy with.
+    python.process.signal(Signal::CONT);
+    let ended = queue.outcome(job).await;
+    assert_eq!((ended.status.as_str(), ended.attempts), ("completed", 2), "{}", python.said());
+    python.is_fenced(job).await;
+    let next = queue.run("now").await;
+    assert_eq!(queue.outcome(next).await.status, "completed");
+    queue.settled().await;
+    assert!(!python.process.has_ended(), "{}", python.said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_stop_ends_what_it_has_begun_and_leaves_nothing_behind() {
     let queue = Queue::new().await;
     let mut python = Python::start(&queue).await;

@@ -70,7 +70,6 @@ async fn command(queue: &Queue, program: &Path, log: File) -> Command {
         .env("PYTHONPATH", repository().join("examples/python"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("DATABASE_URL", libpq_url(&worker))
-        .env("STOP_WITHIN", "0.5")
         .env("FAR_SIDE_URL", libpq_url(&queue.options()))
         .stderr(log);
     command

@@ -39,5 +39,5 @@ async def call(name: str, job: Any) -> dict[str, int | str]:
 for service, name in [("work", "run"), ("work", "pay"), ("narrow", "squeeze")]:
     worker.operation(service, name)(functools.partial(call, name))
 
-worker.STOP_WITHIN = float(os.environ.get("STOP_WITHIN", worker.STOP_WITHIN))
+worker.HEARTBEAT, worker.STOP_WITHIN = 1.0, 0.5  # so that no test waits for long
 asyncio.run(worker.main())
