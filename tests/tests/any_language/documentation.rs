@@ -44,7 +44,7 @@ async fn each_call_of_the_page_is_answered_as_it_says() {
     transaction.execute(sqlx::raw_sql(AssertSqlSafe(role))).await.unwrap();
     transaction.rollback().await.unwrap();
 
-    let options = worker_options(database.pool()).await;
+    let options = worker_options(database.pool(), &database.url()).await;
     let (mut worker, mut listener) = (options.connect().await.unwrap(), options.connect().await.unwrap());
     for (statement, answer) in &sql {
         let Some(answer) = answer else {
@@ -91,7 +91,7 @@ async fn the_example_runs_as_it_stands() {
             \"timeout_seconds\": 30, \"max_attempts\": 3}]')",
         )
         .await;
-    let _python = Python::run(&queue, &repository().join("examples/python/worker.py")).await;
+    let _python = Python::example(&queue).await;
     let job: uuid::Uuid = sqlx::query_scalar("SELECT job_id FROM jobs.enqueue('ledger', 'post', '{\"amount\": 3}')")
         .fetch_one(queue.pool())
         .await

@@ -1,7 +1,10 @@
 //! Leases of a worker in Python: kept, lost, given back.
 
 use rustix::process::Signal;
-use specql_tests::work::Queue;
+use specql_tests::{
+    proxy::{Fault, Proxy},
+    work::Queue,
+};
 
 use crate::support::Python;
 
@@ -24,8 +27,24 @@ async fn a_job_that_takes_long_keeps_its_lease_until_it_is_cancelled_or_the_leas
     .execute(queue.pool())
     .await
     .unwrap();
-    assert_eq!(queue.outcome(cancelled).await.status, "cancelled");
+    let ended = queue.outcome(cancelled).await;
+    assert_eq!((ended.status.as_str(), ended.failure_class.as_deref()), ("cancelled", Some("cancelled")));
     python.is_fenced(lost).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_the_database_does_not_answer_stops_its_jobs_by_itself() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    let python = Python::behind(&queue, proxy.url(), 3).await;
+    let job = queue.run("hang").await;
+    queue.called(job, 1).await;
+    proxy.set(Fault::BlackHole);
+    python.says(&format!("call of {job} stopped")).await;
+    // The database has not noticed: the call ended before anybody could take the job.
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_lease").await, 1);
+    proxy.set(Fault::None);
+    queue.called(job, 2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,7 +127,9 @@ async fn a_worker_that_is_told_to_stop_ends_what_it_has_begun_and_leaves_nothing
     let completed = queue.count("SELECT count(*) FROM jobs.tb_job_outcome WHERE status = 'completed'").await;
     let untouched = queue.count("SELECT count(*) FROM jobs.tb_job_ready WHERE attempts = 0").await;
     assert_eq!((completed + untouched, completed), (40, queue.calls_of(python.id).await));
-    assert!(untouched > 0, "it went on claiming");
+    assert!(untouched > 0, "it went on with new jobs");
+    let returned = queue.count("SELECT count(*) FROM jobs.tb_job_attempt WHERE event = 'released'").await;
+    assert!(returned <= 10, "{returned} jobs were claimed and given back: more than by a claim that was under way");
     queue.until("SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'specql_any_language' AND datname = current_database()").await;
 }
 

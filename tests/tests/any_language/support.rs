@@ -1,10 +1,6 @@
 //! Workers in Python, on the queue of [`specql_tests::work`].
 
-use std::{
-    fs::{self, File},
-    path::Path,
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use specql_tests::{app::repository, process::Process, tool, work::Queue};
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
@@ -26,15 +22,27 @@ pub(crate) struct Python {
 }
 
 impl Python {
-    /// One that carries out the tasks of the project.
+    /// One that carries out the tasks of the project, and stops a job only where a heartbeat says so.
     pub(crate) async fn start(queue: &Queue) -> Self {
-        Self::run(queue, Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/any_language/tasks.py").as_path()).await
+        Self::behind(queue, queue.url(), 600).await
     }
 
-    /// Any program, once the worker in it is known to the database.
-    pub(crate) async fn run(queue: &Queue, program: &Path) -> Self {
+    /// One that reaches the database by another URL, and stops its jobs when there was no heartbeat for so many seconds.
+    pub(crate) async fn behind(queue: &Queue, url: &str, lease: u32) -> Self {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/any_language/tasks.py");
+        Self::run(queue, command(queue, &program, url).await.env("LEASE", lease.to_string())).await
+    }
+
+    /// The example, unchanged.
+    pub(crate) async fn example(queue: &Queue) -> Self {
+        let program = repository().join("examples/python/worker.py");
+        Self::run(queue, &mut command(queue, &program, queue.url()).await).await
+    }
+
+    /// Starts it, and waits until the database knows the worker.
+    async fn run(queue: &Queue, command: &mut Command) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let process = Process::start(&mut command(queue, program, log.reopen().unwrap()).await);
+        let process = Process::start(command.stderr(log.reopen().unwrap()));
         let mut python = Self { id: i32::try_from(process.id()).unwrap(), process, log };
         specql_tests::process::eventually("the worker has registered", async || {
             assert!(!python.process.has_ended(), "{}", python.said());
@@ -49,29 +57,32 @@ impl Python {
         fs::read_to_string(self.log.path()).unwrap()
     }
 
+    /// Waits until it says so.
+    pub(crate) async fn says(&self, line: &str) {
+        specql_tests::process::eventually(line, async || self.said().contains(line)).await;
+    }
+
     /// Waits until it says that the database has refused what it reported of a job.
     pub(crate) async fn is_fenced(&self, job: uuid::Uuid) {
-        let line = format!("WARNING:root:job {job}: fenced\n");
-        specql_tests::process::eventually(&line, async || self.said().contains(&line)).await;
+        self.says(&format!("WARNING:root:job {job}: fenced\n")).await;
     }
 }
 
 /// Makes the role, and says how the worker connects.
-pub(crate) async fn worker_options(pool: &sqlx::PgPool) -> PgConnectOptions {
+pub(crate) async fn worker_options(pool: &sqlx::PgPool, url: &str) -> PgConnectOptions {
     sqlx::raw_sql(ROLE).execute(pool).await.unwrap();
-    PgConnectOptions::clone(&pool.connect_options()).username("specql_any_language").password("any language")
+    url.parse::<PgConnectOptions>().unwrap().username("specql_any_language").password("any language")
 }
 
-async fn command(queue: &Queue, program: &Path, log: File) -> Command {
-    let worker = worker_options(queue.pool()).await;
+async fn command(queue: &Queue, program: &Path, url: &str) -> Command {
+    let worker = worker_options(queue.pool(), url).await;
     let mut command = Command::new(tool::python());
     command
         .arg(program)
         .env("PYTHONPATH", repository().join("examples/python"))
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("DATABASE_URL", libpq_url(&worker))
-        .env("FAR_SIDE_URL", libpq_url(&queue.options()))
-        .stderr(log);
+        .env("FAR_SIDE_URL", libpq_url(&queue.options()));
     command
 }
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import functools
+import logging
 import os
 from typing import Any
 
 import psycopg
 
 import worker
-
 
 COUNT = """
     INSERT INTO far_side.tb_call (job, operation, attempt, process, process_clock) VALUES (%s, %s, %s, %s, now())"""
@@ -21,7 +21,10 @@ async def call(name: str, job: Any) -> dict[str, int | str]:
         case "now":
             pass
         case "hang":
-            await asyncio.Event().wait()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                logging.info("call of %s stopped", job.id)
         case "refuse":
             raise worker.Permanent("refused")
         case "busy":
@@ -39,5 +42,6 @@ async def call(name: str, job: Any) -> dict[str, int | str]:
 for service, name in [("work", "run"), ("work", "pay"), ("narrow", "squeeze")]:
     worker.operation(service, name)(functools.partial(call, name))
 
-worker.HEARTBEAT, worker.STOP_WITHIN = 1.0, 0.5  # so that no test waits for long
+worker.LEASE = float(os.environ["LEASE"])
+worker.HEARTBEAT, worker.LIMIT, worker.STOP_WITHIN = 1.0, 2.0, 0.5  # so that no test waits for long
 asyncio.run(worker.main())
