@@ -11,8 +11,10 @@ use crate::support::Python;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_takes_long_keeps_its_lease_until_it_is_cancelled_or_the_lease_is_gone() {
     let queue = Queue::new().await;
-    let python = Python::start(&queue).await;
     let (cancelled, lost) = (queue.run("hang").await, queue.run("hang").await);
+    // Longer than this test waits: no deadline ends the calls for it.
+    queue.execute("UPDATE jobs.tb_job_run SET timeout_seconds = 600").await;
+    let python = Python::start(&queue).await;
     queue.called(cancelled, 1).await;
     queue.called(lost, 1).await;
     queue.age_leases("5 seconds").await;
