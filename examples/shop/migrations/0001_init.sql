@@ -1009,6 +1009,7 @@ CREATE TABLE jobs.tb_job_outcome (
     failure_class TEXT,
     error_message TEXT,
     resource_usage JSONB,
+    worker UUID,
     started_at TIMESTAMPTZ,
     completed_at TIMESTAMPTZ NOT NULL,
     CONSTRAINT pk_tb_job_outcome PRIMARY KEY (pk_job_run),
@@ -1016,27 +1017,34 @@ CREATE TABLE jobs.tb_job_outcome (
     CONSTRAINT ck_tb_job_outcome_class CHECK ((failure_class IS NULL) = (status = 'completed'))
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_outcome IS 'What became of the jobs that are done.';
+COMMENT ON COLUMN jobs.tb_job_outcome.worker IS
+    'Whose call succeeded: then this row is the record of that attempt too. NULL where jobs.tb_job_attempt has it.';
 
 CREATE TABLE jobs.tb_job_outcome_p0 PARTITION OF jobs.tb_job_outcome FOR VALUES FROM (MINVALUE) TO (1000000);
 
 CREATE TABLE jobs.tb_job_outcome_default PARTITION OF jobs.tb_job_outcome DEFAULT;
 
--- The audit trail: one row an event, only ever added to.
+-- The audit trail, only ever added to. A row is an event; one that ended a lease says when the lease began. What has a
+-- row anyway is not written twice: a running attempt is its lease, and an attempt that succeeded is the job's outcome,
+-- so the ordinary job has none here. jobs.v_job_attempt puts the events together.
 CREATE TABLE jobs.tb_job_attempt (
     pk_job_run BIGINT NOT NULL,
     epoch INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     event TEXT NOT NULL,
     at TIMESTAMPTZ NOT NULL,
+    claimed_at TIMESTAMPTZ,
+    counted BOOLEAN,
     worker UUID,
     failure_class TEXT,
     message TEXT,
     resource_usage JSONB,
     CONSTRAINT ck_tb_job_attempt_event CHECK (event IN
-        ('claimed', 'refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried'))
+        ('refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried'))
 ) PARTITION BY RANGE (pk_job_run);
-COMMENT ON TABLE jobs.tb_job_attempt IS
-    'What happened to jobs, event by event. "finished" without a failure class is a call that succeeded.';
+COMMENT ON TABLE jobs.tb_job_attempt IS 'What happened to jobs on the way. Read jobs.v_job_attempt for the whole story.';
+COMMENT ON COLUMN jobs.tb_job_attempt.claimed_at IS 'When the attempt that this event ended was begun.';
+COMMENT ON COLUMN jobs.tb_job_attempt.counted IS 'Whether that attempt was used up: its call was made.';
 
 CREATE TABLE jobs.tb_job_attempt_p0 PARTITION OF jobs.tb_job_attempt FOR VALUES FROM (MINVALUE) TO (1000000);
 
@@ -1236,6 +1244,7 @@ CREATE TABLE jobs.tb_job_callback (
     failure_class TEXT,
     error_message TEXT,
     resource_usage JSONB,
+    worker UUID,
     started_at TIMESTAMPTZ,
     tries INTEGER NOT NULL DEFAULT 0,
     run_at TIMESTAMPTZ,
@@ -1246,6 +1255,7 @@ CREATE TABLE jobs.tb_job_callback (
 COMMENT ON TABLE jobs.tb_job_callback IS 'Finished calls whose callback waits.';
 COMMENT ON COLUMN jobs.tb_job_callback.result IS 'What the callback is given: the output, or the error.';
 COMMENT ON COLUMN jobs.tb_job_callback.attempts IS 'Calls made. The callback''s own are counted in tries.';
+COMMENT ON COLUMN jobs.tb_job_callback.worker IS 'As in jobs.tb_job_outcome.';
 COMMENT ON COLUMN jobs.tb_job_callback.run_at IS
     'When it is tried next. NULL: given up, kept so that jobs.retry can repeat the callback alone.';
 
@@ -1738,9 +1748,6 @@ BEGIN
             _worker, _now, _now, _now + make_interval(secs => c.timeout_seconds),
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
         FROM claimed AS c),
-    recorded AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT c.pk_job_run, c.epoch, c.attempt, 'claimed', _now, _worker FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
     noted AS MATERIALIZED (
         SELECT CASE WHEN batch.last IS NOT NULL THEN
@@ -2229,11 +2236,9 @@ BEGIN
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (
-            pk_job_run, epoch, status, attempts, output_data, resource_usage, started_at, completed_at)
-        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, f.usage, f.claimed_at, _now FROM freed AS f),
-    audited AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker FROM freed AS f),
+            pk_job_run, epoch, status, attempts, output_data, resource_usage, worker, started_at, completed_at)
+        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, f.usage, _worker, f.claimed_at, _now
+        FROM freed AS f),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
         WHERE k.pk_job_run = ANY (ARRAY(SELECT f.pk_job_run FROM freed AS f WHERE f.keyed)) AND k.rule = 'in_flight')
@@ -2261,13 +2266,9 @@ BEGIN
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
     called AS (
         INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
-            resource_usage, started_at, run_at)
+            resource_usage, worker, started_at, run_at)
         SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
-            f.usage, f.claimed_at, _now
-        FROM freed AS f),
-    audited AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker
+            f.usage, _worker, f.claimed_at, _now
         FROM freed AS f)
     SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
     RETURN _called;
@@ -2520,13 +2521,13 @@ BEGIN
     WITH settled AS (
         DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_pks)
         RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.keyed, c.effect_possible, c.failure_class,
-            c.error_message, c.resource_usage, c.started_at),
+            c.error_message, c.resource_usage, c.worker, c.started_at),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
-            resource_usage, started_at, completed_at)
+            resource_usage, worker, started_at, completed_at)
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
-            s.resource_usage, s.started_at, _now
+            s.resource_usage, s.worker, s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
     WHERE k.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
@@ -2539,9 +2540,15 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.set_aside(_pks bigint[], _errors text[], _final boolean[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
-    WITH waiting AS (
+    -- The call is over, its job is not: from now on it is an event of its own.
+    WITH called AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker, resource_usage)
+        SELECT c.pk_job_run, c.epoch, c.attempts, 'finished', c.run_at, c.started_at, true, c.worker, c.resource_usage
+        FROM jobs.tb_job_callback AS c
+        WHERE c.pk_job_run = ANY (_pks) AND c.worker IS NOT NULL),
+    waiting AS (
         UPDATE jobs.tb_job_callback AS c
-        SET tries = c.tries + 1, last_error = e.message,
+        SET tries = c.tries + 1, worker = NULL, last_error = e.message,
             run_at = CASE WHEN NOT e.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
         FROM unnest(_pks, _errors, _final) AS e (pk, message, final)
         WHERE c.pk_job_run = e.pk
@@ -2619,14 +2626,15 @@ BEGIN
             AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
-        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
+        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
             l.has_on_success, l.has_on_failure, l.bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
-            pk_job_run, epoch, attempt, event, at, worker, failure_class, message, resource_usage)
+            pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker, failure_class, message,
+            resource_usage)
         SELECT f.pk_job_run, f.epoch, f.attempts, CASE WHEN f.class = 'policy_denied' THEN 'refused' ELSE _event END,
-            _now, f.worker, f.class, f.message, f.usage
+            _now, f.claimed_at, f.attempts = f.attempt, f.worker, f.class, f.message, f.usage
         FROM freed AS f),
     rescheduled AS (
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
@@ -2796,11 +2804,11 @@ BEGIN
     WITH freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING unnest(_pks, _epochs) AS g (pk, epoch)
         WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes,
+        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
             CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
     audited AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT f.pk_job_run, f.epoch, f.attempts, 'released', _now, _worker FROM freed AS f)
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker)
+        SELECT f.pk_job_run, f.epoch, f.attempts, 'released', _now, f.claimed_at, false, _worker FROM freed AS f)
     INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
         bound_code, keyed, has_on_success, has_on_failure, effect_possible)
     SELECT jobs.lane(o.own_lane, o.code, f.tenant_lane), f.rank, f.pk_job_run, f.operation_code, f.epoch, f.attempts,
@@ -3706,19 +3714,16 @@ BEGIN
         WHERE j.id = job_id AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
             AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
         RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds),
-    leased AS (
-        INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker,
-            claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
-        SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
-            '00000000-0000-0000-0000-000000000000', _now, until.deadline, until.deadline,
-            t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
-        FROM taken AS t
-        JOIN jobs.tb_operation AS o ON o.code = t.operation_code
-        CROSS JOIN LATERAL (
-            SELECT _now + make_interval(secs => coalesce(t.timeout_seconds, o.timeout_seconds)) AS deadline) AS until)
-    INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at)
-    SELECT t.pk_job_run, t.epoch, t.attempt, 'claimed', _now FROM taken AS t;
+            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds)
+    INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker,
+        claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+    SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
+        '00000000-0000-0000-0000-000000000000', _now, until.deadline, until.deadline,
+        t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+    FROM taken AS t
+    JOIN jobs.tb_operation AS o ON o.code = t.operation_code
+    CROSS JOIN LATERAL (
+        SELECT _now + make_interval(secs => coalesce(t.timeout_seconds, o.timeout_seconds)) AS deadline) AS until;
 END
 $$;
 
@@ -3899,6 +3904,34 @@ GROUP BY j.execution_type, j.service_name, j.operation
 ORDER BY failure_count DESC;
 COMMENT ON VIEW jobs.v_runner_failure_patterns IS 'How operations fail, over a day.';
 
+-- What happened to jobs, event by event; see jobs.tb_job_attempt for where each is kept. Every arm is a plain table, so
+-- that the planner looks for one job's events in each by key.
+CREATE VIEW jobs.v_job_attempt WITH (security_invoker = true) AS
+SELECT j.id, e.pk_job_run, e.epoch, e.attempt, e.event, e.at, e.worker, e.failure_class, e.message, e.resource_usage
+FROM (
+    SELECT a.pk_job_run, a.epoch, a.attempt, a.event, a.at, a.worker, a.failure_class, a.message, a.resource_usage
+    FROM jobs.tb_job_attempt AS a
+    UNION ALL
+    SELECT a.pk_job_run, a.epoch, a.attempt + (NOT a.counted)::integer, 'claimed', a.claimed_at, a.worker, NULL, NULL, NULL
+    FROM jobs.tb_job_attempt AS a
+    WHERE a.claimed_at IS NOT NULL
+    UNION ALL
+    SELECT l.pk_job_run, l.epoch, l.attempt, 'claimed', l.claimed_at, l.worker, NULL, NULL, NULL
+    FROM jobs.tb_job_lease AS l
+    UNION ALL
+    SELECT o.pk_job_run, o.epoch, o.attempts, 'claimed', o.started_at, o.worker, NULL, NULL, NULL
+    FROM jobs.tb_job_outcome AS o
+    WHERE o.worker IS NOT NULL
+    UNION ALL
+    SELECT o.pk_job_run, o.epoch, o.attempts, 'finished', o.completed_at, o.worker, NULL, NULL, o.resource_usage
+    FROM jobs.tb_job_outcome AS o
+    WHERE o.worker IS NOT NULL) AS e
+JOIN jobs.tb_job_run AS j ON j.pk_job_run = e.pk_job_run
+WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
+    OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid;
+COMMENT ON VIEW jobs.v_job_attempt IS
+    'What happened to jobs, event by event. "finished" without a failure class is a call that succeeded.';
+
 CREATE VIEW jobs.v_limit WITH (security_invoker = true) AS
 SELECT
     l.service_name,
@@ -3977,7 +4010,7 @@ CROSS JOIN LATERAL (
     SELECT j.created_at AS at, 'queued' AS event, 0 AS attempt, NULL AS failure_class, NULL AS message
     UNION ALL
     SELECT a.at, a.event, a.attempt, a.failure_class, a.message
-    FROM jobs.tb_job_attempt AS a
+    FROM jobs.v_job_attempt AS a
     WHERE a.pk_job_run = j.pk_job_run) AS e
 WHERE j.correlation_id IS NOT NULL
     AND (coalesce(current_setting('app.tenant_id', true), '') = ''

@@ -49,6 +49,7 @@ const JOBS: &[&str] = &[
     include_str!("jobs/17_retention.sql"),
     include_str!("jobs/18_single_job.sql"),
     include_str!("jobs/19_views.sql"),
+    include_str!("jobs/20_attempt_view.sql"),
     include_str!("jobs/20_limit_views.sql"),
     include_str!("jobs/20_operator_views.sql"),
     include_str!("jobs/21_periodic.sql"),

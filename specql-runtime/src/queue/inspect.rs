@@ -105,9 +105,8 @@ pub async fn show(pool: &PgPool, id: Uuid) -> Result<Option<Value>, sqlx::Error>
 pub async fn history(pool: &PgPool, id: Uuid) -> Result<Vec<JobEvent>, sqlx::Error> {
     sqlx::query_as(
         "SELECT a.at::text AS at, a.event, a.attempt, a.failure_class, a.message
-         FROM jobs.tb_job_run AS j
-         JOIN jobs.tb_job_attempt AS a ON a.pk_job_run = j.pk_job_run
-         WHERE j.id = $1
+         FROM jobs.v_job_attempt AS a
+         WHERE a.id = $1
          ORDER BY a.at, a.epoch",
     )
     .bind(id)

@@ -162,7 +162,7 @@ async fn check(queue: &Queue, report: &mut Report) {
     report.must(connections == 0, || format!("{connections} connections of workers are left"));
     report.standing = Some(standing);
     report.calls = queue.count("SELECT count(*) FROM far_side.tb_call").await;
-    report.rescued = queue.count("SELECT count(*) FROM jobs.tb_job_attempt WHERE event = 'lost'").await;
+    report.rescued = queue.count("SELECT count(*) FROM jobs.v_job_attempt WHERE event = 'lost'").await;
 }
 
 /// How long each job of a killed process waited until another worker had it, or its end was recorded.
@@ -171,11 +171,11 @@ async fn recoveries(queue: &Queue, fleet: &Fleet) -> Vec<Duration> {
     let times: Vec<_> = fleet.killed.iter().map(|killed| killed.at).collect();
     let sql = "
         SELECT (extract(epoch FROM coalesce(
-            (SELECT min(c.at) FROM jobs.tb_job_attempt AS c
+            (SELECT min(c.at) FROM jobs.v_job_attempt AS c
              WHERE c.pk_job_run = a.pk_job_run AND c.event = 'claimed' AND c.epoch > a.epoch), a.at) - k.at) * 1000)::bigint
         FROM unnest($1, $2) AS k (process, at)
         JOIN far_side.tb_process AS p ON p.process = k.process
-        JOIN jobs.tb_job_attempt AS a ON a.worker = p.worker AND a.event = 'lost' AND a.at > k.at
+        JOIN jobs.v_job_attempt AS a ON a.worker = p.worker AND a.event = 'lost' AND a.at > k.at
         ORDER BY 1";
     let millis: Vec<i64> =
         sqlx::query_scalar(sql).bind(processes).bind(times).fetch_all(queue.pool()).await.expect("an answer");

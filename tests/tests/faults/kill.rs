@@ -30,7 +30,7 @@ async fn workers_killed_at_any_moment_lose_no_job_and_double_no_effect() {
     let last = queue.worker().start().await.unwrap();
     let standing = queue.settled().await;
     assert_eq!(standing.tasks, 640);
-    assert!(queue.count("SELECT count(*) FROM jobs.tb_job_attempt WHERE event = 'lost'").await > 0, "none was running");
+    assert!(queue.count("SELECT count(*) FROM jobs.v_job_attempt WHERE event = 'lost'").await > 0, "none was running");
     last.shutdown().await.unwrap();
 }
 

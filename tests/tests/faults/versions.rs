@@ -99,6 +99,6 @@ async fn the_policy_of_the_worker_decides_and_not_that_of_the_jobs_queueing() {
         Worker::builder(&strict).environment("dev").env("NEAR_URL", "http://127.0.0.1:9").start().await.unwrap();
     let refused = queue.outcome(queued_under_the_lax_one).await;
     assert_eq!(refused.failure_class.as_deref(), Some("policy_denied"), "{refused:?}");
-    assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_attempt WHERE event = 'refused'").await, 1);
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.v_job_attempt WHERE event = 'refused'").await, 1);
     worker.shutdown().await.unwrap();
 }

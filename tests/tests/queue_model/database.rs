@@ -75,8 +75,8 @@ CROSS JOIN LATERAL (
     FROM shop.tb_effect AS e WHERE e.pk_job_run = j.pk_job_run) AS effects
 CROSS JOIN LATERAL (
     SELECT string_agg(format('%s/%s/%s/%s/%s', a.event, a.epoch, a.attempt, coalesce(right(a.worker::text, 1), '-'),
-        coalesce(a.failure_class, '-')), ' ' ORDER BY a.at, a.ctid) AS events
-    FROM jobs.tb_job_attempt AS a WHERE a.pk_job_run = j.pk_job_run) AS trail
+        coalesce(a.failure_class, '-')), ' ' ORDER BY a.at, a.epoch) AS events
+    FROM jobs.v_job_attempt AS a WHERE a.pk_job_run = j.pk_job_run) AS trail
 WHERE j.pk_job_run > $1
 ORDER BY j.pk_job_run";
 

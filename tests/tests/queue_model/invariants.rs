@@ -31,9 +31,9 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
         "a success is recorded by the worker and the epoch of the last claim, and once",
         "SELECT o.pk_job_run FROM jobs.tb_job_outcome AS o
         WHERE o.pk_job_run > $1 AND o.status = 'completed'
-            AND (SELECT array_agg((f.epoch, f.worker)) FROM jobs.tb_job_attempt AS f
+            AND (SELECT array_agg((f.epoch, f.worker)) FROM jobs.v_job_attempt AS f
                 WHERE f.pk_job_run = o.pk_job_run AND f.event = 'finished' AND f.failure_class IS NULL)
-            IS DISTINCT FROM (SELECT ARRAY[(c.epoch, c.worker)] FROM jobs.tb_job_attempt AS c
+            IS DISTINCT FROM (SELECT ARRAY[(c.epoch, c.worker)] FROM jobs.v_job_attempt AS c
                 WHERE c.pk_job_run = o.pk_job_run AND c.event = 'claimed' ORDER BY c.epoch DESC LIMIT 1)",
     ),
     (
@@ -43,7 +43,7 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "no epoch is given to two claims",
-        "SELECT a.pk_job_run FROM jobs.tb_job_attempt AS a
+        "SELECT a.pk_job_run FROM jobs.v_job_attempt AS a
         WHERE a.pk_job_run > $1 AND a.event = 'claimed'
         GROUP BY a.pk_job_run, a.epoch HAVING count(*) > 1",
     ),
@@ -59,7 +59,7 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
         "SELECT j.pk_job_run FROM jobs.tb_job_run AS j
         WHERE j.pk_job_run > $1
             AND (SELECT count(*) FROM shop.tb_effect AS e WHERE e.pk_job_run = j.pk_job_run AND e.kind = 'failure')
-            > (SELECT count(*) FROM jobs.tb_job_attempt AS a WHERE a.pk_job_run = j.pk_job_run AND a.event = 'retried')
+            > (SELECT count(*) FROM jobs.v_job_attempt AS a WHERE a.pk_job_run = j.pk_job_run AND a.event = 'retried')
                 + (SELECT count(*) FROM jobs.tb_job_outcome AS o
                     WHERE o.pk_job_run = j.pk_job_run AND o.status = 'failed' AND o.failure_class <> 'callback_failed')",
     ),
@@ -74,8 +74,8 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
                     -- jobs.retry repeats the callback; until then nobody else may begin anew.
                     WHEN o.failure_class = 'callback_failed' THEN true
                     ELSE EXISTS (
-                        SELECT FROM jobs.tb_job_attempt AS e
-                        JOIN jobs.tb_job_attempt AS c ON c.pk_job_run = e.pk_job_run AND c.epoch = e.epoch AND c.event = 'claimed'
+                        SELECT FROM jobs.v_job_attempt AS e
+                        JOIN jobs.v_job_attempt AS c ON c.pk_job_run = e.pk_job_run AND c.epoch = e.epoch AND c.event = 'claimed'
                         WHERE e.pk_job_run = j.pk_job_run
                             AND (e.event = 'lost'
                                 OR e.event IN ('finished', 'refused') AND (e.attempt = c.attempt OR e.failure_class = 'ambiguous')
@@ -86,10 +86,10 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "a call that may not be repeated is not made again after its worker was lost, unless somebody asked for it",
-        "SELECT a.pk_job_run FROM jobs.tb_job_attempt AS a
+        "SELECT a.pk_job_run FROM jobs.v_job_attempt AS a
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = a.pk_job_run AND j.operation = 'transfer'
         WHERE a.pk_job_run > $1 AND a.event = 'lost'
-            AND (SELECT n.event FROM jobs.tb_job_attempt AS n
+            AND (SELECT n.event FROM jobs.v_job_attempt AS n
                 WHERE n.pk_job_run = a.pk_job_run AND n.at > a.at AND n.event IN ('claimed', 'retried')
                 ORDER BY n.at LIMIT 1) = 'claimed'",
     ),
@@ -99,7 +99,7 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
             SELECT e.pk_job_run, count(*) FILTER (WHERE e.event = 'lost') AS crashes FROM (
                 SELECT t.pk_job_run, t.event, count(*) FILTER (WHERE t.event = 'retried') OVER (
                     PARTITION BY t.pk_job_run ORDER BY t.at) AS life
-                FROM jobs.tb_job_attempt AS t WHERE t.pk_job_run > $1) AS e
+                FROM jobs.v_job_attempt AS t WHERE t.pk_job_run > $1) AS e
             GROUP BY e.pk_job_run, e.life) AS a
         WHERE a.crashes > 3",
     ),

@@ -200,7 +200,7 @@ impl Queue {
     /// The events of a job, oldest first.
     pub(crate) async fn events(&self, id: Uuid) -> Result<Vec<String>> {
         Ok(sqlx::query_scalar(
-            "SELECT a.event FROM jobs.tb_job_attempt AS a JOIN jobs.tb_job_run AS j USING (pk_job_run)
+            "SELECT a.event FROM jobs.v_job_attempt AS a JOIN jobs.tb_job_run AS j USING (pk_job_run)
             WHERE j.id = $1 ORDER BY a.at, a.epoch",
         )
         .bind(id)

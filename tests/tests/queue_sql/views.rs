@@ -32,6 +32,55 @@ async fn every_view_runs_with_the_rights_of_its_reader() -> Result<()> {
     Ok(())
 }
 
+/// An attempt that succeeded has no event of its own: it is read off the job's outcome.
+#[tokio::test]
+async fn every_claim_and_end_of_a_job_is_an_event_wherever_it_is_kept() -> Result<()> {
+    let queue = Queue::new().await?;
+    let id = queue.enqueue("charge", None).await?.0;
+    let lease = queue.claim_one().await?;
+    assert_eq!(queue.events(id).await?, ["claimed"]);
+    queue.fail(&lease, "transient_reported", Some(0)).await?;
+    queue.run("SELECT jobs.promote(10)").await?;
+    let lease = queue.claim_one().await?;
+    queue.complete(&[lease]).await?;
+    assert_eq!(queue.events(id).await?, ["claimed", "finished", "claimed", "finished"]);
+    let story: Vec<(i32, i32, bool, Option<String>)> = sqlx::query_as(
+        "SELECT epoch, attempt, worker = $2, failure_class FROM jobs.v_job_attempt WHERE id = $1 ORDER BY at",
+    )
+    .bind(id)
+    .bind(queue.worker)
+    .fetch_all(queue.db.pool())
+    .await?;
+    let transient = || Some("transient_reported".to_owned());
+    assert_eq!(story, [(1, 1, true, None), (1, 1, true, transient()), (2, 2, true, None), (2, 2, true, None)]);
+    assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.tb_job_attempt").await?, 1);
+    Ok(())
+}
+
+/// What the planner cannot see through is read from end to end, for each job.
+#[tokio::test]
+async fn the_events_of_one_job_are_found_by_its_key() -> Result<()> {
+    let queue = Queue::new().await?;
+    let mut tx = queue.db.begin().await?;
+    sqlx::raw_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+        .execute(&mut *tx)
+        .await?;
+    let plan: Vec<String> = sqlx::query_scalar(
+        "EXPLAIN (COSTS OFF) SELECT * FROM jobs.v_job_attempt WHERE id = '01939600-0000-7000-8000-000000000000'",
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let plan = plan.join("\n");
+    for table in ["tb_job_attempt_p0", "tb_job_lease", "tb_job_outcome_p0"] {
+        assert!(plan.contains(&format!(" on {table} ")), "{plan}");
+    }
+    let scans = plan.matches(" Scan").count() - plan.matches("Bitmap Index Scan").count();
+    let by_key = plan.matches("Index Cond: (pk_job_run = j.pk_job_run)").count();
+    // Nine of events, two of jobs by their id; a bitmap's condition is said twice.
+    assert_eq!((scans, by_key), (11, 9), "{plan}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_job_shows_what_was_in_force_when_it_was_queued() -> Result<()> {
     let queue = Queue::new().await?;

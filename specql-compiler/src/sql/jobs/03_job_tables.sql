@@ -66,6 +66,7 @@ CREATE TABLE jobs.tb_job_outcome (
     failure_class TEXT,
     error_message TEXT,
     resource_usage JSONB,
+    worker UUID,
     started_at TIMESTAMPTZ,
     completed_at TIMESTAMPTZ NOT NULL,
     CONSTRAINT pk_tb_job_outcome PRIMARY KEY (pk_job_run),
@@ -73,6 +74,8 @@ CREATE TABLE jobs.tb_job_outcome (
     CONSTRAINT ck_tb_job_outcome_class CHECK ((failure_class IS NULL) = (status = 'completed'))
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_outcome IS 'What became of the jobs that are done.';
+COMMENT ON COLUMN jobs.tb_job_outcome.worker IS
+    'Whose call succeeded: then this row is the record of that attempt too. NULL where jobs.tb_job_attempt has it.';
 
 -- object: table jobs.tb_job_outcome_p0
 CREATE TABLE jobs.tb_job_outcome_p0 PARTITION OF jobs.tb_job_outcome FOR VALUES FROM (MINVALUE) TO (1000000);
@@ -82,22 +85,27 @@ CREATE TABLE jobs.tb_job_outcome_default PARTITION OF jobs.tb_job_outcome DEFAUL
 
 -- object: table jobs.tb_job_attempt
 -- drop: DROP TABLE jobs.tb_job_attempt
--- The audit trail: one row an event, only ever added to.
+-- The audit trail, only ever added to. A row is an event; one that ended a lease says when the lease began. What has a
+-- row anyway is not written twice: a running attempt is its lease, and an attempt that succeeded is the job's outcome,
+-- so the ordinary job has none here. jobs.v_job_attempt puts the events together.
 CREATE TABLE jobs.tb_job_attempt (
     pk_job_run BIGINT NOT NULL,
     epoch INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     event TEXT NOT NULL,
     at TIMESTAMPTZ NOT NULL,
+    claimed_at TIMESTAMPTZ,
+    counted BOOLEAN,
     worker UUID,
     failure_class TEXT,
     message TEXT,
     resource_usage JSONB,
     CONSTRAINT ck_tb_job_attempt_event CHECK (event IN
-        ('claimed', 'refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried'))
+        ('refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried'))
 ) PARTITION BY RANGE (pk_job_run);
-COMMENT ON TABLE jobs.tb_job_attempt IS
-    'What happened to jobs, event by event. "finished" without a failure class is a call that succeeded.';
+COMMENT ON TABLE jobs.tb_job_attempt IS 'What happened to jobs on the way. Read jobs.v_job_attempt for the whole story.';
+COMMENT ON COLUMN jobs.tb_job_attempt.claimed_at IS 'When the attempt that this event ended was begun.';
+COMMENT ON COLUMN jobs.tb_job_attempt.counted IS 'Whether that attempt was used up: its call was made.';
 
 -- object: table jobs.tb_job_attempt_p0
 CREATE TABLE jobs.tb_job_attempt_p0 PARTITION OF jobs.tb_job_attempt FOR VALUES FROM (MINVALUE) TO (1000000);

@@ -77,9 +77,6 @@ BEGIN
             _worker, _now, _now, _now + make_interval(secs => c.timeout_seconds),
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
         FROM claimed AS c),
-    recorded AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT c.pk_job_run, c.epoch, c.attempt, 'claimed', _now, _worker FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
     noted AS MATERIALIZED (
         SELECT CASE WHEN batch.last IS NOT NULL THEN

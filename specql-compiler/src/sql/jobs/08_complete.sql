@@ -41,11 +41,9 @@ BEGIN
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (
-            pk_job_run, epoch, status, attempts, output_data, resource_usage, started_at, completed_at)
-        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, f.usage, f.claimed_at, _now FROM freed AS f),
-    audited AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker FROM freed AS f),
+            pk_job_run, epoch, status, attempts, output_data, resource_usage, worker, started_at, completed_at)
+        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, f.usage, _worker, f.claimed_at, _now
+        FROM freed AS f),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
         WHERE k.pk_job_run = ANY (ARRAY(SELECT f.pk_job_run FROM freed AS f WHERE f.keyed)) AND k.rule = 'in_flight')
@@ -75,13 +73,9 @@ BEGIN
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
     called AS (
         INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
-            resource_usage, started_at, run_at)
+            resource_usage, worker, started_at, run_at)
         SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
-            f.usage, f.claimed_at, _now
-        FROM freed AS f),
-    audited AS (
-        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, worker)
-        SELECT f.pk_job_run, f.epoch, f.attempt, 'finished', _now, _worker
+            f.usage, _worker, f.claimed_at, _now
         FROM freed AS f)
     SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
     RETURN _called;

@@ -221,13 +221,13 @@ BEGIN
     WITH settled AS (
         DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_pks)
         RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.keyed, c.effect_possible, c.failure_class,
-            c.error_message, c.resource_usage, c.started_at),
+            c.error_message, c.resource_usage, c.worker, c.started_at),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
-            resource_usage, started_at, completed_at)
+            resource_usage, worker, started_at, completed_at)
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
-            s.resource_usage, s.started_at, _now
+            s.resource_usage, s.worker, s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
     WHERE k.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
@@ -242,9 +242,15 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.set_aside(_pks bigint[], _errors text[], _final boolean[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
-    WITH waiting AS (
+    -- The call is over, its job is not: from now on it is an event of its own.
+    WITH called AS (
+        INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker, resource_usage)
+        SELECT c.pk_job_run, c.epoch, c.attempts, 'finished', c.run_at, c.started_at, true, c.worker, c.resource_usage
+        FROM jobs.tb_job_callback AS c
+        WHERE c.pk_job_run = ANY (_pks) AND c.worker IS NOT NULL),
+    waiting AS (
         UPDATE jobs.tb_job_callback AS c
-        SET tries = c.tries + 1, last_error = e.message,
+        SET tries = c.tries + 1, worker = NULL, last_error = e.message,
             run_at = CASE WHEN NOT e.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
         FROM unnest(_pks, _errors, _final) AS e (pk, message, final)
         WHERE c.pk_job_run = e.pk

@@ -18,14 +18,15 @@ BEGIN
             AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
-        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.worker, l.claimed_at, l.keyed,
+        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
             l.has_on_success, l.has_on_failure, l.bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
-            pk_job_run, epoch, attempt, event, at, worker, failure_class, message, resource_usage)
+            pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker, failure_class, message,
+            resource_usage)
         SELECT f.pk_job_run, f.epoch, f.attempts, CASE WHEN f.class = 'policy_denied' THEN 'refused' ELSE _event END,
-            _now, f.worker, f.class, f.message, f.usage
+            _now, f.claimed_at, f.attempts = f.attempt, f.worker, f.class, f.message, f.usage
         FROM freed AS f),
     rescheduled AS (
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,

@@ -44,7 +44,7 @@ CROSS JOIN LATERAL (
     SELECT j.created_at AS at, 'queued' AS event, 0 AS attempt, NULL AS failure_class, NULL AS message
     UNION ALL
     SELECT a.at, a.event, a.attempt, a.failure_class, a.message
-    FROM jobs.tb_job_attempt AS a
+    FROM jobs.v_job_attempt AS a
     WHERE a.pk_job_run = j.pk_job_run) AS e
 WHERE j.correlation_id IS NOT NULL
     AND (coalesce(current_setting('app.tenant_id', true), '') = ''
