@@ -1588,6 +1588,55 @@ $$;
 COMMENT ON FUNCTION jobs.enqueue_many IS
     'Queues many calls of one operation in the caller''s transaction; rows come back in the order of the inputs.';
 
+-- How far a connection has claimed lane 0 for a worker: the last job that it claimed, where that was a quarter to half a
+-- second ago, the place that will be that, and what the last look at everything took.
+CREATE TYPE jobs.watermark AS (
+    worker uuid, rank integer, pk bigint, recent_rank integer, recent_pk bigint, next_rank integer, next_pk bigint,
+    next_at timestamptz, scanned_at timestamptz, scan_took interval);
+
+-- The connection's watermark for a worker. It lies before all jobs where this is its first claim.
+CREATE OR REPLACE FUNCTION jobs.watermark_of(_worker uuid) RETURNS jobs.watermark
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _mark jobs.watermark := nullif(current_setting('specql.watermark', true), '')::jobs.watermark;
+    _first integer := -2147483648;
+BEGIN
+    IF _mark.worker = _worker THEN
+        RETURN _mark;
+    END IF;
+    RETURN ROW(_worker, _first, 0, _first, 0, _first, 0, clock_timestamp(), '-infinity', '0')::jobs.watermark;
+END
+$$;
+
+-- Notes how far a claim came that began then, at the head of the lane or not, and took all there was or not.
+CREATE OR REPLACE FUNCTION jobs.move_watermark(
+    _mark jobs.watermark, _began_at timestamptz, _from_head boolean, _all boolean, _rank integer, _pk bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _ages boolean := _now > _mark.next_at + interval '250 milliseconds';
+    _last bigint[] := ARRAY[_mark.rank, _mark.pk];
+    _recent bigint[] := ARRAY[_mark.recent_rank, _mark.recent_pk];
+    _next bigint[] := ARRAY[_mark.next_rank, _mark.next_pk];
+BEGIN
+    -- Back only where jobs that became visible before it may be left.
+    IF _rank IS NOT NULL AND (NOT _all OR ARRAY[_rank, _pk] > _last) THEN
+        _last := ARRAY[_rank, _pk];
+        _recent := least(_recent, _last);
+        _next := least(_next, _last);
+    END IF;
+    IF _ages THEN
+        _recent := _next;
+        _next := _last;
+    END IF;
+    PERFORM set_config('specql.watermark', ROW(
+        _mark.worker, _last[1], _last[2], _recent[1], _recent[2], _next[1], _next[2],
+        CASE WHEN _ages THEN _now ELSE _mark.next_at END,
+        CASE WHEN _from_head THEN _began_at ELSE _mark.scanned_at END,
+        CASE WHEN _from_head THEN _now - _began_at ELSE _mark.scan_took END)::jobs.watermark::text, false);
+END
+$$;
+
 -- What a claim may do with an operation's jobs: NULL, all; 'open', none; 'probe', one, which finds out whether the service
 -- works again. The row stays locked for the probe's claim, so that one worker of all makes it.
 CREATE OR REPLACE FUNCTION jobs.breaker_state(_operation_code integer) RETURNS text
@@ -1676,7 +1725,9 @@ $$;
 -- Mostly all jobs stand in lane 0, and one scan finds them. It begins behind the last job that this connection claimed for
 -- this worker, so that the dead entries which an old snapshot keeps at the head of the index are not read again and
 -- again. A job may become visible before that place (a higher priority, a slower transaction); _full_scan finds it, and a
--- worker asks for that when it is woken and once a second. Where there are other lanes, jobs.pick_lanes shares the claim out.
+-- worker asks for that when it is woken and once a second. Where dead entries have made that dear, it begins at the place
+-- of a quarter of a second ago instead, and at the head no more often than costs a twentieth of the time. Where there are
+-- other lanes, jobs.pick_lanes shares the claim out.
 --
 -- _running says how many jobs of each of _limits the worker has; without them they are counted.
 --
@@ -1693,35 +1744,45 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _watermark text[] := string_to_array(current_setting('specql.watermark', true), ',');
+    _mark jobs.watermark := jobs.watermark_of(_worker);
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
     _own integer[] := ARRAY(SELECT o.code FROM jobs.tb_operation AS o WHERE o.own_lane AND o.code = ANY (_operations));
     _shared integer[] := _operations;
     _places tid[];
+    _last_rank integer;
+    _last_pk bigint;
     _probing integer[];
     _broken integer[];
 BEGIN
-    IF NOT _full_scan AND _watermark[1] = _worker::text THEN
-        _after_rank := _watermark[2]::integer;
-        _after_pk := _watermark[3]::bigint;
+    IF NOT _full_scan THEN
+        _after_rank := _mark.rank;
+        _after_pk := _mark.pk;
+    ELSIF _mark.scan_took > interval '2 milliseconds' AND _now < _mark.scanned_at + 20 * _mark.scan_took THEN
+        _after_rank := _mark.recent_rank;
+        _after_pk := _mark.recent_pk;
     END IF;
     IF _own <> '{}' THEN
         _shared := ARRAY(SELECT o.code FROM unnest(_operations) AS o (code) WHERE o.code <> ALL (_own));
     END IF;
 
     IF EXISTS (SELECT FROM jobs.tb_job_ready AS r WHERE r.lane > 0) THEN
-        SELECT p.places, p.probing, p.broken INTO _places, _probing, _broken
+        SELECT p.places, p.last_rank, p.last_pk, p.probing, p.broken
+        INTO _places, _last_rank, _last_pk, _probing, _broken
         FROM jobs.pick_lanes(_worker, _shared, _own, _limit, _after_rank, _after_pk, _limits, _running) AS p;
     ELSE
-        _places := ARRAY(
-            SELECT r.ctid
+        SELECT coalesce(array_agg(p.place), '{}'), max(p.rank), (array_agg(p.pk_job_run))[count(*)]
+        INTO _places, _last_rank, _last_pk
+        FROM (
+            SELECT r.ctid AS place, r.rank, r.pk_job_run
             FROM jobs.tb_job_ready AS r
             WHERE r.lane = 0 AND (r.rank, r.pk_job_run) > (_after_rank, _after_pk) AND r.operation_code = ANY (_shared)
             ORDER BY r.rank, r.pk_job_run
             FOR UPDATE SKIP LOCKED
-            LIMIT _limit);
+            LIMIT _limit) AS p;
     END IF;
+    PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _after_rank = -2147483648, cardinality(_places) < _limit,
+        _last_rank, _last_pk);
     IF _places = '{}' THEN
         RETURN;
     END IF;
@@ -1740,7 +1801,10 @@ BEGIN
         FROM taken AS t
         JOIN jobs.tb_operation AS o ON o.code = t.operation_code
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = t.pk_job_run
-        WHERE o.code = ANY (_operations) AND j.pk_job_run = ANY (ARRAY(SELECT t.pk_job_run FROM taken AS t))),
+        WHERE o.code = ANY (_operations) AND j.pk_job_run = ANY (ARRAY(SELECT t.pk_job_run FROM taken AS t))
+            -- Says the same again, so that other partitions are not looked at.
+            AND j.pk_job_run >= (SELECT min(t.pk_job_run) FROM taken AS t)
+            AND j.pk_job_run <= (SELECT max(t.pk_job_run) FROM taken AS t)),
     leased AS (
         INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, crashes, bound_code,
             worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
@@ -1750,25 +1814,20 @@ BEGIN
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
     noted AS MATERIALIZED (
-        SELECT CASE WHEN batch.last IS NOT NULL THEN
-                set_config('specql.watermark', concat_ws(',', _worker, batch.last[1], batch.last[2]), false) ELSE '' END AS watermark,
-            -- A claim that a crash of PostgreSQL loses is a second start. Where that is harmless nobody waits for the
-            -- disk; where it is not, the claim is on disk before any call is made, whatever the server's default.
-            set_config('synchronous_commit', CASE
-                WHEN batch.all_idempotent THEN 'off'
-                WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
-                ELSE current_setting('synchronous_commit') END, true) AS flush
-        FROM (
-            SELECT max(ARRAY[c.rank::bigint, c.pk_job_run]) FILTER (WHERE c.lane = 0) AS last,
-                bool_and(c.idempotent) AS all_idempotent
-            FROM claimed AS c) AS batch)
+        -- A claim that a crash of PostgreSQL loses is a second start. Where that is harmless nobody waits for the
+        -- disk; where it is not, the claim is on disk before any call is made, whatever the server's default.
+        SELECT set_config('synchronous_commit', CASE
+            WHEN bool_and(c.idempotent) THEN 'off'
+            WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
+            ELSE current_setting('synchronous_commit') END, true) AS flush
+        FROM claimed AS c)
     SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
         c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context,
         c.bound_code, c.effect_possible,
         CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END
     FROM claimed AS c
     CROSS JOIN noted AS n
-    WHERE n.watermark IS NOT NULL
+    WHERE n.flush IS NOT NULL
     ORDER BY c.rank, c.pk_job_run;
 END
 $$;
@@ -1884,11 +1943,11 @@ $$;
 -- Shares a claim out between lanes, and locks what it picks. Each tenant gets its share by weight, at least one job, so
 -- that one with a million jobs does not delay another's one; what a tenant leaves goes to the others. A tenant's own
 -- jobs go by priority. Of a limited service no more are taken than there is room for; of an operation whose breaker is
--- open none, or the one that finds out whether it works again.
+-- open none, or the one that finds out whether it works again. The last job of lane 0 among them is given too.
 CREATE OR REPLACE FUNCTION jobs.pick_lanes(
     _worker uuid, _shared integer[], _own integer[], _limit integer, _after_rank integer, _after_pk bigint,
     _limits integer[], _running integer[],
-    OUT places tid[], OUT probing integer[], OUT broken integer[])
+    OUT places tid[], OUT last_rank integer, OUT last_pk bigint, OUT probing integer[], OUT broken integer[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = on SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
@@ -2000,6 +2059,10 @@ BEGIN
             _ranks[_index] := _last[1]::integer;
             _pks[_index] := _last[2];
             _furthest := _lanes[_index];
+            IF _lanes[_index] = 0 THEN
+                last_rank := _ranks[_index];
+                last_pk := _pks[_index];
+            END IF;
             _quota := _quota - cardinality(_got);
             places := places || _got;
             IF _limit_code IS NOT NULL THEN
@@ -2118,24 +2181,26 @@ BEGIN
 END
 $$;
 
--- When a rate that holds jobs back allows as many starts as it ever does; NULL where none does.
+-- When a rate that holds jobs back allows as many starts as it ever does; NULL where none does. One look a lane: as a join,
+-- it would be planned over all ready jobs.
 CREATE OR REPLACE FUNCTION jobs.next_start() RETURNS timestamptz
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
     RETURN (
         SELECT min(l.next_start_at)
         FROM jobs.tb_limit AS l
+        JOIN jobs.tb_operation AS o ON o.limit_code = l.code
         WHERE l.rate_starts IS NOT NULL AND l.next_start_at > clock_timestamp()
-            AND EXISTS (
-                SELECT FROM jobs.tb_operation AS o
-                JOIN jobs.tb_job_ready AS r ON r.lane >= o.code::bigint << 43 AND r.lane < (o.code + 1)::bigint << 43
-                WHERE o.limit_code = l.code));
+            AND (
+                SELECT true FROM jobs.tb_job_ready AS r
+                WHERE r.lane >= o.code::bigint << 43 AND r.lane < (o.code + 1)::bigint << 43
+                LIMIT 1));
 END
 $$;
 
 -- Gives slots back that a worker no longer needs: it keeps as many as it says, and never fewer than it uses.
 CREATE OR REPLACE FUNCTION jobs.trim_shares(_worker uuid, _limits integer[], _keep integer[]) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _locked integer[];
     _freed integer;
@@ -2907,7 +2972,7 @@ $$;
 -- When the next delayed job, retry or callback is due, a rate allows the next start, or a breaker the next probe; NULL when
 -- there is none.
 CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT least(
         (SELECT s.run_at FROM jobs.tb_job_scheduled AS s ORDER BY s.run_at LIMIT 1),
         (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1),
@@ -3904,31 +3969,33 @@ GROUP BY j.execution_type, j.service_name, j.operation
 ORDER BY failure_count DESC;
 COMMENT ON VIEW jobs.v_runner_failure_patterns IS 'How operations fail, over a day.';
 
--- What happened to jobs, event by event; see jobs.tb_job_attempt for where each is kept. Every arm is a plain table, so
--- that the planner looks for one job's events in each by key.
+-- What happened to jobs, event by event; see jobs.tb_job_attempt for where each is kept. Every arm is a plain table,
+-- without conditions and with columns of exactly these types: the planner then finds one job's events in each by key.
 CREATE VIEW jobs.v_job_attempt WITH (security_invoker = true) AS
 SELECT j.id, e.pk_job_run, e.epoch, e.attempt, e.event, e.at, e.worker, e.failure_class, e.message, e.resource_usage
 FROM (
     SELECT a.pk_job_run, a.epoch, a.attempt, a.event, a.at, a.worker, a.failure_class, a.message, a.resource_usage
     FROM jobs.tb_job_attempt AS a
     UNION ALL
-    SELECT a.pk_job_run, a.epoch, a.attempt + (NOT a.counted)::integer, 'claimed', a.claimed_at, a.worker, NULL, NULL, NULL
+    SELECT a.pk_job_run, a.epoch, a.attempt + (NOT a.counted)::integer, 'claimed'::text, a.claimed_at, a.worker,
+        NULL::text, NULL::text, NULL::jsonb
     FROM jobs.tb_job_attempt AS a
-    WHERE a.claimed_at IS NOT NULL
     UNION ALL
-    SELECT l.pk_job_run, l.epoch, l.attempt, 'claimed', l.claimed_at, l.worker, NULL, NULL, NULL
+    SELECT l.pk_job_run, l.epoch, l.attempt, 'claimed'::text, l.claimed_at, l.worker,
+        NULL::text, NULL::text, NULL::jsonb
     FROM jobs.tb_job_lease AS l
     UNION ALL
-    SELECT o.pk_job_run, o.epoch, o.attempts, 'claimed', o.started_at, o.worker, NULL, NULL, NULL
+    SELECT o.pk_job_run, o.epoch, o.attempts, 'claimed'::text,
+        CASE WHEN o.worker IS NOT NULL THEN o.started_at END, o.worker, NULL::text, NULL::text, NULL::jsonb
     FROM jobs.tb_job_outcome AS o
-    WHERE o.worker IS NOT NULL
     UNION ALL
-    SELECT o.pk_job_run, o.epoch, o.attempts, 'finished', o.completed_at, o.worker, NULL, NULL, o.resource_usage
-    FROM jobs.tb_job_outcome AS o
-    WHERE o.worker IS NOT NULL) AS e
+    SELECT o.pk_job_run, o.epoch, o.attempts, 'finished'::text,
+        CASE WHEN o.worker IS NOT NULL THEN o.completed_at END, o.worker, NULL::text, NULL::text, o.resource_usage
+    FROM jobs.tb_job_outcome AS o) AS e
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = e.pk_job_run
-WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
-    OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid;
+WHERE e.at IS NOT NULL
+    AND (coalesce(current_setting('app.tenant_id', true), '') = ''
+        OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
 COMMENT ON VIEW jobs.v_job_attempt IS
     'What happened to jobs, event by event. "finished" without a failure class is a call that succeeded.';
 

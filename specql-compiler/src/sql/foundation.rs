@@ -29,6 +29,7 @@ const JOBS: &[&str] = &[
     include_str!("jobs/04_state_tables.sql"),
     include_str!("jobs/05_enqueue.sql"),
     include_str!("jobs/06_enqueue_many.sql"),
+    include_str!("jobs/06_watermark.sql"),
     include_str!("jobs/07_breakers.sql"),
     include_str!("jobs/07_claim.sql"),
     include_str!("jobs/07_fallback.sql"),

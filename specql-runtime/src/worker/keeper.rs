@@ -12,6 +12,9 @@ use crate::queue::{Link, QueueError};
 const ROUND: Duration = Duration::from_secs(1);
 /// Between two rounds, at least.
 const SHORTEST: Duration = Duration::from_millis(10);
+/// A rescue may come so much later where looking for one is dear: a tenth of the time is spent on it, and jobs are still
+/// rescued within 15 s.
+const LONGEST_DELAY: Duration = Duration::from_secs(3);
 /// Between two calls of `jobs.maintain`.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 /// Jobs promoted in one call.
@@ -53,9 +56,12 @@ struct Times {
 async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<(Duration, bool), QueueError> {
     let now = Instant::now();
     if now >= times.rescue {
-        times.rescue = now + jittered(ROUND);
         shared.slots.trim(shared, link).await?;
+        let asked = Instant::now();
+        times.rescue = asked + jittered(ROUND);
         let rescued = link.rescue().await?;
+        // An old snapshot keeps dead leases in the table, and each look reads them all.
+        times.rescue += (asked.elapsed() * 9).min(LONGEST_DELAY);
         if rescued > 0 {
             tracing::warn!(jobs = rescued, "took back the jobs of a worker that was not heard of for 10 s");
             shared.wake.notify_one();

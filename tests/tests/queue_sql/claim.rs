@@ -77,6 +77,61 @@ async fn a_job_before_the_watermark_is_found_by_a_full_scan() -> Result<()> {
     Ok(())
 }
 
+/// Dead entries that a snapshot keeps make looking at everything dear: it is done for a twentieth of the time.
+#[tokio::test]
+async fn where_a_full_scan_is_dear_it_begins_at_the_place_of_a_moment_ago() -> Result<()> {
+    let queue = Queue::new().await?;
+    for _ in 0..3 {
+        queue.enqueue("charge", None).await?;
+    }
+    let pks: Vec<i64> =
+        sqlx::query_scalar("SELECT pk_job_run FROM jobs.tb_job_ready ORDER BY 1").fetch_all(queue.db.pool()).await?;
+    for (scanned_ago, expected) in [("1 second", &pks[1..]), ("3 seconds", &pks[..])] {
+        let mut tx = queue.db.begin().await?;
+        // The last claim came to the third job, and the one of a moment ago to the first; the last full scan took 100 ms.
+        sqlx::query(
+            "SELECT set_config('specql.watermark', ROW($1, 0, $3, 0, $2, 0, $2, clock_timestamp(),
+                clock_timestamp() - $4::interval, '100 milliseconds')::jobs.watermark::text, false)",
+        )
+        .bind(queue.worker)
+        .bind(pks[0])
+        .bind(pks[2])
+        .bind(scanned_ago)
+        .execute(&mut *tx)
+        .await?;
+        let got: Vec<i64> = sqlx::query_scalar("SELECT pk_job_run FROM jobs.claim($1, $2, 10, true)")
+            .bind(queue.worker)
+            .bind(&queue.operations)
+            .fetch_all(&mut *tx)
+            .await?;
+        assert_eq!(got, expected, "{scanned_ago}");
+        tx.rollback().await?;
+    }
+    Ok(())
+}
+
+/// A full scan that was cut short by its limit left jobs behind: the next claim goes on there, not behind later ones.
+#[tokio::test]
+async fn what_a_full_scan_leaves_is_claimed_next() -> Result<()> {
+    let queue = Queue::new().await?;
+    let mut connection = queue.db.pool().acquire().await?;
+    let mut claim = async |limit: i32, full: bool| {
+        sqlx::query_scalar::<_, Uuid>("SELECT id FROM jobs.claim($1, $2, $3, $4)")
+            .bind(queue.worker)
+            .bind(&queue.operations)
+            .bind(limit)
+            .bind(full)
+            .fetch_all(&mut *connection)
+            .await
+    };
+    queue.enqueue("charge", None).await?;
+    assert_eq!(claim(10, false).await?.len(), 1);
+    queue.run("SELECT jobs.enqueue('pay', 'charge', _priority => 1) FROM generate_series(1, 3)").await?;
+    assert_eq!(claim(2, true).await?.len(), 2);
+    assert_eq!(claim(10, false).await?.len(), 1, "it lies before the job that was claimed first");
+    Ok(())
+}
+
 #[tokio::test]
 async fn only_a_claim_of_idempotent_operations_does_not_wait_for_the_disk() -> Result<()> {
     let queue = Queue::new().await?;

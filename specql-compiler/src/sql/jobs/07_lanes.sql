@@ -80,11 +80,11 @@ $$;
 -- Shares a claim out between lanes, and locks what it picks. Each tenant gets its share by weight, at least one job, so
 -- that one with a million jobs does not delay another's one; what a tenant leaves goes to the others. A tenant's own
 -- jobs go by priority. Of a limited service no more are taken than there is room for; of an operation whose breaker is
--- open none, or the one that finds out whether it works again.
+-- open none, or the one that finds out whether it works again. The last job of lane 0 among them is given too.
 CREATE OR REPLACE FUNCTION jobs.pick_lanes(
     _worker uuid, _shared integer[], _own integer[], _limit integer, _after_rank integer, _after_pk bigint,
     _limits integer[], _running integer[],
-    OUT places tid[], OUT probing integer[], OUT broken integer[])
+    OUT places tid[], OUT last_rank integer, OUT last_pk bigint, OUT probing integer[], OUT broken integer[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = on SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
@@ -196,6 +196,10 @@ BEGIN
             _ranks[_index] := _last[1]::integer;
             _pks[_index] := _last[2];
             _furthest := _lanes[_index];
+            IF _lanes[_index] = 0 THEN
+                last_rank := _ranks[_index];
+                last_pk := _pks[_index];
+            END IF;
             _quota := _quota - cardinality(_got);
             places := places || _got;
             IF _limit_code IS NOT NULL THEN

@@ -110,18 +110,20 @@ $$;
 
 -- object: function jobs.next_start()
 -- drop: DROP FUNCTION jobs.next_start()
--- When a rate that holds jobs back allows as many starts as it ever does; NULL where none does.
+-- When a rate that holds jobs back allows as many starts as it ever does; NULL where none does. One look a lane: as a join,
+-- it would be planned over all ready jobs.
 CREATE OR REPLACE FUNCTION jobs.next_start() RETURNS timestamptz
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
     RETURN (
         SELECT min(l.next_start_at)
         FROM jobs.tb_limit AS l
+        JOIN jobs.tb_operation AS o ON o.limit_code = l.code
         WHERE l.rate_starts IS NOT NULL AND l.next_start_at > clock_timestamp()
-            AND EXISTS (
-                SELECT FROM jobs.tb_operation AS o
-                JOIN jobs.tb_job_ready AS r ON r.lane >= o.code::bigint << 43 AND r.lane < (o.code + 1)::bigint << 43
-                WHERE o.limit_code = l.code));
+            AND (
+                SELECT true FROM jobs.tb_job_ready AS r
+                WHERE r.lane >= o.code::bigint << 43 AND r.lane < (o.code + 1)::bigint << 43
+                LIMIT 1));
 END
 $$;
 
@@ -129,7 +131,7 @@ $$;
 -- drop: DROP FUNCTION jobs.trim_shares(uuid, integer[], integer[])
 -- Gives slots back that a worker no longer needs: it keeps as many as it says, and never fewer than it uses.
 CREATE OR REPLACE FUNCTION jobs.trim_shares(_worker uuid, _limits integer[], _keep integer[]) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _locked integer[];
     _freed integer;

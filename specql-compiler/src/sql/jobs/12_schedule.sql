@@ -39,7 +39,7 @@ $$;
 -- When the next delayed job, retry or callback is due, a rate allows the next start, or a breaker the next probe; NULL when
 -- there is none.
 CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT least(
         (SELECT s.run_at FROM jobs.tb_job_scheduled AS s ORDER BY s.run_at LIMIT 1),
         (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1),
