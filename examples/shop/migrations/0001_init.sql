@@ -1009,6 +1009,8 @@ CREATE TABLE jobs.tb_job_outcome (
     failure_class TEXT,
     error_message TEXT,
     resource_usage JSONB,
+    effect_possible BOOLEAN,
+    bound_code INTEGER,
     worker UUID,
     started_at TIMESTAMPTZ,
     completed_at TIMESTAMPTZ NOT NULL,
@@ -1017,6 +1019,9 @@ CREATE TABLE jobs.tb_job_outcome (
     CONSTRAINT ck_tb_job_outcome_class CHECK ((failure_class IS NULL) = (status = 'completed'))
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_outcome IS 'What became of the jobs that are done.';
+COMMENT ON COLUMN jobs.tb_job_outcome.effect_possible IS
+    'Of a job that did not succeed: a call may have had its effect all the same. Then jobs.retry lets nobody else do it.';
+COMMENT ON COLUMN jobs.tb_job_outcome.bound_code IS 'The fallback''s operation that may have had it, if one was called.';
 COMMENT ON COLUMN jobs.tb_job_outcome.worker IS
     'Whose call succeeded: then this row is the record of that attempt too. NULL where jobs.tb_job_attempt has it.';
 
@@ -1241,6 +1246,7 @@ CREATE TABLE jobs.tb_job_callback (
     attempts INTEGER NOT NULL,
     keyed BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL,
+    bound_code INTEGER,
     failure_class TEXT,
     error_message TEXT,
     resource_usage JSONB,
@@ -1255,6 +1261,7 @@ CREATE TABLE jobs.tb_job_callback (
 COMMENT ON TABLE jobs.tb_job_callback IS 'Finished calls whose callback waits.';
 COMMENT ON COLUMN jobs.tb_job_callback.result IS 'What the callback is given: the output, or the error.';
 COMMENT ON COLUMN jobs.tb_job_callback.attempts IS 'Calls made. The callback''s own are counted in tries.';
+COMMENT ON COLUMN jobs.tb_job_callback.bound_code IS 'As in jobs.tb_job_outcome.';
 COMMENT ON COLUMN jobs.tb_job_callback.worker IS 'As in jobs.tb_job_outcome.';
 COMMENT ON COLUMN jobs.tb_job_callback.run_at IS
     'When it is tried next. NULL: given up, kept so that jobs.retry can repeat the callback alone.';
@@ -2585,14 +2592,14 @@ DECLARE
 BEGIN
     WITH settled AS (
         DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_pks)
-        RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.keyed, c.effect_possible, c.failure_class,
+        RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.keyed, c.effect_possible, c.bound_code, c.failure_class,
             c.error_message, c.resource_usage, c.worker, c.started_at),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
-            resource_usage, worker, started_at, completed_at)
+            resource_usage, effect_possible, bound_code, worker, started_at, completed_at)
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
-            s.resource_usage, s.worker, s.started_at, _now
+            s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code, s.worker, s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
     WHERE k.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
@@ -2692,7 +2699,9 @@ BEGIN
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
-            l.has_on_success, l.has_on_failure, l.bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
+            l.has_on_success, l.has_on_failure,
+            -- What proved to have had no effect binds nobody.
+            CASE WHEN g.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
@@ -2705,22 +2714,22 @@ BEGIN
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
             bound_code, keyed, has_on_success, has_on_failure, effect_possible)
         SELECT f.run_at, f.pk_job_run, f.tenant_lane, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
-            -- What proved to have had no effect binds nobody.
-            CASE WHEN f.effect_possible THEN f.bound_code ELSE 0 END, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+            f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
         FROM freed AS f
         WHERE f.result = 'retrying'),
     called AS (
-        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
+        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible, bound_code,
             failure_class, error_message, resource_usage, started_at, run_at)
         SELECT f.pk_job_run, 'failure',
             jsonb_build_object('message', f.message, 'kind', f.class, 'attempts', f.attempts),
-            f.epoch, f.attempts, f.keyed, f.effect_possible, f.class, f.message, f.usage, f.claimed_at, _now
+            f.epoch, f.attempts, f.keyed, f.effect_possible, f.bound_code, f.class, f.message, f.usage, f.claimed_at, _now
         FROM freed AS f
         WHERE f.calls_back),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, failure_class, error_message,
-            resource_usage, started_at, completed_at)
-        SELECT f.pk_job_run, f.epoch, f.result, f.attempts, f.class, f.message, f.usage, f.claimed_at, _now
+            resource_usage, effect_possible, bound_code, started_at, completed_at)
+        SELECT f.pk_job_run, f.epoch, f.result, f.attempts, f.class, f.message, f.usage, f.effect_possible, f.bound_code,
+            f.claimed_at, _now
         FROM freed AS f
         WHERE f.result <> 'retrying' AND NOT f.calls_back),
     released AS (
@@ -3148,18 +3157,19 @@ BEGIN
     DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
     WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
         AND r.rank = -j.priority AND r.pk_job_run = _pk
-    RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible INTO _job;
+    RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible, r.bound_code INTO _job;
     IF NOT FOUND THEN
         DELETE FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = _pk
-        RETURNING s.epoch, s.attempts, s.keyed, s.effect_possible INTO _job;
+        RETURNING s.epoch, s.attempts, s.keyed, s.effect_possible, s.bound_code INTO _job;
     END IF;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
 
     INSERT INTO jobs.tb_job_outcome (
-        pk_job_run, epoch, status, attempts, failure_class, error_message, completed_at)
-    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'cancelled', 'cancelled while it waited', clock_timestamp());
+        pk_job_run, epoch, status, attempts, failure_class, error_message, effect_possible, bound_code, completed_at)
+    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'cancelled', 'cancelled while it waited', _job.effect_possible,
+        _job.bound_code, clock_timestamp());
     INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
     VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'cancelled');
     IF _job.keyed AND NOT _job.effect_possible THEN
@@ -3221,7 +3231,7 @@ DECLARE
     _ended record;
     _key bytea;
     _holder bigint;
-    _effect_possible boolean := false;
+    _effect_possible boolean;
 BEGIN
     SELECT j.pk_job_run, j.tenant_id, j.service_name, j.operation, j.priority, j.unique_rule, o.code,
         jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)) AS lane,
@@ -3236,7 +3246,8 @@ BEGIN
     END IF;
 
     DELETE FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = _job.pk_job_run AND o.status <> 'completed'
-    RETURNING o.epoch, o.attempts INTO _ended;
+    RETURNING o.epoch, o.attempts, coalesce(o.effect_possible, false) AS effect_possible,
+        coalesce(o.bound_code, 0) AS bound_code INTO _ended;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'job % has not failed: only a failed or cancelled job can be retried', _id USING ERRCODE = 'SQ409';
     END IF;
@@ -3250,10 +3261,11 @@ BEGIN
         RETURN _id;
     END IF;
 
+    _effect_possible := _ended.effect_possible;
     IF _job.unique_rule <> 'never' THEN
         _key := jobs.job_key(_job.tenant_id, _job.service_name, _job.operation, _job.name);
         -- A key that was kept says that the call may have happened: no later failure can prove the opposite.
-        _effect_possible := EXISTS (
+        _effect_possible := _effect_possible OR EXISTS (
             SELECT FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _job.pk_job_run);
         _holder := jobs.take_key(_key, _job.pk_job_run, _job.unique_rule);
         IF _holder <> _job.pk_job_run THEN
@@ -3264,8 +3276,8 @@ BEGIN
     END IF;
 
     INSERT INTO jobs.tb_job_ready (
-        lane, rank, pk_job_run, operation_code, epoch, keyed, has_on_success, has_on_failure, effect_possible)
-    VALUES (_job.lane, -_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _job.unique_rule <> 'never',
+        lane, rank, pk_job_run, operation_code, epoch, bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+    VALUES (_job.lane, -_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _ended.bound_code, _job.unique_rule <> 'never',
         _job.has_on_success, _job.has_on_failure, _effect_possible);
     PERFORM jobs.wake_workers();
     RETURN _id;
@@ -3513,6 +3525,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock
 DECLARE
     _last bigint := (SELECT s.last_value FROM jobs.tb_job_run_pk_job_run_seq AS s);
     _current bigint := _last / 1000000;
+    _ranges bigint := (SELECT count(*) FROM jobs.v_partition);
 BEGIN
     IF NOT pg_try_advisory_xact_lock(1399869772, 2) THEN
         RETURN;
@@ -3532,6 +3545,10 @@ BEGIN
         PERFORM jobs.add_partition('tb_job_outcome', _current + _ahead);
         PERFORM jobs.add_partition('tb_job_attempt', _current + _ahead);
     END LOOP;
+    IF (SELECT count(*) FROM jobs.v_partition) > _ranges THEN
+        -- Its locks are held until the end: whoever waits for one of them may hold one that a DROP needs.
+        RETURN;
+    END IF;
     BEGIN
         PERFORM jobs.expire();
     EXCEPTION WHEN lock_not_available THEN

@@ -165,7 +165,11 @@ async fn call(shared: &Shared, claimed: &Claimed, served: &Served, deadline: Ins
     let execution = AssertUnwindSafe(served.runner.execute(plan, &job, &context)).catch_unwind();
     tokio::select! {
         biased;
-        result = execution => result.unwrap_or_else(|panic| Err(panicked(&*panic))),
+        result = execution => match result {
+            // A runner may see only while it calls that a policy forbids it: an address that a name stands for.
+            Ok(result) => result.map_err(|failure| denied_by_newer_policy(failure, claimed, served)),
+            Err(panic) => Err(panicked(&*panic)),
+        },
         () = overdue(&context) => Err(Failure::new(
             FailureClass::Ambiguous,
             "the runner did not stop in time and was abandoned; the call may still have its effect",

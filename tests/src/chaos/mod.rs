@@ -156,6 +156,8 @@ async fn check(queue: &Queue, report: &mut Report) {
     for left in queue.left_over().await {
         report.violations.push(format!("left over: {left}"));
     }
+    let shares = queue.count("SELECT count(*) FROM jobs.tb_limit_share").await;
+    report.must(shares == 0, || format!("{shares} shares of limits are held by workers that have stopped"));
     let connections =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'specql %'";
     let connections = queue.count(connections).await;

@@ -85,6 +85,40 @@ async fn what_a_fallback_may_have_done_is_repeated_by_that_fallback_alone() {
     assert_eq!((outcome.0.as_str(), mail_calls, backup_calls), ("failed/ambiguous", 1, 1));
 }
 
+/// A retry by hand knows no more than the worker did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retried_job_is_made_again_by_whom_may_have_done_it_and_nobody_else() {
+    let unknown_once: Answers = |number| (number == 0).then_some(FailureClass::Ambiguous);
+    let unknown_then_down: Answers = |number| match number {
+        0 => Some(FailureClass::Ambiguous),
+        1 => Some(FailureClass::NotStarted),
+        _ => None,
+    };
+    let down: Answers = |_| Some(FailureClass::NotStarted);
+    // What the mail's and the backup's calls come to, and how many of each there are in the end.
+    let cases = [(down, unknown_once, 1, 2), (unknown_then_down, |_| None, 3, 0)];
+    for (mail_answers, backup_answers, mail_expected, backup_expected) in cases {
+        let once = |settings| Settings { idempotent: false, ..settings };
+        let queue = Queue::new(once(mail()), once(Settings::default())).await;
+        let (mail_calls, backup_calls) = (Calls::default(), Calls::default());
+        let workers = [
+            serving(&queue, (&mail_calls, mail_answers), (&backup_calls, backup_answers)).await,
+            serving(&queue, (&mail_calls, mail_answers), (&backup_calls, backup_answers)).await,
+        ];
+        let id = queue.enqueue("mail").await;
+        assert_eq!(queue.outcome(id).await.0, "failed/ambiguous");
+        queue.retry(id).await;
+        let outcome = queue.outcome(id).await;
+        assert_eq!(
+            (outcome.0.as_str(), mail_calls.made(), backup_calls.made()),
+            ("completed", mail_expected, backup_expected)
+        );
+        for worker in workers {
+            worker.shutdown().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fallback_that_sent_nothing_either_binds_nobody() {
     let queue = Queue::new(mail(), Settings::default()).await;

@@ -159,6 +159,10 @@ impl Queue {
         .unwrap()
     }
 
+    pub(crate) async fn retry(&self, id: Uuid) {
+        sqlx::query("SELECT jobs.retry($1)").bind(id).execute(self.database.pool()).await.unwrap();
+    }
+
     pub(crate) async fn until_done(&self, service: &str, jobs: i64) {
         eventually(async || (self.done(service).await >= jobs).then_some(())).await;
     }

@@ -85,6 +85,8 @@ pub(crate) struct Outcome {
     pub(crate) attempts: i32,
     /// The epoch that wrote the output, where there is one.
     pub(crate) output: Option<i32>,
+    /// It did not succeed, and a call may have had its effect all the same.
+    pub(crate) effect_possible: bool,
 }
 
 impl Job {
@@ -151,7 +153,7 @@ impl fmt::Display for Job {
                     self.callback(f, callback)?;
                     write!(f, " + ")?;
                 }
-                let Outcome { status, class, attempts, output } = outcome;
+                let Outcome { status, class, attempts, output, effect_possible: _ } = outcome;
                 let output = output.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string());
                 write!(f, "{status} class {} attempts {attempts} output {output}", class.unwrap_or("-"))?;
                 write!(f, " epoch {}", self.epoch)?;

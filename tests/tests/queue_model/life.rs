@@ -150,8 +150,10 @@ impl Model {
             return if self.settle(number) { "completed" } else { "callback_waiting" };
         }
         let output = Some(job.epoch);
-        job.place =
-            Place::Finished(Outcome { status: "completed", class: None, attempts: tally.attempts, output }, None);
+        job.place = Place::Finished(
+            Outcome { status: "completed", class: None, attempts: tally.attempts, output, effect_possible: false },
+            None,
+        );
         self.give_key_back_after_success(number);
         "completed"
     }
@@ -250,7 +252,13 @@ impl Model {
             End::Failed => "failed",
             End::Cancelled => "cancelled",
         };
-        let outcome = Outcome { status, class: Some(class), attempts: tally.attempts, output: None };
+        let outcome = Outcome {
+            status,
+            class: Some(class),
+            attempts: tally.attempts,
+            output: None,
+            effect_possible: tally.effect_possible,
+        };
         job.place = Place::Finished(outcome, None);
         self.give_key_back_after_failure(number, tally);
         status
@@ -271,7 +279,13 @@ impl Model {
                 job.place = Place::Callback(callback);
             } else {
                 callback.due = Due::Never;
-                let outcome = Outcome { status: "failed", class: Some("callback_failed"), attempts, output };
+                let outcome = Outcome {
+                    status: "failed",
+                    class: Some("callback_failed"),
+                    attempts,
+                    output,
+                    effect_possible: false,
+                };
                 job.place = Place::Finished(outcome, Some(callback));
             }
             return false;
@@ -280,7 +294,10 @@ impl Model {
             Kind::Success => ("completed", callback.tally),
             Kind::Failure => ("failed", callback.tally),
         };
-        job.place = Place::Finished(Outcome { status, class: callback.class, attempts, output }, None);
+        job.place = Place::Finished(
+            Outcome { status, class: callback.class, attempts, output, effect_possible: tally.effect_possible },
+            None,
+        );
         match callback.kind {
             Kind::Success => {
                 job.successes += 1;
@@ -316,7 +333,13 @@ impl Model {
             Place::Callback(_) | Place::Finished(..) => return "finished",
         };
         job.record("cancelled", tally.attempts, None, Some("cancelled"));
-        let outcome = Outcome { status: "cancelled", class: Some("cancelled"), attempts: tally.attempts, output: None };
+        let outcome = Outcome {
+            status: "cancelled",
+            class: Some("cancelled"),
+            attempts: tally.attempts,
+            output: None,
+            effect_possible: tally.effect_possible,
+        };
         job.place = Place::Finished(outcome, None);
         self.give_key_back_after_failure(number, tally);
         "cancelled"
@@ -341,8 +364,9 @@ impl Model {
         if let Some(callback) = callback {
             job.place = Place::Callback(Callback { tries: 0, due: Due::Now, ..callback });
         } else {
-            // A key that was kept says that the call may have happened.
-            job.place = Place::Ready(Tally { effect_possible: holder.is_some(), ..Tally::default() });
+            // A key that was kept says that the call may have happened, too.
+            let effect_possible = ended.effect_possible || holder.is_some();
+            job.place = Place::Ready(Tally { effect_possible, ..Tally::default() });
             if rule != Rule::Never {
                 self.keys.entry(key).or_insert((number, rule));
             }

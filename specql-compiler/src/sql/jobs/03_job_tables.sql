@@ -66,6 +66,8 @@ CREATE TABLE jobs.tb_job_outcome (
     failure_class TEXT,
     error_message TEXT,
     resource_usage JSONB,
+    effect_possible BOOLEAN,
+    bound_code INTEGER,
     worker UUID,
     started_at TIMESTAMPTZ,
     completed_at TIMESTAMPTZ NOT NULL,
@@ -74,6 +76,9 @@ CREATE TABLE jobs.tb_job_outcome (
     CONSTRAINT ck_tb_job_outcome_class CHECK ((failure_class IS NULL) = (status = 'completed'))
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_outcome IS 'What became of the jobs that are done.';
+COMMENT ON COLUMN jobs.tb_job_outcome.effect_possible IS
+    'Of a job that did not succeed: a call may have had its effect all the same. Then jobs.retry lets nobody else do it.';
+COMMENT ON COLUMN jobs.tb_job_outcome.bound_code IS 'The fallback''s operation that may have had it, if one was called.';
 COMMENT ON COLUMN jobs.tb_job_outcome.worker IS
     'Whose call succeeded: then this row is the record of that attempt too. NULL where jobs.tb_job_attempt has it.';
 

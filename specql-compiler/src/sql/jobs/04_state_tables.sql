@@ -94,6 +94,7 @@ CREATE TABLE jobs.tb_job_callback (
     attempts INTEGER NOT NULL,
     keyed BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL,
+    bound_code INTEGER,
     failure_class TEXT,
     error_message TEXT,
     resource_usage JSONB,
@@ -108,6 +109,7 @@ CREATE TABLE jobs.tb_job_callback (
 COMMENT ON TABLE jobs.tb_job_callback IS 'Finished calls whose callback waits.';
 COMMENT ON COLUMN jobs.tb_job_callback.result IS 'What the callback is given: the output, or the error.';
 COMMENT ON COLUMN jobs.tb_job_callback.attempts IS 'Calls made. The callback''s own are counted in tries.';
+COMMENT ON COLUMN jobs.tb_job_callback.bound_code IS 'As in jobs.tb_job_outcome.';
 COMMENT ON COLUMN jobs.tb_job_callback.worker IS 'As in jobs.tb_job_outcome.';
 COMMENT ON COLUMN jobs.tb_job_callback.run_at IS
     'When it is tried next. NULL: given up, kept so that jobs.retry can repeat the callback alone.';

@@ -220,14 +220,14 @@ DECLARE
 BEGIN
     WITH settled AS (
         DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_pks)
-        RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.keyed, c.effect_possible, c.failure_class,
+        RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.keyed, c.effect_possible, c.bound_code, c.failure_class,
             c.error_message, c.resource_usage, c.worker, c.started_at),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
-            resource_usage, worker, started_at, completed_at)
+            resource_usage, effect_possible, bound_code, worker, started_at, completed_at)
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
-            s.resource_usage, s.worker, s.started_at, _now
+            s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code, s.worker, s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
     WHERE k.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))

@@ -19,7 +19,9 @@ BEGIN
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
-            l.has_on_success, l.has_on_failure, l.bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
+            l.has_on_success, l.has_on_failure,
+            -- What proved to have had no effect binds nobody.
+            CASE WHEN g.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
@@ -32,22 +34,22 @@ BEGIN
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
             bound_code, keyed, has_on_success, has_on_failure, effect_possible)
         SELECT f.run_at, f.pk_job_run, f.tenant_lane, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
-            -- What proved to have had no effect binds nobody.
-            CASE WHEN f.effect_possible THEN f.bound_code ELSE 0 END, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+            f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
         FROM freed AS f
         WHERE f.result = 'retrying'),
     called AS (
-        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
+        INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible, bound_code,
             failure_class, error_message, resource_usage, started_at, run_at)
         SELECT f.pk_job_run, 'failure',
             jsonb_build_object('message', f.message, 'kind', f.class, 'attempts', f.attempts),
-            f.epoch, f.attempts, f.keyed, f.effect_possible, f.class, f.message, f.usage, f.claimed_at, _now
+            f.epoch, f.attempts, f.keyed, f.effect_possible, f.bound_code, f.class, f.message, f.usage, f.claimed_at, _now
         FROM freed AS f
         WHERE f.calls_back),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, failure_class, error_message,
-            resource_usage, started_at, completed_at)
-        SELECT f.pk_job_run, f.epoch, f.result, f.attempts, f.class, f.message, f.usage, f.claimed_at, _now
+            resource_usage, effect_possible, bound_code, started_at, completed_at)
+        SELECT f.pk_job_run, f.epoch, f.result, f.attempts, f.class, f.message, f.usage, f.effect_possible, f.bound_code,
+            f.claimed_at, _now
         FROM freed AS f
         WHERE f.result <> 'retrying' AND NOT f.calls_back),
     released AS (

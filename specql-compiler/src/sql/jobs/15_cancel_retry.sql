@@ -9,18 +9,19 @@ BEGIN
     DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
     WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
         AND r.rank = -j.priority AND r.pk_job_run = _pk
-    RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible INTO _job;
+    RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible, r.bound_code INTO _job;
     IF NOT FOUND THEN
         DELETE FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = _pk
-        RETURNING s.epoch, s.attempts, s.keyed, s.effect_possible INTO _job;
+        RETURNING s.epoch, s.attempts, s.keyed, s.effect_possible, s.bound_code INTO _job;
     END IF;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
 
     INSERT INTO jobs.tb_job_outcome (
-        pk_job_run, epoch, status, attempts, failure_class, error_message, completed_at)
-    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'cancelled', 'cancelled while it waited', clock_timestamp());
+        pk_job_run, epoch, status, attempts, failure_class, error_message, effect_possible, bound_code, completed_at)
+    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'cancelled', 'cancelled while it waited', _job.effect_possible,
+        _job.bound_code, clock_timestamp());
     INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
     VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'cancelled');
     IF _job.keyed AND NOT _job.effect_possible THEN
@@ -88,7 +89,7 @@ DECLARE
     _ended record;
     _key bytea;
     _holder bigint;
-    _effect_possible boolean := false;
+    _effect_possible boolean;
 BEGIN
     SELECT j.pk_job_run, j.tenant_id, j.service_name, j.operation, j.priority, j.unique_rule, o.code,
         jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)) AS lane,
@@ -103,7 +104,8 @@ BEGIN
     END IF;
 
     DELETE FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = _job.pk_job_run AND o.status <> 'completed'
-    RETURNING o.epoch, o.attempts INTO _ended;
+    RETURNING o.epoch, o.attempts, coalesce(o.effect_possible, false) AS effect_possible,
+        coalesce(o.bound_code, 0) AS bound_code INTO _ended;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'job % has not failed: only a failed or cancelled job can be retried', _id USING ERRCODE = 'SQ409';
     END IF;
@@ -117,10 +119,11 @@ BEGIN
         RETURN _id;
     END IF;
 
+    _effect_possible := _ended.effect_possible;
     IF _job.unique_rule <> 'never' THEN
         _key := jobs.job_key(_job.tenant_id, _job.service_name, _job.operation, _job.name);
         -- A key that was kept says that the call may have happened: no later failure can prove the opposite.
-        _effect_possible := EXISTS (
+        _effect_possible := _effect_possible OR EXISTS (
             SELECT FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _job.pk_job_run);
         _holder := jobs.take_key(_key, _job.pk_job_run, _job.unique_rule);
         IF _holder <> _job.pk_job_run THEN
@@ -131,8 +134,8 @@ BEGIN
     END IF;
 
     INSERT INTO jobs.tb_job_ready (
-        lane, rank, pk_job_run, operation_code, epoch, keyed, has_on_success, has_on_failure, effect_possible)
-    VALUES (_job.lane, -_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _job.unique_rule <> 'never',
+        lane, rank, pk_job_run, operation_code, epoch, bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+    VALUES (_job.lane, -_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _ended.bound_code, _job.unique_rule <> 'never',
         _job.has_on_success, _job.has_on_failure, _effect_possible);
     PERFORM jobs.wake_workers();
     RETURN _id;
