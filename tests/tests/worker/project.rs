@@ -1,6 +1,6 @@
 //! A project with two operations in code, its queue, and what a test asks of them.
 
-use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use specql_runtime::{
     Database, Project, Worker, client::Operation, queue::Link, queue::registration::operation_records,
     testing::TestDatabase, worker::WorkerBuilder,
 };
+use specql_tests::compiled::queue_schema;
 use uuid::Uuid;
 
 /// `work.echo`: idempotent.
@@ -75,14 +76,6 @@ fn registry() -> Registry {
     Registry { services: IndexMap::from([("work".to_owned(), service)]) }
 }
 
-/// The queue's schema, as a fresh project has it.
-fn schema() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specql-compiler/src/sql/jobs");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
-}
-
 /// A database with an empty queue.
 pub(crate) struct Queue {
     database: Database,
@@ -101,7 +94,7 @@ pub(crate) struct Outcome {
 
 impl Queue {
     pub(crate) async fn new() -> Self {
-        let test = TestDatabase::from_sql(&schema()).await.unwrap();
+        let test = TestDatabase::from_sql(&queue_schema().unwrap()).await.unwrap();
         let project = Project {
             name: "test",
             compiler_version: "",

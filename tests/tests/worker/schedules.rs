@@ -171,7 +171,7 @@ async fn a_time_whose_worker_is_lost_in_the_middle_of_the_action_is_run_by_anoth
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missed_times_are_skipped_caught_up_with_once_or_each() {
+async fn two_workers_skip_missed_times_or_catch_up_with_one_or_each_of_them() {
     let (cron, due) = daily(TimeDelta::hours(2), 0);
     let schedules: Vec<String> = ["none", "one", "all"]
         .iter()
@@ -181,21 +181,25 @@ async fn missed_times_are_skipped_caught_up_with_once_or_each() {
         .collect();
     let clock = Clock::new(&schedules.join(", ")).await;
     clock.unseen_for("3 days").await;
-    let worker = clock.worker().await;
-    let skipped = clock.recorded("none_s", |record| record.skipped > 0).await;
+    let workers = [clock.worker().await, clock.worker().await];
+    clock.recorded("none_s", |record| record.skipped > 0).await;
+    clock.recorded("one_s", |record| record.runs > 0).await;
+    clock.recorded("all_s", |record| record.runs > 2).await;
+    for worker in workers {
+        worker.shutdown().await.unwrap();
+    }
+    let (skipped, once, each) =
+        (clock.record("none_s").await, clock.record("one_s").await, clock.record("all_s").await);
     assert_eq!((skipped.runs, skipped.skipped, skipped.last_due_at), (0, 3, None));
-    let once = clock.recorded("one_s", |record| record.runs > 0).await;
     assert_eq!((once.runs, once.skipped, once.last_due_at), (1, 2, Some(due)));
-    let each = clock.recorded("all_s", |record| record.runs > 2).await;
     assert_eq!((each.runs, each.skipped, each.last_due_at), (3, 0, Some(due)));
-    worker.shutdown().await.unwrap();
     let notes: Vec<String> =
         sqlx::query_scalar("SELECT note FROM clock.tb_tick ORDER BY note").fetch_all(clock.pool()).await.unwrap();
     assert_eq!(notes, ["all", "all", "all", "one"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schedule_goes_by_the_clocks_of_its_time_zone() {
+async fn on_both_workers_a_schedule_goes_by_the_clocks_of_its_time_zone() {
     // Tokyo is nine hours ahead all the year round.
     let (cron, due) = daily(TimeDelta::minutes(10), 9);
     let action = "action: tick, input: {note: \"'x'\"}";
@@ -204,10 +208,12 @@ async fn a_schedule_goes_by_the_clocks_of_its_time_zone() {
     ))
     .await;
     clock.unseen_for("24 hours").await;
-    let worker = clock.worker().await;
+    let workers = [clock.worker().await, clock.worker().await];
     let tokyo = clock.recorded("tokyo", |record| record.runs > 0).await;
     let utc = clock.recorded("utc", |record| record.runs > 0).await;
-    worker.shutdown().await.unwrap();
+    for worker in workers {
+        worker.shutdown().await.unwrap();
+    }
     assert_eq!(tokyo.last_due_at, Some(due));
     assert_eq!(utc.last_due_at, Some(due + TimeDelta::hours(9) - TimeDelta::days(1)));
 }
