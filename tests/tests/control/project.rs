@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,6 +23,7 @@ use specql_runtime::{
     testing::TestDatabase,
     worker::WorkerBuilder,
 };
+use specql_tests::compiled::queue_schema;
 use uuid::Uuid;
 
 pub(crate) type Empty = HashMap<String, String>;
@@ -96,11 +96,17 @@ pub(crate) struct Queue {
 impl Queue {
     /// `mail` and `backup` as the test wants them; `other` has no settings.
     pub(crate) async fn new(mail: Settings, backup: Settings) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specql-compiler/src/sql/jobs");
-        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.sort();
-        let schema: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-        let test = TestDatabase::from_sql(&schema).await.unwrap();
+        Self::of(&queue_schema().unwrap(), mail, backup).await
+    }
+
+    /// With partitions of a hundred jobs, not of a million; no service has settings.
+    pub(crate) async fn with_small_partitions() -> Self {
+        let schema = queue_schema().unwrap().replace("1000000", "100");
+        Self::of(&schema, Settings::default(), Settings::default()).await
+    }
+
+    async fn of(schema: &str, mail: Settings, backup: Settings) -> Self {
+        let test = TestDatabase::from_sql(schema).await.unwrap();
         let services = [("mail", mail), ("backup", backup), ("other", Settings::default())];
         let services = services.map(|(name, settings)| (name.to_owned(), declared(name, &settings)));
         let registry = Registry { services: IndexMap::from(services) };
@@ -129,6 +135,16 @@ impl Queue {
             .unwrap()
     }
 
+    pub(crate) async fn cancel(&self, id: Uuid) -> String {
+        sqlx::query_scalar("SELECT jobs.cancel($1)").bind(id).fetch_one(self.database.pool()).await.unwrap()
+    }
+
+    /// `pending`, `running`, `completed`, `failed` or `cancelled`.
+    pub(crate) async fn status(&self, id: Uuid) -> String {
+        let sql = "SELECT status FROM jobs.v_job_run WHERE id = $1";
+        sqlx::query_scalar(sql).bind(id).fetch_one(self.database.pool()).await.unwrap()
+    }
+
     pub(crate) async fn enqueue_many(&self, service: &str, jobs: i32, tenant: Option<Uuid>) {
         sqlx::query("SELECT jobs.enqueue_many($1, 'go', array_fill('{}'::jsonb, ARRAY[$2]), _tenant_id => $3)")
             .bind(service)
@@ -141,6 +157,24 @@ impl Queue {
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.database.pool()).await.unwrap()
+    }
+
+    /// The job that a statement queues, by its id.
+    pub(crate) async fn queued_by(&self, sql: &'static str) -> Uuid {
+        sqlx::query_scalar(sql).fetch_one(self.database.pool()).await.unwrap()
+    }
+
+    pub(crate) async fn text(&self, sql: &'static str) -> String {
+        sqlx::query_scalar(sql).fetch_one(self.database.pool()).await.unwrap()
+    }
+
+    /// Waits until this is so.
+    pub(crate) async fn until(&self, sql: &'static str) {
+        eventually(async || {
+            let so: bool = sqlx::query_scalar(sql).fetch_one(self.database.pool()).await.unwrap();
+            so.then_some(())
+        })
+        .await;
     }
 
     pub(crate) async fn execute(&self, sql: &'static str) {
