@@ -28,7 +28,7 @@ async fn stop(workers: [Worker; 2]) {
 }
 
 /// As if a week had passed since every end, and upkeep had not looked for an hour. The ranges ahead are made before:
-/// a round of upkeep that attaches one can meet a reader of the tables, and then drops none.
+/// a round of upkeep that attaches one drops none.
 const A_WEEK_LATER: &str = "SELECT jobs.maintain();
     COMMIT;
     UPDATE jobs.tb_job_outcome SET completed_at = completed_at - interval '8 days';
