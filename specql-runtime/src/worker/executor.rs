@@ -65,7 +65,8 @@ fn conclude(shared: &Shared, claimed: &Claimed, served: &Served, result: Result<
     failure.usage = text::storable(failure.usage);
     match claimed.lease.stopped() {
         Some(Stop::Cancelled) => {
-            let sure = matches!(failure.class, FailureClass::NotStarted | FailureClass::Cancelled);
+            // A runner that was cancelled says no more than that it has stopped: what it had sent may still be acted on.
+            let sure = failure.class == FailureClass::NotStarted;
             let note =
                 if sure { "cancelled" } else { "cancelled; the call was abandoned and may still have its effect" };
             failure = Failure { class: FailureClass::Cancelled, message: note.into(), ..failure };
