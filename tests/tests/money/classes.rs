@@ -3,7 +3,7 @@
 use specql_registry::FailureClass;
 use uuid::Uuid;
 
-use crate::till::{Call, Key, Till};
+use crate::till::{Call, Clicked, Key, Till};
 
 /// What a class says of the key, of a call that a worker has begun.
 fn key_after(class: FailureClass) -> Key {
@@ -90,6 +90,61 @@ async fn after_every_class_a_retry_is_the_same_job_under_the_same_key_and_charge
         till.paid_once(order, job, class.name()).await;
         let keys = till.bank.keys(order);
         assert!(keys.iter().all(|key| *key == Some(job.to_string())), "after {class}: {keys:?}");
+    }
+    worker.shutdown().await.unwrap();
+}
+
+/// Where the bank does not know a repeated call, nothing but the operator's word repeats one whose outcome is open.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_every_class_a_second_click_on_a_transfer_calls_again_only_where_nothing_happened() {
+    let till = Till::open().await;
+    let mut ended = Vec::new();
+    // A transfer is over with the first worker that dies (see `crash`): it is never poison.
+    for class in FailureClass::ALL.into_iter().filter(|class| *class != FailureClass::Poison) {
+        ended.push((class, ended_with(&till, Call::Transfer, class).await));
+    }
+    let mut clicked = Vec::new();
+    for (class, (order, job)) in ended {
+        let again = till.click(Call::Transfer, order).await;
+        let kept = key_after(class) == Key::Kept;
+        assert_eq!((again.job == job, again.deduplicated), (kept, kept), "after {class}");
+        clicked.push((class, order, again.job));
+    }
+    let worker = till.worker().await;
+    for (class, order, job) in clicked {
+        till.end(job).await;
+        assert_eq!((till.bank.keys(order).len(), till.bank.charges(order)), (1, 1), "after {class}");
+    }
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clicks_and_retries_at_once_charge_once() {
+    let till = Till::open().await;
+    let mut ended = Vec::new();
+    for class in [FailureClass::Ambiguous, FailureClass::PermanentReported] {
+        ended.push((class, ended_with(&till, Call::Charge, class).await));
+    }
+    let mut paid = Vec::new();
+    for (class, (order, job)) in ended {
+        let (a, b, c, retried, again) = tokio::join!(
+            till.click(Call::Charge, order),
+            till.click(Call::Charge, order),
+            till.click(Call::Charge, order),
+            till.retry(job),
+            till.retry(job),
+        );
+        assert!(a.job == b.job && b.job == c.job, "after {class}: {a:?} {b:?} {c:?}");
+        assert!(retried.is_err() || again.is_err(), "after {class}: both retries");
+        if class == FailureClass::Ambiguous {
+            assert_eq!([a, b, c], [Clicked { job, deduplicated: true }; 3]);
+            assert!(retried.is_ok() || again.is_ok(), "neither retry: {retried:?} {again:?}");
+        }
+        paid.push((class, order, a.job));
+    }
+    let worker = till.worker().await;
+    for (class, order, job) in paid {
+        till.paid_once(order, job, class.name()).await;
     }
     worker.shutdown().await.unwrap();
 }

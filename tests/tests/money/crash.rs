@@ -2,7 +2,7 @@
 
 use crate::{
     bank::Act,
-    till::{Call, Clicked, Till},
+    till::{Call, Clicked, Key, Till},
 };
 
 /// Where the process is when it is killed.
@@ -135,4 +135,41 @@ async fn a_transfer_whose_worker_is_killed_at_any_point_is_not_repeated() {
     for point in Point::ALL {
         transfer_killed_at(&till, point).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_was_cancelled_and_whose_worker_is_killed_keeps_its_key() {
+    let till = Till::open().await;
+    for point in [Point::Called, Point::Charged] {
+        let (order, job) = kill_at(&till, Call::Charge, point).await;
+        assert_eq!(till.cancel(job).await, "cancelling", "{point:?}");
+        till.rescue().await;
+        assert_eq!(till.state(job).await, "cancelled/cancelled", "{point:?}");
+        let after = format!("a cancel, killed {point:?}");
+        till.click_again(Call::Charge, order, job, Key::Kept, &after).await;
+        let worker = till.worker().await;
+        till.paid_once(order, job, &after).await;
+        worker.shutdown().await.unwrap();
+    }
+}
+
+/// The third worker that dies in a call is the last: it is over, and its key is kept for whoever tries again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_that_kills_three_workers_keeps_its_key() {
+    let till = Till::open().await;
+    let order = till.order().await;
+    let job = till.click(Call::Charge, order).await.job;
+    till.bank.will([Act::HangBeforeCharge, Act::HangBeforeCharge, Act::ChargeThenHang]);
+    for call in 1..=3 {
+        let mut process = till.process();
+        till.bank.called(order, call).await;
+        process.kill();
+        till.rescue().await;
+    }
+    assert_eq!(till.state(job).await, "failed/poison");
+    till.click_again(Call::Charge, order, job, Key::Kept, "three crashes").await;
+    let worker = till.worker().await;
+    till.paid_once(order, job, "three crashes").await;
+    worker.shutdown().await.unwrap();
+    assert_eq!(till.bank.keys(order), vec![Some(job.to_string()); 4]);
 }
