@@ -173,3 +173,25 @@ async fn a_charge_that_kills_three_workers_keeps_its_key() {
     worker.shutdown().await.unwrap();
     assert_eq!(till.bank.keys(order), vec![Some(job.to_string()); 4]);
 }
+
+/// A deployment is not a customer who cancels: what it breaks off is open, and its failure is called back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_in_a_call_leaves_a_transfer_open_and_a_charge_to_the_next() {
+    let till = Till::open().await;
+    let (transferred, charged) = (till.order().await, till.order().await);
+    till.bank.will([Act::ChargeThenHang; 2]);
+    let transfer = till.click(Call::Transfer, transferred).await.job;
+    let charge = till.click(Call::Charge, charged).await.job;
+    let worker = till.worker().await;
+    till.bank.called(transferred, 1).await;
+    till.bank.called(charged, 1).await;
+    worker.shutdown().await.unwrap();
+    assert_eq!(till.end(transfer).await, "failed/ambiguous");
+    assert_eq!(till.called_back(transferred).await, (0, 1));
+    assert_eq!(till.click(Call::Transfer, transferred).await, Clicked { job: transfer, deduplicated: true });
+    assert_eq!(till.click(Call::Charge, charged).await, Clicked { job: charge, deduplicated: true });
+    let worker = till.worker().await;
+    till.paid_once(charged, charge, "a stop in its call").await;
+    worker.shutdown().await.unwrap();
+    assert_eq!((till.bank.keys(transferred).len(), till.bank.charges(transferred)), (1, 1));
+}

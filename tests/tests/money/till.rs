@@ -1,6 +1,6 @@
 //! What a customer and an operator do, and a worker's part done by hand.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use specql_runtime::{Worker, testing::TestDatabase};
 use specql_tests::process::{Process, eventually};
@@ -224,7 +224,8 @@ impl Till {
 
     /// A worker that looks for the bank elsewhere.
     pub(crate) async fn worker_at(&self, url: &str) -> Worker {
-        Worker::builder(self.db.database()).environment("dev").env("BANK_URL", url).start().await.unwrap()
+        let worker = Worker::builder(self.db.database()).environment("dev").env("BANK_URL", url);
+        worker.shutdown_timeout(Duration::from_millis(500)).start().await.unwrap()
     }
 
     /// A worker in a process of its own.

@@ -38,8 +38,8 @@ pub(super) async fn exchange(
     let response = match limits.run(builder.send()).await {
         Ok(sent) => sent.map_err(|error| of_request(&error, &host))?,
         Err(Stop::Cancelled) => {
-            let message = format!("cancelled while waiting for `{host}`, which may still act on the call");
-            return Err(failure(FailureClass::Cancelled, message));
+            let message = format!("stopped waiting for `{host}`, which may still act on the call");
+            return Err(failure(FailureClass::Ambiguous, message));
         }
         Err(Stop::Deadline) => {
             let message = format!("no answer from `{host}` within {:.1} s", usage.elapsed().as_secs_f64());
