@@ -39,9 +39,8 @@ async fn a_charge_cancelled_before_any_call_gives_its_key_back() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_charge_cancelled_while_it_waits_after_an_unknown_outcome_keeps_its_key() {
-    let till = Till::open().await;
+/// A charge that is cancelled with an unknown outcome behind it, before another call.
+pub(crate) async fn cancel_between_two_calls(till: &Till) {
     let order = till.order().await;
     let job = till.click(Call::Charge, order).await.job;
     till.bank.charge(order, job);
@@ -57,6 +56,11 @@ async fn a_charge_cancelled_while_it_waits_after_an_unknown_outcome_keeps_its_ke
     let worker = till.worker().await;
     till.paid_once(order, job, "two cancels").await;
     worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_cancelled_while_it_waits_after_an_unknown_outcome_keeps_its_key() {
+    cancel_between_two_calls(&Till::open().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

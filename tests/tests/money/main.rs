@@ -11,6 +11,7 @@
 //! | cancelled in a call, or between two | kept | the same job | the same job under the same `Idempotency-Key` | [`cancel`] |
 //! | cancelled during the callback, or when done | kept (`once`) | the same job | refused: it has not failed | [`cancel`] |
 //! | the worker is killed | kept | the same job | refused while nobody knows of it; then as after an unknown outcome | [`crash`] |
+//! | the worker stops in the call | kept | the same job | not needed for a charge, which the next worker repeats; a transfer is left open | [`crash`] |
 //! | `in_flight` and done | given back | another job, which charges once more | a failed one whose successor is done: runs | [`answers`] |
 //!
 //! Classes that HTTP does not produce (`killed_external`, `resource_limit` and others) are reported by a worker by hand in

@@ -3,6 +3,7 @@
 use specql_registry::FailureClass;
 
 use crate::{
+    cancel::cancel_between_two_calls,
     classes::click_again_after,
     crash::{Point, transfer_killed_at},
     till::Till,
@@ -37,4 +38,11 @@ async fn a_rescue_that_repeats_a_call_the_bank_would_not_recognise_is_found() {
     let till = Till::open().await.with_mistake("rescue", "AND called.idempotent ", "").await;
     let found = failure(async move { transfer_killed_at(&till, Point::Charged).await }).await;
     assert!(found.contains("failed/ambiguous"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_that_forgets_an_earlier_call_is_found() {
+    let till = Till::open().await.with_mistake("cancel_waiting", " AND NOT _job.effect_possible", "").await;
+    let found = failure(async move { cancel_between_two_calls(&till).await }).await;
+    assert!(found.contains("the key is not kept"), "{found}");
 }
