@@ -2786,6 +2786,9 @@ BEGIN
             CASE
                 WHEN g.class = 'cancelled' THEN 'cancelled'
                 WHEN g.retry_in_ms IS NULL THEN 'failed'
+                -- Whatever the worker asks for: what may have had its effect is repeated only where that is harmless.
+                WHEN NOT called.idempotent AND g.class IN ('ambiguous', 'effect_result_lost', 'timeout', 'killed_external')
+                    THEN 'failed'
                 WHEN l.cancel_requested THEN 'cancelled'
                 WHEN g.counted AND l.attempt >= coalesce(j.max_attempts, o.max_attempts) THEN 'failed'
                 ELSE 'retrying' END AS result
@@ -2793,6 +2796,7 @@ BEGIN
             AS g (pk, epoch, class, message, retry_in_ms, counted, usage)
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
+        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
         WHERE l.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)
         ORDER BY l.pk_job_run

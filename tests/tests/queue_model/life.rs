@@ -1,7 +1,7 @@
 //! What the model's jobs go through, one at a time.
 
 use anyhow::{Result, bail, ensure};
-use specql_registry::FailureClass;
+use specql_registry::{FailureClass, failure::RetryRule};
 
 use crate::{
     job::{Callback, Due, Job, Kind, Lease, Outcome, Place, Tally},
@@ -161,6 +161,7 @@ impl Model {
     pub(crate) fn fail(&mut self, number: usize, failure: Failure) -> &'static str {
         let (_, cancel, mut tally) = self.leased(number);
         let Failure { class, wait, counted } = failure;
+        let idempotent = self.jobs[number].made_as.operation.idempotent();
         let last = counted && tally.attempts >= self.jobs[number].max_attempts;
         if !counted {
             tally.attempts -= 1;
@@ -170,6 +171,7 @@ impl Model {
         let end = match (class, wait) {
             (FailureClass::Cancelled, _) => End::Cancelled,
             (_, Wait::Final) => End::Failed,
+            (class, _) if class.retry_rule() == RetryRule::IfIdempotent && !idempotent => End::Failed,
             _ if cancel => End::Cancelled,
             _ if last => End::Failed,
             (_, wait) => End::Retried { due: wait == Wait::Now },

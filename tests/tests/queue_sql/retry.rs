@@ -1,6 +1,7 @@
 //! jobs.retry: the same job again.
 
 use anyhow::Result;
+use specql_registry::{FailureClass, failure::RetryRule};
 use uuid::Uuid;
 
 use crate::support::{Queue, raised};
@@ -81,5 +82,19 @@ async fn of_two_retries_one_wins() -> Result<()> {
     let (a, b) = tokio::join!(retry(&queue, id), retry(&queue, id));
     assert!(a.is_ok() != b.is_ok());
     assert_eq!(queue.claim(10).await?.len(), 1);
+    Ok(())
+}
+
+/// A worker in any language may ask for it; the classes are those of which the one in Rust never does.
+#[tokio::test]
+async fn an_unknown_outcome_is_not_repeated_where_that_may_do_harm_whatever_the_worker_asks() -> Result<()> {
+    let queue = Queue::new().await?;
+    for class in FailureClass::ALL.into_iter().filter(|class| class.retry_rule() == RetryRule::IfIdempotent) {
+        for (operation, expected) in [("charge", "retrying"), ("transfer", "failed")] {
+            queue.enqueue(operation, None).await?;
+            let lease = queue.claim_one().await?;
+            assert_eq!(queue.fail(&lease, class.name(), Some(60_000)).await?, expected, "{operation} {}", class.name());
+        }
+    }
     Ok(())
 }
