@@ -23,7 +23,7 @@ pub enum FailureClass {
     Ambiguous,
     /// It happened, but the answer is unusable.
     EffectResultLost,
-    /// The far side reported a passing failure: 408, 425, 429, 503.
+    /// The far side reported a passing failure: 425, 429, and 408 and 503 where repeating the call is harmless.
     TransientReported,
     /// The far side reported a final failure: other 4xx.
     PermanentReported,

@@ -67,6 +67,8 @@ async fn a_transfer_whose_answer_was_lost_is_not_repeated_by_itself_nor_by_a_sec
         (Act::ChargeThenDrop, "failed/ambiguous", 1),
         (Act::DropBeforeCharge, "failed/ambiguous", 0),
         (Act::ChargeThenSay(500), "failed/ambiguous", 1),
+        (Act::ChargeThenSay(503), "failed/ambiguous", 1),
+        (Act::ChargeThenSay(408), "failed/ambiguous", 1),
         (Act::ChargeThenGarbage, "failed/effect_result_lost", 1),
     ];
     for (act, ends, charges) in lost {

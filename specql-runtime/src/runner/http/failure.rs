@@ -45,7 +45,8 @@ pub(super) fn of_request(error: &reqwest::Error, host: &str) -> Failure {
 /// An answer whose status is no success.
 pub(super) fn of_status(answer: &Answer, service: &str, call: &HttpOperation, idempotent: bool) -> Failure {
     let status = answer.status;
-    let class = class_of(status);
+    let listed = call.retry_on.as_ref().map(|listed| listed.contains(&status.as_u16()));
+    let class = class_of(status, idempotent || listed == Some(true));
     let words = match class {
         _ if status.is_redirection() => {
             Some(format!("redirect_not_allowed{}", redirect_target(&answer.headers).unwrap_or_default()))
@@ -55,17 +56,17 @@ pub(super) fn of_status(answer: &Answer, service: &str, call: &HttpOperation, id
     let words = words.map(|words| format!(": {words}")).unwrap_or_default();
     let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
     let mut failure = failure(class, format!("`{service}` answered {}{reason}{words}", status.as_u16()));
-    failure.retry = call
-        .retry_on
-        .as_ref()
-        .map(|listed| listed.contains(&status.as_u16()) && (class != FailureClass::Ambiguous || idempotent));
+    failure.retry = listed.map(|listed| listed && (class != FailureClass::Ambiguous || idempotent));
     failure.retry_after = retry_after(&answer.headers, SystemTime::now());
     failure.throttled = status == StatusCode::TOO_MANY_REQUESTS;
     failure
 }
 
-fn class_of(status: StatusCode) -> FailureClass {
+/// A 408 or 503 may come from a gateway before the far side, which has done its work: it is taken at its word where repeating
+/// the call is harmless, or where `retry_on` says that it means a refusal here.
+fn class_of(status: StatusCode, trusted: bool) -> FailureClass {
     match status.as_u16() {
+        408 | 503 if !trusted => FailureClass::Ambiguous,
         408 | 425 | 429 | 503 => FailureClass::TransientReported,
         300..=499 => FailureClass::PermanentReported,
         // 500, 502, 504 and every other: the far side, or something before it, broke while it was at work. A 2xx that the
@@ -213,8 +214,11 @@ mod tests {
             (&[500, 501, 502, 504, 520], FailureClass::Ambiguous),
         ] {
             for status in statuses {
-                assert_eq!(class_of(StatusCode::from_u16(*status).unwrap()), class, "{status}");
+                assert_eq!(class_of(StatusCode::from_u16(*status).unwrap(), true), class, "{status}");
             }
         }
+        let untrusted = |status| class_of(StatusCode::from_u16(status).unwrap(), false);
+        assert_eq!([408, 503].map(untrusted), [FailureClass::Ambiguous; 2]);
+        assert_eq!([425, 429].map(untrusted), [FailureClass::TransientReported; 2]);
     }
 }
