@@ -19,7 +19,8 @@ pub enum FailureClass {
     RateLimited,
     /// The runner had no room; nothing was sent.
     NoCapacity,
-    /// Sent, outcome unknown: a timeout after the send, a reset, 500/502/504, a lost lease.
+    /// Sent, outcome unknown: a timeout after the send, a reset, 500/502/504 (408 and 503 too where repeating the call may do
+    /// harm), a lost lease.
     Ambiguous,
     /// It happened, but the answer is unusable.
     EffectResultLost,
