@@ -38,8 +38,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     let mut templates = Templates::default();
     for round in 0..budget.rounds {
         for &workload in workloads {
-            let mut order: Vec<Entrant> =
-                entrants.iter().copied().filter(|&entrant| workload.takes(entrant, &budget)).collect();
+            let mut order: Vec<Entrant> = entrants.iter().copied().filter(|&entrant| workload.takes(entrant)).collect();
             // Whoever comes after a checkpoint, or finds the disk busy, is another one in each round.
             let turn = order.len().min(1) * round % order.len().max(1);
             order.rotate_left(turn);

@@ -42,8 +42,6 @@ pub(crate) struct Budget {
     pub(crate) latency_samples: u64,
     pub(crate) latency_seconds: f64,
     pub(crate) steady_seconds: f64,
-    /// Whether the libraries as they come run every workload that has a worker, or only drain and latency.
-    pub(crate) defaults_everywhere: bool,
 }
 
 impl Budget {
@@ -51,12 +49,11 @@ impl Budget {
         rounds: 3,
         jobs: 200_000,
         callback_jobs: 50_000,
-        drain_seconds: 30.0,
-        single_seconds: 10.0,
-        latency_samples: 500,
-        latency_seconds: 60.0,
-        steady_seconds: 20.0,
-        defaults_everywhere: true,
+        drain_seconds: 10.0,
+        single_seconds: 5.0,
+        latency_samples: 250,
+        latency_seconds: 20.0,
+        steady_seconds: 10.0,
     };
 
     pub(crate) const QUICK: Self = Self {
@@ -68,7 +65,6 @@ impl Budget {
         latency_samples: 60,
         latency_seconds: 4.0,
         steady_seconds: 4.0,
-        defaults_everywhere: false,
     };
 }
 
@@ -79,11 +75,10 @@ const LIMIT: u32 = 10_000;
 
 impl Workload {
     /// Whether it tells a tuned library from one as it comes, and is worth its time.
-    pub(crate) fn takes(self, entrant: Entrant, budget: &Budget) -> bool {
+    pub(crate) fn takes(self, entrant: Entrant) -> bool {
         match self {
             Self::Drain | Self::Latency => true,
-            Self::Single => !entrant.defaults,
-            Self::Steady | Self::Callback => !entrant.defaults || budget.defaults_everywhere,
+            Self::Single | Self::Steady | Self::Callback => !entrant.defaults,
             Self::Limit => !entrant.defaults && entrant.has_limit(),
         }
     }
