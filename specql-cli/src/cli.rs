@@ -43,7 +43,7 @@ pub(crate) enum Command {
         #[arg(long, global = true, default_value = ".")]
         dir: PathBuf,
     },
-    /// Look at the migrations, and seal the open one.
+    /// Look at the migrations, seal, allow, squash and verify them.
     Migrate {
         #[command(subcommand)]
         command: Migrate,
@@ -203,11 +203,31 @@ impl Status {
 pub(crate) enum Migrate {
     /// List the migrations, and say what the next build would write.
     Status,
+    /// Print the SQL of the open step and its reverse, and what it would do to the data. Writes nothing.
+    Plan {
+        /// The reverse too: what undoes it in development.
+        #[arg(long)]
+        reverse: bool,
+    },
     /// Seal the open migration: from then on it never changes, and the next change begins a new one.
     Seal {
         /// A name for it, in place of the derived one.
         name: Option<String>,
     },
+    /// Let the open migration drop data, demand something of rows that are there, or lock a table for long.
+    Allow {
+        /// The hazards' ids, as the build and `migrate plan` print them.
+        #[arg(required = true)]
+        hazards: Vec<String>,
+    },
+    /// Put one migration, which makes the whole schema, in the place of all sealed ones.
+    Squash {
+        /// A name for it.
+        #[arg(default_value = "baseline")]
+        name: String,
+    },
+    /// Check the history: its files and their chain, and that they make the very database that the entities ask for.
+    Verify,
 }
 
 #[cfg(test)]

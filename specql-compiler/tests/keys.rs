@@ -256,6 +256,9 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("a field", "default", "", "+default: none"),
     ("a field", "description", "", "+description: Free text"),
     // A name that stands in one schema only is found without it; another schema is refused, below.
+    ("a field", "renamed_from", "", "+renamed_from: y"),
+    ("an entity file", "renamed_from", "", "+renamed_from: Sale"),
+    ("an entity", "renamed_from", "", "+renamed_from: sales.Sale"),
     ("a field", "on_delete", "type: ref(Customer)", "type: ref(Customer), on_delete: cascade"),
     ("a field", "unique", "", "+unique: true"),
     ("a function", "volatility", "", "+volatility: immutable"),
@@ -488,8 +491,9 @@ fn outcome(sources: &Sources) -> Result<String, String> {
     let settings = settings::read(sources, &mut Vec::new());
     let folders = (settings.entities, settings.registry, settings.migrations);
     let parts = ProjectParts { name: "keys".to_owned(), migrations: Vec::new() };
-    let (sql, rust) = (sql::schema(&compilation.model).render(), rust::emit(&compilation.model, &parts));
-    Ok(format!("{sql}\n{rust}\n{:?}\n{folders:?}", compilation.model.registry))
+    let (schema, rust) = (sql::schema(&compilation.model), rust::emit(&compilation.model, &parts));
+    let sql = schema.render();
+    Ok(format!("{sql}\n{rust}\n{:?}\n{:?}\n{folders:?}", schema.renames, compilation.model.registry))
 }
 
 fn codes(sources: &Sources) -> Vec<&'static str> {

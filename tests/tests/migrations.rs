@@ -208,8 +208,8 @@ fn a_mistake_in_the_yaml_keeps_the_names_and_leaves_the_migrations_alone() {
 fn a_seal_names_the_migration() {
     let app = App::sealed();
     app.with_field("discount: integer");
-    let file = Project::seal(app.root.path(), Some("loyalty")).unwrap().unwrap();
-    assert_eq!(file.to_string(), "0002_loyalty.sql");
+    let files = Project::seal(app.root.path(), Some("loyalty")).unwrap().unwrap();
+    assert_eq!(files.iter().map(ToString::to_string).collect::<Vec<_>>(), ["0002_loyalty.sql"]);
     assert_eq!(app.migrations(), ["0001_init.sql", "0002_loyalty.sql", "specql.lock"]);
     assert_eq!(app.build(), Vec::<String>::new());
     assert_eq!(app.migrations().len(), 3);

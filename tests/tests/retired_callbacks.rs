@@ -1,11 +1,11 @@
-//! A callback that the model no longer has: jobs that are queued already still find it.
+//! A callback that the model no longer has, or has under another name: jobs that are queued already still run it.
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use specql_compiler::{
     Compilation,
-    migrations::{Direction, diff, render::render},
-    sql::schema,
+    migrations::{Direction, diff, render::files, retired},
+    sql::{Schema, schema},
 };
 use specql_tests::compiled;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -27,13 +27,20 @@ const CALLBACKS: &str = "          on_success:
             - update: Order SET state = 'failed'
 ";
 
-/// Applies what takes a database from one model to the other, as one migration.
+/// Applies what takes a database from one model to the other, file by file.
 async fn migrate(pool: &PgPool, from: &Compilation, to: &Compilation) -> Result<String> {
-    let plan = diff(&schema(&from.model), &schema(&to.model), Direction::Forward);
+    migrate_schema(pool, &schema(&from.model), to).await
+}
+
+async fn migrate_schema(pool: &PgPool, from: &Schema, to: &Compilation) -> Result<String> {
+    let plan = diff(from, &schema(&to.model), Direction::Forward);
     assert!(plan.hazards.is_empty(), "{:?}", plan.hazards);
-    let text = render(&plan);
-    sqlx::raw_sql(AssertSqlSafe(text.clone())).execute(pool).await.context(text.clone())?;
-    Ok(text)
+    let mut all = String::new();
+    for file in files(&plan, &[]) {
+        sqlx::raw_sql(AssertSqlSafe(file.text.clone())).execute(pool).await.context(file.text.clone())?;
+        all.push_str(&file.text);
+    }
+    Ok(all)
 }
 
 async fn place(pool: &PgPool) -> Result<()> {
@@ -113,6 +120,88 @@ async fn a_callback_that_comes_back_is_no_longer_retired() -> Result<()> {
     assert_eq!(retired(pool).await?, [false, false]);
     assert_eq!(batched(pool).await?, 2);
     place(pool).await?;
+    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(states(pool).await?, ["paid"]);
+    Ok(())
+}
+
+/// The order under another name, in another schema, with another field and another action.
+fn purchase(callbacks: &str) -> Result<Compilation> {
+    let text = format!(
+        "entity: Purchase\nschema: shop\nrenamed_from: sales.Order\nfields:\n  total: integer!\n  \
+         progress: {{type: text!, default: new, renamed_from: state}}\nactions:\n  - name: buy\n    \
+         steps:\n      - insert: Purchase\n        as: purchase\n      - call_service:\n          service: stripe\n          \
+         operation: create_charge\n          input: {{amount: $purchase.total}}\n{callbacks}"
+    );
+    compiled::files(&[("entities/purchase.yaml", &text)])
+}
+
+async fn progress(pool: &PgPool) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar("SELECT progress FROM shop.tb_purchase ORDER BY pk_purchase").fetch_all(pool).await?)
+}
+
+#[tokio::test]
+async fn a_job_that_was_queued_before_its_entity_was_renamed_and_moved_still_runs_its_callback() -> Result<()> {
+    let (order, purchase) = (order(CALLBACKS)?, purchase("")?);
+    let database = compiled::database(&order).await?;
+    let pool = database.pool();
+    place(pool).await?;
+    migrate(pool, &order, &purchase).await?;
+    assert_eq!(progress(pool).await?, ["new"]);
+    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(progress(pool).await?, ["paid"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_callback_that_was_retired_long_ago_follows_a_later_rename() -> Result<()> {
+    let (with, without, purchase) = (order(CALLBACKS)?, order("")?, purchase("")?);
+    let database = compiled::database(&with).await?;
+    let pool = database.pool();
+    place(pool).await?;
+    migrate(pool, &with, &without).await?;
+    // What the lock keeps of the first migration.
+    let (before, mut sealed) = (schema(&with.model), schema(&without.model));
+    sealed.retired = retired(&before, &sealed);
+    assert_eq!(sealed.retired.len(), 2);
+    migrate_schema(pool, &sealed, &purchase).await?;
+    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(progress(pool).await?, ["paid"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_was_queued_before_its_field_was_renamed_still_runs_its_callback() -> Result<()> {
+    let before = order(CALLBACKS)?;
+    let text = "entity: Order\nschema: sales\nfields:\n  total: integer!\n  \
+                progress: {type: text!, default: new, renamed_from: state}\nactions:\n  - name: place_order\n    \
+                steps:\n      - insert: Order\n        as: order\n      - call_service:\n          service: stripe\n          \
+                operation: create_charge\n          input: {amount: $order.total}\n";
+    let text = format!("{text}{}", CALLBACKS.replace("SET state", "SET progress"));
+    let after = compiled::files(&[("entities/order.yaml", &text)])?;
+    let database = compiled::database(&before).await?;
+    let pool = database.pool();
+    place(pool).await?;
+    migrate(pool, &before, &after).await?;
+    assert_eq!(complete_one(pool).await?, "completed");
+    let progress: String = sqlx::query_scalar("SELECT progress FROM sales.tb_order").fetch_one(pool).await?;
+    assert_eq!(progress, "paid");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_was_queued_before_its_step_moved_to_another_action_still_runs_its_callback() -> Result<()> {
+    let before = order(CALLBACKS)?;
+    let text = format!(
+        "entity: Order\nschema: sales\nfields:\n  total: integer!\n  state: text! = new\nactions:\n  - name: place_order\n    \
+         steps:\n      - insert: Order\n  - name: pay_order\n    steps:\n      - call_service:\n          service: stripe\n          \
+         operation: create_charge\n          input: {{amount: $order.total}}\n{CALLBACKS}"
+    );
+    let after = compiled::files(&[("entities/order.yaml", &text)])?;
+    let database = compiled::database(&before).await?;
+    let pool = database.pool();
+    place(pool).await?;
+    migrate(pool, &before, &after).await?;
     assert_eq!(complete_one(pool).await?, "completed");
     assert_eq!(states(pool).await?, ["paid"]);
     Ok(())

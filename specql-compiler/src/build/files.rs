@@ -10,6 +10,9 @@ use std::{
 use super::load::named;
 use crate::migrations::Edit;
 
+/// How the names of unfinished files begin.
+const TEMPORARY: &str = ".specql-";
+
 /// Holds other builds of the project off until it is dropped: an editor's check and a build write the same files.
 pub(super) struct ProjectLock {
     _root: Option<File>,
@@ -68,7 +71,7 @@ fn replace(path: &Path, text: &str, modified: Option<SystemTime>) -> io::Result<
     let folder = path.parent().unwrap_or(Path::new("."));
     named(fs::create_dir_all(folder), folder)?;
     // Hidden, so that neither sqlx nor we take one that was left behind for a migration.
-    let temporary = folder.join(format!(".specql-{}.tmp", std::process::id()));
+    let temporary = folder.join(format!("{TEMPORARY}{}.tmp", std::process::id()));
     let result = (|| {
         let mut file = File::create(&temporary)?;
         file.write_all(text.as_bytes())?;
@@ -83,6 +86,19 @@ fn replace(path: &Path, text: &str, modified: Option<SystemTime>) -> io::Result<
         let _ = fs::remove_file(&temporary);
     }
     named(result, path)
+}
+
+/// Removes what a build left behind that was killed in the middle of a write. The project must be locked.
+pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = named(entry, folder)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(TEMPORARY) && name.ends_with(".tmp") {
+            named(fs::remove_file(&path), &path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Sets a folder's time, where the system lets one open a folder.
@@ -125,6 +141,18 @@ mod tests {
         for path in [folder.join("b.sql"), folder] {
             assert_eq!(fs::metadata(path).unwrap().modified().unwrap(), time);
         }
+    }
+
+    #[test]
+    fn what_a_killed_build_left_behind_is_swept_away() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".specql-17.tmp", ".specql-notes", "0001_init.sql"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        sweep(dir.path()).unwrap();
+        assert!(!dir.path().join(".specql-17.tmp").exists());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        sweep(&dir.path().join("missing")).unwrap();
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! A project on disk, compiled: what `build.rs`, the macro and the command line have in common.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::SystemTime};
 
 use super::{
-    files::{ProjectLock, apply},
+    files::{ProjectLock, apply, sweep},
     load::{Layout, load_layout},
     watch,
 };
@@ -58,6 +58,7 @@ impl Project {
     fn update_locked(root: &Path, mode: &Mode) -> io::Result<Self> {
         let project = Self::read(root, mode)?;
         if !project.history.edits.is_empty() {
+            sweep(&root.join(&project.layout.migrations))?;
             apply(root, &project.history.edits, watch::newest(&project.layout)?)?;
         }
         Ok(project)
@@ -68,7 +69,7 @@ impl Project {
     ///
     /// # Errors
     /// When a file cannot be read or written; the message names it.
-    pub fn seal(root: &Path, name: Option<&str>) -> io::Result<Result<FileName, SealError>> {
+    pub fn seal(root: &Path, name: Option<&str>) -> io::Result<Result<Vec<FileName>, SealError>> {
         let _lock = ProjectLock::acquire(root)?;
         let built = Self::update_locked(root, &Mode::Write)?;
         let Some(schema) = built.schema.as_ref().filter(|_| !built.has_errors()) else {
@@ -78,8 +79,53 @@ impl Project {
         let sources = load_layout(&built.layout)?;
         let folder = built.layout.display(&root.join(&built.layout.migrations));
         match migrations::seal(&sources, &folder, schema, name) {
-            Ok((file, edits)) => {
+            Ok((files, edits)) => {
                 apply(root, &edits, watch::newest(&built.layout)?)?;
+                Ok(Ok(files))
+            }
+            Err(reason) => Ok(Err(SealError::Refused(reason))),
+        }
+    }
+
+    /// Lets the open step do what the hazards of these ids are about, and brings the migrations up to date. `Err` within: why
+    /// that was refused.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; the message names it.
+    pub fn allow(root: &Path, ids: &[&str]) -> io::Result<Result<(), SealError>> {
+        let _lock = ProjectLock::acquire(root)?;
+        let found = Self::read(root, &Mode::Write)?;
+        if found.compilation.has_errors() {
+            return Ok(Err(SealError::Broken(Box::new(found))));
+        }
+        let folder = found.layout.display(&root.join(&found.layout.migrations));
+        match migrations::allow(&found.sources, &folder, &found.history.hazards, ids) {
+            // Newer than all builds, so that the next one looks again.
+            Ok(edits) => apply(root, &edits, SystemTime::now())?,
+            Err(reason) => return Ok(Err(SealError::Refused(reason))),
+        }
+        Self::update_locked(root, &Mode::Write)?;
+        Ok(Ok(()))
+    }
+
+    /// Puts one migration, which makes the whole schema, in the place of all sealed ones. `Err` within: why that was refused.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; the message names it.
+    pub fn squash(root: &Path, name: Option<&str>) -> io::Result<Result<FileName, SealError>> {
+        let _lock = ProjectLock::acquire(root)?;
+        let found = Self::read(root, &Mode::Write)?;
+        let Some(schema) = found.schema.as_ref().filter(|_| !found.has_errors()) else {
+            return Ok(Err(SealError::Broken(Box::new(found))));
+        };
+        if !found.history.edits.is_empty() {
+            let reason = "the entities have changed since the last seal: build, then seal".to_owned();
+            return Ok(Err(SealError::Refused(reason)));
+        }
+        let folder = found.layout.display(&root.join(&found.layout.migrations));
+        match migrations::squash(&found.sources, &folder, schema, name) {
+            Ok((file, edits)) => {
+                apply(root, &edits, SystemTime::now())?;
                 Ok(Ok(file))
             }
             Err(reason) => Ok(Err(SealError::Refused(reason))),
@@ -129,7 +175,7 @@ impl Project {
     }
 }
 
-/// Why nothing was sealed.
+/// Why nothing was sealed, allowed or squashed.
 #[derive(Debug)]
 pub enum SealError {
     /// The project has errors.

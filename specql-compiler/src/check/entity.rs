@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use specql_registry::{Basic, ValueType};
 
-use super::{find_entity, function, names};
+use super::{find_entity, function, names, rename};
 use crate::{
     diagnostics::{
         Diagnostic,
@@ -83,6 +83,7 @@ pub fn check<'a>(
         accepted.iter().map(|(schema, entity)| (schema.as_str(), entity.schema.as_ref().map(|schema| schema.span)));
     domains.compare(used, diagnostics);
     result.syntax = accepted.into_iter().map(|(_, entity)| entity).collect();
+    rename::entities(domains, &mut result, diagnostics);
     for index in 0..result.entities.len() {
         fields(sources, domains, &mut result, EntityId(index), diagnostics);
     }
@@ -108,6 +109,7 @@ fn bare(sources: &Sources, domains: &Domains, schema: &str, entity: &EntitySynta
         functions: Vec::new(),
         actions: Vec::new(),
         multi_tenant: domains.is_multi_tenant(schema),
+        renamed_from: None,
         origin: sources.origin(entity.name.span),
     }
 }
@@ -132,6 +134,7 @@ fn fields(
             }
         }
     }
+    rename::fields(&result.syntax[id.0].fields, &mut checked, diagnostics);
     result.entities[id.0].fields = checked;
 }
 
@@ -186,18 +189,24 @@ fn field(
     let default = default(written, syntax, &ty, diagnostics);
     let name = written.name.value.clone();
     Some(Field {
-        column: match ty {
-            FieldType::Value(_) => name.clone(),
-            FieldType::Ref { .. } => derived(&format!("fk_{name}")),
-        },
+        column: column_of(&ty, &name),
         name,
         ty,
         required,
         unique: written.unique,
         default,
         description: written.description.clone(),
+        renamed_from: None,
         origin: sources.origin(written.name.span),
     })
+}
+
+/// The column of a field of that type and name.
+pub(super) fn column_of(ty: &FieldType, name: &str) -> String {
+    match ty {
+        FieldType::Value(_) => name.to_owned(),
+        FieldType::Ref { .. } => derived(&format!("fk_{name}")),
+    }
 }
 
 /// The type of a field or of an action's input, without a ref's `on_delete`.

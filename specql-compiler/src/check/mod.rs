@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`names`] | what may be a name; collisions |
 //! | [`entity`] | entities and fields: ids, types, references, defaults |
+//! | `rename` | what entities and fields were called before |
 //! | `function` | the SQL functions that entities declare |
 //! | [`action`] | actions: inputs, the current row, steps, calls and callbacks |
 //! | [`schedule`] | schedules: their times, their action and its input |
@@ -17,6 +18,7 @@ pub mod entity;
 pub mod expr;
 mod function;
 pub mod names;
+mod rename;
 pub mod schedule;
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use super::{
     Direction, FileName, Plan, diff,
     lock::{Entry, Lock},
     name, origins,
-    plan::{Hazard, HazardKind},
-    render::{GENERATED, render, render_first},
+    plan::{Hazard, HazardKind, Step},
+    render::{CONCURRENTLY, File, VALIDATE, files, is_generated, render, render_baseline, render_first},
 };
 use crate::{
     diagnostics::{
@@ -17,12 +17,13 @@ use crate::{
             sq0601_unreadable_lock::unreadable_lock, sq0602_edited_migration::edited_migration,
             sq0603_missing_migration::missing_migration, sq0604_unknown_migration::unknown_migration,
             sq0605_open_migration::open_migration, sq0606_outdated_migration::outdated_migration,
-            sq0607_data_loss::data_loss, sq0608_rows_may_not_fit::rows_may_not_fit,
+            sq0607_data_loss::data_loss, sq0608_rows_may_not_fit::rows_may_not_fit, sq0609_long_lock::long_lock,
+            sq0610_not_worked_out::not_worked_out,
         },
     },
     rust::MigrationPart,
     source::{FileId, SourceFile, SourceKind, Sources, Span},
-    sql::Schema,
+    sql::{ObjectKind, Schema, quote::literal},
 };
 
 /// Whether a build may write.
@@ -57,6 +58,14 @@ pub enum Edit {
 pub struct History {
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
+    /// The schema after the last sealed migration.
+    pub snapshot: Schema,
+    /// What the open step would do to the data, allowed or not.
+    pub hazards: Vec<Hazard>,
+    /// Which of them are allowed, by their ids.
+    pub allowed: Vec<String>,
+    /// The files of the step that is missing, even where a hazard keeps it from being written.
+    pub step: Vec<MigrationPart>,
     /// What to change, in this order. Empty when something is wrong.
     pub edits: Vec<Edit>,
     /// All migrations as they are after the edits.
@@ -82,29 +91,31 @@ pub fn history(sources: &Sources, path: &str, schema: Option<&Schema>, mode: &Mo
         Ok(folder) => folder,
         Err(diagnostic) => return History { diagnostics: vec![*diagnostic], ..History::default() },
     };
-    let mut history = History { migrations: folder.sealed_parts(), ..History::default() };
+    let snapshot = folder.lock.snapshot.clone();
+    let mut history = History { migrations: folder.sealed_parts(), snapshot, ..History::default() };
     folder.check_files(&mut history.diagnostics);
     let Some(schema) = schema.filter(|_| history.diagnostics.is_empty()) else { return history };
 
     let plan = diff(&folder.lock.snapshot, schema, Direction::Forward);
-    history.diagnostics.extend(plan.hazards.iter().map(|hazard| folder.hazard(hazard)));
+    let open = folder.open(plan.clone(), schema);
+    history.step = folder.step_parts(&open, schema);
+    let is_allowed = |hazard: &Hazard| hazard.kind != HazardKind::Impossible && folder.lock.allowed.contains(&hazard.id);
+    history.diagnostics.extend(plan.hazards.iter().filter(|hazard| !is_allowed(hazard)).map(|it| folder.hazard(it)));
+    history.allowed = plan.hazards.iter().filter(|hazard| is_allowed(hazard)).map(|hazard| hazard.id.clone()).collect();
+    history.hazards.clone_from(&plan.hazards);
     if !history.diagnostics.is_empty() {
         return history;
     }
-    let open = (!plan.is_empty()).then(|| folder.open(&plan, schema));
-    let edits = folder.edits(open.as_ref());
-    if let Some((file, text)) = open {
-        let reverse = diff(schema, &folder.lock.snapshot, Direction::Reverse);
-        history.migrations.push(MigrationPart { reverse: Some(render(&reverse)), ..part(&file, &text, true) });
-    }
+    let edits = folder.edits(&open);
+    history.migrations.extend(history.step.iter().cloned());
     match mode {
         Mode::Write => history.edits = edits,
-        Mode::Compare(why) => history.diagnostics.extend(folder.compare(&plan, &history.migrations, &edits, why)),
+        Mode::Compare(why) => history.diagnostics.extend(folder.compare(&plan, &open, &edits, why)),
     }
     history
 }
 
-/// The edits that seal the open migration, under `name` where one is given, and the file it is in then.
+/// The edits that seal the open step, under `name` where one is given, and the files it is in then.
 ///
 /// # Errors
 /// A sentence for the person who wants to seal.
@@ -113,27 +124,108 @@ pub fn seal(
     path: &str,
     schema: &Schema,
     name: Option<&str>,
-) -> Result<(FileName, Vec<Edit>), String> {
+) -> Result<(Vec<FileName>, Vec<Edit>), String> {
     let folder = Folder::read(sources, path).map_err(|diagnostic| diagnostic.message)?;
-    let Some(open) = folder.lock.open() else {
+    let open: Vec<&Entry> = folder.lock.open().collect();
+    let Some(first) = open.first() else {
         return Err("nothing is open: the migrations are up to date with the entities and sealed".to_owned());
     };
-    let name = name.unwrap_or(&open.name);
+    let base = base_name(&first.name);
+    let name = checked_name(name.unwrap_or(base))?;
+    let (mut sealed, mut writes, mut removals) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in &open {
+        let before = folder.path_of(&entry.file_name());
+        let Some(text) = folder.find(&entry.file_name()).filter(|text| entry.is(text)) else {
+            return Err(format!("`{before}` is not what the last build wrote: build again, then seal"));
+        };
+        let suffix = entry.name.strip_prefix(base).unwrap_or_default();
+        let file = FileName { name: format!("{name}{suffix}"), ..entry.file_name() };
+        if file.name != entry.name {
+            writes.push(Edit::Write { path: folder.path_of(&file), text: text.to_owned() });
+            removals.push(Edit::Remove { path: before });
+        }
+        sealed.push(file);
+    }
+    let names: Vec<String> = sealed.iter().map(|file| file.name.clone()).collect();
+    let lock = folder.lock.with_sealed(&names, schema);
+    // Until the lock says so nothing is sealed: a build after an interruption puts the open files back.
+    writes.extend(removals);
+    writes.push(Edit::Write { path: folder.lock_path(), text: lock.to_text() });
+    Ok((sealed, writes))
+}
+
+/// The edits that let the open step do what these hazards are about.
+///
+/// # Errors
+/// A sentence for the person who wants to allow it.
+pub fn allow(sources: &Sources, path: &str, hazards: &[Hazard], ids: &[&str]) -> Result<Vec<Edit>, String> {
+    let folder = Folder::read(sources, path).map_err(|diagnostic| diagnostic.message)?;
+    let mut lock = folder.lock.clone();
+    for id in ids {
+        match hazards.iter().find(|hazard| hazard.id == *id) {
+            Some(hazard) if hazard.kind == HazardKind::Impossible => {
+                return Err(format!("`{id}` cannot be allowed: {}; {}", hazard.message, hazard.help));
+            }
+            Some(_) if lock.allowed.iter().any(|known| known == id) => {}
+            Some(_) => lock.allowed.push((*id).to_owned()),
+            None => {
+                let known: Vec<&str> = hazards.iter().map(|hazard| hazard.id.as_str()).collect();
+                let near = crate::diagnostics::suggest(id, known.iter().copied());
+                return Err(match (near, known.as_slice()) {
+                    (_, []) => format!("there is no hazard `{id}`: nothing stands against the open migration"),
+                    (Some(near), _) => format!("there is no hazard `{id}`: did you mean `{near}`?"),
+                    (None, known) => format!("there is no hazard `{id}`: there are {}", known.join(", ")),
+                });
+            }
+        }
+    }
+    if lock == folder.lock {
+        return Ok(Vec::new());
+    }
+    lock.allowed.sort();
+    Ok(vec![Edit::Write { path: folder.lock_path(), text: lock.to_text() }])
+}
+
+/// The edits that put one migration, which makes all of `schema`, in the place of all sealed ones.
+///
+/// # Errors
+/// A sentence for the person who wants to squash.
+pub fn squash(
+    sources: &Sources,
+    path: &str,
+    schema: &Schema,
+    name: Option<&str>,
+) -> Result<(FileName, Vec<Edit>), String> {
+    let folder = Folder::read(sources, path).map_err(|diagnostic| diagnostic.message)?;
+    if let Some(open) = folder.lock.open().next() {
+        return Err(format!("`{}` is open: seal it first", open.file_name()));
+    }
+    if folder.lock.migrations.len() < 2 {
+        return Err("there is nothing to squash: one migration makes the whole schema already".to_owned());
+    }
+    let name = checked_name(name.unwrap_or("baseline"))?;
+    let text = render_baseline(schema);
+    let lock = folder.lock.with_baseline(name, &text).ok_or("nothing is sealed")?;
+    let file = lock.migrations.first().map(Entry::file_name).ok_or("nothing is sealed")?;
+    let mut edits = vec![Edit::Write { path: folder.path_of(&file), text }];
+    // The lock before the old files go: a squash that is interrupted leaves files that it names, or files too many.
+    edits.push(Edit::Write { path: folder.lock_path(), text: lock.to_text() });
+    let old = folder.files.iter().filter(|(_, name, _)| *name != file);
+    edits.extend(old.map(|(_, _, source)| Edit::Remove { path: source.path.clone() }));
+    Ok((file, edits))
+}
+
+/// What a migration may be called.
+fn checked_name(name: &str) -> Result<&str, String> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') {
         return Err(format!("`{name}` is no name for a migration: use lower-case letters, digits and `_`"));
     }
-    let file = FileName { name: name.to_owned(), ..open.file_name() };
-    let before = folder.path_of(&open.file_name());
-    let Some(text) = folder.find(&open.file_name()).filter(|text| open.is(text)) else {
-        return Err(format!("`{before}` is not what the last build wrote: build again, then seal"));
-    };
-    let mut edits = Vec::new();
-    if file.name != open.name {
-        edits.push(Edit::Write { path: folder.path_of(&file), text: text.to_owned() });
-        edits.push(Edit::Remove { path: before });
-    }
-    edits.push(Edit::Write { path: folder.lock_path(), text: folder.lock.with_sealed(name, schema).to_text() });
-    Ok((file, edits))
+    Ok(name)
+}
+
+/// The name of a step, from that of its first file.
+fn base_name(name: &str) -> &str {
+    [CONCURRENTLY, VALIDATE].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }
 
 impl<'a> Folder<'a> {
@@ -183,74 +275,121 @@ impl<'a> Folder<'a> {
         }
         for (id, name, file) in &self.files {
             let sealed = self.lock.sealed().any(|entry| entry.file_name() == *name);
-            if !sealed && !self.is_open_file(name, &file.text) {
+            if !sealed && !self.is_left_over(name, &file.text) {
                 diagnostics.push(unknown_migration(line_span(*id, file, 1), &file.path));
             }
         }
     }
 
-    /// Whether a file is the open migration, or was it in a build that was interrupted: ours to replace.
-    fn is_open_file(&self, name: &FileName, text: &str) -> bool {
-        name.version == self.lock.next_version() && text.starts_with(GENERATED)
+    /// Whether a file is one of the open step, or was it in a build that was interrupted, or was squashed: ours to replace.
+    fn is_left_over(&self, name: &FileName, text: &str) -> bool {
+        let mut replaced = self.lock.migrations.iter().flat_map(|entry| &entry.replaces);
+        (name.version >= self.lock.next_version() && is_generated(text)) || replaced.any(|one| one.is(name, text))
     }
 
-    /// The open migration that carries out `plan`.
-    fn open(&self, plan: &Plan, schema: &Schema) -> (FileName, String) {
+    /// The files of the step that carries out `plan`.
+    fn open(&self, mut plan: Plan, schema: &Schema) -> Vec<(FileName, String)> {
+        if plan.steps.is_empty() {
+            return Vec::new();
+        }
         let version = self.lock.next_version();
         let first = self.lock.snapshot.objects.is_empty();
-        let text = if first { render_first(plan, schema) } else { render(plan) };
-        let file = FileName { version, name: name::derive(version, &plan.changes) };
-        // A file that is right but for the places it names stays: in development, another text means that the
-        // applied one is undone first, and a moved YAML line is no reason to lose rows.
-        let written = self.find(&file).filter(|written| self.lock.open().is_some_and(|open| open.is(written)));
-        match written {
-            Some(written) if origins::same_apart(written, &text) => (file, written.to_owned()),
-            _ => (file, text),
+        if !first && !plan.breaking.is_empty() && records_breaking(schema) {
+            plan.steps.push(breaking_step(version, &plan.breaking));
+        }
+        let written = if first {
+            vec![File { suffix: String::new(), text: render_first(&plan, schema) }]
+        } else {
+            let mut allowed: Vec<String> = plan.hazards.iter().map(|hazard| hazard.id.clone()).collect();
+            allowed.retain(|id| self.lock.allowed.contains(id));
+            files(&plan, &allowed)
+        };
+        let base = name::derive(version, &plan.changes);
+        let written = (version..).zip(written).map(|(version, File { suffix, text })| {
+            let file = FileName { version, name: format!("{base}{suffix}") };
+            let text = self.unless_moved(&file, text);
+            (file, text)
+        });
+        written.collect()
+    }
+
+    /// The text, or what is there already where they differ only in the places that they name: in development, another text
+    /// means that the applied one is undone first, and a moved YAML line is no reason to lose rows.
+    fn unless_moved(&self, file: &FileName, text: String) -> String {
+        let open = self.lock.open().find(|open| open.file_name() == *file);
+        match self.find(file).filter(|written| open.is_some_and(|open| open.is(written))) {
+            Some(written) if origins::same_apart(written, &text) => written.to_owned(),
+            _ => text,
         }
     }
 
-    /// What must change so that `open` is the open migration.
-    fn edits(&self, open: Option<&(FileName, String)>) -> Vec<Edit> {
+    /// The open step as the binary carries it: its first file has the reverse of all of it.
+    fn step_parts(&self, open: &[(FileName, String)], schema: &Schema) -> Vec<MigrationPart> {
+        let mut reverse = (!open.is_empty()).then(|| self.reverse(schema));
+        let parts = open.iter().map(|(file, text)| {
+            let reverse = Some(reverse.take().unwrap_or_default());
+            MigrationPart { reverse, ..part(file, text, true) }
+        });
+        parts.collect()
+    }
+
+    fn reverse(&self, schema: &Schema) -> String {
+        let mut plan = diff(schema, &self.lock.snapshot, Direction::Reverse);
+        if !self.lock.snapshot.objects.is_empty() && records_breaking(schema) {
+            let version = self.lock.next_version();
+            let statement = format!("DELETE FROM app.tb_breaking_migration WHERE version = {version}");
+            plan.steps.insert(0, Step { statements: vec![statement], ..Step::default() });
+        }
+        render(&plan)
+    }
+
+    /// What must change so that `open` is the open step.
+    fn edits(&self, open: &[(FileName, String)]) -> Vec<Edit> {
         let mut edits = Vec::new();
-        if let Some((file, text)) = open
-            && self.find(file) != Some(text)
-        {
-            edits.push(Edit::Write { path: self.path_of(file), text: text.clone() });
+        for (file, text) in open {
+            if self.find(file) != Some(text) {
+                edits.push(Edit::Write { path: self.path_of(file), text: text.clone() });
+            }
         }
         for (_, name, file) in &self.files {
-            if self.is_open_file(name, &file.text) && open.is_none_or(|(open, _)| open != name) {
+            if self.is_left_over(name, &file.text) && open.iter().all(|(open, _)| open != name) {
                 edits.push(Edit::Remove { path: file.path.clone() });
             }
         }
-        let lock = self.lock.with_open(open.map(|(file, text)| (file.name.as_str(), text.as_str())));
-        if lock != self.lock || (self.lock_file.is_none() && open.is_some()) {
+        let files: Vec<(&str, &str)> = open.iter().map(|(file, text)| (file.name.as_str(), text.as_str())).collect();
+        let lock = self.lock.with_open(&files);
+        if lock != self.lock || (self.lock_file.is_none() && !open.is_empty()) {
             edits.push(Edit::Write { path: self.lock_path(), text: lock.to_text() });
         }
         edits
     }
 
     /// What is wrong where nothing may be written.
-    fn compare(&self, plan: &Plan, migrations: &[MigrationPart], edits: &[Edit], why: &str) -> Option<Diagnostic> {
-        let open = migrations.iter().find(|migration| migration.open);
-        let open = open
-            .map(|migration| FileName { version: migration.version, name: migration.description.replace(' ', "_") });
+    fn compare(&self, plan: &Plan, open: &[(FileName, String)], edits: &[Edit], why: &str) -> Option<Diagnostic> {
+        let open = open.first().map(|(file, _)| self.path_of(file));
         let span = plan.first_origin().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
         match (edits.first(), open) {
             (Some(edit), open) => {
                 let (Edit::Write { path, .. } | Edit::Remove { path }) = edit;
-                let path = open.map_or_else(|| path.clone(), |open| self.path_of(&open));
-                Some(outdated_migration(span, &path, why))
+                Some(outdated_migration(span, &open.unwrap_or_else(|| path.clone()), why))
             }
-            (None, Some(open)) => Some(open_migration(span, &self.path_of(&open), why)),
+            (None, Some(open)) => Some(open_migration(span, &open, why)),
             (None, None) => None,
         }
     }
 
     fn hazard(&self, hazard: &Hazard) -> Diagnostic {
         let span = hazard.origin.as_deref().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
+        let allow = format!(
+            "{}; or take it upon yourself: `cargo specql migrate allow {}`",
+            hazard.help,
+            word(&hazard.id)
+        );
         match hazard.kind {
-            HazardKind::Loss => data_loss(span, &hazard.message, &hazard.help),
-            HazardKind::Misfit => rows_may_not_fit(span, &hazard.message, &hazard.help),
+            HazardKind::Loss => data_loss(span, &hazard.message, &allow),
+            HazardKind::Misfit => rows_may_not_fit(span, &hazard.message, &allow),
+            HazardKind::Lock => long_lock(span, &hazard.message, &allow),
+            HazardKind::Impossible => not_worked_out(span, &hazard.message, &hazard.help),
         }
     }
 
@@ -278,6 +417,24 @@ impl<'a> Folder<'a> {
         let file = self.lock_file.map_or(FileId(u32::MAX), |(id, _)| id);
         Span { file, start: 0, end: 0 }
     }
+}
+
+/// Whether the database remembers what older binaries cannot go on with.
+fn records_breaking(schema: &Schema) -> bool {
+    let is_it = |name: &str| name == "app.tb_breaking_migration";
+    schema.objects.iter().any(|object| object.kind == ObjectKind::Table && is_it(&object.name))
+}
+
+fn breaking_step(version: i64, reasons: &[String]) -> Step {
+    let reason = literal(&reasons.join("; "));
+    let statement = format!("INSERT INTO app.tb_breaking_migration (version, reason)\nVALUES ({version}, {reason})");
+    let note = "binaries that were built before this migration no longer run";
+    Step { note: Some(note.to_owned()), statements: vec![statement], ..Step::default() }
+}
+
+/// A hazard's id as one word of a shell.
+fn word(id: &str) -> String {
+    if id.contains(['(', ' ', '*', '$']) { format!("'{id}'") } else { id.to_owned() }
 }
 
 fn part(file: &FileName, text: &str, open: bool) -> MigrationPart {

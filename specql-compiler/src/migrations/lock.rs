@@ -29,8 +29,11 @@ const FORMAT: u32 = 1;
 pub struct Lock {
     /// Version of this file's format.
     format: u32,
-    /// All migrations, by version, from 1 without a gap. Only the last may be open.
+    /// All migrations, by version, without a gap, from 1 or from a baseline. Those of the last step may be open.
     pub migrations: Vec<Entry>,
+    /// Ids of the hazards that the open step may hold ([`Hazard::id`](super::plan::Hazard::id)).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed: Vec<String>,
     /// The schema after the last sealed migration, without origins.
     pub snapshot: Schema,
 }
@@ -49,6 +52,19 @@ pub struct Entry {
     pub chain: String,
     /// Whether it may still change.
     pub state: State,
+    /// Of a baseline: the migrations that it stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Replaced>,
+}
+
+/// A migration that a baseline stands for. A database that has them all has the baseline.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replaced {
+    /// Its number.
+    pub version: i64,
+    /// Hash of its file.
+    pub sha384: String,
 }
 
 /// Whether a migration may still change.
@@ -72,7 +88,7 @@ pub struct LockError {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { format: FORMAT, migrations: Vec::new(), snapshot: Schema::default() }
+        Self { format: FORMAT, migrations: Vec::new(), allowed: Vec::new(), snapshot: Schema::default() }
     }
 }
 
@@ -103,11 +119,13 @@ impl Lock {
 
     /// Whether the migrations are one chain; else the version where it breaks, and why.
     fn check(&self) -> Result<(), (i64, String)> {
-        for (index, entry) in self.migrations.iter().enumerate() {
+        // A baseline keeps the number of the last migration that it stands for.
+        let first = self.migrations.first().filter(|entry| !entry.replaces.is_empty()).map_or(1, |entry| entry.version);
+        for ((index, entry), version) in self.migrations.iter().enumerate().zip(first..) {
             let before = self.migrations.get(..index).unwrap_or_default();
             let error = |reason: String| Err((entry.version, reason));
-            if Ok(entry.version) != i64::try_from(index + 1) {
-                return error(format!("migration {} stands where {} should be", entry.version, index + 1));
+            if entry.version != version {
+                return error(format!("migration {} stands where {version} should be", entry.version));
             }
             if entry.chain != chain(before) {
                 return error(format!(
@@ -115,8 +133,9 @@ impl Lock {
                     entry.file_name()
                 ));
             }
-            if entry.state == State::Open && index + 1 < self.migrations.len() {
-                return error(format!("`{}` is open, and others follow it", entry.file_name()));
+            let follows = self.migrations.get(index + 1);
+            if entry.state == State::Open && follows.is_some_and(|next| next.state == State::Sealed) {
+                return error(format!("`{}` is open, and a sealed one follows it", entry.file_name()));
             }
         }
         Ok(())
@@ -134,8 +153,16 @@ impl Lock {
         };
         let migrations = lines(self.migrations.iter().map(json).collect());
         let objects = lines(self.snapshot.objects.iter().map(json).collect());
+        let allowed = match self.allowed.as_slice() {
+            [] => String::new(),
+            ids => format!("  \"allowed\": {},\n", lines(ids.iter().map(json).collect())),
+        };
+        let retired = match self.snapshot.retired.as_slice() {
+            [] => String::new(),
+            retired => format!(", \"retired\": {}", lines(retired.iter().map(json).collect())),
+        };
         format!(
-            "{{\n  \"format\": {},\n  \"migrations\": {migrations},\n  \"snapshot\": {{\"objects\": {objects}}}\n}}\n",
+            "{{\n  \"format\": {},\n  \"migrations\": {migrations},\n{allowed}  \"snapshot\": {{\"objects\": {objects}{retired}}}\n}}\n",
             self.format
         )
     }
@@ -145,45 +172,67 @@ impl Lock {
         self.migrations.iter().filter(|entry| entry.state == State::Sealed)
     }
 
-    /// The one that may.
-    #[must_use]
-    pub fn open(&self) -> Option<&Entry> {
-        self.migrations.iter().find(|entry| entry.state == State::Open)
+    /// Those that may: the files of the open step.
+    pub fn open(&self) -> impl Iterator<Item = &Entry> {
+        self.migrations.iter().filter(|entry| entry.state == State::Open)
     }
 
-    /// The number of the open migration, or of the one that comes next.
+    /// The number of the open step's first file, or of the migration that comes next.
     #[must_use]
     pub fn next_version(&self) -> i64 {
         self.sealed().map(|entry| entry.version).max().unwrap_or(0) + 1
     }
 
-    /// This lock with `open` for its open migration (name and text of the file), or with none.
+    /// This lock with these files (name and text) for its open step.
     #[must_use]
-    pub fn with_open(&self, open: Option<(&str, &str)>) -> Self {
+    pub fn with_open(&self, open: &[(&str, &str)]) -> Self {
         let mut lock = Self { migrations: self.sealed().cloned().collect(), ..self.clone() };
-        if let Some((name, text)) = open {
+        for ((name, text), version) in open.iter().zip(lock.next_version()..) {
             let entry = Entry {
-                version: lock.next_version(),
-                name: name.to_owned(),
+                version,
+                name: (*name).to_owned(),
                 sha384: sha384(text),
                 chain: chain(&lock.migrations),
                 state: State::Open,
+                replaces: Vec::new(),
             };
             lock.migrations.push(entry);
         }
         lock
     }
 
-    /// This lock with its open migration sealed under `name`, after which the database is as in `schema`.
+    /// This lock with its open step sealed under these names, one a file, after which the database is as in `schema`.
     #[must_use]
-    pub fn with_sealed(&self, name: &str, schema: &Schema) -> Self {
-        let mut lock = self.clone();
-        for entry in lock.migrations.iter_mut().filter(|entry| entry.state == State::Open) {
-            entry.state = State::Sealed;
-            name.clone_into(&mut entry.name);
+    pub fn with_sealed(&self, names: &[String], schema: &Schema) -> Self {
+        let mut lock = Self { migrations: self.sealed().cloned().collect(), allowed: Vec::new(), ..self.clone() };
+        for (entry, name) in self.open().zip(names) {
+            // The chain goes over names.
+            let chain = chain(&lock.migrations);
+            lock.migrations.push(Entry { state: State::Sealed, name: name.clone(), chain, ..entry.clone() });
         }
-        lock.snapshot = snapshot(schema);
+        lock.snapshot = snapshot(schema, &self.snapshot);
         lock
+    }
+
+    /// This lock with one migration, of that name and text, for all that it holds. `None` where nothing is sealed or something
+    /// is open.
+    #[must_use]
+    pub fn with_baseline(&self, name: &str, text: &str) -> Option<Self> {
+        let last = self.migrations.last().filter(|last| last.state == State::Sealed)?;
+        let replaces = self
+            .migrations
+            .iter()
+            .map(|entry| Replaced { version: entry.version, sha384: entry.sha384.clone() })
+            .collect();
+        let entry = Entry {
+            version: last.version,
+            name: name.to_owned(),
+            sha384: sha384(text),
+            chain: chain(&[]),
+            state: State::Sealed,
+            replaces,
+        };
+        Some(Self { migrations: vec![entry], ..self.clone() })
     }
 }
 
@@ -201,10 +250,23 @@ impl Entry {
     }
 }
 
-/// The schema without what is never compared.
-fn snapshot(schema: &Schema) -> Schema {
-    let objects = schema.objects.iter().map(|object| Object { origin: None, ..object.clone() }).collect();
-    Schema { objects }
+impl Replaced {
+    /// Whether a file is that migration.
+    #[must_use]
+    pub fn is(&self, file: &FileName, text: &str) -> bool {
+        self.version == file.version && self.sha384 == sha384(text)
+    }
+}
+
+/// The schema without what is never compared, and with the retired functions that remain after `before`.
+fn snapshot(schema: &Schema, before: &Schema) -> Schema {
+    let plain = |object: &Object| Object { origin: None, ..object.clone() };
+    let retired = super::diff::retired(before, schema);
+    Schema {
+        objects: schema.objects.iter().map(plain).collect(),
+        retired: retired.iter().map(plain).collect(),
+        ..Schema::default()
+    }
 }
 
 fn chain(before: &[Entry]) -> String {
@@ -229,17 +291,17 @@ mod tests {
     fn schema() -> Schema {
         let definition = Definition::Statements { create: vec!["CREATE SCHEMA sales".to_owned()], drop: Vec::new() };
         let origin = Some("entities/order.yaml:1".to_owned());
-        Schema { objects: vec![Object { kind: ObjectKind::Schema, name: "sales".to_owned(), origin, definition }] }
+        Schema { objects: vec![Object { kind: ObjectKind::Schema, name: "sales".to_owned(), origin, definition }], ..Schema::default() }
     }
 
     fn history() -> Lock {
-        let first = Lock::default().with_open(Some(("init", "SELECT 1;"))).with_sealed("init", &schema());
-        first.with_open(Some(("more", "SELECT 2;"))).with_sealed("much_more", &schema())
+        let first = Lock::default().with_open(&[("init", "SELECT 1;")]).with_sealed(&["init".to_owned()], &schema());
+        first.with_open(&[("more", "SELECT 2;")]).with_sealed(&["much_more".to_owned()], &schema())
     }
 
     #[test]
     fn a_lock_reads_back_as_it_is_written() {
-        let lock = history().with_open(Some(("third", "SELECT 3;")));
+        let lock = history().with_open(&[("third", "SELECT 3;"), ("third_validate", "SELECT 4;")]);
         assert_eq!(Lock::parse(&lock.to_text()), Ok(lock));
         assert_eq!(Lock::parse(&Lock::default().to_text()), Ok(Lock::default()));
     }
@@ -254,11 +316,11 @@ mod tests {
 
     #[test]
     fn sealing_keeps_the_hash_and_takes_the_name() {
-        let open = Lock::default().with_open(Some(("a", "SELECT 1;")));
-        let sealed = open.with_sealed("b", &schema());
+        let open = Lock::default().with_open(&[("a", "SELECT 1;")]);
+        let sealed = open.with_sealed(&["b".to_owned()], &schema());
         assert_eq!(sealed.migrations[0].sha384, open.migrations[0].sha384);
         assert_eq!(sealed.migrations[0].file_name().to_string(), "0001_b.sql");
-        assert_eq!((sealed.open(), sealed.next_version()), (None, 2));
+        assert_eq!((sealed.open().count(), sealed.next_version()), (0, 2));
     }
 
     #[test]

@@ -10,8 +10,8 @@
 //! | [`render`] | a plan as the text of a file |
 //! | [`history`](mod@history) | the folder as it is and as it should be |
 //!
-//! A *sealed* migration never changes; at most one is *open*, and every build writes it anew from the difference between
-//! the last sealed schema and the model. Nothing here touches a file: `build` makes the edits.
+//! A *sealed* migration never changes; at most one step is *open*, and every build writes its files anew from the difference
+//! between the last sealed schema and the model. Nothing here touches a file: `build` makes the edits.
 
 pub mod diff;
 pub mod file;
@@ -22,8 +22,8 @@ mod origins;
 pub mod plan;
 pub mod render;
 
-pub use diff::diff;
+pub use diff::{diff, retired};
 pub use file::FileName;
-pub use history::{Edit, History, Mode, history, seal};
+pub use history::{Edit, History, Mode, allow, history, seal, squash};
 pub use lock::Lock;
-pub use plan::{Direction, Plan};
+pub use plan::{Direction, Hazard, Plan};

@@ -29,9 +29,10 @@ pub fn derive(version: i64, changes: &[Change]) -> String {
     name.chars().take(LONGEST).collect()
 }
 
-/// What is worth a mention: new tables, then new columns by table, and only where there is neither of them, code.
+/// What is worth a mention: renames, new tables, then new columns by table, and only where there is neither of them, code.
 fn parts(changes: &[Change]) -> Vec<String> {
-    let mut parts: Vec<String> = changes.iter().filter_map(new_table).map(|table| format!("add_{table}")).collect();
+    let mut parts: Vec<String> = changes.iter().filter_map(renamed).collect();
+    parts.extend(changes.iter().filter_map(new_table).map(|table| format!("add_{table}")));
     let mut tables: Vec<(String, Vec<String>)> = Vec::new();
     for change in changes {
         let Change::AddColumn { table, column } = change else { continue };
@@ -50,6 +51,12 @@ fn parts(changes: &[Change]) -> Vec<String> {
     parts
 }
 
+/// `rename_order_to_purchase`, `rename_total_to_sum`.
+fn renamed(change: &Change) -> Option<String> {
+    let Change::Rename { from, to } = change else { return None };
+    Some(format!("rename_{}_to_{}", plain(from), plain(to)))
+}
+
 fn new_table(change: &Change) -> Option<String> {
     match change {
         Change::Add(ObjectKind::Table, name) => Some(plain(name)),
@@ -62,7 +69,7 @@ fn others(changes: &[Change], verb: &str, tables: bool) -> Vec<String> {
     let names: BTreeSet<String> = (changes.iter())
         .filter_map(|change| match change {
             Change::Add(kind, name) | Change::Alter(kind, name) | Change::Remove(kind, name) => Some((kind, name)),
-            Change::AddColumn { .. } => None,
+            Change::AddColumn { .. } | Change::Rename { .. } => None,
         })
         .filter(|(kind, _)| (**kind == ObjectKind::Table) == tables)
         .map(|(_, name)| plain(name))

@@ -20,11 +20,30 @@ pub struct Plan {
     pub hazards: Vec<Hazard>,
     /// What changes, for the migration's name.
     pub changes: Vec<Change>,
+    /// What a binary that was built before the plan needs and no longer finds, a sentence each.
+    pub breaking: Vec<String>,
+}
+
+/// The file of a migration that a statement belongs in. PostgreSQL holds a lock to the end of its transaction, so what takes
+/// time with a weak lock must not stand in one transaction with what takes a strong one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Everything that is over at once.
+    #[default]
+    Main,
+    /// `CREATE INDEX CONCURRENTLY`: outside of any transaction, alone.
+    Concurrently,
+    /// `VALIDATE CONSTRAINT`: reads a whole table, and lets everybody write to it meanwhile.
+    Validate,
+    /// What only a validated constraint or a finished index makes quick; in the file of [`Phase::Validate`], after it.
+    Finish,
 }
 
 /// Statements that belong together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
+    /// Where they run.
+    pub phase: Phase,
     /// `entities/order.yaml:12`.
     pub origin: Option<String>,
     /// What a reviewer should know.
@@ -33,9 +52,11 @@ pub struct Step {
     pub statements: Vec<String>,
 }
 
-/// A change that could lose data, or fail on a table that holds rows.
-#[derive(Clone, Debug, PartialEq)]
+/// A change that could lose data, fail on a table that holds rows, or stop everybody else for long.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hazard {
+    /// What it is allowed by: `drop_column:sales.tb_order.total`.
+    pub id: String,
     /// Which danger.
     pub kind: HazardKind,
     /// What would happen, naming the object.
@@ -53,6 +74,10 @@ pub enum HazardKind {
     Loss,
     /// Rows that are there may not fit.
     Misfit,
+    /// The table would be locked while all of it is written anew.
+    Lock,
+    /// The change cannot be worked out: nothing allows it.
+    Impossible,
 }
 
 /// Something that changes.
@@ -64,6 +89,13 @@ pub enum Change {
     Alter(ObjectKind, String),
     /// An object goes.
     Remove(ObjectKind, String),
+    /// A table or column gets another name.
+    Rename {
+        /// The old one, with what it stands in.
+        from: String,
+        /// The new one.
+        to: String,
+    },
     /// A column is new.
     AddColumn {
         /// Its table.
@@ -87,8 +119,20 @@ impl Plan {
     }
 
     pub(super) fn push(&mut self, object: &Object, statements: Vec<String>) {
+        self.push_in(Phase::Main, object, statements);
+    }
+
+    pub(super) fn push_in(&mut self, phase: Phase, object: &Object, statements: Vec<String>) {
         if !statements.is_empty() {
-            self.steps.push(Step { origin: object.origin.clone(), note: None, statements });
+            self.steps.push(Step { phase, origin: object.origin.clone(), note: None, statements });
         }
+    }
+}
+
+impl Hazard {
+    /// The id of a hazard: what would be done, and to what, as one word for the command line.
+    pub(super) fn id(what: &str, to: &str) -> String {
+        let plain: String = to.chars().filter(|character| *character != '"').collect();
+        format!("{what}:{}", plain.replace(' ', "_"))
     }
 }

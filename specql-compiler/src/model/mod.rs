@@ -72,8 +72,33 @@ pub struct Entity {
     pub actions: Vec<Action>,
     /// Whether rows carry `tenant_id` (domain registry).
     pub multi_tenant: bool,
+    /// What it was before, where it says so.
+    pub renamed_from: Option<FormerEntity>,
     /// Where it is written.
     pub origin: Origin,
+}
+
+/// What an entity was called before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormerEntity {
+    /// `sales`.
+    pub schema: String,
+    /// `order`.
+    pub snake: String,
+}
+
+impl FormerEntity {
+    /// See [`Entity::table`].
+    #[must_use]
+    pub fn table(&self) -> String {
+        names::table(&self.snake)
+    }
+
+    /// See [`Entity::pk`].
+    #[must_use]
+    pub fn pk(&self) -> String {
+        names::pk(&self.snake)
+    }
 }
 
 /// A declared field.
@@ -93,6 +118,8 @@ pub struct Field {
     pub default: Option<Expr>,
     /// For the column's comment.
     pub description: Option<String>,
+    /// The column's name before, where the field says that it had another.
+    pub renamed_from: Option<String>,
     /// Where it is written.
     pub origin: Origin,
 }
@@ -266,13 +293,13 @@ impl Entity {
     /// The table's name without its schema: `tb_order`.
     #[must_use]
     pub fn table(&self) -> String {
-        names::derived(&format!("tb_{}", self.snake))
+        names::table(&self.snake)
     }
 
     /// The primary key's column: `pk_order`.
     #[must_use]
     pub fn pk(&self) -> String {
-        names::derived(&format!("pk_{}", self.snake))
+        names::pk(&self.snake)
     }
 
     /// The read view's name without its schema: `v_order`.

@@ -14,6 +14,18 @@ pub fn snake(name: &str) -> String {
     name.to_snake_case()
 }
 
+/// `tb_order`: the table of the entity with that snake name.
+#[must_use]
+pub fn table(snake: &str) -> String {
+    derived(&format!("tb_{snake}"))
+}
+
+/// `pk_order`: the primary key's column of the entity with that snake name.
+#[must_use]
+pub fn pk(snake: &str) -> String {
+    derived(&format!("pk_{snake}"))
+}
+
 /// `order_pk`: the function that finds a row's key.
 #[must_use]
 pub fn pk_function(entity: &Entity) -> String {

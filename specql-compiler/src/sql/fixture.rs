@@ -41,6 +41,7 @@ pub(super) fn field(name: &str, ty: ValueType, required: bool, default: Option<E
         unique: false,
         default,
         description: None,
+        renamed_from: None,
         origin: at(line),
     }
 }
@@ -110,6 +111,7 @@ pub(super) fn order_model() -> Model {
         functions: Vec::new(),
         actions: Vec::new(),
         multi_tenant: false,
+        renamed_from: None,
         origin: at(1),
     };
     let statuses = ValueType::Enum(vec!["unpaid".into(), "paid".into(), "failed".into()]);
@@ -135,6 +137,7 @@ pub(super) fn order_model() -> Model {
         functions: Vec::new(),
         actions: Vec::new(),
         multi_tenant: false,
+        renamed_from: None,
         origin: at(10),
     };
     order.actions = vec![place_order(&order), update_order(&order), delete_order(), unwritten()];

@@ -38,9 +38,12 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-pub use object::{Definition, Object, ObjectKind, Schema};
+pub use object::{Definition, Object, ObjectKind, Rename, Schema};
 
 use crate::model::Model;
+
+/// A query for what a database holds: rows of `object` and `definition`, both text, by which two databases can be compared.
+pub const CATALOG: &str = include_str!("catalog.sql");
 
 /// All database objects of a project, in an order in which they can be created.
 #[must_use]
@@ -73,7 +76,8 @@ pub fn schema(model: &Model) -> Schema {
         objects.extend(callbacks.iter().map(|(call, it)| action::registration(entity, call, it)));
     }
     objects.extend(model.schedules.iter().map(|it| schedule::registration(model, it)));
-    Schema { objects }
+    let renames = model.entities.iter().flat_map(table::renames).collect();
+    Schema { objects, renames, ..Schema::default() }
 }
 
 /// The schemas that entities name, each at its first entity. `public` is there in every database.

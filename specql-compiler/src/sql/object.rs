@@ -9,6 +9,33 @@ use super::quote::ident;
 pub struct Schema {
     /// The objects. A foreign key is an object of its own, after all tables.
     pub objects: Vec<Object>,
+    /// Functions of callbacks that the model no longer has. They stay, for jobs that are queued already may name them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<Object>,
+    /// What had another name before. Said by the model, never part of a snapshot.
+    #[serde(skip)]
+    pub renames: Vec<Rename>,
+}
+
+/// A table or column that had another name before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rename {
+    /// `sales.tb_order` is now `sales.tb_purchase`.
+    Table {
+        /// The old name, with its schema.
+        from: String,
+        /// The new name, with its schema.
+        to: String,
+    },
+    /// A column of a table.
+    Column {
+        /// The table's new name.
+        table: String,
+        /// The old name.
+        from: String,
+        /// The new name.
+        to: String,
+    },
 }
 
 /// One object.

@@ -2,7 +2,7 @@
 
 use super::{
     expr::default_value,
-    object::{Column, Definition, Object, ObjectKind, Table, TableConstraint},
+    object::{Column, Definition, Object, ObjectKind, Rename, Table, TableConstraint},
     quote::{ident, qualified},
     types::{check, sql_type},
 };
@@ -87,6 +87,22 @@ pub(super) fn indexes(entity: &Entity) -> Vec<Object> {
             )
         })
         .collect()
+}
+
+/// What the entity and its fields were called before.
+pub(super) fn renames(entity: &Entity) -> Vec<Rename> {
+    let table = qualified(&entity.schema, &entity.table());
+    let column = |from: &str, to: &str| Rename::Column { table: table.clone(), from: ident(from), to: ident(to) };
+    let mut out = Vec::new();
+    if let Some(before) = &entity.renamed_from {
+        out.push(Rename::Table { from: qualified(&before.schema, &before.table()), to: table.clone() });
+        if before.pk() != entity.pk() {
+            out.push(column(&before.pk(), &entity.pk()));
+        }
+    }
+    let fields = entity.fields.iter().filter_map(|field| Some((field.renamed_from.as_ref()?, &field.column)));
+    out.extend(fields.map(|(from, to)| column(from, to)));
+    out
 }
 
 fn references(entity: &Entity) -> impl Iterator<Item = (&Field, crate::model::EntityId, OnDelete)> {

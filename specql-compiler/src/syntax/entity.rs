@@ -36,6 +36,8 @@ pub struct EntitySyntax {
     pub actions: Vec<ActionSyntax>,
     /// `schedules:`, in source order.
     pub schedules: Vec<ScheduleSyntax>,
+    /// `renamed_from:`.
+    pub renamed_from: Option<Spanned<String>>,
 }
 
 /// A field.
@@ -57,6 +59,8 @@ pub struct FieldSyntax {
     pub unique: bool,
     /// `description:`.
     pub description: Option<String>,
+    /// `renamed_from:`.
+    pub renamed_from: Option<Spanned<String>>,
 }
 
 /// A document.
@@ -91,7 +95,7 @@ static ENTITY_KEYS: &[Key] = &[
         Shape::List(&Shape::Table(&schedule::SCHEDULE)),
         "actions that a worker calls at times of their own",
     ),
-    Key::new("renamed_from", Shape::Entity, "the name that it had before").refused(),
+    Key::new("renamed_from", Shape::Entity, "the name that it had before, with its schema where that was another: the next migration renames its table, instead of dropping it"),
     // Keys of the original SpecQL.
     Key::new("patterns", Shape::Anything, "ready-made behaviour").warned(),
     Key::new("table_views", Shape::Anything, "views of the original").warned(),
@@ -124,7 +128,7 @@ pub static FIELD: Table = Table::new(
         )
         .default("`restrict`"),
         Key::new("unique", Shape::Boolean, "whether no two rows have the same value").default("`false`"),
-        Key::new("renamed_from", Shape::Name, "the name that it had before").refused(),
+        Key::new("renamed_from", Shape::Name, "the name that it had before: the next migration renames its column, instead of dropping it"),
     ],
 );
 
@@ -165,6 +169,9 @@ pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Entity
             .entry("schedules")
             .map(|e| schedule::read_all(&e.value, parts.diagnostics))
             .unwrap_or_default(),
+        renamed_from: parts
+            .entry("renamed_from")
+            .and_then(|entry| keys::text(&entry.value, "renamed_from", parts.diagnostics)),
         name: name?,
     })
 }
@@ -202,6 +209,7 @@ fn read_field(entry: &Entry, diagnostics: &mut Vec<Diagnostic>) -> FieldSyntax {
         on_delete: None,
         unique: false,
         description: None,
+        renamed_from: None,
     };
     if !matches!(entry.value.value, Value::Mapping(_)) {
         field.ty = read_type(&entry.value, diagnostics);
@@ -223,6 +231,7 @@ fn read_field(entry: &Entry, diagnostics: &mut Vec<Diagnostic>) -> FieldSyntax {
     field.on_delete = keys.text("on_delete", diagnostics);
     field.unique = keys.boolean("unique", diagnostics).unwrap_or(false);
     field.description = keys.text("description", diagnostics).map(|text| text.value);
+    field.renamed_from = keys.text("renamed_from", diagnostics);
     field
 }
 

@@ -51,10 +51,10 @@ fn an_entity_that_cannot_be_understood_is_reported_where_it_stands() {
                 &["2:1 SQ0132 unknown key `feilds` in an entity file | did you mean `fields`?"],
             ),
             (
-                "entity: Order\npatterns: []\nrenamed_from: Purchase",
+                "entity: Order\npatterns: []\nrenamed_from: Order",
                 &[
                     "2:1 SQ0135 `patterns` is not implemented and has no effect | remove it",
-                    "3:1 SQ0134 `renamed_from` is not supported yet | remove it",
+                    "3:15 SQ0142 the entity `Order` is still there: nothing can be renamed from it | take the old one away, or leave `renamed_from` out",
                 ],
             ),
             (

@@ -42,6 +42,7 @@ pub mod sq0138_duplicate_name;
 pub mod sq0139_unknown_entity;
 pub mod sq0140_unknown_field;
 pub mod sq0141_invalid_option;
+pub mod sq0142_bad_rename;
 pub mod sq0150_ref_to_tenant;
 pub mod sq0151_domain_collision;
 pub mod sq0152_unused_domain;
@@ -103,6 +104,8 @@ pub mod sq0605_open_migration;
 pub mod sq0606_outdated_migration;
 pub mod sq0607_data_loss;
 pub mod sq0608_rows_may_not_fit;
+pub mod sq0609_long_lock;
+pub mod sq0610_not_worked_out;
 
 /// Every rule, by code.
 pub static ALL: &[&Rule] = &[
@@ -134,6 +137,7 @@ pub static ALL: &[&Rule] = &[
     &sq0139_unknown_entity::RULE,
     &sq0140_unknown_field::RULE,
     &sq0141_invalid_option::RULE,
+    &sq0142_bad_rename::RULE,
     &sq0150_ref_to_tenant::RULE,
     &sq0151_domain_collision::RULE,
     &sq0152_unused_domain::RULE,
@@ -195,6 +199,8 @@ pub static ALL: &[&Rule] = &[
     &sq0606_outdated_migration::RULE,
     &sq0607_data_loss::RULE,
     &sq0608_rows_may_not_fit::RULE,
+    &sq0609_long_lock::RULE,
+    &sq0610_not_worked_out::RULE,
 ];
 
 /// The rule of that code (`SQ0003`) or name (`duplicate-key`).

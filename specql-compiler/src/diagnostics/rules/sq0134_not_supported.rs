@@ -15,14 +15,14 @@ The key is known, and this version of SpecQL cannot compile it yet. It is refuse
 project does.
 
 Wrong:
-```yaml
-entity: Order
-renamed_from: Purchase
+```toml
+[typescript]
+out = \"web\"
 ```
 
 Right:
-```yaml
-entity: Order
+```toml
+entities = \"entities\"
 ```
 ",
 };

@@ -11,7 +11,8 @@ pub static RULE: Rule = Rule {
     name: "data-loss",
     severity: Severity::Error,
     explanation: "\
-Dropping a table or a column cannot be taken back, so no build does it by itself.
+Dropping a table or a column cannot be taken back, so no build does it by itself. What only has another name says so, with
+`renamed_from`, and keeps its rows. What is meant to go is allowed by the id that the error names; the migration is marked with it.
 
 Wrong:
 ```yaml

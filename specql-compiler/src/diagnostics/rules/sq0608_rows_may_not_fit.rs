@@ -12,7 +12,8 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     explanation: "\
 A table that is in a sealed migration may hold rows. A change that demands something of them (a value in a new column, another type,
-a narrower list, uniqueness) would fail on some databases and not on others.
+a narrower list, uniqueness) would fail on some databases and not on others. Where the rows are known to fit it is allowed by the id that the error names: they are
+then read while others go on writing, and where one does not fit the migration stops there and loses nothing.
 
 Wrong:
 ```yaml

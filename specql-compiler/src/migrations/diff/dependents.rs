@@ -147,7 +147,7 @@ pub(super) fn contains_name(text: &str, name: &str) -> bool {
 }
 
 /// Whether a name goes on with this character.
-fn in_name(character: char) -> bool {
+pub(super) fn in_name(character: char) -> bool {
     character.is_alphanumeric() || character == '_' || character == '$'
 }
 

@@ -1,20 +1,35 @@
 //! The difference between two schemas, as a [`Plan`].
 //!
-//! A plan has three parts: what must be out of the way (dependents first), what is made or altered (in the new schema's
-//! order), and what is no longer needed (dependents first again). Code (functions, views, triggers, input types) is
-//! dropped and made again freely; tables are altered; whatever could lose a row is a hazard.
+//! A plan has four parts: what must be out of the way (dependents first), what gets another name, what is made or altered (in
+//! the new schema's order), and what is no longer needed (dependents first again). Code (functions, views, triggers, input
+//! types) is dropped and made again freely; tables are altered; whatever could lose a row is a hazard.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `dependents` | which objects must go before another one can |
+//! | `rename` | tables and columns under another name |
+//! | `table`, `column_type`, `widening` | how a table becomes another one |
+//! | `static_table` | SpecQL's own tables, in the form that tables are compared in |
+//! | `retire` | callbacks that the model no longer has |
 
+mod column_type;
 mod dependents;
+mod rename;
+mod retire;
+mod static_table;
 mod table;
 mod widening;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rename::Renames;
+pub use retire::retired;
+
 use super::{
     origins,
-    plan::{Change, Direction, Hazard, HazardKind, Plan, Step},
+    plan::{Change, Direction, Hazard, HazardKind, Phase, Plan, Step},
 };
-use crate::sql::{Definition, Object, ObjectKind, Schema, quote::literal};
+use crate::sql::{Definition, Object, ObjectKind, Schema, object::Table};
 
 /// Names an object within a schema.
 type Key<'a> = (ObjectKind, &'a str);
@@ -22,12 +37,22 @@ type Key<'a> = (ObjectKind, &'a str);
 /// The plan that takes a database from `old` to `new`. Empty when they are the same.
 #[must_use]
 pub fn diff(old: &Schema, new: &Schema, direction: Direction) -> Plan {
-    let diff = Diff { old, new, before: index(old), after: index(new), direction };
+    let renames = Renames::between(old, new, direction);
+    let mut renaming = Plan::default();
+    let renamed = (!renames.is_empty()).then(|| renames.carry_out(old, new, &mut renaming));
+    let diff = Diff::new(renamed.as_ref().unwrap_or(old), new, direction);
     let recreated = diff.recreated();
     let mut plan = Plan::default();
     diff.clear_the_way(&recreated, &mut plan);
-    diff.make(&recreated, &mut plan);
+    let is_schema = |object: &&Object| object.kind == ObjectKind::Schema;
+    diff.make(&recreated, is_schema, &mut plan);
+    plan.steps.append(&mut renaming.steps);
+    plan.changes.append(&mut renaming.changes);
+    plan.breaking.append(&mut renaming.breaking);
+    retire::follow(&renames, old, new, direction, &mut plan);
+    diff.make(&recreated, |object| !is_schema(object), &mut plan);
     diff.clear_up(&recreated, &mut plan);
+    plan.steps.retain(|step| !step.statements.is_empty());
     plan
 }
 
@@ -48,6 +73,10 @@ fn index(schema: &Schema) -> BTreeMap<Key<'_>, &Object> {
 }
 
 impl<'a> Diff<'a> {
+    fn new(old: &'a Schema, new: &'a Schema, direction: Direction) -> Self {
+        Self { old, new, before: index(old), after: index(new), direction }
+    }
+
     /// Old objects that are dropped before anything is made: because they are made again differently, because they
     /// depend on one that is, or because they are gone and nothing can depend on them.
     fn recreated(&self) -> BTreeSet<Key<'a>> {
@@ -59,7 +88,28 @@ impl<'a> Diff<'a> {
                 seeds.insert(key(object));
             }
         }
+        // A view stands on the columns of its tables, whose types it keeps.
+        let reshaped: Vec<Key<'_>> = self.reshaped_tables().collect();
+        let stands_on = |object: &&Object| {
+            matches!(object.kind, ObjectKind::View | ObjectKind::Policy)
+                && dependents::mentions_any(object, reshaped.iter())
+        };
+        if !reshaped.is_empty() {
+            seeds.extend(self.old.objects.iter().filter(stands_on).map(key));
+        }
         dependents::close(self.old, seeds)
+    }
+
+    /// Tables of which a column goes or gets another type.
+    fn reshaped_tables(&self) -> impl Iterator<Item = Key<'a>> {
+        self.old.objects.iter().filter_map(|object| {
+            let Definition::Table(old) = &object.definition else { return None };
+            let Definition::Table(new) = &self.after.get(&key(object))?.definition else { return None };
+            let kept = |column: &crate::sql::object::Column| {
+                new.columns.iter().any(|other| other.name == column.name && other.ty == column.ty)
+            };
+            (!old.columns.iter().all(kept)).then(|| key(object))
+        })
     }
 
     fn clear_the_way(&self, recreated: &BTreeSet<Key<'a>>, plan: &mut Plan) {
@@ -67,24 +117,27 @@ impl<'a> Diff<'a> {
             let new = self.after.get(&key(object)).copied();
             if new.is_none() {
                 plan.changes.push(Change::Remove(object.kind, object.name.clone()));
+                if object.kind == ObjectKind::View {
+                    plan.breaking.push(format!("view {} is gone", object.name));
+                }
             }
-            if self.retired(object) {
+            self.breaks_callers(object, plan);
+            if self.is_retired(object) {
                 continue;
             }
             // A grant goes with what it is granted on.
             let target_goes = object.kind == ObjectKind::Grant
                 && dependents::mentions_any(object, recreated.iter().filter(|dropped| dropped.0 != ObjectKind::Grant));
             if !target_goes {
-                let step = Step { origin: None, note: self.note_on_removal(object, new), statements: object.unmake() };
-                if !step.statements.is_empty() {
-                    plan.steps.push(step);
-                }
+                let statements = self.unmake(object);
+                plan.steps.push(Step { note: self.note_on_removal(object, new), statements, ..Step::default() });
             }
             if let Some(table) = dependents::table_using(self.new, object)
                 && self.direction == Direction::Forward
             {
                 plan.hazards.push(Hazard {
-                    kind: HazardKind::Misfit,
+                    id: Hazard::id("change", &object.name),
+                    kind: HazardKind::Impossible,
                     message: format!("`{}` changes, but table `{}` is built on it", object.name, table.name),
                     help: "give the changed one a new name and move the table over in a migration of your own"
                         .to_owned(),
@@ -94,22 +147,22 @@ impl<'a> Diff<'a> {
         }
     }
 
-    fn make(&self, recreated: &BTreeSet<Key<'a>>, plan: &mut Plan) {
+    fn make(&self, recreated: &BTreeSet<Key<'a>>, wanted: impl Fn(&&Object) -> bool, plan: &mut Plan) {
         let mut fresh: Vec<&str> = Vec::new();
-        for object in &self.new.objects {
+        for object in self.new.objects.iter().filter(wanted) {
             if !self.before.contains_key(&key(object)) || recreated.contains(&key(object)) {
                 fresh.push(&object.name);
             }
             let Some(old) = self.before.get(&key(object)).copied() else {
                 self.check_new(object, plan);
                 plan.changes.push(Change::Add(object.kind, object.name.clone()));
-                plan.push(object, object.create());
+                self.create(object, plan);
                 continue;
             };
             if !same(old, object) {
                 self.change(old, object, plan);
             } else if recreated.contains(&key(object)) || dependents::covers_schema_of(object, &fresh) {
-                plan.push(object, object.create());
+                self.create(object, plan);
             }
         }
     }
@@ -120,67 +173,147 @@ impl<'a> Diff<'a> {
             (Definition::Table(before), Definition::Table(after)) => {
                 table::alter(before, after, new, self.direction, plan);
             }
-            _ if new.kind == ObjectKind::Table => plan.hazards.push(Hazard {
-                kind: HazardKind::Misfit,
-                message: format!("table `{}` changes in a way that cannot be worked out", new.name),
-                help: "tables of this kind are altered by hand: use the specql version that wrote the last migration"
-                    .to_owned(),
-                origin: new.origin.clone(),
-            }),
+            _ if new.kind == ObjectKind::Table => match (static_table::read(old), static_table::read(new)) {
+                (Some(before), Some(after)) => table::alter(&before, &after, new, self.direction, plan),
+                _ => plan.hazards.push(Hazard {
+                    id: Hazard::id("change", &new.name),
+                    kind: HazardKind::Impossible,
+                    message: format!("table `{}` changes in a way that cannot be worked out", new.name),
+                    help: "use the specql version that wrote the last migration".to_owned(),
+                    origin: new.origin.clone(),
+                }),
+            },
             _ => {
                 self.check_new(new, plan);
                 plan.changes.push(Change::Alter(new.kind, new.name.clone()));
-                plan.push(new, new.create());
+                self.create(new, plan);
+                if self.direction == Direction::Forward && new.kind == ObjectKind::Function && retire::is_callback(new, self.new) {
+                    let note = "jobs that are queued already run this callback in its new form";
+                    if let Some(step) = plan.steps.last_mut() {
+                        step.note = Some(note.to_owned());
+                    }
+                }
             }
         }
     }
 
-    fn clear_up(&self, recreated: &BTreeSet<Key<'a>>, plan: &mut Plan) {
-        for object in self.old.objects.iter().rev() {
-            let key = key(object);
-            if self.after.contains_key(&key) || recreated.contains(&key) {
-                continue;
+    /// Makes an object; on a table that may hold rows without keeping others from it while they are read.
+    fn create(&self, object: &Object, plan: &mut Plan) {
+        let statements = object.create();
+        if self.direction == Direction::Reverse || !self.stands_on_an_old_table(object) {
+            return plan.push(object, statements);
+        }
+        match object.kind {
+            ObjectKind::Index => {
+                for statement in statements {
+                    let concurrent = statement.replacen("INDEX ", "INDEX CONCURRENTLY ", 1);
+                    plan.push_in(Phase::Concurrently, object, vec![without_comments(&concurrent)]);
+                }
             }
+            ObjectKind::Constraint => {
+                plan.push(object, statements.iter().map(|statement| format!("{statement} NOT VALID")).collect());
+                if let Some((name, table)) = object.name.rsplit_once(" ON ") {
+                    let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
+                    plan.push_in(Phase::Validate, object, vec![validate]);
+                }
+            }
+            _ => plan.push(object, statements),
+        }
+    }
+
+    /// Whether it is an index or constraint of a table that was there before, and is not partitioned: PostgreSQL makes none
+    /// of a partitioned table's concurrently.
+    fn stands_on_an_old_table(&self, object: &Object) -> bool {
+        let table = match object.kind {
+            ObjectKind::Constraint => object.name.rsplit_once(" ON ").map(|(_, table)| table),
+            ObjectKind::Index => self.table_of_index(object),
+            _ => None,
+        };
+        let old = table.and_then(|table| self.before.get(&(ObjectKind::Table, table)));
+        old.is_some_and(|old| {
+            let text = old.create().join("\n");
+            !text.contains(" PARTITION BY ") && !text.contains(" PARTITION OF ")
+        })
+    }
+
+    fn table_of_index(&self, index: &Object) -> Option<&'a str> {
+        let text = index.create().join("\n");
+        let after = text.split_once("INDEX ")?.1.split_once(" ON ")?.1;
+        let name = after.split([' ', '(', '\n']).next()?;
+        self.new.objects.iter().find(|object| object.kind == ObjectKind::Table && object.name == name).map(|table| &*table.name)
+    }
+
+    fn clear_up(&self, recreated: &BTreeSet<Key<'a>>, plan: &mut Plan) {
+        let gone: Vec<&Object> = (self.old.objects.iter().rev())
+            .filter(|object| !self.after.contains_key(&key(object)) && !recreated.contains(&key(object)))
+            .collect();
+        for object in &gone {
             plan.changes.push(Change::Remove(object.kind, object.name.clone()));
-            if self.retired(object) {
+            self.breaks_callers(object, plan);
+            if self.is_retired(object) {
                 continue;
             }
             match object.kind {
                 // A role belongs to the whole server: other databases may use it.
                 ObjectKind::Role => continue,
-                ObjectKind::Table | ObjectKind::Schema if self.direction == Direction::Forward => {
-                    plan.hazards.push(removal_hazard(object));
+                // The functions of retired callbacks are in it.
+                ObjectKind::Schema if self.holds_retired(&object.name) => continue,
+                ObjectKind::Table => {
+                    plan.breaking.push(format!("table {} is gone", object.name));
+                    // With its schema: one hazard says it all.
+                    let schema = rename::split(&object.name).map(|(schema, _)| schema);
+                    if !gone.iter().any(|other| other.kind == ObjectKind::Schema && Some(&*other.name) == schema) {
+                        self.removal_hazard(object, plan);
+                    }
                 }
+                ObjectKind::Schema => self.removal_hazard(object, plan),
                 _ => {}
             }
-            plan.steps.push(Step {
-                origin: None,
-                note: self.note_on_removal(object, None),
-                statements: object.unmake(),
-            });
+            let note = self.note_on_removal(object, None);
+            plan.steps.push(Step { note, statements: self.unmake(object), ..Step::default() });
         }
-        plan.steps.retain(|step| !step.statements.is_empty());
+        if self.before.contains_key(&CALLBACKS) && !self.after.contains_key(&CALLBACKS) {
+            // Nobody is left to call them.
+            for object in &self.old.retired {
+                plan.steps.push(Step { statements: object.unmake(), ..Step::default() });
+            }
+        }
+    }
+
+    /// The statements that unmake an object. In a reverse, what a later file of the step makes may not be there yet.
+    fn unmake(&self, object: &Object) -> Vec<String> {
+        let statements = object.unmake();
+        match (self.direction, object.kind) {
+            (Direction::Reverse, ObjectKind::Index) => {
+                statements.iter().map(|statement| statement.replacen("DROP INDEX ", "DROP INDEX IF EXISTS ", 1)).collect()
+            }
+            _ => statements,
+        }
+    }
+
+    /// Functions of schemas `app` and `jobs` are what binaries call.
+    fn breaks_callers(&self, object: &Object, plan: &mut Plan) {
+        let is_called = object.name.starts_with("app.") || object.name.starts_with("jobs.");
+        if object.kind == ObjectKind::Function && is_called {
+            let same = self.after.get(&key(object)).is_some_and(|new| same_call(object, new));
+            if !same {
+                let what = if self.after.contains_key(&key(object)) { "answers in another form" } else { "is gone" };
+                plan.breaking.push(format!("function {} {what}", object.name));
+            }
+        }
     }
 
     /// Whether it is the function of a callback that the model no longer has. Queued jobs may still name it, so only
     /// its registration is taken back.
-    fn retired(&self, object: &Object) -> bool {
-        if self.direction == Direction::Reverse || object.kind != ObjectKind::Function {
-            return false;
-        }
-        let Some((schema, function)) = dependents::base_name(object).split_once('.') else { return false };
-        let bare = |name: &str| name.trim_matches('"').to_owned();
-        // A registration's values, in this order: the schema and the name of its function.
-        let values = format!("{}, {}", literal(&bare(schema)), literal(&bare(function)));
-        self.old.objects.iter().any(|data| {
-            let Definition::Statements { create, .. } = &data.definition else { return false };
-            data.kind == ObjectKind::Data
-                && !self.after.contains_key(&key(data))
-                && create.iter().any(|statement| {
-                    let words: Vec<&str> = statement.split_whitespace().collect();
-                    words.join(" ").contains(&values)
-                })
-        })
+    fn is_retired(&self, object: &Object) -> bool {
+        self.direction == Direction::Forward
+            && !self.after.contains_key(&key(object))
+            && retire::retires(object, self.old, self.new)
+    }
+
+    fn holds_retired(&self, schema: &str) -> bool {
+        self.direction == Direction::Forward
+            && retired(self.old, self.new).iter().any(|function| rename::split(&function.name).is_some_and(|(of, _)| of == schema))
     }
 
     fn note_on_removal(&self, object: &Object, new: Option<&Object>) -> Option<String> {
@@ -199,6 +332,30 @@ impl<'a> Diff<'a> {
         })
     }
 
+    fn removal_hazard(&self, object: &Object, plan: &mut Plan) {
+        if self.direction == Direction::Reverse {
+            return;
+        }
+        let (what, id, help) = if object.kind == ObjectKind::Table {
+            ("table", "drop_table", "put the entity back, or say in another one that it is `renamed_from` this")
+        } else {
+            ("schema", "drop_schema", "put its entities back")
+        };
+        let message = match object.kind {
+            ObjectKind::Schema => {
+                format!("schema `{}` would be dropped with all its tables: the model no longer has it", object.name)
+            }
+            _ => format!("{what} `{}` would be dropped with all its rows: the model no longer has it", object.name),
+        };
+        plan.hazards.push(Hazard {
+            id: Hazard::id(id, &object.name),
+            kind: HazardKind::Loss,
+            message,
+            help: help.to_owned(),
+            origin: object.origin.clone(),
+        });
+    }
+
     /// What a new or replaced object demands of rows that are already there.
     fn check_new(&self, object: &Object, plan: &mut Plan) {
         let Definition::Statements { create, .. } = &object.definition else { return };
@@ -210,16 +367,37 @@ impl<'a> Diff<'a> {
             .find(|(kind, name)| *kind == ObjectKind::Table && dependents::mentions(object, &(*kind, *name)));
         if let Some((_, table)) = existing {
             plan.hazards.push(Hazard {
+                id: Hazard::id("unique_index", &object.name),
                 kind: HazardKind::Misfit,
                 message: format!(
                     "unique index `{}` is new on table `{table}`, which may hold rows that are equal",
                     object.name
                 ),
-                help: "create it in a migration of your own after the rows have been put right".to_owned(),
+                help: "allow it after the rows have been put right".to_owned(),
                 origin: object.origin.clone(),
             });
         }
     }
+}
+
+/// Where callbacks are registered.
+const CALLBACKS: Key<'static> = (ObjectKind::Table, "jobs.tb_callback");
+
+/// Whether a caller of the one can call the other: parameters and result of the function are the same. Whatever else its
+/// header says `CREATE OR REPLACE` can change.
+fn same_call(old: &Object, new: &Object) -> bool {
+    let call = |object: &Object| -> Vec<String> {
+        let header = dependents::visible(object).first().copied().unwrap_or_default().to_owned();
+        let lines = header.lines().filter(|line| !line.trim_start().starts_with("--"));
+        let words = lines.flat_map(str::split_whitespace).map(str::to_owned);
+        words.take_while(|word| word != "LANGUAGE").collect()
+    };
+    call(old) == call(new)
+}
+
+/// A statement that must stand alone in its file, without the lines of comment before it.
+fn without_comments(statement: &str) -> String {
+    statement.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether two definitions are the same. Comments that only say where a step is written do not count: moving a line of
@@ -246,7 +424,7 @@ fn must_be_dropped(old: &Object, new: &Object) -> bool {
         return false;
     }
     match old.kind {
-        ObjectKind::Function => dependents::visible(old) != dependents::visible(new),
+        ObjectKind::Function => !same_call(old, new),
         ObjectKind::Role | ObjectKind::Schema | ObjectKind::Table | ObjectKind::Data => false,
         ObjectKind::Type
         | ObjectKind::Constraint
@@ -269,16 +447,6 @@ const fn is_leaf(kind: ObjectKind) -> bool {
         | ObjectKind::Grant
         | ObjectKind::Data => true,
         ObjectKind::Role | ObjectKind::Schema | ObjectKind::Type | ObjectKind::Table | ObjectKind::Function => false,
-    }
-}
-
-fn removal_hazard(object: &Object) -> Hazard {
-    let what = if object.kind == ObjectKind::Table { "table" } else { "schema" };
-    Hazard {
-        kind: HazardKind::Loss,
-        message: format!("{what} `{}` would be dropped with all its rows: the model no longer has it", object.name),
-        help: "put the entity back; migrations that drop data are not written yet".to_owned(),
-        origin: object.origin.clone(),
     }
 }
 

@@ -1,37 +1,51 @@
-//! How a table becomes another one: one `ALTER TABLE`, and comments.
+//! How a table becomes another one, without keeping others from it for longer than it takes to say so.
+//!
+//! One `ALTER TABLE` that reads no row; what must be compared with the rows comes in a phase of its own ([`Phase`]). A
+//! reverse, which runs in development alone, does everything at once.
 
 use std::collections::BTreeMap;
 
-use super::{dependents::contains_name, widening::widens};
+use super::{column_type, dependents::contains_name, rename::split, widening::widens};
 use crate::{
-    migrations::plan::{Change, Direction, Hazard, HazardKind, Plan},
+    migrations::plan::{Change, Direction, Hazard, HazardKind, Phase, Plan},
+    model::names,
     sql::{
         Object,
         object::{Column, Table, TableConstraint},
+        quote::ident,
     },
 };
 
 /// The column that says whose a row is. No field can have this name.
 const TENANT: &str = "tenant_id";
 
+/// Functions that give another value for each row: a new column with such a default is written into all of them.
+const VOLATILE: &[&str] = &["gen_random_uuid", "clock_timestamp", "random", "nextval", "timeofday"];
+
 /// Adds to `plan` what takes table `old` to `new`. The order of columns is never compared.
 pub(super) fn alter(old: &Table, new: &Table, object: &Object, direction: Direction, plan: &mut Plan) {
     let before: BTreeMap<&str, &Column> = old.columns.iter().map(|column| (column.name.as_str(), column)).collect();
-    let mut alter = Alter { old, new, object, direction, before, actions: Vec::new(), comments: Vec::new(), plan };
+    let later = Later::default();
+    let mut alter = Alter { old, new, object, direction, before, actions: Vec::new(), after: Vec::new(), later, plan };
     alter.drop_constraints();
     alter.drop_columns();
     alter.columns();
     alter.add_constraints();
     alter.rest();
-    let Alter { actions, comments, .. } = alter;
+    let Alter { actions, after, later, .. } = alter;
     let mut statements = Vec::new();
     if !actions.is_empty() {
         let separator = if actions.len() == 1 { " " } else { "\n    " };
         let actions = actions.join(",\n    ");
         statements.push(format!("ALTER TABLE {}{separator}{actions}", new.name));
     }
-    statements.extend(comments);
+    statements.extend(after);
     plan.push(object, statements);
+    for index in later.indexes {
+        plan.push_in(Phase::Concurrently, object, vec![index]);
+    }
+    plan.push_in(Phase::Validate, object, later.validate);
+    plan.push_in(Phase::Finish, object, later.finish);
 }
 
 struct Alter<'a> {
@@ -40,16 +54,40 @@ struct Alter<'a> {
     object: &'a Object,
     direction: Direction,
     before: BTreeMap<&'a str, &'a Column>,
+    /// Of the one `ALTER TABLE`.
     actions: Vec<String>,
-    comments: Vec<String>,
+    /// Statements behind it.
+    after: Vec<String>,
+    later: Later,
     plan: &'a mut Plan,
 }
 
+/// Statements of later phases.
+#[derive(Default)]
+struct Later {
+    indexes: Vec<String>,
+    validate: Vec<String>,
+    finish: Vec<String>,
+}
+
 impl Alter<'_> {
+    fn is_reverse(&self) -> bool {
+        self.direction == Direction::Reverse
+    }
+
     fn drop_constraints(&mut self) {
         for constraint in &self.old.constraints {
-            if !self.new.constraints.contains(constraint) {
-                self.actions.push(format!("DROP CONSTRAINT {}", constraint.name));
+            if self.new.constraints.contains(constraint) {
+                continue;
+            }
+            let name = &constraint.name;
+            if self.is_reverse() && is_unique(constraint) {
+                // It may not have come further than its index.
+                self.actions.push(format!("DROP CONSTRAINT IF EXISTS {name}"));
+                let schema = split(&self.new.name).map_or("public", |(schema, _)| schema);
+                self.after.push(format!("DROP INDEX IF EXISTS {schema}.{name}"));
+            } else {
+                self.actions.push(format!("DROP CONSTRAINT {name}"));
             }
         }
     }
@@ -62,19 +100,25 @@ impl Alter<'_> {
             if column.name == TENANT {
                 self.hazard(
                     HazardKind::Loss,
+                    "drop_column",
+                    TENANT,
                     format!("`{}` would no longer be multi-tenant: each row would be shown to all", self.new.name),
                     "put `multi_tenant: true` back in the domain registry",
                 );
             } else {
                 self.hazard(
                     HazardKind::Loss,
+                    "drop_column",
+                    &column.name,
                     format!(
                         "column `{}` of `{}` would be dropped: the model no longer has it",
                         column.name, self.new.name
                     ),
-                    "put the field back; migrations that drop data are not written yet",
+                    "put the field back, or say in another one that it is `renamed_from` this",
                 );
             }
+            self.altered();
+            self.plan.breaking.push(format!("column {} of {} is gone", column.name, self.new.name));
             self.actions.push(format!("DROP COLUMN {}", column.name));
         }
     }
@@ -90,67 +134,154 @@ impl Alter<'_> {
     }
 
     fn add_column(&mut self, column: &Column) {
+        let without_value = column.not_null && column.default.is_none() && column.generated.is_none();
         if column.name == TENANT {
             self.hazard(
                 HazardKind::Misfit,
+                "add_column",
+                TENANT,
                 format!("`{}` would become multi-tenant, and rows that are there belong to nobody", self.new.name),
                 "give each row its `tenant_id` in a migration of your own, or leave `multi_tenant` out of the domain registry",
             );
-        } else if column.not_null && column.default.is_none() && column.generated.is_none() {
+        } else if without_value {
             self.hazard(
                 HazardKind::Misfit,
+                "add_column",
+                &column.name,
                 format!(
                     "column `{}` of `{}` is required, and rows that are there have no value",
                     column.name, self.new.name
                 ),
                 "give the field a default, or leave off the `!`",
             );
+        } else if column.default.as_ref().is_some_and(|default| is_volatile(default)) || column.generated.is_some() {
+            self.hazard(
+                HazardKind::Lock,
+                "add_column",
+                &column.name,
+                format!(
+                    "column `{}` of `{}` has another value in each row: the table is locked while all rows are written anew",
+                    column.name, self.new.name
+                ),
+                "give the field a constant default",
+            );
         }
         self.plan.changes.push(Change::AddColumn { table: self.new.name.clone(), column: column.name.clone() });
-        self.actions.push(format!("ADD COLUMN {}", column.clause()));
-        if column.comment.is_some() {
-            self.comments.push(self.new.comment_on_column(column));
+        if without_value {
+            self.actions.push(format!("ADD COLUMN {}", Column { not_null: false, ..column.clone() }.clause()));
+            self.require(&column.name);
+        } else {
+            self.actions.push(format!("ADD COLUMN {}", column.clause()));
         }
+        if column.comment.is_some() {
+            self.after.push(self.new.comment_on_column(column));
+        }
+    }
+
+    /// Makes a column that may hold NULL required: a constraint that reads no row, its validation, and then what is quick
+    /// because the constraint has been validated.
+    fn require(&mut self, column: &str) {
+        let (table, helper) = (&self.new.name, self.not_null_check(column));
+        if self.is_reverse() {
+            // A value that the forward step took away does not come back.
+            self.after.push(if_rows_allow(
+                &format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"),
+                "not_null_violation",
+            ));
+            return;
+        }
+        self.actions.push(format!("ADD CONSTRAINT {helper} CHECK ({column} IS NOT NULL) NOT VALID"));
+        self.later.validate.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {helper}"));
+        self.later.finish.push(format!(
+            "ALTER TABLE {table}\n    ALTER COLUMN {column} SET NOT NULL,\n    DROP CONSTRAINT {helper}"
+        ));
+    }
+
+    /// The name of the constraint that stands in for `NOT NULL` until its rows have been read.
+    fn not_null_check(&self, column: &str) -> String {
+        let plain = |name: &str| name.trim_matches('"').to_owned();
+        let table = split(&self.new.name).map_or(&*self.new.name, |(_, table)| table);
+        ident(&names::derived(&format!("nn_{}__{}", plain(table), plain(column))))
     }
 
     fn change_column(&mut self, old: &Column, new: &Column) {
         self.altered();
         let name = &new.name;
-        if old.ty != new.ty || old.generated != new.generated {
+        if old.generated != new.generated {
             self.hazard(
-                HazardKind::Misfit,
+                HazardKind::Impossible,
+                "change_identity",
+                name,
                 format!(
                     "column `{name}` of `{}` would change from {} to {}",
                     self.new.name,
                     type_of(old),
                     type_of(new)
                 ),
-                "add a field with a new name instead; migrations that change a type are not written yet",
+                "use the specql version that wrote the last migration",
             );
         }
-        if old.default != new.default {
-            self.actions.push(match &new.default {
-                Some(default) => format!("ALTER COLUMN {name} SET DEFAULT {default}"),
-                None => format!("ALTER COLUMN {name} DROP DEFAULT"),
-            });
+        let retyped = old.ty != new.ty;
+        if retyped {
+            self.change_type(old, new);
+        }
+        match (&old.default, &new.default) {
+            (before, after) if before == after && !retyped => {}
+            (_, Some(default)) => self.actions.push(format!("ALTER COLUMN {name} SET DEFAULT {default}")),
+            (Some(_), None) if !retyped => self.actions.push(format!("ALTER COLUMN {name} DROP DEFAULT")),
+            _ => {}
         }
         if old.not_null && !new.not_null {
+            if self.is_reverse() {
+                let helper = self.not_null_check(name);
+                self.actions.push(format!("DROP CONSTRAINT IF EXISTS {helper}"));
+            }
             self.actions.push(format!("ALTER COLUMN {name} DROP NOT NULL"));
         }
         if !old.not_null && new.not_null {
             self.hazard(
                 HazardKind::Misfit,
+                "set_not_null",
+                name,
                 format!(
                     "column `{name}` of `{}` becomes required, and rows that are there may have no value",
                     self.new.name
                 ),
-                "leave off the `!`; migrations that tighten a column are not written yet",
+                "leave off the `!`",
             );
-            self.actions.push(format!("ALTER COLUMN {name} SET NOT NULL"));
+            self.require(name);
         }
         if old.comment != new.comment {
-            self.comments.push(self.new.comment_on_column(new));
+            self.after.push(self.new.comment_on_column(new));
         }
+    }
+
+    fn change_type(&mut self, old: &Column, new: &Column) {
+        let name = &new.name;
+        let change =
+            format!("column `{name}` of `{}` would change from {} to {}", self.new.name, type_of(old), type_of(new));
+        match column_type::hazard(&old.ty, &new.ty) {
+            None => {}
+            Some(HazardKind::Lock) => self.hazard(
+                HazardKind::Lock,
+                "change_type",
+                name,
+                format!("{change}: the table is locked while all rows are written anew"),
+                "add a field with a new name instead, and move the values over in batches",
+            ),
+            Some(_) => {
+                self.hazard(HazardKind::Misfit, "change_type", name, change, "add a field with a new name instead");
+            }
+        }
+        if column_type::hazard(&old.ty, &new.ty).is_some() {
+            self.plan.breaking.push(format!("column {name} of {} is now {}", self.new.name, new.ty));
+        }
+        if old.default.is_some() {
+            // What it was need not be a value of the new type.
+            self.actions.push(format!("ALTER COLUMN {name} DROP DEFAULT"));
+        }
+        let using = column_type::using(name, &old.ty, &new.ty);
+        self.actions.push(format!("ALTER COLUMN {name} TYPE {} USING {using}", new.ty));
     }
 
     fn add_constraints(&mut self) {
@@ -162,14 +293,40 @@ impl Alter<'_> {
             if !self.rows_fit(constraint) {
                 self.hazard(
                     HazardKind::Misfit,
+                    "add_constraint",
+                    &constraint.name,
                     format!(
                         "constraint `{}` of `{}` changes to {}, and rows that are there may break it",
                         constraint.name, self.new.name, constraint.definition
                     ),
-                    "keep what was allowed; migrations that tighten a table are not written yet",
+                    "keep what was allowed",
                 );
             }
-            self.actions.push(format!("ADD {}", constraint.clause()));
+            self.add_constraint(constraint);
+        }
+    }
+
+    fn add_constraint(&mut self, constraint: &TableConstraint) {
+        let (table, name) = (&self.new.name, &constraint.name);
+        if is_unique(constraint) {
+            // A table whose rows begin to belong to tenants is locked anyway, and references wait for this.
+            if self.is_reverse() || self.changes_tenancy() {
+                self.actions.push(format!("ADD {}", constraint.clause()));
+                return;
+            }
+            let (kind, columns) = constraint.definition.split_once(" (").unwrap_or((&constraint.definition, ""));
+            self.later.indexes.push(format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns}"));
+            self.later
+                .finish
+                .push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}"));
+            return;
+        }
+        self.actions.push(format!("ADD {} NOT VALID", constraint.clause()));
+        let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
+        if self.is_reverse() {
+            self.after.push(if_rows_allow(&validate, "check_violation"));
+        } else {
+            self.later.validate.push(validate);
         }
     }
 
@@ -189,8 +346,7 @@ impl Alter<'_> {
             new_columns.iter().filter(|column| contains_name(&constraint.definition, &column.name)).collect();
         // A new column without a default is NULL in every row, which no CHECK and no UNIQUE objects to; a default
         // satisfies the field's own CHECK, but is the same in every row.
-        let unique = constraint.definition.starts_with("UNIQUE") || constraint.definition.starts_with("PRIMARY KEY");
-        !names_old && !named.is_empty() && (!unique || named.iter().any(|column| column.default.is_none()))
+        !names_old && !named.is_empty() && (!is_unique(constraint) || named.iter().any(|column| column.default.is_none()))
     }
 
     /// Whether rows begin or cease to belong to tenants.
@@ -201,15 +357,35 @@ impl Alter<'_> {
 
     fn rest(&mut self) {
         if self.old.suffix != self.new.suffix {
-            self.hazard(
-                HazardKind::Misfit,
-                format!("table `{}` would be partitioned differently", self.new.name),
-                "use the specql version that wrote the last migration",
-            );
+            match (parameters(self.old.suffix.as_deref()), parameters(self.new.suffix.as_deref())) {
+                (Some(before), Some(after)) => self.storage(&before, &after),
+                _ => self.hazard(
+                    HazardKind::Impossible,
+                    "partition",
+                    "",
+                    format!("table `{}` would be partitioned differently", self.new.name),
+                    "use the specql version that wrote the last migration",
+                ),
+            }
         }
         if self.old.comment != self.new.comment {
             self.altered();
-            self.comments.insert(0, self.new.comment_on(self.new.comment.as_deref()));
+            self.after.insert(0, self.new.comment_on(self.new.comment.as_deref()));
+        }
+    }
+
+    fn storage(&mut self, before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) {
+        self.altered();
+        let gone: Vec<&str> = before.keys().filter(|name| !after.contains_key(*name)).map(String::as_str).collect();
+        if !gone.is_empty() {
+            self.actions.push(format!("RESET ({})", gone.join(", ")));
+        }
+        let set: Vec<String> = (after.iter())
+            .filter(|(name, value)| before.get(*name) != Some(value))
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
+        if !set.is_empty() {
+            self.actions.push(format!("SET ({})", set.join(", ")));
         }
     }
 
@@ -217,12 +393,38 @@ impl Alter<'_> {
         self.plan.changes.push(Change::Alter(self.object.kind, self.object.name.clone()));
     }
 
-    fn hazard(&mut self, kind: HazardKind, message: String, help: &str) {
+    fn hazard(&mut self, kind: HazardKind, what: &str, of: &str, message: String, help: &str) {
         if self.direction == Direction::Forward {
             let origin = self.object.origin.clone();
-            self.plan.hazards.push(Hazard { kind, message, help: help.to_owned(), origin });
+            let table = &self.new.name;
+            let to = if of.is_empty() { table.clone() } else { format!("{table}.{of}") };
+            let id = Hazard::id(what, &to);
+            self.plan.hazards.push(Hazard { id, kind, message, help: help.to_owned(), origin });
         }
     }
+}
+
+/// Does it unless rows stand against it, which is said.
+fn if_rows_allow(statement: &str, condition: &str) -> String {
+    let words = statement.replace('\'', "''");
+    format!(
+        "DO $$\nBEGIN\n    {statement};\nEXCEPTION WHEN {condition} THEN\n    RAISE WARNING 'not done, for rows stand against it: {words}';\nEND\n$$"
+    )
+}
+
+fn is_unique(constraint: &TableConstraint) -> bool {
+    constraint.definition.starts_with("UNIQUE") || constraint.definition.starts_with("PRIMARY KEY")
+}
+
+fn is_volatile(default: &str) -> bool {
+    VOLATILE.iter().any(|function| contains_name(default, function))
+}
+
+/// The storage parameters of `WITH (…)`; none without a suffix. `None`: it is something else.
+fn parameters(suffix: Option<&str>) -> Option<BTreeMap<String, String>> {
+    let Some(suffix) = suffix else { return Some(BTreeMap::new()) };
+    let inside = suffix.strip_prefix("WITH (")?.strip_suffix(')')?;
+    inside.split(',').map(|one| one.split_once('=').map(|(name, value)| (name.trim().into(), value.trim().into()))).collect()
 }
 
 fn type_of(column: &Column) -> String {

@@ -1,7 +1,10 @@
 //! Plans for small hand-built schemas.
 
 use super::*;
-use crate::sql::object::{Column, Table, TableConstraint};
+use crate::sql::{
+    Rename,
+    object::{Column, Table, TableConstraint},
+};
 
 fn statement(kind: ObjectKind, name: &str, create: &str) -> Object {
     let definition = Definition::Statements { create: vec![create.to_owned()], drop: Vec::new() };
@@ -36,7 +39,7 @@ fn table(columns: Vec<Column>, constraints: &[(&str, &str)]) -> Object {
 }
 
 fn schema(objects: &[Object]) -> Schema {
-    Schema { objects: objects.to_vec() }
+    Schema { objects: objects.to_vec(), ..Schema::default() }
 }
 
 fn forward(old: &[Object], new: &[Object]) -> Plan {
@@ -100,8 +103,9 @@ fn a_new_column_brings_its_default_check_and_comment() {
     assert_eq!(
         statements(&plan),
         [
-            "ALTER TABLE sales.tb_order\n    ADD COLUMN discount INTEGER NOT NULL DEFAULT 0,\n    ADD CONSTRAINT ck_discount CHECK (discount >= 0)",
+            "ALTER TABLE sales.tb_order\n    ADD COLUMN discount INTEGER NOT NULL DEFAULT 0,\n    ADD CONSTRAINT ck_discount CHECK (discount >= 0) NOT VALID",
             "COMMENT ON COLUMN sales.tb_order.discount IS 'Percent'",
+            "ALTER TABLE sales.tb_order VALIDATE CONSTRAINT ck_discount",
         ]
     );
     assert!(plan.hazards.is_empty());
@@ -169,7 +173,10 @@ fn an_enum_may_get_a_value_and_not_lose_one() {
     assert!(wider.hazards.is_empty());
     assert_eq!(
         statements(&wider),
-        ["ALTER TABLE sales.tb_order\n    DROP CONSTRAINT ck_s,\n    ADD CONSTRAINT ck_s CHECK (s IN ('a', 'b'))"]
+        [
+            "ALTER TABLE sales.tb_order\n    DROP CONSTRAINT ck_s,\n    ADD CONSTRAINT ck_s CHECK (s IN ('a', 'b')) NOT VALID",
+            "ALTER TABLE sales.tb_order VALIDATE CONSTRAINT ck_s",
+        ]
     );
     assert_eq!(forward(&with("'a', 'b'"), &with("'a'")).hazards.len(), 1);
 }
@@ -270,6 +277,11 @@ fn code_that_is_gone_is_dropped_last() {
     assert!(plan.hazards.is_empty());
 }
 
+/// Where callbacks are registered.
+fn queue() -> Object {
+    statement(ObjectKind::Table, "jobs.tb_callback", "CREATE TABLE jobs.tb_callback ()")
+}
+
 /// The row of `sales.cb_order` in `jobs.tb_callback`, after a call of `billing.charge`.
 fn registration() -> Object {
     Object {
@@ -289,7 +301,7 @@ fn registration() -> Object {
 #[test]
 fn a_callback_that_is_gone_is_retired_and_its_function_kept() {
     let callback = function("sales.cb_order(uuid, jsonb)", "sales.cb_order(a uuid, b jsonb)", "one");
-    let plan = forward(&[callback, registration()], &[]);
+    let plan = forward(&[queue(), callback, registration()], &[queue()]);
     assert_eq!(statements(&plan), ["UPDATE jobs.tb_callback SET retired_at = now()"]);
     assert!(plan.hazards.is_empty());
 }
@@ -298,7 +310,7 @@ fn a_callback_that_is_gone_is_retired_and_its_function_kept() {
 fn a_function_that_only_shares_a_word_with_a_retired_callback_is_dropped() {
     let namesake = function("crm.cb_order(uuid, jsonb)", "crm.cb_order(a uuid, b jsonb)", "one");
     let action = function("sales.charge(uuid, jsonb)", "sales.charge(a uuid, b jsonb)", "one");
-    let plan = forward(&[namesake, action, registration()], &[]);
+    let plan = forward(&[queue(), namesake, action, registration()], &[queue()]);
     let expected = [
         "UPDATE jobs.tb_callback SET retired_at = now()",
         "DROP FUNCTION sales.charge(uuid, jsonb)",
@@ -328,4 +340,185 @@ fn rights_on_all_of_a_schema_are_given_again_when_a_function_is_new() {
     let plan = forward(&before, &[f, revoke.clone()]);
     assert_eq!(statements(&plan).last(), Some(&"REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC"));
     assert_eq!(statements(&forward(&before, &[g, revoke])).len(), 1, "another schema");
+}
+
+fn phases(plan: &Plan) -> Vec<(Phase, &str)> {
+    plan.steps.iter().flat_map(|step| step.statements.iter().map(|text| (step.phase, text.as_str()))).collect()
+}
+
+#[test]
+fn a_column_becomes_required_without_a_scan_under_a_strong_lock() {
+    let required = Column { not_null: true, ..column("a", "TEXT") };
+    let plan = forward(&[table(vec![column("a", "TEXT")], &[])], &[table(vec![required], &[])]);
+    assert_eq!(plan.hazards[0].id, "set_not_null:sales.tb_order.a");
+    assert_eq!(
+        phases(&plan),
+        [
+            (
+                Phase::Main,
+                "ALTER TABLE sales.tb_order ADD CONSTRAINT nn_tb_order__a CHECK (a IS NOT NULL) NOT VALID"
+            ),
+            (Phase::Validate, "ALTER TABLE sales.tb_order VALIDATE CONSTRAINT nn_tb_order__a"),
+            (
+                Phase::Finish,
+                "ALTER TABLE sales.tb_order\n    ALTER COLUMN a SET NOT NULL,\n    DROP CONSTRAINT nn_tb_order__a"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn a_unique_constraint_takes_over_an_index_that_was_made_concurrently() {
+    let with = |constraints: &[(&str, &str)]| [table(vec![column("a", "TEXT")], constraints)];
+    let plan = forward(&with(&[]), &with(&[("uq_a", "UNIQUE (a)")]));
+    assert_eq!(
+        phases(&plan),
+        [
+            (Phase::Concurrently, "CREATE UNIQUE INDEX CONCURRENTLY uq_a ON sales.tb_order (a)"),
+            (Phase::Finish, "ALTER TABLE sales.tb_order ADD CONSTRAINT uq_a UNIQUE USING INDEX uq_a"),
+        ]
+    );
+    let reverse = diff(&schema(&with(&[("uq_a", "UNIQUE (a)")])), &schema(&with(&[])), Direction::Reverse);
+    assert_eq!(
+        statements(&reverse),
+        ["ALTER TABLE sales.tb_order DROP CONSTRAINT IF EXISTS uq_a", "DROP INDEX IF EXISTS sales.uq_a"]
+    );
+}
+
+#[test]
+fn an_index_is_made_concurrently_unless_its_table_is_new_or_partitioned() {
+    let index = statement(ObjectKind::Index, "sales.ix", "-- Why.\nCREATE INDEX ix ON sales.tb_order (a)");
+    let old = table(vec![column("a", "TEXT")], &[]);
+    let plan = forward(std::slice::from_ref(&old), &[old.clone(), index.clone()]);
+    assert_eq!(phases(&plan), [(Phase::Concurrently, "CREATE INDEX CONCURRENTLY ix ON sales.tb_order (a)")]);
+    let fresh = forward(&[], &[old, index]);
+    assert!(fresh.steps.iter().all(|step| step.phase == Phase::Main));
+    let parted = statement(ObjectKind::Table, "jobs.tb_x", "CREATE TABLE jobs.tb_x (a INTEGER) PARTITION BY RANGE (a)");
+    let index = statement(ObjectKind::Index, "jobs.ix", "CREATE INDEX ix ON jobs.tb_x (a)");
+    let plan = forward(std::slice::from_ref(&parted), &[parted.clone(), index]);
+    assert_eq!(phases(&plan), [(Phase::Main, "CREATE INDEX ix ON jobs.tb_x (a)")]);
+}
+
+#[test]
+fn a_reference_of_an_old_table_is_validated_apart() {
+    let key = "fk ON sales.tb_order";
+    let create = "ALTER TABLE sales.tb_order\n    ADD CONSTRAINT fk FOREIGN KEY (a) REFERENCES sales.tb_x (pk_x)";
+    let old = table(vec![column("a", "INTEGER")], &[]);
+    let plan = forward(std::slice::from_ref(&old), &[old.clone(), statement(ObjectKind::Constraint, key, create)]);
+    let expected = [
+        (Phase::Main, format!("{create} NOT VALID")),
+        (Phase::Validate, "ALTER TABLE sales.tb_order VALIDATE CONSTRAINT fk".to_owned()),
+    ];
+    assert_eq!(phases(&plan), expected.each_ref().map(|(phase, text)| (*phase, text.as_str())));
+}
+
+#[test]
+fn a_table_keeps_its_rows_under_another_name() {
+    let old = Object {
+        definition: Definition::Table(Table {
+            name: "sales.tb_order".to_owned(),
+            columns: vec![
+                Column { generated: Some("GENERATED BY DEFAULT AS IDENTITY".to_owned()), ..column("pk_order", "INTEGER") },
+                column("total", "INTEGER"),
+            ],
+            constraints: vec![
+                TableConstraint { name: "pk_order".to_owned(), definition: "PRIMARY KEY (pk_order)".to_owned() },
+                TableConstraint { name: "ck_order__total".to_owned(), definition: "CHECK (total > 0)".to_owned() },
+            ],
+            suffix: None,
+            comment: None,
+        }),
+        ..table(vec![], &[])
+    };
+    let new = Object {
+        name: "crm.tb_purchase".to_owned(),
+        definition: Definition::Table(Table {
+            name: "crm.tb_purchase".to_owned(),
+            columns: vec![
+                Column {
+                    generated: Some("GENERATED BY DEFAULT AS IDENTITY".to_owned()),
+                    ..column("pk_purchase", "INTEGER")
+                },
+                column("sum", "INTEGER"),
+            ],
+            constraints: vec![
+                TableConstraint { name: "pk_purchase".to_owned(), definition: "PRIMARY KEY (pk_purchase)".to_owned() },
+                TableConstraint { name: "ck_purchase__sum".to_owned(), definition: "CHECK (sum > 0)".to_owned() },
+            ],
+            suffix: None,
+            comment: None,
+        }),
+        ..old.clone()
+    };
+    let schema_of = |name: &str| statement(ObjectKind::Schema, name, &format!("CREATE SCHEMA IF NOT EXISTS {name}"));
+    let before = schema(&[schema_of("sales"), old]);
+    let mut after = schema(&[schema_of("sales"), schema_of("crm"), new]);
+    let column = |from: &str, to: &str| Rename::Column {
+        table: "crm.tb_purchase".to_owned(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    after.renames = vec![
+        Rename::Table { from: "sales.tb_order".to_owned(), to: "crm.tb_purchase".to_owned() },
+        column("pk_order", "pk_purchase"),
+        column("total", "sum"),
+    ];
+    let plan = diff(&before, &after, Direction::Forward);
+    assert!(plan.hazards.is_empty(), "{:?}", plan.hazards);
+    assert_eq!(
+        statements(&plan),
+        [
+            "CREATE SCHEMA IF NOT EXISTS crm",
+            "ALTER TABLE sales.tb_order SET SCHEMA crm",
+            "ALTER TABLE crm.tb_order RENAME TO tb_purchase",
+            "ALTER TABLE crm.tb_purchase RENAME COLUMN pk_order TO pk_purchase",
+            "ALTER SEQUENCE crm.tb_order_pk_order_seq RENAME TO tb_purchase_pk_purchase_seq",
+            "ALTER TABLE crm.tb_purchase RENAME COLUMN total TO sum",
+            "ALTER TABLE crm.tb_purchase RENAME CONSTRAINT pk_order TO pk_purchase",
+            "ALTER TABLE crm.tb_purchase RENAME CONSTRAINT ck_order__total TO ck_purchase__sum",
+        ]
+    );
+    assert_eq!(plan.breaking.len(), 2);
+    let back = diff(&after, &before, Direction::Reverse);
+    assert!(statements(&back).contains(&"ALTER TABLE sales.tb_order RENAME COLUMN sum TO total"), "{back:?}");
+    assert!(!statements(&back).iter().any(|text| text.contains("DROP TABLE")), "{back:?}");
+}
+
+#[test]
+fn a_changed_type_takes_the_views_along_that_read_it() {
+    let view = statement(ObjectKind::View, "s.v", "CREATE VIEW s.v AS SELECT a FROM sales.tb_order");
+    let with = |ty: &str| [table(vec![column("a", ty)], &[]), view.clone()];
+    let plan = forward(&with("INTEGER"), &with("BIGINT"));
+    assert_eq!(plan.hazards[0].kind, HazardKind::Lock);
+    assert_eq!(
+        statements(&plan),
+        [
+            "DROP VIEW s.v",
+            "ALTER TABLE sales.tb_order ALTER COLUMN a TYPE BIGINT USING a::BIGINT",
+            "CREATE VIEW s.v AS SELECT a FROM sales.tb_order"
+        ]
+    );
+}
+
+#[test]
+fn a_retired_callback_follows_a_renamed_column() {
+    let callback = function(
+        "sales.cb_order(uuid, jsonb)",
+        "sales.cb_order(a uuid, b jsonb)",
+        "UPDATE sales.tb_order AS t SET state = 'state'",
+    );
+    let with = |name: &str| table(vec![column(name, "TEXT")], &[]);
+    let before = schema(&[queue(), with("state"), callback, registration()]);
+    let mut after = schema(&[queue(), with("status")]);
+    after.renames = vec![Rename::Column {
+        table: "sales.tb_order".to_owned(),
+        from: "state".to_owned(),
+        to: "status".to_owned(),
+    }];
+    let plan = diff(&before, &after, Direction::Forward);
+    let body = "UPDATE sales.tb_order AS t SET status = 'state'";
+    assert!(statements(&plan).iter().any(|text| text.contains(body)), "{plan:?}");
+    let kept = retired(&before, &after);
+    assert!(kept.len() == 1 && kept[0].create()[0].contains(body), "{kept:?}");
+    assert!(retired(&before, &schema(&[])).is_empty(), "without a queue nobody calls it");
 }

@@ -79,7 +79,8 @@ fn schema(columns: &[&str]) -> Schema {
     let table =
         Table { name: name.clone(), columns: columns.collect(), constraints: Vec::new(), suffix: None, comment: None };
     let origin = Some("entities/order.yaml:1".to_owned());
-    Schema { objects: vec![Object { kind: ObjectKind::Table, name, origin, definition: Definition::Table(table) }] }
+    let object = Object { kind: ObjectKind::Table, name, origin, definition: Definition::Table(table) };
+    Schema { objects: vec![object], ..Schema::default() }
 }
 
 fn codes(history: &History) -> Vec<String> {
@@ -277,4 +278,88 @@ fn two_branches_in_one_lock_are_an_error_at_the_place() {
     assert!(codes(&history)[0].starts_with("SQ0601"));
     let span = history.diagnostics[0].span;
     assert_eq!(project.sources().line_column(span.file, span.start), (6, 1));
+}
+
+#[test]
+fn an_allowed_hazard_is_written_and_marked_and_gone_with_the_seal() {
+    let mut project = sealed();
+    let found = project.build(&[]);
+    let error = allow(&project.sources(), "migrations", &found.hazards, &["drop_column:tb_order.b"]).unwrap_err();
+    assert_eq!(error, "there is no hazard `drop_column:tb_order.b`: did you mean `drop_column:tb_order.a`?");
+    let edits = allow(&project.sources(), "migrations", &found.hazards, &["drop_column:tb_order.a"]).unwrap();
+    project.apply(&edits);
+    assert_eq!(codes(&project.build(&[])), [""; 0]);
+    let text = project.text("migrations/0002_alter_order.sql").to_owned();
+    assert!(text.contains("\n-- allowed: drop_column:tb_order.a\n") && text.contains("DROP COLUMN a;"), "{text}");
+    project.seal(&[], None);
+    assert!(!project.text("migrations/specql.lock").contains("allowed"));
+}
+
+/// A step of several files: an index on a table that was there.
+fn with_index(columns: &[&str]) -> Schema {
+    let mut schema = schema(columns);
+    let create = vec!["CREATE INDEX ix ON tb_order (a)".to_owned()];
+    let definition = Definition::Statements { create, drop: Vec::new() };
+    schema.objects.push(Object { kind: ObjectKind::Index, name: "ix".to_owned(), origin: None, definition });
+    schema
+}
+
+#[test]
+fn the_files_of_a_step_are_written_sealed_and_taken_back_together() {
+    let mut project = sealed();
+    let step = |schema: &Schema, project: &mut Project| {
+        let found = history(&project.sources(), "migrations", Some(schema), &Mode::Write);
+        project.apply(&found.edits);
+        found
+    };
+    let found = step(&with_index(&["a", "b"]), &mut project);
+    let files = ["migrations/0002_order_add_b.sql", "migrations/0003_order_add_b_concurrently.sql"];
+    assert_eq!(project.paths()[1..3], files);
+    assert!(project.text(files[1]).starts_with("-- no-transaction\n"));
+    let reverses: Vec<Option<bool>> =
+        found.migrations.iter().map(|part| part.reverse.as_deref().map(str::is_empty)).collect();
+    assert_eq!(reverses, [None, Some(false), Some(true)], "the first file's reverse undoes all of the step");
+    assert!(step(&with_index(&["a", "b"]), &mut project).edits.is_empty());
+
+    project.build(&["a"]);
+    assert_eq!(project.paths(), ["migrations/0001_init.sql", "migrations/specql.lock"]);
+
+    step(&with_index(&["a", "b"]), &mut project);
+    let (sealed, edits) = seal(&project.sources(), "migrations", &with_index(&["a", "b"]), Some("loyalty")).unwrap();
+    let names: Vec<String> = sealed.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["0002_loyalty.sql", "0003_loyalty_concurrently.sql"]);
+    // However far a seal came, the next build puts right what it finds.
+    for done in 0..=edits.len() {
+        let mut interrupted = project.clone();
+        interrupted.apply(&edits[..done]);
+        step(&with_index(&["a", "b"]), &mut interrupted);
+        let expected = if done == edits.len() { names.clone() } else { files.map(|path| path[11..].to_owned()).to_vec() };
+        let found: Vec<&str> = interrupted.paths()[1..3].iter().map(|path| &path[11..]).collect();
+        assert_eq!(found, expected, "after {done} of {} edits", edits.len());
+        assert!(step(&with_index(&["a", "b"]), &mut interrupted).edits.is_empty());
+    }
+}
+
+#[test]
+fn a_squash_leaves_one_migration_that_stands_for_all() {
+    let mut project = sealed();
+    let refused = squash(&project.sources(), "migrations", &schema(&["a"]), None).unwrap_err();
+    assert!(refused.starts_with("there is nothing to squash"), "{refused}");
+    project.build(&["a", "b"]);
+    let refused = squash(&project.sources(), "migrations", &schema(&["a", "b"]), None).unwrap_err();
+    assert_eq!(refused, "`0002_order_add_b.sql` is open: seal it first");
+    project.seal(&["a", "b"], None);
+    let (file, edits) = squash(&project.sources(), "migrations", &schema(&["a", "b"]), None).unwrap();
+    assert_eq!(file.to_string(), "0002_baseline.sql");
+    // The lock is the second edit: from then on the next build finishes what was begun.
+    for done in 2..=edits.len() {
+        let mut interrupted = project.clone();
+        interrupted.apply(&edits[..done]);
+        interrupted.build(&["a", "b"]);
+        assert_eq!(interrupted.paths(), ["migrations/0002_baseline.sql", "migrations/specql.lock"]);
+    }
+    project.apply(&edits);
+    assert!(project.in_ci(&["a", "b"]).is_empty());
+    project.build(&["a", "b", "c"]);
+    assert_eq!(project.paths()[1], "migrations/0003_order_add_c.sql");
 }

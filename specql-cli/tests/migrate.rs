@@ -1,0 +1,144 @@
+//! `specql migrate`, from the first build to the squash: what it says, what it writes, and what it leaves alone.
+#![allow(clippy::unwrap_used)] // a helper that cannot go on ends its test
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use specql_compiler::{build::Project, migrations::Mode};
+use specql_runtime::testing;
+
+/// A project folder.
+struct App {
+    root: tempfile::TempDir,
+}
+
+impl App {
+    fn new(order: &str) -> Self {
+        let app = Self { root: tempfile::tempdir().unwrap() };
+        fs::create_dir(app.path("entities")).unwrap();
+        app.order(order);
+        app
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn order(&self, fields: &str) {
+        let text = format!("entity: Order\nschema: sales\nfields:\n{fields}actions:\n  - name: create_order\n");
+        fs::write(self.path("entities/order.yaml"), text).unwrap();
+    }
+
+    /// What `cargo build` does.
+    fn build(&self) {
+        let project = Project::update(self.root.path(), &Mode::Write).unwrap();
+        assert!(!project.has_errors(), "{:?}", project.errors());
+    }
+
+    fn specql(&self, arguments: &[&str], server: &str) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_specql"))
+            .arg("migrate")
+            .args(arguments)
+            .current_dir(self.root.path())
+            .env("TEST_DATABASE_URL", server)
+            .output()
+            .unwrap()
+    }
+
+    /// The output of a command that succeeds.
+    fn says(&self, arguments: &[&str]) -> String {
+        let output = self.specql(arguments, "");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The errors of one that fails.
+    fn refuses(&self, arguments: &[&str]) -> String {
+        let output = self.specql(arguments, "");
+        assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn migrations(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("migrations")).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn a_plan_is_shown_allowed_and_sealed() {
+    let app = App::new("  total: integer!\n  note: text\n");
+    app.build();
+    assert_eq!(app.says(&["seal"]), "sealed `0001_init.sql`: commit it together with `specql.lock`\n");
+    assert!(app.says(&["plan"]).starts_with("-- the migrations are up to date"));
+
+    app.order("  total: integer!\n");
+    let before = app.migrations();
+    let id = "drop_column:sales.tb_order.note";
+    let refused = app.refuses(&["plan"]);
+    assert!(refused.contains("[SQ0607]") && refused.contains(&format!("cargo specql migrate allow {id}")), "{refused}");
+    assert!(app.refuses(&["seal"]).contains("the project has errors"));
+    let typo = app.refuses(&["allow", "drop_column:sales.tb_order.notes"]);
+    assert!(typo.contains(&format!("did you mean `{id}`?")), "{typo}");
+    assert_eq!(app.migrations(), before, "nothing was written so far");
+
+    assert!(app.says(&["allow", id]).starts_with("allowed for the open migration"));
+    let plan = app.says(&["plan", "--reverse"]);
+    assert!(plan.contains(&format!("-- allowed: {id}\n")) && plan.contains("DROP COLUMN note;"), "{plan}");
+    assert!(plan.contains("-- its reverse, in development\n") && plan.contains("ADD COLUMN note TEXT"), "{plan}");
+    assert_eq!(
+        app.says(&["status"]),
+        "VERSION  NAME         STATE\n0001     init         sealed\n0002     alter order  open\n"
+    );
+    app.says(&["seal", "no_notes"]);
+    assert_eq!(app.migrations(), ["0001_init.sql", "0002_no_notes.sql", "specql.lock"]);
+}
+
+#[test]
+fn a_squash_replaces_what_is_sealed_and_nothing_else() {
+    let app = App::new("  total: integer!\n");
+    app.build();
+    app.says(&["seal"]);
+    assert!(app.refuses(&["squash"]).contains("there is nothing to squash"));
+    app.order("  total: integer!\n  note: text\n");
+    assert!(app.refuses(&["squash"]).contains("build, then seal"));
+    app.build();
+    assert!(app.refuses(&["squash"]).contains("is open: seal it first"));
+    app.says(&["seal"]);
+    assert!(app.says(&["squash"]).starts_with("squashed into `0002_baseline.sql`"));
+    assert_eq!(app.migrations(), ["0002_baseline.sql", "specql.lock"]);
+    app.build();
+    assert_eq!(app.migrations(), ["0002_baseline.sql", "specql.lock"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_makes_the_database_is_verified_and_another_is_not() {
+    let server = testing::server().await.unwrap().owner_url().to_owned();
+    let app = App::new("  total: integer!\n");
+    app.build();
+    app.says(&["seal"]);
+    app.order("  total: integer!\n  note: {type: text, unique: true}\n  state: enum(new, paid)\n");
+    app.build();
+    app.says(&["seal"]);
+    let verified = app.specql(&["verify"], &server);
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    assert!(said.starts_with("4 migration(s): nothing was edited"), "{said}");
+
+    // A lock whose snapshot claims more than the files do, as after a merge by hand.
+    let lock = app.path("migrations/specql.lock");
+    let text = fs::read_to_string(&lock).unwrap();
+    let claimed = text.replace("{\"name\":\"note\",\"ty\":\"TEXT\"", "{\"name\":\"remark\",\"ty\":\"TEXT\"");
+    assert_ne!(text, claimed);
+    fs::write(&lock, claimed.replace("uq_order__note\",\"definition\":\"UNIQUE (note)", "uq_order__remark\",\"definition\":\"UNIQUE (remark)")).unwrap();
+    app.order("  total: integer!\n  remark: {type: text, unique: true}\n  state: enum(new, paid)\n");
+    let output = app.specql(&["verify"], &server);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success());
+    assert!(said.contains("missing: column sales.tb_order.remark"), "{said}");
+}

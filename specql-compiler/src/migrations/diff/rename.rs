@@ -1,0 +1,370 @@
+//! Tables and columns that keep their rows under another name.
+//!
+//! The old schema is first taken to its new names, by `ALTER … RENAME`; what is left is an ordinary difference.
+
+use super::{
+    dependents::{contains_name, in_name},
+    key,
+};
+use crate::{
+    migrations::plan::{Change, Direction, Plan, Step},
+    sql::{
+        Definition, Object, ObjectKind, Rename, Schema,
+        object::{Table, TableConstraint},
+    },
+};
+
+/// The renames that take place between two schemas.
+#[derive(Debug, Default)]
+pub(super) struct Renames {
+    tables: Vec<(String, String)>,
+    /// Table (its new name), old and new column.
+    columns: Vec<(String, String, String)>,
+}
+
+impl Renames {
+    /// Those that the newer schema says and that are still to be done.
+    pub(super) fn between(old: &Schema, new: &Schema, direction: Direction) -> Self {
+        let said: Vec<Rename> = match direction {
+            Direction::Forward => new.renames.clone(),
+            Direction::Reverse => reversed(&old.renames),
+        };
+        let mut renames = Self::default();
+        for rename in &said {
+            if let Rename::Table { from, to } = rename
+                && find(old, from).is_some()
+                && find(new, from).is_none()
+                && find(old, to).is_none()
+                && find(new, to).is_some()
+            {
+                renames.tables.push((from.clone(), to.clone()));
+            }
+        }
+        for rename in said {
+            let Rename::Column { table, from, to } = rename else { continue };
+            let (Some(before), Some(after)) = (find(old, renames.old_name(&table)), find(new, &table)) else {
+                continue;
+            };
+            if has(before, &from) && !has(before, &to) && has(after, &to) && !has(after, &from) {
+                renames.columns.push((table, from, to));
+            }
+        }
+        renames
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tables.is_empty() && self.columns.is_empty()
+    }
+
+    /// What a table with this new name was called.
+    pub(super) fn old_name<'a>(&'a self, new: &'a str) -> &'a str {
+        self.tables.iter().find(|(_, to)| to == new).map_or(new, |(from, _)| from)
+    }
+
+    fn new_name<'a>(&'a self, old: &'a str) -> &'a str {
+        self.tables.iter().find(|(from, _)| from == old).map_or(old, |(_, to)| to)
+    }
+
+    fn columns_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.columns.iter().filter(move |(of, ..)| of == table).map(|(_, from, to)| (from.as_str(), to.as_str()))
+    }
+
+    fn touches(&self, table: &str) -> bool {
+        self.new_name(table) != table || self.columns_of(table).next().is_some()
+    }
+
+    /// Adds the renaming statements to `plan` and returns the old schema under its new names. What cannot be taken along
+    /// (views, policies: whatever is made again anyway) keeps its old one.
+    pub(super) fn carry_out(&self, old: &Schema, new: &Schema, plan: &mut Plan) -> Schema {
+        let mut renamed = old.clone();
+        let mut statements = Vec::new();
+        for object in &mut renamed.objects {
+            match &object.definition {
+                Definition::Table(table) if self.touches(&table.name) => {
+                    let after = find(new, self.new_name(&table.name));
+                    let table = self.table(table, after, &mut statements);
+                    object.name.clone_from(&table.name);
+                    object.definition = Definition::Table(table);
+                }
+                _ => {}
+            }
+        }
+        for object in &mut renamed.objects {
+            if matches!(object.kind, ObjectKind::Constraint | ObjectKind::Index) {
+                self.follow(object, old, new, &mut statements);
+            }
+        }
+        for (from, to) in &self.tables {
+            plan.changes.push(Change::Rename { from: from.clone(), to: to.clone() });
+            plan.breaking.push(format!("table {from} is now {to}"));
+        }
+        for (table, from, to) in &self.columns {
+            if !from.starts_with("pk_") {
+                plan.changes.push(Change::Rename { from: format!("{table}.{from}"), to: format!("{table}.{to}") });
+                plan.breaking.push(format!("column {from} of {table} is now {to}"));
+            }
+        }
+        let origin = self.tables.first().and_then(|(_, to)| new.objects.iter().find(|object| object.name == *to));
+        let origin = origin.and_then(|object| object.origin.clone());
+        plan.steps.push(Step { origin, statements, ..Step::default() });
+        renamed
+    }
+
+    fn table(&self, old: &Table, new: Option<&Table>, statements: &mut Vec<String>) -> Table {
+        let mut table = old.clone();
+        table.name = self.new_name(&old.name).to_owned();
+        let (Some((old_schema, old_bare)), Some((schema, bare))) = (split(&old.name), split(&table.name)) else {
+            return table;
+        };
+        if schema != old_schema {
+            statements.push(format!("ALTER TABLE {} SET SCHEMA {schema}", old.name));
+        }
+        if bare != old_bare {
+            statements.push(format!("ALTER TABLE {schema}.{old_bare} RENAME TO {bare}"));
+        }
+        for column in &mut table.columns {
+            let before = column.name.clone();
+            if let Some((from, to)) = self.columns_of(&table.name).find(|(from, _)| *from == before) {
+                statements.push(format!("ALTER TABLE {} RENAME COLUMN {from} TO {to}", table.name));
+                column.name = to.to_owned();
+            }
+            let (old_sequence, sequence) = (sequence(old_bare, &before), sequence(bare, &column.name));
+            if column.generated.is_some() && old_sequence != sequence {
+                statements.push(format!("ALTER SEQUENCE {schema}.{old_sequence} RENAME TO {sequence}"));
+            }
+        }
+        for constraint in &mut table.constraints {
+            for (from, to) in self.columns_of(&table.name) {
+                constraint.definition = replace_name(&constraint.definition, from, to);
+            }
+            let same = new.and_then(|new| same_definition(constraint, old, new));
+            if let Some(same) = same {
+                statements.push(format!(
+                    "ALTER TABLE {} RENAME CONSTRAINT {} TO {}",
+                    table.name, constraint.name, same.name
+                ));
+                constraint.name.clone_from(&same.name);
+            }
+        }
+        table
+    }
+
+    /// A foreign key or an index that goes on under the new names.
+    fn follow(&self, object: &mut Object, old: &Schema, new: &Schema, statements: &mut Vec<String>) {
+        let Definition::Statements { create, .. } = &object.definition else { return };
+        let [text] = create.as_slice() else { return };
+        let mut text = text.clone();
+        for (from, to) in &self.tables {
+            text = replace_name(&text, from, to);
+        }
+        for (table, from, to) in &self.columns {
+            // A key's column has its table's name and means that one wherever the table is mentioned; any other means the
+            // table that the object stands on.
+            let on_it = text.contains(&format!("ALTER TABLE {table}\n")) || text.contains(&format!(" ON {table} ("));
+            if on_it || (from.starts_with("pk_") && contains_name(&text, table)) {
+                text = replace_name(&text, from, to);
+            }
+        }
+        if text == create[0] {
+            return;
+        }
+        let shape = |text: &str, name: &str| replace_name(text, name, "?");
+        let wanted = shape(&text, own_name(object));
+        let is_new = |candidate: &Object| {
+            key(candidate) == key(object) || old.objects.iter().all(|before| key(before) != key(candidate))
+        };
+        let same = new.objects.iter().filter(|candidate| candidate.kind == object.kind && is_new(candidate)).find(|one| {
+            matches!(&one.definition, Definition::Statements { create, .. } if create.len() == 1 && shape(&create[0], own_name(one)) == wanted)
+        });
+        let Some(same) = same else { return };
+        let (before, after) = (own_name(object), own_name(same));
+        if before != after {
+            statements.push(match (object.kind, same.name.rsplit_once(" ON "), split(&same.name)) {
+                (ObjectKind::Constraint, Some((_, table)), _) => {
+                    format!("ALTER TABLE {table} RENAME CONSTRAINT {before} TO {after}")
+                }
+                (_, _, Some((schema, _))) => format!("ALTER INDEX {schema}.{before} RENAME TO {after}"),
+                _ => return,
+            });
+        }
+        let origin = object.origin.take();
+        *object = Object { origin, ..same.clone() };
+    }
+
+    /// The text of a function that nobody writes anew, under the new names. `Err`: a renamed column that may also be another
+    /// table's in that text.
+    pub(super) fn rewrite(&self, text: &str, old: &Schema) -> Result<String, String> {
+        let mut out = text.to_owned();
+        for (table, from, to) in &self.columns {
+            let old_table = self.old_name(table);
+            if !contains_name(text, old_table) || !mentions_in_code(text, from) {
+                continue;
+            }
+            let others = tables(old).filter(|other| other.name != old_table && contains_name(text, &other.name));
+            if others.into_iter().any(|other| has(other, from)) {
+                return Err(format!("column `{from}` of `{old_table}`, which another table that it names has too"));
+            }
+            out = replace_name(&out, from, to);
+        }
+        for (from, to) in &self.tables {
+            out = replace_name(&out, from, to);
+        }
+        Ok(out)
+    }
+}
+
+fn reversed(renames: &[Rename]) -> Vec<Rename> {
+    let old_name = |table: &String| {
+        let found = renames.iter().find_map(|rename| match rename {
+            Rename::Table { from, to } if to == table => Some(from),
+            _ => None,
+        });
+        found.unwrap_or(table).clone()
+    };
+    let turned = |rename: &Rename| match rename {
+        Rename::Table { from, to } => Rename::Table { from: to.clone(), to: from.clone() },
+        Rename::Column { table, from, to } => {
+            Rename::Column { table: old_name(table), from: to.clone(), to: from.clone() }
+        }
+    };
+    renames.iter().map(turned).collect()
+}
+
+/// A constraint of the new table, under a name that the old one has not, that says the same.
+fn same_definition<'a>(constraint: &TableConstraint, old: &Table, new: &'a Table) -> Option<&'a TableConstraint> {
+    if new.constraints.iter().any(|same| same.name == constraint.name) {
+        return None;
+    }
+    let unused = |name: &str| old.constraints.iter().all(|before| before.name != name);
+    new.constraints.iter().find(|same| same.definition == constraint.definition && unused(&same.name))
+}
+
+fn tables(schema: &Schema) -> impl Iterator<Item = &Table> {
+    schema.objects.iter().filter_map(|object| match &object.definition {
+        Definition::Table(table) => Some(table),
+        Definition::Statements { .. } => None,
+    })
+}
+
+fn find<'a>(schema: &'a Schema, name: &str) -> Option<&'a Table> {
+    tables(schema).find(|table| table.name == name)
+}
+
+fn has(table: &Table, column: &str) -> bool {
+    table.columns.iter().any(|known| known.name == column)
+}
+
+/// `fk_order__customer` of `fk_order__customer ON sales.tb_order`, `idx_order__customer` of `sales.idx_order__customer`.
+fn own_name(object: &Object) -> &str {
+    match object.kind {
+        ObjectKind::Constraint => object.name.rsplit_once(" ON ").map_or(&*object.name, |(name, _)| name),
+        _ => split(&object.name).map_or(&*object.name, |(_, name)| name),
+    }
+}
+
+/// Schema and name of `sales.tb_order`, either of which may be quoted.
+pub(super) fn split(name: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let dot = name.char_indices().find(|(_, character)| {
+        quoted ^= *character == '"';
+        *character == '.' && !quoted
+    });
+    dot.map(|(at, _)| (&name[..at], &name[at + 1..]))
+}
+
+/// The name of an identity column's sequence, as PostgreSQL makes it: `<table>_<column>_seq`, of which the longer part is
+/// cut until the whole fits (`makeObjectName` of its `indexcmds.c`).
+fn sequence(table: &str, column: &str) -> String {
+    let plain = |name: &str| name.trim_matches('"').replace("\"\"", "\"");
+    let (mut table, mut column) = (plain(table), plain(column));
+    while table.len() + column.len() + "__seq".len() > crate::model::names::MAX_IDENTIFIER {
+        let longer = if table.len() > column.len() { &mut table } else { &mut column };
+        longer.pop();
+    }
+    crate::sql::quote::ident(&format!("{table}_{column}_seq"))
+}
+
+/// `text` with each `from` that stands as a whole name in code as `to`: literals and comments stay.
+fn replace_name(text: &str, from: &str, to: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (is_code, part) in pieces(text) {
+        if !is_code {
+            out.push_str(part);
+            continue;
+        }
+        let mut rest = 0;
+        for (start, found) in part.match_indices(from) {
+            let before = part[..start].chars().next_back();
+            let after = part[start + found.len()..].chars().next();
+            if start >= rest && !before.is_some_and(in_name) && !after.is_some_and(in_name) {
+                out.push_str(&part[rest..start]);
+                out.push_str(to);
+                rest = start + found.len();
+            }
+        }
+        out.push_str(&part[rest..]);
+    }
+    out
+}
+
+fn mentions_in_code(text: &str, name: &str) -> bool {
+    pieces(text).any(|(is_code, part)| is_code && contains_name(part, name))
+}
+
+/// The text in pieces: code, and (false) string literals and comments to the end of a line. What dollars quote is code.
+fn pieces(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (is_code, length) = if let Some(inside) = rest.strip_prefix('\'') {
+            // A doubled quote ends one literal and begins the next, which comes to the same.
+            (false, inside.find('\'').map_or(rest.len(), |end| end + 2))
+        } else if rest.starts_with("--") {
+            (false, rest.find('\n').unwrap_or(rest.len()))
+        } else {
+            let next = [rest.find('\''), rest.find("--")].into_iter().flatten().min();
+            (true, next.unwrap_or(rest.len()))
+        };
+        let (piece, after) = rest.split_at(length);
+        rest = after;
+        Some((is_code, piece))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_replaced_as_a_whole_and_never_in_a_literal() {
+        let text = "UPDATE s.tb_order SET state = 'state', x_state = t.state WHERE note = 'it''s state'";
+        assert_eq!(
+            replace_name(text, "state", "status"),
+            "UPDATE s.tb_order SET status = 'state', x_state = t.status WHERE note = 'it''s state'"
+        );
+        assert_eq!(replace_name("s.tb_order s.tb_order_line", "s.tb_order", "s.tb_sale"), "s.tb_sale s.tb_order_line");
+    }
+
+    #[test]
+    fn a_comment_may_hold_an_apostrophe() {
+        let text = "a = 1; -- the a's\nb = a;";
+        assert_eq!(replace_name(text, "a", "c"), "c = 1; -- the a's\nb = c;");
+    }
+
+    #[test]
+    fn a_long_sequence_is_cut_as_postgresql_does_it() {
+        assert_eq!(sequence("tb_order", "pk_order"), "tb_order_pk_order_seq");
+        let (table, column) = (format!("tb_{}", "a".repeat(40)), format!("pk_{}", "a".repeat(40)));
+        let name = sequence(&table, &column);
+        assert_eq!(name, format!("tb_{}_pk_{}_seq", "a".repeat(26), "a".repeat(26)));
+        assert_eq!(name.len(), 63);
+    }
+
+    #[test]
+    fn a_quoted_name_may_hold_a_dot() {
+        assert_eq!(split("sales.tb_order"), Some(("sales", "tb_order")));
+        assert_eq!(split("\"a.b\".\"c\""), Some(("\"a.b\"", "\"c\"")));
+    }
+}

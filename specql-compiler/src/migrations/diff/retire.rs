@@ -1,0 +1,95 @@
+//! Callbacks that the model no longer has. Jobs that are queued already may name them, so their functions stay.
+
+use super::{dependents, key, rename::Renames};
+use crate::{
+    migrations::plan::{Direction, Hazard, HazardKind, Plan, Step},
+    sql::{Definition, Object, ObjectKind, Schema, quote::literal},
+};
+
+/// The functions that stay in the database, though neither schema's model has them: those that were retired before, and
+/// those that the step from `old` to `new` retires. Under their new names.
+#[must_use]
+pub fn retired(old: &Schema, new: &Schema) -> Vec<Object> {
+    if !new.objects.iter().any(|object| key(object) == super::CALLBACKS) {
+        return Vec::new();
+    }
+    let renames = Renames::between(old, new, Direction::Forward);
+    let gone = |object: &&Object| new.objects.iter().all(|other| key(other) != key(object));
+    let now = old.objects.iter().filter(gone).filter(|object| retires(object, old, new));
+    let before = old.retired.iter().filter(gone);
+    before.chain(now).map(|object| renamed(object, &renames, old).unwrap_or_else(|_| object.clone())).collect()
+}
+
+/// Whether the function is that of a callback which is registered in the old schema and not in the new one, and there is still
+/// a queue that may call it.
+pub(super) fn retires(object: &Object, old: &Schema, new: &Schema) -> bool {
+    let has_queue = |schema: &Schema| schema.objects.iter().any(|object| key(object) == super::CALLBACKS);
+    object.kind == ObjectKind::Function
+        && has_queue(new)
+        && registrations(object, old).any(|data| new.objects.iter().all(|other| key(other) != key(data)))
+}
+
+/// Whether the function is a callback's.
+pub(super) fn is_callback(object: &Object, schema: &Schema) -> bool {
+    registrations(object, schema).next().is_some()
+}
+
+/// The registrations that name a function as the one to call.
+fn registrations<'a>(object: &Object, schema: &'a Schema) -> impl Iterator<Item = &'a Object> {
+    let bare = |name: &str| name.trim_matches('"').to_owned();
+    // A registration's values, in this order: the schema and the name of its function.
+    let values = super::rename::split(dependents::base_name(object))
+        .map(|(schema, function)| format!("{}, {}", literal(&bare(schema)), literal(&bare(function))));
+    schema.objects.iter().filter(move |data| {
+        let Definition::Statements { create, .. } = &data.definition else { return false };
+        data.kind == ObjectKind::Data
+            && values.as_ref().is_some_and(|values| {
+                create.iter().any(|statement| {
+                    let words: Vec<&str> = statement.split_whitespace().collect();
+                    words.join(" ").contains(values)
+                })
+            })
+    })
+}
+
+/// Makes retired functions follow renamed tables and columns: PostgreSQL keeps their bodies as text.
+pub(super) fn follow(renames: &Renames, old: &Schema, new: &Schema, direction: Direction, plan: &mut Plan) {
+    if renames.is_empty() {
+        return;
+    }
+    // On the way back it is the other schema that knows them.
+    let functions: Vec<&Object> = match direction {
+        Direction::Forward => {
+            let gone = |object: &&Object| new.objects.iter().all(|other| key(other) != key(object));
+            let now = old.objects.iter().filter(gone).filter(|object| retires(object, old, new));
+            old.retired.iter().filter(gone).chain(now).collect()
+        }
+        Direction::Reverse => new.retired.iter().collect(),
+    };
+    for object in functions {
+        let (text, refused) = match (direction, renamed(object, renames, old)) {
+            (Direction::Reverse, _) => (object.clone(), None),
+            (Direction::Forward, Ok(renamed)) => (renamed, None),
+            (Direction::Forward, Err(reason)) => (object.clone(), Some(reason)),
+        };
+        if let Some(reason) = refused {
+            plan.hazards.push(Hazard {
+                id: Hazard::id("retired_callback", dependents::base_name(object)),
+                kind: HazardKind::Misfit,
+                message: format!("jobs that are queued already may call `{}`, which names {reason}", object.name),
+                help: "seal the rename when no job names it any more (jobs.v_job_run), or allow it: such a job's callback then fails and can be repeated".to_owned(),
+                origin: None,
+            });
+        } else if direction == Direction::Reverse || text.definition != object.definition {
+            let note = (direction == Direction::Forward)
+                .then(|| format!("`{}` is retired and goes on under the new names", object.name));
+            plan.steps.push(Step { note, statements: text.create(), ..Step::default() });
+        }
+    }
+}
+
+fn renamed(object: &Object, renames: &Renames, old: &Schema) -> Result<Object, String> {
+    let Definition::Statements { create, drop } = &object.definition else { return Ok(object.clone()) };
+    let create = create.iter().map(|text| renames.rewrite(text, old)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Object { definition: Definition::Statements { create, drop: drop.clone() }, ..object.clone() })
+}
