@@ -141,6 +141,7 @@ fn entity(name: &str, snake: &str, fields: Vec<Field>, actions: Vec<Action>) -> 
         functions: Vec::new(),
         actions,
         multi_tenant: false,
+        renamed_from: None,
         origin: origin(1),
     }
 }
@@ -170,6 +171,7 @@ fn field(line: u32, name: &str, ty: ValueType, required: bool) -> Field {
         unique: false,
         default: None,
         description: None,
+        renamed_from: None,
         origin: origin(line),
     }
 }
