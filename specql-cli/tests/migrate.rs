@@ -135,7 +135,14 @@ async fn a_history_that_makes_the_database_is_verified_and_another_is_not() {
     let text = fs::read_to_string(&lock).unwrap();
     let claimed = text.replace("{\"name\":\"note\",\"ty\":\"TEXT\"", "{\"name\":\"remark\",\"ty\":\"TEXT\"");
     assert_ne!(text, claimed);
-    fs::write(&lock, claimed.replace("uq_order__note\",\"definition\":\"UNIQUE (note)", "uq_order__remark\",\"definition\":\"UNIQUE (remark)")).unwrap();
+    fs::write(
+        &lock,
+        claimed.replace(
+            "uq_order__note\",\"definition\":\"UNIQUE (note)",
+            "uq_order__remark\",\"definition\":\"UNIQUE (remark)",
+        ),
+    )
+    .unwrap();
     app.order("  total: integer!\n  remark: {type: text, unique: true}\n  state: enum(new, paid)\n");
     let output = app.specql(&["verify"], &server);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -99,7 +99,8 @@ pub fn history(sources: &Sources, path: &str, schema: Option<&Schema>, mode: &Mo
     let plan = diff(&folder.lock.snapshot, schema, Direction::Forward);
     let open = folder.open(plan.clone(), schema);
     history.step = folder.step_parts(&open, schema);
-    let is_allowed = |hazard: &Hazard| hazard.kind != HazardKind::Impossible && folder.lock.allowed.contains(&hazard.id);
+    let is_allowed =
+        |hazard: &Hazard| hazard.kind != HazardKind::Impossible && folder.lock.allowed.contains(&hazard.id);
     history.diagnostics.extend(plan.hazards.iter().filter(|hazard| !is_allowed(hazard)).map(|it| folder.hazard(it)));
     history.allowed = plan.hazards.iter().filter(|hazard| is_allowed(hazard)).map(|hazard| hazard.id.clone()).collect();
     history.hazards.clone_from(&plan.hazards);
@@ -380,11 +381,8 @@ impl<'a> Folder<'a> {
 
     fn hazard(&self, hazard: &Hazard) -> Diagnostic {
         let span = hazard.origin.as_deref().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
-        let allow = format!(
-            "{}; or take it upon yourself: `cargo specql migrate allow {}`",
-            hazard.help,
-            word(&hazard.id)
-        );
+        let allow =
+            format!("{}; or take it upon yourself: `cargo specql migrate allow {}`", hazard.help, word(&hazard.id));
         match hazard.kind {
             HazardKind::Loss => data_loss(span, &hazard.message, &allow),
             HazardKind::Misfit => rows_may_not_fit(span, &hazard.message, &allow),

@@ -291,7 +291,10 @@ mod tests {
     fn schema() -> Schema {
         let definition = Definition::Statements { create: vec!["CREATE SCHEMA sales".to_owned()], drop: Vec::new() };
         let origin = Some("entities/order.yaml:1".to_owned());
-        Schema { objects: vec![Object { kind: ObjectKind::Schema, name: "sales".to_owned(), origin, definition }], ..Schema::default() }
+        Schema {
+            objects: vec![Object { kind: ObjectKind::Schema, name: "sales".to_owned(), origin, definition }],
+            ..Schema::default()
+        }
     }
 
     fn history() -> Lock {

@@ -95,7 +95,11 @@ static ENTITY_KEYS: &[Key] = &[
         Shape::List(&Shape::Table(&schedule::SCHEDULE)),
         "actions that a worker calls at times of their own",
     ),
-    Key::new("renamed_from", Shape::Entity, "the name that it had before, with its schema where that was another: the next migration renames its table, instead of dropping it"),
+    Key::new(
+        "renamed_from",
+        Shape::Entity,
+        "the name that it had before, with its schema where that was another: the next migration renames its table, instead of dropping it",
+    ),
     // Keys of the original SpecQL.
     Key::new("patterns", Shape::Anything, "ready-made behaviour").warned(),
     Key::new("table_views", Shape::Anything, "views of the original").warned(),
@@ -128,7 +132,11 @@ pub static FIELD: Table = Table::new(
         )
         .default("`restrict`"),
         Key::new("unique", Shape::Boolean, "whether no two rows have the same value").default("`false`"),
-        Key::new("renamed_from", Shape::Name, "the name that it had before: the next migration renames its column, instead of dropping it"),
+        Key::new(
+            "renamed_from",
+            Shape::Name,
+            "the name that it had before: the next migration renames its column, instead of dropping it",
+        ),
     ],
 );
 

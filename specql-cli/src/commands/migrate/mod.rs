@@ -83,7 +83,9 @@ fn allow(dir: &Path, hazards: &[String]) -> anyhow::Result<ExitCode> {
 fn squash(dir: &Path, name: &str) -> anyhow::Result<ExitCode> {
     let file = outcome(Project::squash(&project::root(dir)?, Some(name))?, "squashed")?;
     println!("squashed into `{file}`: commit it together with `specql.lock` and the removed files");
-    println!("`db.migrate()` takes over databases that have all of the old migrations; bring the others up to date first");
+    println!(
+        "`db.migrate()` takes over databases that have all of the old migrations; bring the others up to date first"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -15,14 +15,15 @@ The key is known, and this version of SpecQL cannot compile it yet. It is refuse
 project does.
 
 Wrong:
-```toml
-[typescript]
-out = \"web\"
+```yaml
+domains:
+  sales: {multi_tenant: true, subdomains: {}}
 ```
 
 Right:
-```toml
-entities = \"entities\"
+```yaml
+domains:
+  sales: {multi_tenant: true}
 ```
 ",
 };

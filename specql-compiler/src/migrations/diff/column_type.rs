@@ -3,10 +3,7 @@
 use crate::migrations::plan::HazardKind;
 
 /// Types of whole numbers and what holds all of their values, from narrow to wide.
-const WIDER: &[&[&str]] = &[
-    &["SMALLINT", "INTEGER", "BIGINT", "NUMERIC"],
-    &["REAL", "DOUBLE PRECISION"],
-];
+const WIDER: &[&[&str]] = &[&["SMALLINT", "INTEGER", "BIGINT", "NUMERIC"], &["REAL", "DOUBLE PRECISION"]];
 
 /// What stands against changing a column from one type to the other. `None`: the rows stay as they are.
 pub(super) fn hazard(old: &str, new: &str) -> Option<HazardKind> {
@@ -71,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_wider_type_locks_the_table_while_its_rows_are_written_anew() {
-        for (old, new) in [("INTEGER", "BIGINT"), ("BIGINT", "NUMERIC"), ("UUID", "TEXT"), ("REAL", "DOUBLE PRECISION")] {
+        for (old, new) in [("INTEGER", "BIGINT"), ("BIGINT", "NUMERIC"), ("UUID", "TEXT"), ("REAL", "DOUBLE PRECISION")]
+        {
             assert_eq!(hazard(old, new), Some(HazardKind::Lock), "{old} → {new}");
         }
     }

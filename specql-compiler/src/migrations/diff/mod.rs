@@ -29,7 +29,7 @@ use super::{
     origins,
     plan::{Change, Direction, Hazard, HazardKind, Phase, Plan, Step},
 };
-use crate::sql::{Definition, Object, ObjectKind, Schema, object::Table};
+use crate::sql::{Definition, Object, ObjectKind, Schema};
 
 /// Names an object within a schema.
 type Key<'a> = (ObjectKind, &'a str);
@@ -187,7 +187,10 @@ impl<'a> Diff<'a> {
                 self.check_new(new, plan);
                 plan.changes.push(Change::Alter(new.kind, new.name.clone()));
                 self.create(new, plan);
-                if self.direction == Direction::Forward && new.kind == ObjectKind::Function && retire::is_callback(new, self.new) {
+                if self.direction == Direction::Forward
+                    && new.kind == ObjectKind::Function
+                    && retire::is_callback(new, self.new)
+                {
                     let note = "jobs that are queued already run this callback in its new form";
                     if let Some(step) = plan.steps.last_mut() {
                         step.note = Some(note.to_owned());
@@ -240,7 +243,11 @@ impl<'a> Diff<'a> {
         let text = index.create().join("\n");
         let after = text.split_once("INDEX ")?.1.split_once(" ON ")?.1;
         let name = after.split([' ', '(', '\n']).next()?;
-        self.new.objects.iter().find(|object| object.kind == ObjectKind::Table && object.name == name).map(|table| &*table.name)
+        self.new
+            .objects
+            .iter()
+            .find(|object| object.kind == ObjectKind::Table && object.name == name)
+            .map(|table| &*table.name)
     }
 
     fn clear_up(&self, recreated: &BTreeSet<Key<'a>>, plan: &mut Plan) {
@@ -284,9 +291,10 @@ impl<'a> Diff<'a> {
     fn unmake(&self, object: &Object) -> Vec<String> {
         let statements = object.unmake();
         match (self.direction, object.kind) {
-            (Direction::Reverse, ObjectKind::Index) => {
-                statements.iter().map(|statement| statement.replacen("DROP INDEX ", "DROP INDEX IF EXISTS ", 1)).collect()
-            }
+            (Direction::Reverse, ObjectKind::Index) => statements
+                .iter()
+                .map(|statement| statement.replacen("DROP INDEX ", "DROP INDEX IF EXISTS ", 1))
+                .collect(),
             _ => statements,
         }
     }
@@ -313,7 +321,9 @@ impl<'a> Diff<'a> {
 
     fn holds_retired(&self, schema: &str) -> bool {
         self.direction == Direction::Forward
-            && retired(self.old, self.new).iter().any(|function| rename::split(&function.name).is_some_and(|(of, _)| of == schema))
+            && retired(self.old, self.new)
+                .iter()
+                .any(|function| rename::split(&function.name).is_some_and(|(of, _)| of == schema))
     }
 
     fn note_on_removal(&self, object: &Object, new: Option<&Object>) -> Option<String> {

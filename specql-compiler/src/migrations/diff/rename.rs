@@ -139,10 +139,8 @@ impl Renames {
             }
             let same = new.and_then(|new| same_definition(constraint, old, new));
             if let Some(same) = same {
-                statements.push(format!(
-                    "ALTER TABLE {} RENAME CONSTRAINT {} TO {}",
-                    table.name, constraint.name, same.name
-                ));
+                statements
+                    .push(format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", table.name, constraint.name, same.name));
                 constraint.name.clone_from(&same.name);
             }
         }

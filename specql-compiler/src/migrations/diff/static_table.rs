@@ -43,9 +43,7 @@ fn create_table(statement: &str) -> Option<Table> {
         match item.strip_prefix("CONSTRAINT ") {
             Some(constraint) => {
                 let (name, definition) = constraint.split_once(' ')?;
-                table
-                    .constraints
-                    .push(TableConstraint { name: name.to_owned(), definition: definition.to_owned() });
+                table.constraints.push(TableConstraint { name: name.to_owned(), definition: definition.to_owned() });
             }
             None => column(&item, &mut table)?,
         }

@@ -316,9 +316,7 @@ impl Alter<'_> {
             }
             let (kind, columns) = constraint.definition.split_once(" (").unwrap_or((&constraint.definition, ""));
             self.later.indexes.push(format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns}"));
-            self.later
-                .finish
-                .push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}"));
+            self.later.finish.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}"));
             return;
         }
         self.actions.push(format!("ADD {} NOT VALID", constraint.clause()));
@@ -346,7 +344,9 @@ impl Alter<'_> {
             new_columns.iter().filter(|column| contains_name(&constraint.definition, &column.name)).collect();
         // A new column without a default is NULL in every row, which no CHECK and no UNIQUE objects to; a default
         // satisfies the field's own CHECK, but is the same in every row.
-        !names_old && !named.is_empty() && (!is_unique(constraint) || named.iter().any(|column| column.default.is_none()))
+        !names_old
+            && !named.is_empty()
+            && (!is_unique(constraint) || named.iter().any(|column| column.default.is_none()))
     }
 
     /// Whether rows begin or cease to belong to tenants.
@@ -424,7 +424,10 @@ fn is_volatile(default: &str) -> bool {
 fn parameters(suffix: Option<&str>) -> Option<BTreeMap<String, String>> {
     let Some(suffix) = suffix else { return Some(BTreeMap::new()) };
     let inside = suffix.strip_prefix("WITH (")?.strip_suffix(')')?;
-    inside.split(',').map(|one| one.split_once('=').map(|(name, value)| (name.trim().into(), value.trim().into()))).collect()
+    inside
+        .split(',')
+        .map(|one| one.split_once('=').map(|(name, value)| (name.trim().into(), value.trim().into())))
+        .collect()
 }
 
 fn type_of(column: &Column) -> String {

@@ -333,7 +333,8 @@ fn the_files_of_a_step_are_written_sealed_and_taken_back_together() {
         let mut interrupted = project.clone();
         interrupted.apply(&edits[..done]);
         step(&with_index(&["a", "b"]), &mut interrupted);
-        let expected = if done == edits.len() { names.clone() } else { files.map(|path| path[11..].to_owned()).to_vec() };
+        let expected =
+            if done == edits.len() { names.clone() } else { files.map(|path| path[11..].to_owned()).to_vec() };
         let found: Vec<&str> = interrupted.paths()[1..3].iter().map(|path| &path[11..]).collect();
         assert_eq!(found, expected, "after {done} of {} edits", edits.len());
         assert!(step(&with_index(&["a", "b"]), &mut interrupted).edits.is_empty());
