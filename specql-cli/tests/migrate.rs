@@ -133,19 +133,13 @@ async fn a_history_that_makes_the_database_is_verified_and_another_is_not() {
     // A lock whose snapshot claims more than the files do, as after a merge by hand.
     let lock = app.path("migrations/specql.lock");
     let text = fs::read_to_string(&lock).unwrap();
-    let claimed = text.replace("{\"name\":\"note\",\"ty\":\"TEXT\"", "{\"name\":\"remark\",\"ty\":\"TEXT\"");
+    let claimed = text.replace("\"comment\":\"Order\"", "\"comment\":\"Sale\"");
     assert_ne!(text, claimed);
-    fs::write(
-        &lock,
-        claimed.replace(
-            "uq_order__note\",\"definition\":\"UNIQUE (note)",
-            "uq_order__remark\",\"definition\":\"UNIQUE (remark)",
-        ),
-    )
-    .unwrap();
-    app.order("  total: integer!\n  remark: {type: text, unique: true}\n  state: enum(new, paid)\n");
+    fs::write(&lock, claimed).unwrap();
+    let entity = fs::read_to_string(app.path("entities/order.yaml")).unwrap();
+    fs::write(app.path("entities/order.yaml"), entity.replace("fields:", "description: Sale\nfields:")).unwrap();
     let output = app.specql(&["verify"], &server);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success());
-    assert!(said.contains("missing: column sales.tb_order.remark"), "{said}");
+    assert!(said.contains("relation sales.tb_order\n  migrations: r") && said.contains("Sale"), "{said}");
 }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use specql_compiler::{
     Compilation,
-    migrations::{Direction, diff, render::files, retired},
+    migrations::{self, Direction, diff, render::files},
     sql::{Schema, schema},
 };
 use specql_tests::compiled;
@@ -162,7 +162,7 @@ async fn a_callback_that_was_retired_long_ago_follows_a_later_rename() -> Result
     migrate(pool, &with, &without).await?;
     // What the lock keeps of the first migration.
     let (before, mut sealed) = (schema(&with.model), schema(&without.model));
-    sealed.retired = retired(&before, &sealed);
+    sealed.retired = migrations::retired(&before, &sealed);
     assert_eq!(sealed.retired.len(), 2);
     migrate_schema(pool, &sealed, &purchase).await?;
     assert_eq!(complete_one(pool).await?, "completed");

@@ -4,10 +4,11 @@
 //! the lock last. A build that is interrupted between two of them is repaired by the next one.
 
 use super::{
-    Direction, FileName, Plan, diff,
+    Direction, FileName, Plan,
+    diff::{breaking, diff},
     lock::{Entry, Lock},
     name, origins,
-    plan::{Hazard, HazardKind, Step},
+    plan::{Hazard, HazardKind},
     render::{CONCURRENTLY, File, VALIDATE, files, is_generated, render, render_baseline, render_first},
 };
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
     },
     rust::MigrationPart,
     source::{FileId, SourceFile, SourceKind, Sources, Span},
-    sql::{ObjectKind, Schema, quote::literal},
+    sql::Schema,
 };
 
 /// Whether a build may write.
@@ -295,8 +296,8 @@ impl<'a> Folder<'a> {
         }
         let version = self.lock.next_version();
         let first = self.lock.snapshot.objects.is_empty();
-        if !first && !plan.breaking.is_empty() && records_breaking(schema) {
-            plan.steps.push(breaking_step(version, &plan.breaking));
+        if !first && !plan.breaking.is_empty() && breaking::is_recorded(schema) {
+            plan.steps.push(breaking::record(version, &plan.breaking));
         }
         let written = if first {
             vec![File { suffix: String::new(), text: render_first(&plan, schema) }]
@@ -336,10 +337,8 @@ impl<'a> Folder<'a> {
 
     fn reverse(&self, schema: &Schema) -> String {
         let mut plan = diff(schema, &self.lock.snapshot, Direction::Reverse);
-        if !self.lock.snapshot.objects.is_empty() && records_breaking(schema) {
-            let version = self.lock.next_version();
-            let statement = format!("DELETE FROM app.tb_breaking_migration WHERE version = {version}");
-            plan.steps.insert(0, Step { statements: vec![statement], ..Step::default() });
+        if !self.lock.snapshot.objects.is_empty() && breaking::is_recorded(schema) {
+            plan.steps.insert(0, breaking::forget(self.lock.next_version()));
         }
         render(&plan)
     }
@@ -381,8 +380,7 @@ impl<'a> Folder<'a> {
 
     fn hazard(&self, hazard: &Hazard) -> Diagnostic {
         let span = hazard.origin.as_deref().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
-        let allow =
-            format!("{}; or take it upon yourself: `cargo specql migrate allow {}`", hazard.help, word(&hazard.id));
+        let allow = format!("{}; or take it upon yourself: `cargo specql migrate allow {}`", hazard.help, hazard.id);
         match hazard.kind {
             HazardKind::Loss => data_loss(span, &hazard.message, &allow),
             HazardKind::Misfit => rows_may_not_fit(span, &hazard.message, &allow),
@@ -415,24 +413,6 @@ impl<'a> Folder<'a> {
         let file = self.lock_file.map_or(FileId(u32::MAX), |(id, _)| id);
         Span { file, start: 0, end: 0 }
     }
-}
-
-/// Whether the database remembers what older binaries cannot go on with.
-fn records_breaking(schema: &Schema) -> bool {
-    let is_it = |name: &str| name == "app.tb_breaking_migration";
-    schema.objects.iter().any(|object| object.kind == ObjectKind::Table && is_it(&object.name))
-}
-
-fn breaking_step(version: i64, reasons: &[String]) -> Step {
-    let reason = literal(&reasons.join("; "));
-    let statement = format!("INSERT INTO app.tb_breaking_migration (version, reason)\nVALUES ({version}, {reason})");
-    let note = "binaries that were built before this migration no longer run";
-    Step { note: Some(note.to_owned()), statements: vec![statement], ..Step::default() }
-}
-
-/// A hazard's id as one word of a shell.
-fn word(id: &str) -> String {
-    if id.contains(['(', ' ', '*', '$']) { format!("'{id}'") } else { id.to_owned() }
 }
 
 fn part(file: &FileName, text: &str, open: bool) -> MigrationPart {

@@ -6,12 +6,14 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`breaking`] | the record of what older binaries cannot go on with |
 //! | `dependents` | which objects must go before another one can |
 //! | `rename` | tables and columns under another name |
 //! | `table`, `column_type`, `widening` | how a table becomes another one |
 //! | `static_table` | SpecQL's own tables, in the form that tables are compared in |
 //! | `retire` | callbacks that the model no longer has |
 
+pub mod breaking;
 mod column_type;
 mod dependents;
 mod rename;
