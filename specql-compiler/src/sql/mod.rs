@@ -77,7 +77,8 @@ pub fn schema(model: &Model) -> Schema {
     }
     objects.extend(model.schedules.iter().map(|it| schedule::registration(model, it)));
     let renames = model.entities.iter().flat_map(table::renames).collect();
-    Schema { objects, renames, ..Schema::default() }
+    let places = model.entities.iter().flat_map(table::places).collect();
+    Schema { objects, renames, places, ..Schema::default() }
 }
 
 /// The schemas that entities name, each at its first entity. `public` is there in every database.

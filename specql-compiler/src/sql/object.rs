@@ -1,5 +1,7 @@
 //! Database objects: what the SQL emitter makes, and what migrations compare.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::quote::ident;
@@ -15,6 +17,9 @@ pub struct Schema {
     /// What had another name before. Said by the model, never part of a snapshot.
     #[serde(skip)]
     pub renames: Vec<Rename>,
+    /// Where columns are written: `sales.tb_order.total` → `entities/order.yaml:12`. For messages, never part of a snapshot.
+    #[serde(skip)]
+    pub places: BTreeMap<String, String>,
 }
 
 /// A table or column that had another name before.

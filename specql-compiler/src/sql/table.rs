@@ -89,6 +89,12 @@ pub(super) fn indexes(entity: &Entity) -> Vec<Object> {
         .collect()
 }
 
+/// Where the columns of the entity's fields are written, by their full names.
+pub(super) fn places(entity: &Entity) -> impl Iterator<Item = (String, String)> {
+    let table = qualified(&entity.schema, &entity.table());
+    entity.fields.iter().map(move |field| (format!("{table}.{}", ident(&field.column)), field.origin.to_string()))
+}
+
 /// What the entity and its fields were called before.
 pub(super) fn renames(entity: &Entity) -> Vec<Rename> {
     let table = qualified(&entity.schema, &entity.table());

@@ -173,10 +173,12 @@ impl<'a> Diff<'a> {
     fn change(&self, old: &Object, new: &Object, plan: &mut Plan) {
         match (&old.definition, &new.definition) {
             (Definition::Table(before), Definition::Table(after)) => {
-                table::alter(before, after, new, self.direction, plan);
+                table::alter(before, after, new, &self.new.places, self.direction, plan);
             }
             _ if new.kind == ObjectKind::Table => match (static_table::read(old), static_table::read(new)) {
-                (Some(before), Some(after)) => table::alter(&before, &after, new, self.direction, plan),
+                (Some(before), Some(after)) => {
+                    table::alter(&before, &after, new, &self.new.places, self.direction, plan)
+                }
                 _ => plan.hazards.push(Hazard {
                     id: Hazard::id("change", &new.name),
                     kind: HazardKind::Impossible,

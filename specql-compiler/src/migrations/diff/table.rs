@@ -22,11 +22,20 @@ const TENANT: &str = "tenant_id";
 /// Functions that give another value for each row: a new column with such a default is written into all of them.
 const VOLATILE: &[&str] = &["gen_random_uuid", "clock_timestamp", "random", "nextval", "timeofday"];
 
-/// Adds to `plan` what takes table `old` to `new`. The order of columns is never compared.
-pub(super) fn alter(old: &Table, new: &Table, object: &Object, direction: Direction, plan: &mut Plan) {
+/// Adds to `plan` what takes table `old` to `new`, where `places` says in which line a column is written. The order of columns
+/// is never compared.
+pub(super) fn alter(
+    old: &Table,
+    new: &Table,
+    object: &Object,
+    places: &BTreeMap<String, String>,
+    direction: Direction,
+    plan: &mut Plan,
+) {
     let before: BTreeMap<&str, &Column> = old.columns.iter().map(|column| (column.name.as_str(), column)).collect();
     let later = Later::default();
-    let mut alter = Alter { old, new, object, direction, before, actions: Vec::new(), after: Vec::new(), later, plan };
+    let mut alter =
+        Alter { old, new, object, places, direction, before, actions: Vec::new(), after: Vec::new(), later, plan };
     alter.drop_constraints();
     alter.drop_columns();
     alter.columns();
@@ -52,6 +61,7 @@ struct Alter<'a> {
     old: &'a Table,
     new: &'a Table,
     object: &'a Object,
+    places: &'a BTreeMap<String, String>,
     direction: Direction,
     before: BTreeMap<&'a str, &'a Column>,
     /// Of the one `ALTER TABLE`.
@@ -389,13 +399,23 @@ impl Alter<'_> {
         }
     }
 
+    /// Where a column is written, or the first one that a constraint of that name is about.
+    fn place(&self, of: &str) -> Option<&String> {
+        let column = |name: &str| self.places.get(&format!("{}.{name}", self.new.name));
+        column(of).or_else(|| {
+            let constraint = self.new.constraints.iter().find(|constraint| constraint.name == of)?;
+            let mut columns = self.new.columns.iter().map(|column| &*column.name);
+            columns.find_map(|name| contains_name(&constraint.definition, name).then(|| column(name))?)
+        })
+    }
+
     fn altered(&mut self) {
         self.plan.changes.push(Change::Alter(self.object.kind, self.object.name.clone()));
     }
 
     fn hazard(&mut self, kind: HazardKind, what: &str, of: &str, message: String, help: &str) {
         if self.direction == Direction::Forward {
-            let origin = self.object.origin.clone();
+            let origin = self.place(of).or(self.object.origin.as_ref()).cloned();
             let table = &self.new.name;
             let to = if of.is_empty() { table.clone() } else { format!("{table}.{of}") };
             let id = Hazard::id(what, &to);
