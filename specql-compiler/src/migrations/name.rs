@@ -29,12 +29,21 @@ pub fn derive(version: i64, changes: &[Change]) -> String {
     name.chars().take(LONGEST).collect()
 }
 
-/// What is worth a mention: renames, new tables, then new columns by table, and only where there is neither of them, code.
+/// What is worth a mention: the queue as a whole, renames, dropped and new tables, then new columns by table, and only where
+/// there is none of them, code.
 fn parts(changes: &[Change]) -> Vec<String> {
-    let mut parts: Vec<String> = changes.iter().filter_map(renamed).collect();
-    parts.extend(changes.iter().filter_map(new_table).map(|table| format!("add_{table}")));
+    let (own, changes): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|change| is_of_the_queue(change));
+    let whole = |change: &&Change| match change {
+        Change::Add(ObjectKind::Schema, _) => Some("add_jobs".to_owned()),
+        Change::Remove(ObjectKind::Schema, _) => Some("drop_jobs".to_owned()),
+        _ => None,
+    };
+    let mut parts: Vec<String> = own.iter().find_map(whole).into_iter().collect();
+    parts.extend(changes.iter().copied().filter_map(renamed));
+    parts.extend(changes.iter().copied().filter_map(dropped_table).map(|table| format!("drop_{table}")));
+    parts.extend(changes.iter().copied().filter_map(new_table).map(|table| format!("add_{table}")));
     let mut tables: Vec<(String, Vec<String>)> = Vec::new();
-    for change in changes {
+    for change in &changes {
         let Change::AddColumn { table, column } = change else { continue };
         let (table, column) = (plain(table), plain(column));
         match tables.iter_mut().find(|(name, _)| *name == table) {
@@ -45,16 +54,35 @@ fn parts(changes: &[Change]) -> Vec<String> {
     parts.extend(tables.into_iter().map(|(table, columns)| format!("{table}_add_{}", columns.join("_"))));
     for (verb, altered) in [("alter", true), ("change", false)] {
         if parts.is_empty() {
-            parts = others(changes, verb, altered);
+            parts = others(&changes, verb, altered);
         }
+    }
+    if parts.is_empty() && !own.is_empty() {
+        parts.push("upgrade_jobs".to_owned());
     }
     parts
 }
 
-/// `rename_order_to_purchase`, `rename_total_to_sum`.
+/// Whether a change is one of schema `jobs`, which nobody writes entities for.
+fn is_of_the_queue(change: &Change) -> bool {
+    match change {
+        Change::Add(_, name) | Change::Alter(_, name) | Change::Remove(_, name) => {
+            name == "jobs" || name.starts_with("jobs.") || name.contains(" ON jobs.")
+        }
+        Change::AddColumn { table, .. } => table.starts_with("jobs."),
+        Change::Rename { .. } => false,
+    }
+}
+
+/// `rename_order_to_purchase`, `rename_total_to_sum`, `move_order_to_crm`.
 fn renamed(change: &Change) -> Option<String> {
     let Change::Rename { from, to } = change else { return None };
-    Some(format!("rename_{}_to_{}", plain(from), plain(to)))
+    let (old, new) = (plain(from), plain(to));
+    if old == new {
+        let schema = to.split('.').next().map(plain).unwrap_or_default();
+        return Some(format!("move_{new}_to_{schema}"));
+    }
+    Some(format!("rename_{old}_to_{new}"))
 }
 
 fn new_table(change: &Change) -> Option<String> {
@@ -64,8 +92,15 @@ fn new_table(change: &Change) -> Option<String> {
     }
 }
 
+fn dropped_table(change: &Change) -> Option<String> {
+    match change {
+        Change::Remove(ObjectKind::Table, name) => Some(plain(name)),
+        _ => None,
+    }
+}
+
 /// Altered tables, or else whatever there is, each name once.
-fn others(changes: &[Change], verb: &str, tables: bool) -> Vec<String> {
+fn others(changes: &[&Change], verb: &str, tables: bool) -> Vec<String> {
     let names: BTreeSet<String> = (changes.iter())
         .filter_map(|change| match change {
             Change::Add(kind, name) | Change::Alter(kind, name) | Change::Remove(kind, name) => Some((kind, name)),
@@ -103,6 +138,25 @@ mod tests {
         let function = Change::Alter(ObjectKind::Function, "app.place_order(uuid)".to_owned());
         let changes = [column("sales.tb_order", "discount"), column("sales.tb_order", "note"), function];
         assert_eq!(derive(2, &changes), "order_add_discount_note");
+    }
+
+    #[test]
+    fn the_queue_is_one_thing() {
+        let table = |name: &str| Change::Add(ObjectKind::Table, name.to_owned());
+        let all =
+            [Change::Add(ObjectKind::Schema, "jobs".to_owned()), table("jobs.tb_job_run"), table("sales.tb_order")];
+        assert_eq!(derive(2, &all), "add_jobs_and_add_order");
+        let upgrade =
+            [Change::Alter(ObjectKind::Function, "jobs.claim(uuid)".to_owned()), column("jobs.tb_job_run", "x")];
+        assert_eq!(derive(2, &upgrade), "upgrade_jobs");
+        assert_eq!(derive(2, &[Change::Remove(ObjectKind::Table, "sales.tb_order".to_owned())]), "drop_order");
+    }
+
+    #[test]
+    fn a_table_is_renamed_or_moved() {
+        let rename = |from: &str, to: &str| Change::Rename { from: from.to_owned(), to: to.to_owned() };
+        assert_eq!(derive(2, &[rename("sales.tb_order", "sales.tb_sale")]), "rename_order_to_sale");
+        assert_eq!(derive(2, &[rename("sales.tb_order", "crm.tb_order")]), "move_order_to_crm");
     }
 
     #[test]

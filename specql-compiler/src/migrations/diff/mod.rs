@@ -258,6 +258,12 @@ impl<'a> Diff<'a> {
         let gone: Vec<&Object> = (self.old.objects.iter().rev())
             .filter(|object| !self.after.contains_key(&key(object)) && !recreated.contains(&key(object)))
             .collect();
+        if self.before.contains_key(&CALLBACKS) && !self.after.contains_key(&CALLBACKS) {
+            // Nobody is left to call them, and their schema may go.
+            for object in &self.old.retired {
+                plan.steps.push(Step { statements: object.unmake(), ..Step::default() });
+            }
+        }
         for object in &gone {
             plan.changes.push(Change::Remove(object.kind, object.name.clone()));
             self.breaks_callers(object, plan);
@@ -282,12 +288,6 @@ impl<'a> Diff<'a> {
             }
             let note = self.note_on_removal(object, None);
             plan.steps.push(Step { note, statements: self.unmake(object), ..Step::default() });
-        }
-        if self.before.contains_key(&CALLBACKS) && !self.after.contains_key(&CALLBACKS) {
-            // Nobody is left to call them.
-            for object in &self.old.retired {
-                plan.steps.push(Step { statements: object.unmake(), ..Step::default() });
-            }
         }
     }
 
