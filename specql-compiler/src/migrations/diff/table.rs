@@ -94,8 +94,11 @@ impl Alter<'_> {
             if self.is_reverse() && is_unique(constraint) {
                 // It may not have come further than its index.
                 self.actions.push(format!("DROP CONSTRAINT IF EXISTS {name}"));
-                let schema = split(&self.new.name).map_or("public", |(schema, _)| schema);
-                self.after.push(format!("DROP INDEX IF EXISTS {schema}.{name}"));
+                // One of that name that comes back has the index's name.
+                if self.new.constraints.iter().all(|new| new.name != *name) {
+                    let schema = split(&self.new.name).map_or("public", |(schema, _)| schema);
+                    self.after.push(format!("DROP INDEX IF EXISTS {schema}.{name}"));
+                }
             } else {
                 self.actions.push(format!("DROP CONSTRAINT {name}"));
             }
@@ -202,9 +205,9 @@ impl Alter<'_> {
         }
         self.actions.push(format!("ADD CONSTRAINT {helper} CHECK ({column} IS NOT NULL) NOT VALID"));
         self.later.validate.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {helper}"));
-        self.later.finish.push(format!(
-            "ALTER TABLE {table}\n    ALTER COLUMN {column} SET NOT NULL,\n    DROP CONSTRAINT {helper}"
-        ));
+        // Two statements: PostgreSQL drops first, whatever the order of a statement's parts, and would read all rows again.
+        self.later.finish.push(format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"));
+        self.later.finish.push(format!("ALTER TABLE {table} DROP CONSTRAINT {helper}"));
     }
 
     /// The name of the constraint that stands in for `NOT NULL` until its rows have been read.

@@ -356,11 +356,20 @@ fn a_column_becomes_required_without_a_scan_under_a_strong_lock() {
         [
             (Phase::Main, "ALTER TABLE sales.tb_order ADD CONSTRAINT nn_tb_order__a CHECK (a IS NOT NULL) NOT VALID"),
             (Phase::Validate, "ALTER TABLE sales.tb_order VALIDATE CONSTRAINT nn_tb_order__a"),
-            (
-                Phase::Finish,
-                "ALTER TABLE sales.tb_order\n    ALTER COLUMN a SET NOT NULL,\n    DROP CONSTRAINT nn_tb_order__a"
-            ),
-        ]
+            (Phase::Finish, "ALTER TABLE sales.tb_order ALTER COLUMN a SET NOT NULL"),
+            (Phase::Finish, "ALTER TABLE sales.tb_order DROP CONSTRAINT nn_tb_order__a"),
+        ],
+        "in one statement the constraint would go first, and prove nothing"
+    );
+}
+
+#[test]
+fn the_reverse_of_a_unique_constraint_of_other_columns_keeps_the_index_that_comes_back() {
+    let with = |definition: &str| [table(vec![column("a", "TEXT"), column("b", "TEXT")], &[("uq", definition)])];
+    let plan = diff(&schema(&with("UNIQUE (a, b)")), &schema(&with("UNIQUE (a)")), Direction::Reverse);
+    assert_eq!(
+        statements(&plan),
+        ["ALTER TABLE sales.tb_order\n    DROP CONSTRAINT IF EXISTS uq,\n    ADD CONSTRAINT uq UNIQUE (a)"]
     );
 }
 
