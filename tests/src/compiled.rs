@@ -3,14 +3,11 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, bail};
-use specql_compiler::{
-    Compilation, build, compile,
-    diagnostics::render,
-    source::{SourceFile, SourceKind, Sources},
-    sql,
-};
+use specql_compiler::{Compilation, build, compile, diagnostics::render, source::Sources, sql};
 use specql_runtime::testing::TestDatabase;
 use sqlx::PgPool;
+
+use crate::migrations;
 
 /// The project in a folder.
 ///
@@ -25,12 +22,7 @@ pub fn folder(dir: &Path) -> anyhow::Result<Compilation> {
 /// # Errors
 /// When it has mistakes.
 pub fn files(files: &[(&str, &str)]) -> anyhow::Result<Compilation> {
-    let file = |&(path, text): &(&str, &str)| SourceFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-        kind: if path.starts_with("registry/") { SourceKind::Registry } else { SourceKind::Entities },
-    };
-    checked(&Sources::new(files.iter().map(file).collect()))
+    checked(&Sources::new(files.iter().map(|(path, text)| migrations::file(path, *text)).collect()))
 }
 
 fn checked(sources: &Sources) -> anyhow::Result<Compilation> {

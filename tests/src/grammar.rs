@@ -1,20 +1,13 @@
 //! PostgreSQL's own grammar, by pglast: which statements a text really is, without a server.
 
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-};
-
 use serde_json::Value;
 use specql_compiler::sql::{Definition, Object, ObjectKind};
 
+use crate::tool::Script;
+
 /// A Python process that reads SQL.
 #[derive(Debug)]
-pub struct Grammar {
-    child: Child,
-    questions: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub struct Grammar(Script);
 
 /// What one statement is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +29,7 @@ impl Grammar {
     /// When Python or pglast is missing.
     #[must_use]
     pub fn start() -> Self {
-        let mut child = Command::new(crate::tool::python())
-            .args(["-c", include_str!("grammar.py")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("python starts");
-        let questions = child.stdin.take().expect("it is piped");
-        let answers = BufReader::new(child.stdout.take().expect("it is piped"));
-        Self { child, questions, answers }
+        Self(Script::start(include_str!("grammar.py")))
     }
 
     /// The statements of a text, or why PostgreSQL would not read it. Bodies of functions are read too.
@@ -55,12 +40,7 @@ impl Grammar {
     /// # Panics
     /// When the process ends, as it does where pglast is not installed.
     pub fn statements(&mut self, sql: &str) -> Result<Vec<Statement>, String> {
-        writeln!(self.questions, "{}", Value::from(sql))
-            .expect("pglast listens: is it installed? run `cargo xtask test`");
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("pglast answers");
-        let answer: Value =
-            serde_json::from_str(&line).expect("pglast answers: is it installed? run `cargo xtask test`");
+        let answer = self.0.ask(&Value::from(sql));
         if let Some(error) = answer["error"].as_str() {
             return Err(error.to_owned());
         }
@@ -72,14 +52,6 @@ impl Grammar {
             dynamic: it["dynamic"].as_array().into_iter().flatten().map(text).collect(),
         };
         Ok(answer["statements"].as_array().into_iter().flatten().map(statement).collect())
-    }
-}
-
-impl Drop for Grammar {
-    fn drop(&mut self) {
-        // It may have ended already: gone is what is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

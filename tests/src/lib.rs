@@ -11,7 +11,11 @@
 //! | [`app`] | applications of a user, built by Cargo in a folder of their own |
 //! | [`compiled`] | projects compiled in the test's own process, and databases made of them |
 //! | [`corpus`] | applications as a team would write them |
+//! | [`dump`] | `pg_dump`: what it says of a database's schema |
 //! | [`grammar`] | PostgreSQL's own grammar: which statements a text really is |
+//! | [`locks`] | which statements of a migration would lock a table that holds rows for long |
+//! | [`migrations`] | a project's migrations folder in memory, and its steps on a database |
+//! | [`random`] | random choices that a seed settles |
 //! | [`tool`] | the programs that `cargo xtask test` installs |
 //! | [`plpgsql_check`] | the extension of that name over every function of a database |
 
@@ -19,11 +23,15 @@ pub mod app;
 pub mod chaos;
 pub mod compiled;
 pub mod corpus;
+pub mod dump;
 pub mod grammar;
+pub mod locks;
+pub mod migrations;
 pub mod payments;
 pub mod plpgsql_check;
 pub mod process;
 pub mod proxy;
+pub mod random;
 pub mod server;
 pub mod tool;
 pub mod work;

@@ -2,13 +2,13 @@
 
 use std::{
     convert::Infallible,
-    process::Command,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 use specql_runtime::Database;
 use specql_tests::{
+    dump,
     process::eventually,
     work::{
         PROJECT, Queue,
@@ -186,9 +186,7 @@ async fn a_worker_starts_and_works_while_a_dump_holds_its_locks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_starts_and_works_while_pg_dump_runs() {
     let queue = Queue::new().await;
-    let pg_dump = pg_dump();
-    let mut dumping =
-        Command::new(pg_dump).args(["--dbname", &libpq_url(&queue), "--file", "/dev/null"]).spawn().unwrap();
+    let mut dumping = dump::command(queue.url()).args(["--file", "/dev/null"]).spawn().unwrap();
     let other = queue.worker().start().await.unwrap();
     let mut jobs = 0;
     while dumping.try_wait().unwrap().is_none() {
@@ -200,22 +198,6 @@ async fn a_worker_starts_and_works_while_pg_dump_runs() {
     assert!(jobs > 0);
     queue.settled().await;
     other.shutdown().await.unwrap();
-}
-
-/// The queue's URL without what only sqlx understands.
-fn libpq_url(queue: &Queue) -> String {
-    let mut url = url::Url::parse(queue.url()).unwrap();
-    let kept: Vec<(String, String)> =
-        url.query_pairs().into_owned().filter(|(name, _)| !name.starts_with("statement-cache")).collect();
-    url.query_pairs_mut().clear().extend_pairs(kept);
-    url.into()
-}
-
-/// The `pg_dump` of this machine's newest PostgreSQL, which reads every older server.
-fn pg_dump() -> std::path::PathBuf {
-    let installed = specql_runtime::database::embedded::binaries::installed().unwrap();
-    let found = installed.iter().map(|binaries| binaries.folder.join("pg_dump")).find(|program| program.exists());
-    found.expect("no PostgreSQL with a `pg_dump` is installed: `apt-get install postgresql`")
 }
 
 /// An advisory lock of a session stays on the connection that a cancelled future gives back to its pool.

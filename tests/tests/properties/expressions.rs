@@ -1,9 +1,8 @@
 //! Random expressions of a wanted type.
 
-use crate::{
-    project::{Entity, Field, Type},
-    random::Random,
-};
+use specql_tests::random::Random;
+
+use crate::project::{Entity, Field, Type};
 
 /// A row that expressions may read.
 #[derive(Clone, Debug)]

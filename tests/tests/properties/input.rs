@@ -4,9 +4,8 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use specql_compiler::model::{Action, EntityId, FieldType};
 use specql_registry::{Basic, ValueType, scalars::ScalarBase};
+use specql_tests::random::Random;
 use uuid::Uuid;
-
-use crate::random::Random;
 
 /// The rows that there are, by entity.
 pub(crate) type Rows = IndexMap<EntityId, Uuid>;

@@ -7,7 +7,6 @@
 mod expressions;
 mod input;
 mod project;
-mod random;
 mod run;
 mod shrink;
 mod steps;

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 use specql_registry::{composites, scalars};
+use specql_tests::random::Random;
 
 use crate::{
     expressions::{Row, Scope},
-    random::Random,
     steps,
 };
 

@@ -11,14 +11,13 @@ use specql_compiler::{
     source::{SourceFile, SourceKind, Sources},
 };
 use specql_runtime::testing::TestDatabase;
-use specql_tests::{compiled, plpgsql_check};
+use specql_tests::{compiled, plpgsql_check, random::Random};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::{
     input::{self, Rows},
     project::{Project, SERVICES},
-    random::Random,
     steps::CODES,
 };
 

@@ -1,11 +1,11 @@
 //! Random steps.
 
 use serde_json::{Map, Value, json};
+use specql_tests::random::Random;
 
 use crate::{
     expressions::{Row, Scope, condition, of_type, value},
     project::{Field, Type},
-    random::Random,
 };
 
 /// The codes that steps end actions with.

@@ -1,7 +1,5 @@
 //! A callback over a batch of jobs does what it does job by job.
 
-#[path = "../../properties/random.rs"]
-mod random;
 mod world;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,11 +8,8 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use self::{
-    random::Random,
-    world::{Job, contents, fill, project},
-};
-use specql_tests::{compiled, plpgsql_check};
+use self::world::{Job, contents, fill, project};
+use specql_tests::{compiled, plpgsql_check, random::Random};
 
 const PROJECTS: u64 = 4;
 const BATCHES: usize = 12;

@@ -3,11 +3,10 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use specql_compiler::Compilation;
-use specql_tests::compiled;
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
-use super::random::Random;
+use specql_tests::{compiled, random::Random};
 
 /// What a callback may set on success, and on failure.
 const ON_SUCCESS: [&str; 17] = [
