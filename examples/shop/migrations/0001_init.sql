@@ -1486,7 +1486,8 @@ BEGIN
         NULL, NULL, NULL, NULL) AS made;
 END
 $$;
-COMMENT ON FUNCTION jobs.enqueue IS 'Queues a call of a registered operation in the caller''s transaction.';
+COMMENT ON FUNCTION jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text) IS
+    'Queues a call of a registered operation in the caller''s transaction.';
 
 -- The same for generated actions, which alone may name an originating row and callbacks. Granted to nobody.
 CREATE OR REPLACE FUNCTION jobs.enqueue_step(
@@ -1592,7 +1593,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION jobs.enqueue_many IS
+COMMENT ON FUNCTION jobs.enqueue_many(text, text, jsonb[], text[], text[], text, uuid, uuid, integer, timestamptz) IS
     'Queues many calls of one operation in the caller''s transaction; rows come back in the order of the inputs.';
 
 -- How far a connection has claimed lane 0 for a worker: the last job that it claimed, where that was a quarter to half a
@@ -1700,7 +1701,7 @@ BEGIN
         SELECT b.open_until FROM jobs.tb_circuit_breaker AS b WHERE b.operation_code = _operation_code));
 END
 $$;
-COMMENT ON FUNCTION jobs.open_breaker IS 'Stops the calls of an operation for a while.';
+COMMENT ON FUNCTION jobs.open_breaker(uuid, integer, bigint, bigint, text) IS 'Stops the calls of an operation for a while.';
 
 -- Closes a breaker whose probe found the service working.
 CREATE OR REPLACE FUNCTION jobs.close_breaker(_worker uuid, _operation_code integer) RETURNS boolean
@@ -1715,7 +1716,7 @@ BEGIN
     RETURN FOUND;
 END
 $$;
-COMMENT ON FUNCTION jobs.close_breaker IS 'Resumes the calls of an operation after a probe that succeeded.';
+COMMENT ON FUNCTION jobs.close_breaker(uuid, integer) IS 'Resumes the calls of an operation after a probe that succeeded.';
 
 -- A probe that made no call found nothing out: the next claim makes another.
 CREATE OR REPLACE FUNCTION jobs.abandon_probe(_worker uuid, _operation_code integer) RETURNS void
@@ -1838,7 +1839,8 @@ BEGIN
     ORDER BY c.rank, c.pk_job_run;
 END
 $$;
-COMMENT ON FUNCTION jobs.claim IS 'Takes the next jobs for a worker, each with a higher epoch than ever before.';
+COMMENT ON FUNCTION jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]) IS
+    'Takes the next jobs for a worker, each with a higher epoch than ever before.';
 
 -- Notes, before the call, that a job is about to be carried out by its fallback: should the worker die now, no other
 -- service may be called for this job. Answers 'bound'; 'lost' where the lease is no longer this worker's, or another
@@ -1872,7 +1874,8 @@ BEGIN
     RETURN 'bound';
 END
 $$;
-COMMENT ON FUNCTION jobs.bind IS 'Lets a fallback carry a job out, and no other service from then on.';
+COMMENT ON FUNCTION jobs.bind(uuid, bigint, integer, integer) IS
+    'Lets a fallback carry a job out, and no other service from then on.';
 
 -- The first job of each lane after _from up to _to, at most so many lanes: an index lookup for each, however long the
 -- lanes are.
@@ -2387,7 +2390,7 @@ BEGIN
     FROM unnest(_pks) AS given (pk);
 END
 $$;
-COMMENT ON FUNCTION jobs.complete IS
+COMMENT ON FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[]) IS
     'Ends jobs whose call succeeded: completed, callback_waiting, failed where the callback is not the job''s, or fenced where the lease was lost.';
 
 -- Whether an attempt that failed so certainly changed nothing on the far side. Only then is a uniqueness key given
@@ -2821,7 +2824,7 @@ BEGIN
     FROM unnest(_pks) AS given (pk);
 END
 $$;
-COMMENT ON FUNCTION jobs.fail IS
+COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[]) IS
     'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, or fenced where the lease was lost.';
 
 -- Renews a worker's leases and returns those it still holds. A lease that is being completed at this moment is locked:
@@ -2856,7 +2859,8 @@ BEGIN
     WHERE l.pk_job_run = ANY (_pks);
 END
 $$;
-COMMENT ON FUNCTION jobs.heartbeat IS 'Renews leases; one that is missing from the answer is lost, and its work must stop.';
+COMMENT ON FUNCTION jobs.heartbeat(uuid, bigint[], integer[]) IS
+    'Renews leases; one that is missing from the answer is lost, and its work must stop.';
 
 -- Gives jobs back that were claimed and not started. No attempt is counted, but the epoch stays as high as it is.
 CREATE OR REPLACE FUNCTION jobs.release(_worker uuid, _pks bigint[], _epochs integer[]) RETURNS integer
@@ -2946,7 +2950,7 @@ BEGIN
     RETURN cardinality(_ends.pks);
 END
 $$;
-COMMENT ON FUNCTION jobs.rescue IS 'Takes jobs from workers that are gone; returns how many.';
+COMMENT ON FUNCTION jobs.rescue() IS 'Takes jobs from workers that are gone; returns how many.';
 
 -- Makes jobs ready whose time has come. Returns how many.
 CREATE OR REPLACE FUNCTION jobs.promote(_limit integer DEFAULT 1000) RETURNS integer
@@ -3129,7 +3133,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT o.code, o.service_name, o.operation, o.timeout_seconds, o.max_attempts, o.idempotent, o.limit_code
     FROM jobs.tb_operation AS o
 $$;
-COMMENT ON FUNCTION jobs.operations IS 'Operations as the database knows them, for workers in other languages.';
+COMMENT ON FUNCTION jobs.operations() IS 'Operations as the database knows them, for workers in other languages.';
 
 -- Announces a worker process. The id is drawn anew at every start.
 CREATE OR REPLACE FUNCTION jobs.register_worker(_worker uuid, _name text, _version text, _capabilities jsonb) RETURNS void
@@ -3224,7 +3228,7 @@ BEGIN
     RETURN 'unknown';
 END
 $$;
-COMMENT ON FUNCTION jobs.cancel IS 'Cancels a job; returns cancelled, cancelling, finished or unknown.';
+COMMENT ON FUNCTION jobs.cancel(uuid) IS 'Cancels a job; returns cancelled, cancelling, finished or unknown.';
 
 -- Queues a failed or cancelled job again: the same job, with the same Idempotency-Key, and with all its attempts. One
 -- whose callback failed repeats the callback alone, for its call did happen.
@@ -3287,7 +3291,8 @@ BEGIN
     RETURN _id;
 END
 $$;
-COMMENT ON FUNCTION jobs.retry IS 'Queues a failed or cancelled job again; raises with the other job''s id when its key is taken.';
+COMMENT ON FUNCTION jobs.retry(uuid) IS
+    'Queues a failed or cancelled job again; raises with the other job''s id when its key is taken.';
 
 -- Jobs that fit all that is given are not started until jobs.resume says the same; what runs goes on. At least a service, an
 -- execution type or a tenant must be named. Pausing twice is pausing once.
@@ -3316,7 +3321,8 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION jobs.pause IS 'Holds back the jobs of a service, an operation, an execution type or a tenant.';
+COMMENT ON FUNCTION jobs.pause(text, text, text, uuid, text) IS
+    'Holds back the jobs of a service, an operation, an execution type or a tenant.';
 
 -- Ends the pause that was made with the same words. False: there is none.
 CREATE OR REPLACE FUNCTION jobs.resume(
@@ -3335,7 +3341,7 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION jobs.resume IS 'Ends a pause.';
+COMMENT ON FUNCTION jobs.resume(text, text, text, uuid) IS 'Ends a pause.';
 
 -- How many shares of the workers a tenant gets where several wait: 1 to 1000, 1 where nothing was said.
 CREATE OR REPLACE FUNCTION jobs.set_tenant_weight(_tenant_id uuid, _weight integer) RETURNS void
@@ -3343,7 +3349,7 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO jobs.tb_tenant_weight (tenant_id, weight) VALUES (_tenant_id, _weight)
     ON CONFLICT (tenant_id) DO UPDATE SET weight = excluded.weight
 $$;
-COMMENT ON FUNCTION jobs.set_tenant_weight IS 'Gives a tenant more than one share of the workers.';
+COMMENT ON FUNCTION jobs.set_tenant_weight(uuid, integer) IS 'Gives a tenant more than one share of the workers.';
 
 -- Failures are few, and are looked for among millions.
 CREATE INDEX idx_tb_job_outcome_failed ON jobs.tb_job_outcome (pk_job_run) WHERE status = 'failed';
@@ -3396,7 +3402,8 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION jobs.retry_many IS 'Queues failed jobs again, by what they have in common; a batch of them, and where the next begins.';
+COMMENT ON FUNCTION jobs.retry_many(text, text, text, uuid, timestamptz, timestamptz, integer, uuid) IS
+    'Queues failed jobs again, by what they have in common; a batch of them, and where the next begins.';
 
 CREATE OR REPLACE FUNCTION jobs.status(_pk bigint) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -3478,7 +3485,7 @@ BEGIN
     RETURN _status;
 END
 $$;
-COMMENT ON FUNCTION jobs.wait IS 'Waits at most 30 seconds for a job to be done, and returns its status.';
+COMMENT ON FUNCTION jobs.wait(uuid, interval) IS 'Waits at most 30 seconds for a job to be done, and returns its status.';
 
 -- Whether the DEFAULT partitions can be read through in an instant, which every ATTACH does under a lock. They are empty
 -- unless upkeep got none of its locks for a day; what is in them then stays there, and newer jobs too.
@@ -3563,7 +3570,7 @@ EXCEPTION WHEN lock_not_available THEN
     RAISE DEBUG 'no partition was made: %', SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION jobs.maintain IS
+COMMENT ON FUNCTION jobs.maintain() IS
     'Makes partitions ahead of need, drops old jobs and removes rows of workers that are long gone.';
 
 CREATE TABLE jobs.tb_retention (
@@ -3786,7 +3793,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION jobs.expire IS 'Drops one range of jobs that have ended and are older than jobs.tb_retention says.';
+COMMENT ON FUNCTION jobs.expire() IS 'Drops one range of jobs that have ended and are older than jobs.tb_retention says.';
 
 -- Starts one job by hand, for scripts that do not speak the batch protocol. There is no heartbeat: the lease holds
 -- until the job's own timeout. A job that is not waiting is left alone.
@@ -4194,7 +4201,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
     FROM jobs.tb_schedule AS s
     ORDER BY s.key
 $$;
-COMMENT ON FUNCTION jobs.schedules IS 'All schedules and the time.';
+COMMENT ON FUNCTION jobs.schedules() IS 'All schedules and the time.';
 
 -- Calls a schedule's action for one time, or only counts on (_call false), if nobody did so meanwhile. The row is the
 -- lock: whoever moves counted_to has the run, and run and record are one transaction. Answers the action's status,
@@ -4246,7 +4253,8 @@ BEGIN
     RETURN _status;
 END
 $$;
-COMMENT ON FUNCTION jobs.run_schedule IS 'Runs one time of a schedule, exactly once.';
+COMMENT ON FUNCTION jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean) IS
+    'Runs one time of a schedule, exactly once.';
 
 CREATE VIEW jobs.v_schedule WITH (security_invoker = true) AS
 SELECT

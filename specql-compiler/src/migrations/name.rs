@@ -32,7 +32,7 @@ pub fn derive(version: i64, changes: &[Change]) -> String {
 /// What is worth a mention: the queue as a whole, renames, dropped and new tables, then new columns by table, and only where
 /// there is none of them, code.
 fn parts(changes: &[Change]) -> Vec<String> {
-    let (own, changes): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|change| is_of_the_queue(change));
+    let (own, changes): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|change| is_specql_s_own(change));
     let whole = |change: &&Change| match change {
         Change::Add(ObjectKind::Schema, _) => Some("add_jobs".to_owned()),
         Change::Remove(ObjectKind::Schema, _) => Some("drop_jobs".to_owned()),
@@ -58,18 +58,22 @@ fn parts(changes: &[Change]) -> Vec<String> {
         }
     }
     if parts.is_empty() && !own.is_empty() {
-        parts.push("upgrade_jobs".to_owned());
+        parts.push("upgrade_specql".to_owned());
     }
     parts
 }
 
-/// Whether a change is one of schema `jobs`, which nobody writes entities for.
-fn is_of_the_queue(change: &Change) -> bool {
+/// Whether a change is one of SpecQL's own objects, which nobody writes entities for.
+fn is_specql_s_own(change: &Change) -> bool {
     match change {
+        Change::Add(ObjectKind::Role | ObjectKind::Grant, _)
+        | Change::Alter(ObjectKind::Role | ObjectKind::Grant, _)
+        | Change::Remove(ObjectKind::Role | ObjectKind::Grant, _) => true,
         Change::Add(_, name) | Change::Alter(_, name) | Change::Remove(_, name) => {
-            name == "jobs" || name.starts_with("jobs.") || name.contains(" ON jobs.")
+            let is_own = |prefix: &str| name.starts_with(prefix) || name.contains(&format!(" ON {prefix}"));
+            name == "jobs" || is_own("jobs.") || is_own("app.tb_")
         }
-        Change::AddColumn { table, .. } => table.starts_with("jobs."),
+        Change::AddColumn { table, .. } => table.starts_with("jobs.") || table.starts_with("app."),
         Change::Rename { .. } => false,
     }
 }
@@ -148,7 +152,7 @@ mod tests {
         assert_eq!(derive(2, &all), "add_jobs_and_add_order");
         let upgrade =
             [Change::Alter(ObjectKind::Function, "jobs.claim(uuid)".to_owned()), column("jobs.tb_job_run", "x")];
-        assert_eq!(derive(2, &upgrade), "upgrade_jobs");
+        assert_eq!(derive(2, &upgrade), "upgrade_specql");
         assert_eq!(derive(2, &[Change::Remove(ObjectKind::Table, "sales.tb_order".to_owned())]), "drop_order");
     }
 

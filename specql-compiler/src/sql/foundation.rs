@@ -129,6 +129,19 @@ mod tests {
     }
 
     #[test]
+    fn a_function_is_named_with_its_parameters_everywhere() {
+        // So that another version of it may stand beside it while a project is upgraded.
+        for text in APP.iter().chain(JOBS) {
+            for line in text.lines().filter(|line| !line.trim_start().starts_with("--")) {
+                let named = ["COMMENT ON FUNCTION ", "ON FUNCTION "].iter().find_map(|words| line.split_once(words));
+                let Some((_, name)) = named.filter(|(_, name)| !name.is_empty()) else { continue };
+                let bare = name.split([' ', ',']).next().unwrap_or_default();
+                assert!(bare.contains('('), "{line}");
+            }
+        }
+    }
+
+    #[test]
     fn every_static_file_is_included() {
         for (folder, included) in [("app", APP), ("jobs", JOBS)] {
             let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql").join(folder);

@@ -75,11 +75,26 @@ fn texts_of(object: &Object) -> impl Iterator<Item = &str> {
 /// Whether a grant on all of a schema must be made again, because one of these objects of it is new: PostgreSQL grants and
 /// revokes on what is there at the time, and gives every new function to PUBLIC.
 pub(super) fn covers_schema_of(grant: &Object, fresh: &[&str]) -> bool {
+    let covered = schemas_covered(grant);
+    fresh.iter().filter_map(|name| base(name).split_once('.')).any(|(schema, _)| covered.contains(&schema))
+}
+
+/// The schemas of which a grant gives or takes everything.
+pub(super) fn schemas_covered(grant: &Object) -> Vec<&str> {
+    match &grant.definition {
+        Definition::Statements { create, .. } if grant.kind == ObjectKind::Grant => {
+            create.iter().flat_map(|text| text.split("IN SCHEMA ").skip(1)).map(first_word).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a grant gives rights on single functions of one of these schemas.
+pub(super) fn grants_in(grant: &Object, schemas: &[&str]) -> bool {
     let Definition::Statements { create, .. } = &grant.definition else { return false };
-    grant.kind == ObjectKind::Grant
-        && fresh.iter().filter_map(|name| base(name).split_once('.')).any(|(schema, _)| {
-            create.iter().any(|text| text.split("IN SCHEMA ").skip(1).any(|rest| first_word(rest) == schema))
-        })
+    let gives =
+        |schema: &&str| create.iter().any(|text| text.contains("ON FUNCTION") && text.contains(&format!("{schema}.")));
+    grant.kind == ObjectKind::Grant && schemas.iter().any(gives)
 }
 
 fn first_word(text: &str) -> &str {

@@ -85,7 +85,7 @@ impl<'a> Diff<'a> {
         let mut seeds = BTreeSet::new();
         for object in &self.old.objects {
             let replaced = self.after.get(&key(object)).is_some_and(|new| must_be_dropped(object, new));
-            let gone = !self.after.contains_key(&key(object)) && is_leaf(object.kind);
+            let gone = !self.after.contains_key(&key(object)) && (is_leaf(object.kind) || self.gives_way(object));
             if replaced || gone {
                 seeds.insert(key(object));
             }
@@ -100,6 +100,15 @@ impl<'a> Diff<'a> {
             seeds.extend(self.old.objects.iter().filter(stands_on).map(key));
         }
         dependents::close(self.old, seeds)
+    }
+
+    /// Whether it is a function that has other parameters from now on: beside the new one, calls of either are ambiguous.
+    fn gives_way(&self, object: &Object) -> bool {
+        let name = dependents::base_name(object);
+        let is_overload = |new: &&Object| new.kind == ObjectKind::Function && dependents::base_name(new) == name;
+        object.kind == ObjectKind::Function
+            && self.new.objects.iter().any(|new| is_overload(&new))
+            && dependents::table_using(self.old, object).is_none()
     }
 
     /// Tables of which a column goes or gets another type.
@@ -151,6 +160,7 @@ impl<'a> Diff<'a> {
 
     fn make(&self, recreated: &BTreeSet<Key<'a>>, wanted: impl Fn(&&Object) -> bool, plan: &mut Plan) {
         let mut fresh: Vec<&str> = Vec::new();
+        let mut revoked: Vec<&str> = Vec::new();
         for object in self.new.objects.iter().filter(wanted) {
             if !self.before.contains_key(&key(object)) || recreated.contains(&key(object)) {
                 fresh.push(&object.name);
@@ -163,7 +173,11 @@ impl<'a> Diff<'a> {
             };
             if !same(old, object) {
                 self.change(old, object, plan);
-            } else if recreated.contains(&key(object)) || dependents::covers_schema_of(object, &fresh) {
+            } else if recreated.contains(&key(object)) {
+                self.create(object, plan);
+            } else if dependents::covers_schema_of(object, &fresh) || dependents::grants_in(object, &revoked) {
+                // What is taken from all takes back what was given to some.
+                revoked.extend(dependents::schemas_covered(object));
                 self.create(object, plan);
             }
         }

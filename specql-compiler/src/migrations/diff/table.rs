@@ -422,6 +422,11 @@ impl Alter<'_> {
             let table = &self.new.name;
             let to = if of.is_empty() { table.clone() } else { format!("{table}.{of}") };
             let id = Hazard::id(what, &to);
+            // A table of SpecQL's own is nothing that the model could be put right in.
+            let help = match &self.object.origin {
+                None => "this comes with another version of specql, whose notes say what must be done first",
+                Some(_) => help,
+            };
             self.plan.hazards.push(Hazard { id, kind, message, help: help.to_owned(), origin });
         }
     }

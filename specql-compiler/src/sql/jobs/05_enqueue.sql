@@ -202,7 +202,8 @@ BEGIN
         NULL, NULL, NULL, NULL) AS made;
 END
 $$;
-COMMENT ON FUNCTION jobs.enqueue IS 'Queues a call of a registered operation in the caller''s transaction.';
+COMMENT ON FUNCTION jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text) IS
+    'Queues a call of a registered operation in the caller''s transaction.';
 
 -- object: function jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text)
 -- drop: DROP FUNCTION jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text)

@@ -87,5 +87,5 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION jobs.enqueue_many IS
+COMMENT ON FUNCTION jobs.enqueue_many(text, text, jsonb[], text[], text[], text, uuid, uuid, integer, timestamptz) IS
     'Queues many calls of one operation in the caller''s transaction; rows come back in the order of the inputs.';

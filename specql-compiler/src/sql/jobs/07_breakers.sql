@@ -60,7 +60,7 @@ BEGIN
         SELECT b.open_until FROM jobs.tb_circuit_breaker AS b WHERE b.operation_code = _operation_code));
 END
 $$;
-COMMENT ON FUNCTION jobs.open_breaker IS 'Stops the calls of an operation for a while.';
+COMMENT ON FUNCTION jobs.open_breaker(uuid, integer, bigint, bigint, text) IS 'Stops the calls of an operation for a while.';
 
 -- object: function jobs.close_breaker(uuid, integer)
 -- drop: DROP FUNCTION jobs.close_breaker(uuid, integer)
@@ -77,7 +77,7 @@ BEGIN
     RETURN FOUND;
 END
 $$;
-COMMENT ON FUNCTION jobs.close_breaker IS 'Resumes the calls of an operation after a probe that succeeded.';
+COMMENT ON FUNCTION jobs.close_breaker(uuid, integer) IS 'Resumes the calls of an operation after a probe that succeeded.';
 
 -- object: function jobs.abandon_probe(uuid, integer)
 -- drop: DROP FUNCTION jobs.abandon_probe(uuid, integer)

@@ -111,4 +111,5 @@ BEGIN
     ORDER BY c.rank, c.pk_job_run;
 END
 $$;
-COMMENT ON FUNCTION jobs.claim IS 'Takes the next jobs for a worker, each with a higher epoch than ever before.';
+COMMENT ON FUNCTION jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]) IS
+    'Takes the next jobs for a worker, each with a higher epoch than ever before.';

@@ -32,4 +32,5 @@ BEGIN
     RETURN 'bound';
 END
 $$;
-COMMENT ON FUNCTION jobs.bind IS 'Lets a fallback carry a job out, and no other service from then on.';
+COMMENT ON FUNCTION jobs.bind(uuid, bigint, integer, integer) IS
+    'Lets a fallback carry a job out, and no other service from then on.';

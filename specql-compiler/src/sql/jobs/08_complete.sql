@@ -124,5 +124,5 @@ BEGIN
     FROM unnest(_pks) AS given (pk);
 END
 $$;
-COMMENT ON FUNCTION jobs.complete IS
+COMMENT ON FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[]) IS
     'Ends jobs whose call succeeded: completed, callback_waiting, failed where the callback is not the job''s, or fenced where the lease was lost.';

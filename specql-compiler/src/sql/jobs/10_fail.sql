@@ -143,5 +143,5 @@ BEGIN
     FROM unnest(_pks) AS given (pk);
 END
 $$;
-COMMENT ON FUNCTION jobs.fail IS
+COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[]) IS
     'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, or fenced where the lease was lost.';

@@ -32,7 +32,8 @@ BEGIN
     WHERE l.pk_job_run = ANY (_pks);
 END
 $$;
-COMMENT ON FUNCTION jobs.heartbeat IS 'Renews leases; one that is missing from the answer is lost, and its work must stop.';
+COMMENT ON FUNCTION jobs.heartbeat(uuid, bigint[], integer[]) IS
+    'Renews leases; one that is missing from the answer is lost, and its work must stop.';
 
 -- object: function jobs.release(uuid, bigint[], integer[])
 -- drop: DROP FUNCTION jobs.release(uuid, bigint[], integer[])
@@ -126,4 +127,4 @@ BEGIN
     RETURN cardinality(_ends.pks);
 END
 $$;
-COMMENT ON FUNCTION jobs.rescue IS 'Takes jobs from workers that are gone; returns how many.';
+COMMENT ON FUNCTION jobs.rescue() IS 'Takes jobs from workers that are gone; returns how many.';

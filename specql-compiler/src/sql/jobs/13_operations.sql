@@ -143,4 +143,4 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT o.code, o.service_name, o.operation, o.timeout_seconds, o.max_attempts, o.idempotent, o.limit_code
     FROM jobs.tb_operation AS o
 $$;
-COMMENT ON FUNCTION jobs.operations IS 'Operations as the database knows them, for workers in other languages.';
+COMMENT ON FUNCTION jobs.operations() IS 'Operations as the database knows them, for workers in other languages.';

@@ -76,7 +76,7 @@ BEGIN
     RETURN 'unknown';
 END
 $$;
-COMMENT ON FUNCTION jobs.cancel IS 'Cancels a job; returns cancelled, cancelling, finished or unknown.';
+COMMENT ON FUNCTION jobs.cancel(uuid) IS 'Cancels a job; returns cancelled, cancelling, finished or unknown.';
 
 -- object: function jobs.retry(uuid)
 -- drop: DROP FUNCTION jobs.retry(uuid)
@@ -141,4 +141,5 @@ BEGIN
     RETURN _id;
 END
 $$;
-COMMENT ON FUNCTION jobs.retry IS 'Queues a failed or cancelled job again; raises with the other job''s id when its key is taken.';
+COMMENT ON FUNCTION jobs.retry(uuid) IS
+    'Queues a failed or cancelled job again; raises with the other job''s id when its key is taken.';

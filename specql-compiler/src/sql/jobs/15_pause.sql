@@ -27,7 +27,8 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION jobs.pause IS 'Holds back the jobs of a service, an operation, an execution type or a tenant.';
+COMMENT ON FUNCTION jobs.pause(text, text, text, uuid, text) IS
+    'Holds back the jobs of a service, an operation, an execution type or a tenant.';
 
 -- object: function jobs.resume(text, text, text, uuid)
 -- drop: DROP FUNCTION jobs.resume(text, text, text, uuid)
@@ -48,7 +49,7 @@ BEGIN
     RETURN true;
 END
 $$;
-COMMENT ON FUNCTION jobs.resume IS 'Ends a pause.';
+COMMENT ON FUNCTION jobs.resume(text, text, text, uuid) IS 'Ends a pause.';
 
 -- object: function jobs.set_tenant_weight(uuid, integer)
 -- drop: DROP FUNCTION jobs.set_tenant_weight(uuid, integer)
@@ -58,4 +59,4 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     INSERT INTO jobs.tb_tenant_weight (tenant_id, weight) VALUES (_tenant_id, _weight)
     ON CONFLICT (tenant_id) DO UPDATE SET weight = excluded.weight
 $$;
-COMMENT ON FUNCTION jobs.set_tenant_weight IS 'Gives a tenant more than one share of the workers.';
+COMMENT ON FUNCTION jobs.set_tenant_weight(uuid, integer) IS 'Gives a tenant more than one share of the workers.';

@@ -52,4 +52,5 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION jobs.retry_many IS 'Queues failed jobs again, by what they have in common; a batch of them, and where the next begins.';
+COMMENT ON FUNCTION jobs.retry_many(text, text, text, uuid, timestamptz, timestamptz, integer, uuid) IS
+    'Queues failed jobs again, by what they have in common; a batch of them, and where the next begins.';

@@ -86,4 +86,4 @@ BEGIN
     RETURN _status;
 END
 $$;
-COMMENT ON FUNCTION jobs.wait IS 'Waits at most 30 seconds for a job to be done, and returns its status.';
+COMMENT ON FUNCTION jobs.wait(uuid, interval) IS 'Waits at most 30 seconds for a job to be done, and returns its status.';

@@ -89,5 +89,5 @@ EXCEPTION WHEN lock_not_available THEN
     RAISE DEBUG 'no partition was made: %', SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION jobs.maintain IS
+COMMENT ON FUNCTION jobs.maintain() IS
     'Makes partitions ahead of need, drops old jobs and removes rows of workers that are long gone.';

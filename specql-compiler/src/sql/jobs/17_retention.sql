@@ -242,4 +242,4 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION jobs.expire IS 'Drops one range of jobs that have ended and are older than jobs.tb_retention says.';
+COMMENT ON FUNCTION jobs.expire() IS 'Drops one range of jobs that have ended and are older than jobs.tb_retention says.';

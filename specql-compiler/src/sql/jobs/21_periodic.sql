@@ -40,7 +40,7 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
     FROM jobs.tb_schedule AS s
     ORDER BY s.key
 $$;
-COMMENT ON FUNCTION jobs.schedules IS 'All schedules and the time.';
+COMMENT ON FUNCTION jobs.schedules() IS 'All schedules and the time.';
 
 -- object: function jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean)
 -- drop: DROP FUNCTION jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean)
@@ -94,7 +94,8 @@ BEGIN
     RETURN _status;
 END
 $$;
-COMMENT ON FUNCTION jobs.run_schedule IS 'Runs one time of a schedule, exactly once.';
+COMMENT ON FUNCTION jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean) IS
+    'Runs one time of a schedule, exactly once.';
 
 -- object: view jobs.v_schedule
 -- drop: DROP VIEW jobs.v_schedule
