@@ -1,0 +1,111 @@
+//! A project that was begun with an earlier state of SpecQL: its next migration takes `app` and `jobs` along, and its jobs go on.
+//!
+//! The locks in `tests/fixtures/locks/` are those of the shop at the time. What is asked of the plan is asked of the real
+//! history of the queue's schema: new columns and keys, other signatures, tables and partitions that came later.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use specql_compiler::{
+    migrations::{self, Direction, Lock, Plan, diff, plan::HazardKind, render::files},
+    sql::{self, Schema, schema},
+};
+use specql_runtime::testing::TestDatabase;
+use specql_tests::{app::repository, compiled};
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+const EARLIER: [(&str, &str); 2] = [
+    ("before_lanes", include_str!("../fixtures/locks/before_lanes.lock")),
+    ("before_one_row_outcomes", include_str!("../fixtures/locks/before_one_row_outcomes.lock")),
+];
+
+fn snapshot(text: &str) -> Result<Schema> {
+    Ok(Lock::parse(text).map_err(|error| anyhow::anyhow!("line {}: {}", error.line, error.reason))?.snapshot)
+}
+
+/// File by file, as sqlx does it. What this asks of rows is the queue's own, and holds for them.
+async fn upgrade(pool: &PgPool, plan: &Plan) -> Result<()> {
+    let impossible: Vec<_> = plan.hazards.iter().filter(|hazard| hazard.kind == HazardKind::Impossible).collect();
+    assert!(impossible.is_empty(), "{impossible:#?}");
+    for file in files(plan, &[]) {
+        sqlx::raw_sql(AssertSqlSafe(file.text.clone())).execute(pool).await.context(file.text)?;
+    }
+    Ok(())
+}
+
+async fn catalog(pool: &PgPool) -> Result<BTreeMap<String, String>> {
+    let rows: Vec<(String, String)> = sqlx::query_as(sql::CATALOG).fetch_all(pool).await?;
+    Ok(rows.into_iter().collect())
+}
+
+#[tokio::test]
+async fn an_upgraded_database_is_the_same_as_a_fresh_one() -> Result<()> {
+    let shop = compiled::folder(&repository().join("examples/shop"))?;
+    let now = schema(&shop.model);
+    let fresh = TestDatabase::from_sql(&now.render()).await?;
+    let wanted = catalog(fresh.pool()).await?;
+    for (name, lock) in EARLIER {
+        let before = snapshot(lock)?;
+        let database = TestDatabase::from_sql(&before.render()).await?;
+        upgrade(database.pool(), &diff(&before, &now, Direction::Forward)).await.context(name)?;
+        let is = catalog(database.pool()).await?;
+        let differs = |(object, definition): &(&String, &String)| wanted.get(*object) != Some(definition);
+        let differences: Vec<_> = is.iter().filter(differs).collect();
+        assert!(differences.is_empty(), "{name}: {differences:#?}");
+        assert!(wanted.keys().all(|object| is.contains_key(object)), "{name}");
+        assert!(migrations::retired(&before, &now).is_empty());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn jobs_that_were_queued_before_an_upgrade_are_done_after_it() -> Result<()> {
+    let shop = compiled::folder(&repository().join("examples/shop"))?;
+    for (name, lock) in EARLIER {
+        let before = snapshot(lock)?;
+        let database = TestDatabase::from_sql(&before.render()).await?;
+        let pool = database.pool();
+        sqlx::query("SELECT jobs.register_operations($1)")
+            .bind(
+                json!([{"service": "stripe", "operation": "create_charge", "timeout_seconds": 30, "max_attempts": 3}]),
+            )
+            .execute(pool)
+            .await?;
+        let status: String = sqlx::query_scalar("SELECT status FROM app.place_order(NULL, NULL, $1)")
+            .bind(json!({"customer_email": "ada@example.eu", "total": 1999}))
+            .fetch_one(pool)
+            .await?;
+        assert_eq!(status, "success");
+
+        upgrade(pool, &diff(&before, &schema(&shop.model), Direction::Forward)).await.context(name)?;
+
+        compiled::register(pool, &shop).await?;
+        assert_eq!(complete_one(pool).await.context(name)?, "completed");
+        let (state, charge): (String, String) =
+            sqlx::query_as("SELECT payment_status, charge_id FROM sales.tb_order").fetch_one(pool).await?;
+        assert_eq!((state.as_str(), charge.as_str()), ("paid", "ch_1"), "{name}");
+    }
+    Ok(())
+}
+
+/// Claims the oldest job and records its success; what `jobs.complete` says.
+async fn complete_one(pool: &PgPool) -> Result<String> {
+    let worker = Uuid::new_v4();
+    sqlx::query("SELECT jobs.register_worker($1, 'w', '1', '{}')").bind(worker).execute(pool).await?;
+    let (pk, epoch): (i64, i32) = sqlx::query_as(
+        "SELECT pk_job_run, epoch FROM jobs.claim($1, ARRAY(SELECT code FROM jobs.tb_operation), 1, TRUE)",
+    )
+    .bind(worker)
+    .fetch_one(pool)
+    .await?;
+    Ok(sqlx::query_scalar(
+        "SELECT result FROM jobs.complete($1, ARRAY[$2], ARRAY[$3], ARRAY['{\"id\": \"ch_1\"}'::jsonb], ARRAY[NULL::jsonb])",
+    )
+    .bind(worker)
+    .bind(pk)
+    .bind(epoch)
+    .fetch_one(pool)
+    .await?)
+}
