@@ -26,6 +26,8 @@ pub struct Migration {
     pub sql: &'static str,
     /// Not sealed yet: applied in development only.
     pub open: bool,
-    /// Undoes an open migration.
+    /// Undoes an open step: all of it in its first file, nothing in the others.
     pub reverse: Option<&'static str>,
+    /// The sealed migrations that this one, a baseline, stands for since they were squashed: version and SHA-384 in hex.
+    pub replaces: &'static [(i64, &'static str)],
 }

@@ -417,7 +417,14 @@ impl<'a> Folder<'a> {
 
 fn part(file: &FileName, text: &str, open: bool) -> MigrationPart {
     let description = file.name.replace('_', " ");
-    MigrationPart { version: file.version, description, sql: text.to_owned(), open, reverse: None }
+    MigrationPart {
+        version: file.version,
+        description,
+        sql: text.to_owned(),
+        open,
+        reverse: None,
+        replaces: Vec::new(),
+    }
 }
 
 /// A whole line (from 1), without the blanks around it.

@@ -51,8 +51,10 @@ pub struct MigrationPart {
     pub sql: String,
     /// Not sealed yet.
     pub open: bool,
-    /// Undoes an open one.
+    /// Undoes an open step: all of it in its first file, nothing in the others.
     pub reverse: Option<String>,
+    /// What a baseline stands for: version and SHA-384 in hex. Empty for any other migration.
+    pub replaces: Vec<(i64, String)>,
 }
 
 /// The generated module, formatted.

@@ -40,9 +40,14 @@ fn migration(migration: &MigrationPart) -> TokenStream {
             quote!(Some(#reverse))
         }
     };
+    let replaces = migration.replaces.iter().map(|(version, checksum)| {
+        let version = Literal::i64_unsuffixed(*version);
+        quote!((#version, #checksum))
+    });
     quote! {
         ::specql_runtime::Migration {
             version: #version, description: #description, sql: #sql, open: #open, reverse: #reverse,
+            replaces: &[#(#replaces),*],
         }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn parts() -> ProjectParts {
             sql: "CREATE TABLE a (b TEXT DEFAULT '\"#');\n-- \"##\n".to_owned(),
             open: true,
             reverse: Some("DROP TABLE a;".to_owned()),
+            replaces: vec![(0, "00ff".to_owned())],
         }],
     }
 }

@@ -703,6 +703,7 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
 "###,
             open: true,
             reverse: Some("DROP TABLE a;"),
+            replaces: &[(0, "00ff")],
         },
     ],
     registry: r#"{
