@@ -52,6 +52,22 @@ CREATE TABLE app.tb_open_migration (
 COMMENT ON TABLE app.tb_open_migration IS
     'In development: how to undo migrations that were applied before they were sealed';
 
+CREATE TABLE app.tb_breaking_migration (
+    version BIGINT PRIMARY KEY,
+    reason TEXT NOT NULL
+);
+COMMENT ON TABLE app.tb_breaking_migration IS
+    'Migrations that took away what older binaries need: one whose newest migration is below the last of these must not run';
+
+CREATE TABLE app.tb_replaced_migration (
+    version BIGINT NOT NULL,
+    checksum BYTEA NOT NULL,
+    baseline BIGINT NOT NULL,
+    PRIMARY KEY (version, checksum)
+);
+COMMENT ON TABLE app.tb_replaced_migration IS
+    'Migrations that a baseline stands for since they were squashed. Binaries from before find theirs here';
+
 CREATE OR REPLACE FUNCTION app.check_payload(_payload JSONB, _allowed TEXT[], _required TEXT[])
 RETURNS void
 LANGUAGE plpgsql
@@ -3143,6 +3159,14 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
 $$;
 
+-- The last migration that broke with older binaries: a worker that does not have it must not start. No row where there is none.
+CREATE OR REPLACE FUNCTION jobs.breaking_migration() RETURNS TABLE (version bigint, reason text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT b.version, b.reason FROM app.tb_breaking_migration AS b ORDER BY b.version DESC LIMIT 1;
+END
+$$;
+
 -- Takes leave. Leases that the worker did not give back are rescued like those of a dead one; until then it keeps its shares.
 CREATE OR REPLACE FUNCTION jobs.unregister_worker(_worker uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -4300,6 +4324,7 @@ BEGIN
         GRANT EXECUTE ON FUNCTION
             jobs.register_operations(jsonb),
             jobs.operations(),
+            jobs.breaking_migration(),
             jobs.register_worker(uuid, text, text, jsonb),
             jobs.unregister_worker(uuid),
             jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]),

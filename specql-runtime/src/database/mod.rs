@@ -2,14 +2,14 @@
 
 #[cfg(all(feature = "embedded", unix))]
 pub mod embedded;
-mod migrate;
+pub(crate) mod migrate;
 mod open;
 
 use std::sync::Arc;
 
 use sqlx::PgPool;
 
-pub use migrate::MigrateError;
+pub use migrate::{Blocker, Incompatible, LockPatience, MigrateError};
 pub use open::OpenError;
 
 use crate::Project;
@@ -44,10 +44,24 @@ impl Database {
     /// Any number of processes may do so at once; one works, the others wait. In a debug build the open migration is
     /// applied too; when it has changed since, its old form is undone first.
     ///
+    /// Where the database has all of the project's migrations and newer ones, because a newer version was deployed, this does
+    /// nothing, unless one of these took away what this version needs: then it refuses.
+    ///
+    /// It waits for locks as the default of [`LockPatience`] says. Killed at any point, it goes on from there when it is called
+    /// again.
+    ///
     /// # Errors
     /// [`MigrateError`], with what to do; what had been applied before stays applied.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
-        migrate::migrate(self).await
+        self.migrate_with(LockPatience::default()).await
+    }
+
+    /// [`Database::migrate`] with more or less patience for locks that others hold.
+    ///
+    /// # Errors
+    /// [`MigrateError`], with what to do; what had been applied before stays applied.
+    pub async fn migrate_with(&self, patience: LockPatience) -> Result<(), MigrateError> {
+        migrate::migrate(self, patience).await
     }
 
     /// The pool.

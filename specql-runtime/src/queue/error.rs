@@ -50,6 +50,12 @@ impl QueueError {
         }
     }
 
+    /// Whether the database refused the call with this SQLSTATE.
+    pub(super) fn is(&self, code: &str) -> bool {
+        let Self::Call { source, .. } = self else { return false };
+        source.as_database_error().and_then(|error| error.code()).is_some_and(|found| found == code)
+    }
+
     /// Whether it is the data that the database cannot take, so that a repetition would fail alike.
     #[must_use]
     pub fn blames_the_data(&self) -> bool {

@@ -9,6 +9,10 @@ use sqlx::{FromRow, Row, postgres::PgRow, query, query_as};
 use uuid::Uuid;
 
 use super::{Link, QueueError};
+use crate::database::migrate::compatible::Breaking;
+
+/// SQLSTATE of a function that is not there.
+const UNDEFINED_FUNCTION: &str = "42883";
 
 /// An operation as the database knows it.
 #[derive(Clone, Debug)]
@@ -86,6 +90,16 @@ impl Link {
         let query = query_as("SELECT code, service_name, operation, limit_code FROM jobs.register_operations($1)")
             .bind(records);
         self.rows("jobs.register_operations", query).await
+    }
+
+    /// The last migration that broke with older binaries. None, too, where the database is from before there were such.
+    pub(crate) async fn last_breaking(&mut self) -> Result<Option<Breaking>, QueueError> {
+        let query = query_as("SELECT version, reason FROM jobs.breaking_migration()");
+        match self.rows::<(i64, String)>("jobs.breaking_migration", query).await {
+            Ok(rows) => Ok(rows.into_iter().next().map(|(version, reason)| Breaking { version, reason })),
+            Err(error) if error.is(UNDEFINED_FUNCTION) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes a worker known, before its first claim.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Database,
     client::Operation,
+    database::migrate::compatible,
     queue::{Link, registration::operation_records},
     runner::{
         Runner, Settings,
@@ -131,6 +132,7 @@ impl WorkerBuilder {
         }
         let worker = Uuid::new_v4();
         let mut link = Link::new(&self.database.pool().connect_options(), "worker", CALL_LIMIT);
+        compatible::check(self.database.project().migrations, link.last_breaking().await?)?;
         let codes = link.register_operations(&operation_records(&registry, environment)).await?;
         let catalog = Catalog::new(served, codes)?;
         let capabilities = serde_json::json!({

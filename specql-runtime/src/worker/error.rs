@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::queue::QueueError;
+use crate::{database::Incompatible, queue::QueueError};
 
 /// Why a worker did not start. Nothing was claimed.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,9 @@ pub enum StartError {
         /// The operation.
         operation: String,
     },
+    /// A newer version of the project has taken away what this binary needs.
+    #[error(transparent)]
+    Incompatible(#[from] Incompatible),
     /// No worker runs without a lane.
     #[error("a worker needs a concurrency of at least 1")]
     NoConcurrency,

@@ -53,6 +53,7 @@ use uuid::Uuid;
 
 pub use builder::WorkerBuilder;
 pub use error::{ShutdownError, StartError};
+pub(crate) use jitter::jittered;
 
 use self::{
     breakers::Breakers, catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop, shared::Shared,

@@ -56,3 +56,23 @@ CREATE TABLE app.tb_open_migration (
 );
 COMMENT ON TABLE app.tb_open_migration IS
     'In development: how to undo migrations that were applied before they were sealed';
+
+-- object: table app.tb_breaking_migration
+-- drop: DROP TABLE app.tb_breaking_migration
+CREATE TABLE app.tb_breaking_migration (
+    version BIGINT PRIMARY KEY,
+    reason TEXT NOT NULL
+);
+COMMENT ON TABLE app.tb_breaking_migration IS
+    'Migrations that took away what older binaries need: one whose newest migration is below the last of these must not run';
+
+-- object: table app.tb_replaced_migration
+-- drop: DROP TABLE app.tb_replaced_migration
+CREATE TABLE app.tb_replaced_migration (
+    version BIGINT NOT NULL,
+    checksum BYTEA NOT NULL,
+    baseline BIGINT NOT NULL,
+    PRIMARY KEY (version, checksum)
+);
+COMMENT ON TABLE app.tb_replaced_migration IS
+    'Migrations that a baseline stands for since they were squashed. Binaries from before find theirs here';

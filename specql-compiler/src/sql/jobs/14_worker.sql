@@ -8,6 +8,16 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
 $$;
 
+-- object: function jobs.breaking_migration()
+-- drop: DROP FUNCTION jobs.breaking_migration()
+-- The last migration that broke with older binaries: a worker that does not have it must not start. No row where there is none.
+CREATE OR REPLACE FUNCTION jobs.breaking_migration() RETURNS TABLE (version bigint, reason text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT b.version, b.reason FROM app.tb_breaking_migration AS b ORDER BY b.version DESC LIMIT 1;
+END
+$$;
+
 -- object: function jobs.unregister_worker(uuid)
 -- drop: DROP FUNCTION jobs.unregister_worker(uuid)
 -- Takes leave. Leases that the worker did not give back are rescued like those of a dead one; until then it keeps its shares.

@@ -29,6 +29,7 @@ BEGIN
         GRANT EXECUTE ON FUNCTION
             jobs.register_operations(jsonb),
             jobs.operations(),
+            jobs.breaking_migration(),
             jobs.register_worker(uuid, text, text, jsonb),
             jobs.unregister_worker(uuid),
             jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]),

@@ -1,0 +1,104 @@
+//! One migration.
+
+use sqlx::{
+    Connection as _, PgConnection, SqlSafeStr as _,
+    migrate::{Migrate as _, MigrateError as SqlxError, Migration as SqlxMigration, MigrationType},
+};
+
+use super::{
+    MigrateError, Migrator, TABLE,
+    index::{ConcurrentIndex, LeftOver},
+    open_step,
+    patience::{Work, in_peace, patiently},
+    session::set_lock_timeout,
+};
+use crate::Migration;
+
+/// First bytes of a migration that must not run in a transaction (sqlx's own rule).
+pub(super) const NO_TRANSACTION: &str = "-- no-transaction";
+
+/// Applies a migration that the database does not have.
+pub(super) async fn apply(migrator: &mut Migrator, migration: &Migration) -> Result<(), MigrateError> {
+    let done = if migration.sql.starts_with(NO_TRANSACTION) {
+        let done = in_peace(migrator, &OutsideTransaction(migration)).await;
+        if done.is_err() {
+            tidy_up(migrator, migration).await;
+        }
+        done
+    } else {
+        patiently(migrator, &InTransaction(migration)).await
+    };
+    done.map_err(|refusal| refusal.of(migration.version, migration.description))
+}
+
+/// A migration whose statements and records are one transaction.
+struct InTransaction<'a>(&'a Migration);
+
+impl Work for InTransaction<'_> {
+    async fn once(&self, connection: &mut PgConnection) -> Result<(), SqlxError> {
+        let mut transaction = connection.begin().await?;
+        transaction.apply(TABLE, &for_sqlx(self.0)).await?;
+        if self.0.open {
+            open_step::record(&mut transaction, self.0).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+/// A migration that is interrupted half way, or done and not recorded, when its process is killed.
+struct OutsideTransaction<'a>(&'a Migration);
+
+impl Work for OutsideTransaction<'_> {
+    async fn once(&self, connection: &mut PgConnection) -> Result<(), SqlxError> {
+        let migration = for_sqlx(self.0);
+        if self.0.open {
+            // First: whatever becomes of it, it must be undone with its step.
+            open_step::record(connection, self.0).await?;
+        }
+        if let Some(index) = ConcurrentIndex::of(self.0.sql) {
+            match index.left_over(connection).await? {
+                LeftOver::Nothing => {}
+                LeftOver::Invalid => {
+                    tracing::info!(version = self.0.version, "dropping the INVALID index of an interrupted run");
+                    index.drop_left_over(connection).await?;
+                }
+                LeftOver::Whole => {
+                    tracing::info!(
+                        version = self.0.version,
+                        "an interrupted run had built the index and not recorded it"
+                    );
+                    return connection.skip(TABLE, &migration).await;
+                }
+            }
+        }
+        connection.apply(TABLE, &migration).await?;
+        Ok(())
+    }
+}
+
+/// Nothing remains of an index that could not be built, unless somebody is in the way of that, too: then the next run drops it.
+async fn tidy_up(migrator: &mut Migrator, migration: &Migration) {
+    let Some(index) = ConcurrentIndex::of(migration.sql) else { return };
+    let connection = &mut migrator.connection;
+    let tidied = async {
+        set_lock_timeout(connection, migrator.patience.lock_timeout).await?;
+        if index.left_over(connection).await? == LeftOver::Invalid {
+            index.drop_left_over(connection).await?;
+        }
+        Ok::<_, sqlx::Error>(())
+    };
+    if let Err(error) = tidied.await {
+        tracing::warn!(version = migration.version, %error, "an INVALID index remains until the next `db.migrate()`");
+    }
+}
+
+fn for_sqlx(migration: &Migration) -> SqlxMigration {
+    SqlxMigration::new(
+        migration.version,
+        migration.description.into(),
+        MigrationType::Simple,
+        migration.sql.into_sql_str(),
+        migration.sql.starts_with(NO_TRANSACTION),
+    )
+}

@@ -1,0 +1,196 @@
+//! Why the schema could not be brought up to date.
+
+use std::{fmt, time::Duration};
+
+use super::{blockers::Blocker, compatible::Incompatible};
+use crate::queue::QueueError;
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrateError {
+    /// A sealed migration is not the one that was applied.
+    #[error(
+        "migration {version} ({description}) was applied in another form: its file was edited after it had been applied; \
+         restore the file, or begin with a fresh database"
+    )]
+    Changed {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+    },
+    /// The open migration is not the one that was applied, and nothing is recorded that undoes it.
+    #[error(
+        "the open migration {version} ({description}) was applied in another form, and not by `db.migrate()`, which records \
+         how to undo it: `sqlx migrate run` is for sealed migrations; restore the file as it was and seal it, or begin with a \
+         fresh database"
+    )]
+    ChangedOpen {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+    },
+    /// The database has a migration that stands between those of this binary.
+    #[error(
+        "the database has migration {version}, which this binary does not know though it has others that are not applied: \
+         its migrations are another history; build from the state of the project that migrated this database, or a newer one"
+    )]
+    Unknown {
+        /// Its number.
+        version: i64,
+    },
+    /// A migration is missing in the database, though a later one is there.
+    #[error(
+        "the database has migration {later} but not migration {version} ({description}), which comes before it: its history is \
+         not the one of this binary; if the migrations were squashed, deploy a version from after that"
+    )]
+    Gap {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+        /// The latest one that is there.
+        later: i64,
+    },
+    /// A newer version of the project has taken away what this binary needs.
+    #[error(transparent)]
+    Incompatible(#[from] Incompatible),
+    /// Some of the migrations that a baseline stands for were never applied here.
+    #[error(
+        "migration {version} ({description}) stands for {replaced} earlier ones, of which this database has only some: \
+         migration {missing} is missing; deploy the last version from before the squash first, then this one"
+    )]
+    PartlyReplaced {
+        /// The baseline's number.
+        version: i64,
+        /// Its name.
+        description: String,
+        /// How many it stands for.
+        replaced: usize,
+        /// The first that is missing.
+        missing: i64,
+    },
+    /// A record of sqlx says that a migration was begun and not ended.
+    #[error(
+        "migration {version} was interrupted half way; look at what it left, mend that by hand, and delete its row in `_sqlx_migrations`"
+    )]
+    Dirty {
+        /// Its number.
+        version: i64,
+    },
+    /// A release build carries an open migration.
+    #[error(
+        "migration {version} ({description}) is open and this is a release build: run `cargo specql migrate seal` and build again"
+    )]
+    Open {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+    },
+    /// The database has the open migration in an earlier form, which a release build does not undo.
+    #[error(
+        "this database has an earlier form of migration {version} ({description}), applied by a debug build while it was open; \
+         a release build undoes nothing: run `db.migrate()` in a debug build against it, or begin with a fresh database"
+    )]
+    EarlierForm {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+    },
+    /// Others held a lock that a migration needs, for all the time that it was tried.
+    #[error(
+        "migration {version} ({description}) waited {} s for a lock on {} and was undone: {}; end that transaction, or wait for \
+         its end, and migrate again", .waited.as_secs(), table.as_deref().unwrap_or("an object"), Blocking(blockers)
+    )]
+    Blocked {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+        /// What it could not lock, where that was seen.
+        table: Option<String>,
+        /// Who stood in its way when last seen.
+        blockers: Vec<Blocker>,
+        /// How long it was tried.
+        waited: Duration,
+    },
+    /// A migration's SQL failed; nothing of it remains.
+    #[error("migration {version} ({description}) failed and was undone: {source}")]
+    Failed {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+        /// What PostgreSQL said.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The old form of the open migration could not be undone.
+    #[error(
+        "the old form of the open migration {version} could not be undone: {source}; in development, `DROP DATABASE` or `specql db reset` begins afresh"
+    )]
+    Reverse {
+        /// Its number.
+        version: i64,
+        /// What PostgreSQL said.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The project's registry is not what this run time understands.
+    #[error("the project's registry cannot be read: {0}; build with one version of the specql crates")]
+    Registry(#[source] serde_json::Error),
+    /// The queue does not take the project's operations.
+    #[error("the project's operations could not be registered: {0}")]
+    Operations(#[source] QueueError),
+    /// sqlx's own table.
+    #[error(transparent)]
+    Sqlx(#[from] sqlx::migrate::MigrateError),
+    /// The database could not be asked.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// A list of blockers as the end of a sentence.
+struct Blocking<'a>(&'a [Blocker]);
+
+impl fmt::Display for Blocking<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("whoever held it was gone before it could be seen"),
+            [first, others @ ..] => {
+                write!(f, "it is held by {first}")?;
+                others.iter().try_for_each(|other| write!(f, ", and {other}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_migration_that_is_blocked_says_by_whom() {
+        let blocker = Blocker {
+            pid: 7,
+            application: Some("report".to_owned()),
+            role: Some("analyst".to_owned()),
+            state: Some("idle in transaction".to_owned()),
+            since: Some(Duration::from_secs(90)),
+        };
+        let error = MigrateError::Blocked {
+            version: 4,
+            description: "order add note".to_owned(),
+            table: Some("sales.tb_order".to_owned()),
+            blockers: vec![blocker],
+            waited: Duration::from_secs(61),
+        };
+        assert_eq!(
+            error.to_string(),
+            "migration 4 (order add note) waited 61 s for a lock on sales.tb_order and was undone: it is held by process 7 \
+             (`report`, role `analyst`, idle in transaction, since 90 s); end that transaction, or wait for its end, and migrate again"
+        );
+    }
+}

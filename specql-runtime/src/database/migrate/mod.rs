@@ -1,0 +1,123 @@
+//! Bringing a database up to a project's migrations.
+//!
+//! Sealed migrations are plain sqlx migrations in `_sqlx_migrations`: sqlx-cli and this agree on what is applied. Whatever
+//! interrupts a run, the next one goes on from there, or says what a person must do.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `session` | the connection that migrates, and its limits |
+//! | `turn` | one process at a time |
+//! | `applied` | what the database says of its history |
+//! | `standing` | what that means for this binary |
+//! | `compatible` | older binaries beside a newer database |
+//! | `apply` | one migration |
+//! | `index` | what an interrupted `CREATE INDEX CONCURRENTLY` leaves |
+//! | `open_step` | what is not sealed yet: recorded with its reverse, undone when it has changed |
+//! | `squash` | baselines, which stand for earlier migrations |
+//! | `patience`, `blockers` | locks that others hold: waited for briefly, again and again; and who they are |
+
+mod applied;
+mod apply;
+mod blockers;
+pub(crate) mod compatible;
+mod error;
+mod index;
+mod open_step;
+mod patience;
+mod session;
+mod squash;
+mod standing;
+mod turn;
+
+use std::time::Duration;
+
+use specql_registry::Registry;
+use sqlx::{Connection as _, PgConnection, migrate::Migrate as _};
+
+pub use blockers::Blocker;
+pub use compatible::Incompatible;
+pub use error::MigrateError;
+pub use patience::LockPatience;
+
+use self::{applied::Applied, blockers::Watch, standing::Standing};
+use super::Database;
+use crate::{
+    Migration, Project,
+    queue::{Link, registration::operation_records},
+};
+
+/// Where sqlx records what was applied.
+const TABLE: &str = "_sqlx_migrations";
+
+/// Who migrates.
+struct Migrator {
+    connection: PgConnection,
+    /// Sees from outside whom that session waits for.
+    watch: Watch,
+    patience: LockPatience,
+    /// Open migrations are applied, and undone, in debug builds only.
+    development: bool,
+}
+
+pub(super) async fn migrate(database: &Database, patience: LockPatience) -> Result<(), MigrateError> {
+    let project = database.project;
+    let mut connection = session::open(&database.pool).await?;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut connection).await?;
+    turn::take(&mut connection).await?;
+    let watch = Watch::new(&database.pool.connect_options(), pid);
+    let mut migrator = Migrator { connection, watch, patience, development: cfg!(debug_assertions) };
+    let result = bring_up(&mut migrator, project.migrations).await;
+    // Which releases the lock, however it went.
+    let closed = migrator.connection.close().await;
+    if let Some(newest) = result? {
+        let known = compatible::newest(project.migrations);
+        tracing::info!(
+            newest,
+            known,
+            "the database has newer migrations than this binary, which runs and leaves them alone"
+        );
+        return Ok(());
+    }
+    closed?;
+    if project.uses_jobs {
+        register_operations(database, project).await?;
+    }
+    Ok(())
+}
+
+/// Tells the queue what may be called, in the environment of `SPECQL_ENV`.
+async fn register_operations(database: &Database, project: &Project) -> Result<(), MigrateError> {
+    let registry: Registry = serde_json::from_str(project.registry).map_err(MigrateError::Registry)?;
+    let environment = std::env::var("SPECQL_ENV").ok();
+    let mut link = Link::new(&database.pool.connect_options(), "migrate", Duration::from_secs(30));
+    let records = operation_records(&registry, environment.as_deref());
+    link.register_operations(&records).await.map_err(MigrateError::Operations)?;
+    Ok(())
+}
+
+/// Applies what is missing. `Some`: the database is newer than the binary, by a migration of this number, and nothing was done.
+async fn bring_up(migrator: &mut Migrator, migrations: &[Migration]) -> Result<Option<i64>, MigrateError> {
+    if !migrator.development
+        && let Some(open) = migrations.iter().find(|migration| migration.open)
+    {
+        return Err(MigrateError::Open { version: open.version, description: open.description.to_owned() });
+    }
+    migrator.connection.ensure_migrations_table(TABLE).await?;
+    squash::replace(&mut migrator.connection, migrations).await?;
+    open_step::settle(migrator, migrations).await?;
+    let applied = Applied::read(&mut migrator.connection).await?;
+    let missing = match standing::standing(&applied, migrations)? {
+        Standing::Ahead { newest } => return Ok(Some(newest)),
+        Standing::Behind(missing) => missing,
+    };
+    if applied.rows.values().any(|row| !row.success) {
+        // Of indexes, as an older sqlx recorded them before they were built: they are looked after below.
+        sqlx::query("DELETE FROM _sqlx_migrations WHERE NOT success").execute(&mut migrator.connection).await?;
+    }
+    for migration in missing {
+        apply::apply(migrator, migration).await?;
+    }
+    open_step::adopt(&mut migrator.connection, migrations, &applied).await?;
+    squash::remember(&mut migrator.connection, migrations).await?;
+    Ok(None)
+}

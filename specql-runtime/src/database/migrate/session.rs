@@ -1,0 +1,40 @@
+//! The session that migrates.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool};
+
+/// Opens it. It is not the pool's any more: its lock and its settings are the session's, and a migration that is cancelled must
+/// not leave them on a connection that somebody else is given.
+pub(super) async fn open(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = pool.acquire().await?.detach();
+    sqlx::query(SETTINGS).execute(&mut connection).await?;
+    // Where the server's system cannot tell that a client is gone, it refuses this setting.
+    if let Err(error) = sqlx::query(NOTICE_THE_END).execute(&mut connection).await {
+        tracing::debug!(%error, "the server notices the end of a killed migration only at its next answer");
+    }
+    Ok(connection)
+}
+
+/// How long a statement waits for a lock from now on. Zero: without end.
+pub(super) async fn set_lock_timeout(connection: &mut PgConnection, timeout: Duration) -> Result<(), sqlx::Error> {
+    let millis = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+    sqlx::query("SELECT pg_catalog.set_config('lock_timeout', $1, false)")
+        .bind(millis.to_string())
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// A role's or a database's limits are made for its requests: a migration must not be cut off by them. What is older than a setting
+/// does not have it.
+const SETTINGS: &str = "
+    SELECT pg_catalog.set_config(w.name, '0', false)
+    FROM (VALUES ('statement_timeout'), ('transaction_timeout'), ('lock_timeout'), ('idle_session_timeout'),
+        ('idle_in_transaction_session_timeout')) AS w(name)
+    JOIN pg_catalog.pg_settings AS s ON s.name = w.name";
+
+/// A session whose process was killed would go on with its statement, and hold its locks, until it has something to answer.
+const NOTICE_THE_END: &str = "
+    SELECT pg_catalog.set_config(s.name, '1s', false) FROM pg_catalog.pg_settings AS s
+    WHERE s.name = 'client_connection_check_interval'";
