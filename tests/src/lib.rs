@@ -10,6 +10,7 @@
 //! | [`chaos`] | everything goes wrong at once |
 //! | [`app`] | applications of a user, built by Cargo in a folder of their own |
 //! | [`compiled`] | projects compiled in the test's own process, and databases made of them |
+//! | [`history`] | histories of migrations, written by hand |
 //! | [`corpus`] | applications as a team would write them |
 //! | [`dump`] | `pg_dump`: what it says of a database's schema |
 //! | [`grammar`] | PostgreSQL's own grammar: which statements a text really is |
@@ -25,6 +26,7 @@ pub mod compiled;
 pub mod corpus;
 pub mod dump;
 pub mod grammar;
+pub mod history;
 pub mod locks;
 pub mod migrations;
 pub mod payments;

@@ -1,0 +1,107 @@
+//! Open steps of several files.
+
+use specql_runtime::database::MigrateError;
+use specql_tests::history::{History, shape};
+use sqlx::PgPool;
+
+use crate::support::{INDEX, NOTE, execute, migrated};
+
+const VALIDATE: &str = "ALTER TABLE sales.tb_order VALIDATE CONSTRAINT ck_note;";
+
+/// A step of three files, as a build writes it.
+fn step() -> History {
+    let main = format!("{NOTE} ALTER TABLE sales.tb_order ADD CONSTRAINT ck_note CHECK (note <> '') NOT VALID;");
+    let reverse = "DROP INDEX IF EXISTS sales.ix_order_total; ALTER TABLE sales.tb_order DROP CONSTRAINT ck_note; \
+                   ALTER TABLE sales.tb_order DROP COLUMN note;";
+    History::of_orders().open("note", &main, reverse).open("note_concurrently", INDEX, "").open(
+        "note_validate",
+        VALIDATE,
+        "",
+    )
+}
+
+/// Another step in its place.
+fn other() -> History {
+    History::of_orders().open(
+        "memo",
+        "ALTER TABLE sales.tb_order ADD COLUMN memo TEXT;",
+        "ALTER TABLE sales.tb_order DROP COLUMN memo;",
+    )
+}
+
+async fn recorded(pool: &PgPool) -> Vec<(i64, bool)> {
+    sqlx::query_as("SELECT version, reverse_sql <> '' FROM app.tb_open_migration ORDER BY 1")
+        .fetch_all(pool)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn is_applied_in_order_and_undone_as_one() {
+    let database = migrated(&step()).await;
+    let pool = database.pool();
+    assert_eq!(recorded(pool).await, [(2, true), (3, false), (4, false)]);
+    other().on(pool).migrate().await.unwrap();
+    assert_eq!(recorded(pool).await, [(2, true)]);
+    assert_eq!(shape(pool).await, shape(migrated(&other()).await.pool()).await);
+    // And back: the model's way there is not the only one.
+    step().on(pool).migrate().await.unwrap();
+    assert_eq!(shape(pool).await, shape(migrated(&step()).await.pool()).await);
+    History::of_orders().on(pool).migrate().await.unwrap();
+    assert_eq!(shape(pool).await, shape(migrated(&History::of_orders()).await.pool()).await);
+    assert_eq!(recorded(pool).await, []);
+}
+
+#[tokio::test]
+async fn that_was_not_applied_to_its_end_is_continued_and_undone_too() {
+    for applied in [2, 3] {
+        let database = migrated(&step().first(applied)).await;
+        other().on(database.pool()).migrate().await.unwrap();
+        assert_eq!(shape(database.pool()).await, shape(migrated(&other()).await.pool()).await);
+
+        let database = migrated(&step().first(applied)).await;
+        step().on(database.pool()).migrate().await.unwrap();
+        assert_eq!(shape(database.pool()).await, shape(migrated(&step()).await.pool()).await);
+        assert_eq!(recorded(database.pool()).await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn whose_undoing_fails_stays_as_it_is() {
+    let database = migrated(&step()).await;
+    let pool = database.pool();
+    execute(pool, "CREATE VIEW sales.v_mine AS SELECT note FROM sales.tb_order").await;
+    let before = shape(pool).await;
+    let error = other().on(pool).migrate().await.unwrap_err();
+    assert!(matches!(error, MigrateError::Reverse { version: 2, .. }), "{error}");
+    assert_eq!(shape(pool).await, before);
+    assert_eq!(recorded(pool).await.len(), 3);
+}
+
+#[tokio::test]
+async fn that_was_sealed_merely_stops_being_open_be_it_under_another_name() {
+    let database = migrated(&step()).await;
+    let pool = database.pool();
+    let before = shape(pool).await;
+    step().seal().on(pool).migrate().await.unwrap();
+    assert_eq!(recorded(pool).await, []);
+    assert_eq!(shape(pool).await, before);
+}
+
+/// `sqlx migrate run` does not know which migrations are open.
+#[tokio::test]
+async fn that_another_tool_has_applied_is_recorded_while_it_is_unchanged_and_explained_when_it_is_not() {
+    let database = migrated(&step().seal()).await;
+    let pool = database.pool();
+    assert_eq!(recorded(pool).await, []);
+    let error = other().on(pool).migrate().await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("the open migration 2 (memo) was applied in another form, and not by `db.migrate()`"),
+        "{error}"
+    );
+
+    step().on(pool).migrate().await.unwrap();
+    assert_eq!(recorded(pool).await, [(2, true), (3, false), (4, false)]);
+    other().on(pool).migrate().await.unwrap();
+    assert_eq!(shape(pool).await, shape(migrated(&other()).await.pool()).await);
+}
