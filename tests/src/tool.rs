@@ -18,12 +18,21 @@ pub fn python() -> PathBuf {
     program("python")
 }
 
+/// sqlx-cli's `sqlx`.
+///
+/// # Panics
+/// When it is not installed.
+#[must_use]
+pub fn sqlx() -> PathBuf {
+    folder("SPECQL_TEST_SQLX", "sqlx/bin/sqlx")
+}
+
 /// A program of the Python environment.
 pub(crate) fn program(name: &str) -> PathBuf {
     folder("SPECQL_TEST_PYTHON", "venv/bin").join(name)
 }
 
-/// The folder that a variable of `cargo xtask test` names, or where that command puts it.
+/// The file or folder that a variable of `cargo xtask test` names, or where that command puts it.
 pub(crate) fn folder(variable: &str, usual: &str) -> PathBuf {
     let folder = env::var_os(variable).map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/test-tools")).join(usual),

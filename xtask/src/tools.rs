@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use crate::command::{run, say, succeeds, tools_folder};
+use crate::command::{cargo, run, say, succeeds, tools_folder};
 
 /// Debian 12's major version of PostgreSQL.
 const MAJOR: &str = "15";
@@ -22,6 +22,9 @@ const PSYCOPG: &str = "psycopg[binary]==3.3.9";
 /// A Stripe that honours `Idempotency-Key`, from npm.
 const STRIPE_MOCK: &str = "stripe-stateful-mock@0.0.16";
 
+/// The tool that applies plain sqlx migrations, from crates.io. Pinned to the sqlx that the runtime uses: they share a table.
+const SQLX_CLI: &str = "0.9.0";
+
 /// Where the tools are.
 #[derive(Debug)]
 pub(crate) struct Tools {
@@ -29,6 +32,8 @@ pub(crate) struct Tools {
     pub(crate) venv: PathBuf,
     /// A folder with `node_modules`.
     pub(crate) node: PathBuf,
+    /// sqlx-cli's `sqlx`.
+    pub(crate) sqlx: PathBuf,
     /// The extension's library, where it is not installed in the server's own folders.
     pub(crate) plpgsql_check: Option<PathBuf>,
     /// libfaketime, where it is not installed in the system's folders.
@@ -43,7 +48,8 @@ pub(crate) fn set_up() -> anyhow::Result<Tools> {
     let faketime = faketime().context("the tests of wrong clocks need libfaketime")?;
     let venv = python().context("the tests need localstripe, pglast and psycopg, which are Python")?;
     let node = stripe_mock().context("the end-to-end tests need stripe-stateful-mock, a Node.js program")?;
-    Ok(Tools { venv, node, plpgsql_check, faketime })
+    let sqlx = sqlx_cli().context("the tests of migrations need sqlx-cli, which Cargo builds")?;
+    Ok(Tools { venv, node, sqlx, plpgsql_check, faketime })
 }
 
 /// PostgreSQL and plpgsql_check. `Some`: the extension's library outside the server's own folders.
@@ -158,6 +164,24 @@ fn stripe_mock() -> anyhow::Result<PathBuf> {
     run(npm).context("`npm` is needed: install the packages nodejs and npm")?;
     fs::write(marker, "")?;
     Ok(folder)
+}
+
+/// sqlx-cli's `sqlx`: PostgreSQL alone, without TLS, not optimised. It is a minute of two cores, once.
+fn sqlx_cli() -> anyhow::Result<PathBuf> {
+    let folder = tools_folder().join("sqlx");
+    let program = folder.join("bin/sqlx");
+    let marker = folder.join(format!("sqlx-cli@{SQLX_CLI}"));
+    if program.exists() && marker.exists() {
+        println!("   sqlx-cli {SQLX_CLI}: installed");
+        return Ok(program);
+    }
+    println!("   installing sqlx-cli {SQLX_CLI} from crates.io");
+    let mut install =
+        cargo(&["install", "sqlx-cli", "--version", SQLX_CLI, "--locked", "--debug", "--quiet", "--force"]);
+    install.args(["--no-default-features", "--features", "postgres", "--root"]).arg(&folder);
+    run(install)?;
+    fs::write(marker, "")?;
+    Ok(program)
 }
 
 fn version(program: &str) -> Command {

@@ -5,5 +5,6 @@ mod kill;
 mod locks;
 mod older;
 mod open_step;
+mod sqlx_cli;
 mod squash;
 mod support;
