@@ -3162,8 +3162,17 @@ $$;
 -- The last migration that broke with older binaries: a worker that does not have it must not start. No row where there is none.
 CREATE OR REPLACE FUNCTION jobs.breaking_migration() RETURNS TABLE (version bigint, reason text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- The queue can be without the schema app.
+    _table CONSTANT text := 'app.tb_breaking_migration';
 BEGIN
-    RETURN QUERY SELECT b.version, b.reason FROM app.tb_breaking_migration AS b ORDER BY b.version DESC LIMIT 1;
+    IF to_regclass(_table) IS NOT NULL THEN
+        EXECUTE format('SELECT b.version, b.reason FROM %s AS b ORDER BY b.version DESC LIMIT 1', _table)
+            INTO version, reason;
+        IF version IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
+    END IF;
 END
 $$;
 
