@@ -172,7 +172,7 @@ impl<'a> Diff<'a> {
                 continue;
             };
             if !same(old, object) {
-                self.change(old, object, plan);
+                self.change(old, object, recreated.contains(&key(object)), plan);
             } else if recreated.contains(&key(object)) {
                 self.create(object, plan);
             } else if dependents::covers_schema_of(object, &fresh) || dependents::grants_in(object, &revoked) {
@@ -183,8 +183,8 @@ impl<'a> Diff<'a> {
         }
     }
 
-    /// An object that is in both schemas, but not the same.
-    fn change(&self, old: &Object, new: &Object, plan: &mut Plan) {
+    /// An object that is in both schemas, but not the same; `dropped`: the old one has made way already.
+    fn change(&self, old: &Object, new: &Object, dropped: bool, plan: &mut Plan) {
         match (&old.definition, &new.definition) {
             (Definition::Table(before), Definition::Table(after)) => {
                 table::alter(before, after, new, &self.new.places, self.direction, plan);
@@ -201,6 +201,12 @@ impl<'a> Diff<'a> {
                     origin: new.origin.clone(),
                 }),
             },
+            _ if new.kind == ObjectKind::View && !dropped => {
+                plan.changes.push(Change::Alter(new.kind, new.name.clone()));
+                let create = new.create();
+                let replace = create.iter().map(|text| text.replacen("CREATE VIEW ", "CREATE OR REPLACE VIEW ", 1));
+                plan.push(new, replace.collect());
+            }
             _ => {
                 self.check_new(new, plan);
                 plan.changes.push(Change::Alter(new.kind, new.name.clone()));
@@ -346,8 +352,12 @@ impl<'a> Diff<'a> {
 
     fn note_on_removal(&self, object: &Object, new: Option<&Object>) -> Option<String> {
         // A reverse is run, not reviewed.
-        if new.is_some() || self.direction == Direction::Reverse {
+        if self.direction == Direction::Reverse {
             return None;
+        }
+        if new.is_some() {
+            let words = "made again below: what was granted on it besides must be granted again";
+            return (object.kind == ObjectKind::View).then(|| words.to_owned());
         }
         Some(match object.kind {
             ObjectKind::Data if object.name.starts_with("schedule ") => {
@@ -453,15 +463,26 @@ fn must_be_dropped(old: &Object, new: &Object) -> bool {
     }
     match old.kind {
         ObjectKind::Function => !same_call(old, new),
+        ObjectKind::View => !same_columns(old, new),
         ObjectKind::Role | ObjectKind::Schema | ObjectKind::Table | ObjectKind::Data => false,
         ObjectKind::Type
         | ObjectKind::Constraint
         | ObjectKind::Index
         | ObjectKind::Trigger
-        | ObjectKind::View
         | ObjectKind::Policy
         | ObjectKind::Grant => true,
     }
+}
+
+/// Whether two views have the same columns: then one replaces the other in place, and the rights that somebody was granted on it
+/// stay. Said of an entity's view, whose columns are its id and one document, before which everything is the same.
+fn same_columns(old: &Object, new: &Object) -> bool {
+    let before_document = |object: &Object| -> Option<String> {
+        let text = object.create().into_iter().next()?;
+        let (before, after) = text.split_once("jsonb_build_object(")?;
+        after.contains(" AS data\nFROM ").then(|| before.to_owned())
+    };
+    matches!((before_document(old), before_document(new)), (Some(old), Some(new)) if old == new)
 }
 
 /// Whether nothing but other leaves can depend on such an object, so that it may go before tables change.

@@ -528,3 +528,25 @@ fn a_retired_callback_follows_a_renamed_column() {
     assert!(kept.len() == 1 && kept[0].create()[0].contains(body), "{kept:?}");
     assert!(retired(&before, &schema(&[])).is_empty(), "without a queue nobody calls it");
 }
+
+#[test]
+fn an_entity_s_view_is_replaced_in_place_and_keeps_what_was_granted_on_it() {
+    let view = |pairs: &str| {
+        let create = format!(
+            "CREATE VIEW sales.v_order AS\nSELECT\n    t.id,\n    jsonb_build_object(\n{pairs}\n    ) AS data\nFROM sales.tb_order AS t"
+        );
+        statement(ObjectKind::View, "sales.v_order", &create)
+    };
+    let with = |names: &[&str]| table(names.iter().map(|name| column(name, "TEXT")).collect(), &[]);
+    let (before, after) = ([with(&["a"]), view("'a', t.a")], [with(&["a", "b"]), view("'a', t.a, 'b', t.b")]);
+    let made = |plan: &Plan| -> Vec<String> {
+        let first = |text: &&str| text.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+        statements(plan).iter().map(first).collect()
+    };
+    assert_eq!(made(&forward(&before, &after)), ["ALTER TABLE sales.tb_order", "CREATE OR REPLACE"]);
+    // One that reads a column which goes cannot stay.
+    assert_eq!(
+        made(&forward(&after, &before)),
+        ["DROP VIEW sales.v_order", "ALTER TABLE sales.tb_order", "CREATE VIEW sales.v_order"]
+    );
+}
