@@ -258,9 +258,12 @@ impl<'a> Folder<'a> {
     }
 
     fn sealed_parts(&self) -> Vec<MigrationPart> {
-        (self.lock.sealed())
-            .filter_map(|entry| Some(part(&entry.file_name(), self.find(&entry.file_name())?, false)))
-            .collect()
+        let sealed = self.lock.sealed().filter_map(|entry| {
+            let file = part(&entry.file_name(), self.find(&entry.file_name())?, false);
+            let replaces = entry.replaces.iter().map(|one| (one.version, one.sha384.clone())).collect();
+            Some(MigrationPart { replaces, ..file })
+        });
+        sealed.collect()
     }
 
     /// Sealed files must be there as they were sealed, and other files must be ours.

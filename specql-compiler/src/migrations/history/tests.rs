@@ -361,6 +361,8 @@ fn a_squash_leaves_one_migration_that_stands_for_all() {
     }
     project.apply(&edits);
     assert!(project.in_ci(&["a", "b"]).is_empty());
+    let baseline = &project.build(&["a", "b"]).migrations[0];
+    assert_eq!(baseline.replaces.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [1, 2]);
     project.build(&["a", "b", "c"]);
     assert_eq!(project.paths()[1], "migrations/0003_order_add_c.sql");
 }
