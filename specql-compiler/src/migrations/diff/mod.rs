@@ -211,6 +211,10 @@ impl<'a> Diff<'a> {
                 self.check_new(new, plan);
                 plan.changes.push(Change::Alter(new.kind, new.name.clone()));
                 self.create(new, plan);
+                // It stays, and with it what was said of it.
+                if new.kind == ObjectKind::Schema && !new.create().join("\n").contains("COMMENT ON SCHEMA ") {
+                    plan.push(new, vec![format!("COMMENT ON SCHEMA {} IS NULL", new.name)]);
+                }
                 if self.direction == Direction::Forward
                     && new.kind == ObjectKind::Function
                     && retire::is_callback(new, self.new)

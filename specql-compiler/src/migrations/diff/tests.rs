@@ -550,3 +550,19 @@ fn an_entity_s_view_is_replaced_in_place_and_keeps_what_was_granted_on_it() {
         ["DROP VIEW sales.v_order", "ALTER TABLE sales.tb_order", "CREATE VIEW sales.v_order"]
     );
 }
+
+#[test]
+fn a_schema_that_is_no_longer_described_loses_its_comment() {
+    let sales = |create: &[&str]| Object {
+        kind: ObjectKind::Schema,
+        name: "sales".to_owned(),
+        origin: None,
+        definition: Definition::Statements {
+            create: create.iter().map(|text| (*text).to_owned()).collect(),
+            drop: Vec::new(),
+        },
+    };
+    let (plain, described) = ("CREATE SCHEMA IF NOT EXISTS sales", "COMMENT ON SCHEMA sales IS 'What we sell'");
+    let plan = forward(&[sales(&[plain, described])], &[sales(&[plain])]);
+    assert_eq!(statements(&plan), [plain, "COMMENT ON SCHEMA sales IS NULL"]);
+}
