@@ -84,6 +84,10 @@ pub(crate) enum Edit {
         entity: usize,
         hour: Option<usize>,
     },
+    DescribeSchema {
+        schema: String,
+        description: Option<String>,
+    },
     Tenants {
         schema: String,
         multi_tenant: bool,
@@ -203,6 +207,12 @@ impl Edit {
             }
             Self::Tenants { schema, multi_tenant: false } => {
                 project.multi_tenant.remove(schema);
+            }
+            Self::DescribeSchema { schema, description: Some(description) } => {
+                project.descriptions.insert(schema.clone(), description.clone());
+            }
+            Self::DescribeSchema { schema, description: None } => {
+                project.descriptions.remove(schema);
             }
             Self::Service(service) => project.service = *service,
         }

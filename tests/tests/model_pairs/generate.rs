@@ -5,7 +5,7 @@ use specql_tests::random::Random;
 
 use crate::{
     edit::{Edit, edited},
-    project::{Action, Entity, Field, OnDelete, Project, Step, Type},
+    project::{Action, Entity, Field, OTHERS, OnDelete, Project, Step, Type},
 };
 
 /// Names that are parts of each other, keywords, and some that are cut to fit.
@@ -77,6 +77,10 @@ impl Make {
     fn project(&mut self) -> Project {
         let mut project = Project { service: self.random.chance(40), ..Project::default() };
         for schema in SCHEMAS {
+            if self.random.chance(10) {
+                let words = self.word(&WORDS);
+                project.descriptions.insert(schema.to_owned(), words);
+            }
             if self.random.chance(15) {
                 project.multi_tenant.insert(schema.to_owned());
             }
@@ -137,7 +141,7 @@ impl Make {
     }
 
     fn ty(&mut self, project: &Project, own: usize) -> Type {
-        match self.random.below(15) {
+        match self.random.below(18) {
             0 | 1 => Type::Text,
             2 => Type::Integer,
             3 => Type::Bigint,
@@ -152,6 +156,7 @@ impl Make {
                 let from = self.random.below(3);
                 Type::Enum(VALUES[from..from + 2 + self.random.below(3)].iter().map(|it| (*it).to_owned()).collect())
             }
+            13..16 => Type::Other(self.random.pick(&OTHERS)),
             _ => self.reference(project, own),
         }
     }
@@ -239,8 +244,12 @@ impl Make {
                 Some(Edit::Tenants { schema: entity.schema, multi_tenant })
             }
             36..39 => Some(Edit::Service(!project.service)),
-            39..42 => Some(Edit::Reorder { entity: entity.key, by: 1 + self.random.below(3) }),
-            42..56 => {
+            39..41 => {
+                let description = (!project.descriptions.contains_key(&entity.schema)).then(|| self.word(&WORDS));
+                Some(Edit::DescribeSchema { schema: entity.schema, description })
+            }
+            41..43 => Some(Edit::Reorder { entity: entity.key, by: 1 + self.random.below(3) }),
+            43..56 => {
                 let field = self.field(project, entity.key);
                 Some(Edit::AddField { entity: entity.key, field })
             }
@@ -272,11 +281,14 @@ impl Make {
     /// A type that values of the first could have, wider or narrower.
     fn other_type(&mut self, project: &Project, own: usize, ty: &Type) -> Option<Type> {
         Some(match ty {
-            Type::Text => self.random.pick(&[Type::Integer, Type::Email, Type::Enum(vec!["total".to_owned()])]).clone(),
+            Type::Text => {
+                let other = Type::Other(self.random.pick(&OTHERS));
+                self.random.pick(&[Type::Integer, Type::Email, Type::Enum(vec!["total".to_owned()]), other]).clone()
+            }
             Type::Integer => self.random.pick(&[Type::Bigint, Type::Text, Type::Decimal(12, 2)]).clone(),
             Type::Bigint => self.random.pick(&[Type::Integer, Type::Text]).clone(),
             Type::Decimal(..) => self.decimal(),
-            Type::Email | Type::Boolean | Type::Float => Type::Text,
+            Type::Email | Type::Boolean | Type::Float | Type::Other(_) => Type::Text,
             Type::Enum(values) => self.other_enum(values),
             Type::Ref(..) => self.reference(project, own),
             Type::Timestamp | Type::Json | Type::Texts => return None,

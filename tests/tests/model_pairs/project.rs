@@ -1,6 +1,6 @@
 //! A project under test, as data that edits change: what it looks like in YAML, and what keeps it one that compiles.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use serde_yaml::Mapping;
@@ -13,6 +13,8 @@ pub(crate) struct Project {
     pub(crate) entities: Vec<Entity>,
     /// Schemas whose rows belong to tenants.
     pub(crate) multi_tenant: BTreeSet<String>,
+    /// What is said of schemas.
+    pub(crate) descriptions: BTreeMap<String, String>,
     /// Whether it has a service of its own, and with it the queue.
     pub(crate) service: bool,
 }
@@ -53,9 +55,34 @@ pub(crate) enum Type {
     Email,
     Texts,
     Enum(Vec<String>),
+    /// One that nothing is known of but a value.
+    Other(&'static Other),
     /// To the entity of that key.
     Ref(usize, OnDelete),
 }
+
+/// A type by its name, with a value as PostgreSQL writes it and as JSON has it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Other {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) json: &'static str,
+}
+
+const ADDRESS: &str = r#"{"city": "Berlin", "state": "BE", "street": "Invalidenstr. 1", "zipCode": "10115"}"#;
+
+/// Types whose columns have a CHECK of some sort, or are made of others.
+pub(crate) static OTHERS: [Other; 9] = [
+    Other { name: "date", text: "2026-01-31", json: "\"2026-01-31\"" },
+    Other { name: "money", text: "12.5", json: "\"12.5\"" },
+    Other { name: "duration", text: "01:00:00", json: "\"PT1H\"" },
+    Other { name: "ipAddress", text: "192.0.2.17", json: "\"192.0.2.17\"" },
+    Other { name: "countryCode", text: "DE", json: "\"DE\"" },
+    Other { name: "SimpleAddress", text: ADDRESS, json: ADDRESS },
+    Other { name: "list(MoneyAmount)", text: "[]", json: "[]" },
+    Other { name: "list(countryCode)", text: "{DE,FR}", json: "[\"DE\", \"FR\"]" },
+    Other { name: "list(enum(low, high))", text: "[\"low\"]", json: "[\"low\"]" },
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnDelete {
@@ -128,6 +155,7 @@ impl Type {
             Self::Json => "json".to_owned(),
             Self::Email => "email".to_owned(),
             Self::Texts => "list(text)".to_owned(),
+            Self::Other(other) => other.name.to_owned(),
             Self::Enum(values) => {
                 let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
                 format!("enum({})", values.join(", "))
@@ -223,7 +251,9 @@ impl Project {
             // A schedule calls in nobody's name.
             entity.schedule = entity.schedule.filter(|_| tells && !tenants.contains(&entity.schema));
         }
-        self.multi_tenant.retain(|schema| self.entities.iter().any(|entity| entity.schema == *schema));
+        let used = |schema: &String| self.entities.iter().any(|entity| entity.schema == *schema);
+        self.multi_tenant.retain(used);
+        self.descriptions.retain(|schema, _| used(schema));
     }
 
     /// Gives an entity another key.
@@ -255,15 +285,24 @@ impl Project {
         if self.service {
             files.push(file("registry/service_registry.yaml", SERVICE));
         }
-        if !self.multi_tenant.is_empty() {
-            let schemas = self.entities.iter().map(|entity| entity.schema.as_str()).collect::<BTreeSet<_>>();
-            let domains = schemas
-                .iter()
-                .map(|schema| format!("  {schema}: {{multi_tenant: {}}}\n", self.multi_tenant.contains(*schema)));
-            let text = format!("domains:\n{}", domains.collect::<String>());
-            files.push(file("registry/domain_registry.yaml", text));
+        if !self.multi_tenant.is_empty() || !self.descriptions.is_empty() {
+            files.push(file("registry/domain_registry.yaml", self.domains()));
         }
         files
+    }
+
+    fn domains(&self) -> String {
+        let schemas: BTreeSet<&str> = self.entities.iter().map(|entity| entity.schema.as_str()).collect();
+        let domains: Mapping = (schemas.into_iter())
+            .map(|schema| {
+                let mut domain = json!({"multi_tenant": self.multi_tenant.contains(schema)});
+                if let Some(description) = self.descriptions.get(schema) {
+                    domain["description"] = json!(description);
+                }
+                (schema.into(), serde_yaml::to_value(domain).unwrap())
+            })
+            .collect();
+        serde_yaml::to_string(&Mapping::from_iter([("domains".into(), domains.into())])).unwrap()
     }
 
     pub(crate) fn yaml(&self, before: Option<&Self>) -> String {

@@ -92,6 +92,7 @@ fn examples(ty: &Type) -> Vec<String> {
         Type::Email => texts(&["a@example.com", "b@example.com", "c@example.com"]),
         Type::Texts => texts(&["{}", "{a,\"b c\"}"]),
         Type::Enum(values) => values.clone(),
+        Type::Other(other) => texts(&[other.text]),
         Type::Ref(..) => Vec::new(),
     }
 }
@@ -105,6 +106,7 @@ fn fits(text: &str, ty: &Type) -> bool {
         Type::Enum(values) => values.iter().any(|value| value == text),
         Type::Email => text.contains('@'),
         Type::Timestamp | Type::Json | Type::Texts => examples(ty).iter().any(|example| example == text),
+        Type::Other(other) => other.text == text,
         Type::Ref(..) => false,
     }
 }
@@ -294,6 +296,7 @@ async fn input(
             Type::Email => json!("another@example.com"),
             Type::Texts => json!(["a"]),
             Type::Enum(values) => json!(values.first()),
+            Type::Other(other) => serde_json::from_str(other.json).unwrap(),
             Type::Ref(target, _) => {
                 let target = project.entity(*target).expect("a tidy project has the targets of its references");
                 let sql = format!("SELECT id FROM {} LIMIT 1", table(compiled(model, target)));

@@ -45,6 +45,7 @@ fn smaller(pair: &Pair) -> Vec<Pair> {
     };
     without(&|pair| pair.before.service = false);
     without(&|pair| pair.before.multi_tenant.clear());
+    without(&|pair| pair.before.descriptions.clear());
     for index in 0..pair.before.entities.len() {
         without(&|pair| {
             pair.before.entities.remove(index);
