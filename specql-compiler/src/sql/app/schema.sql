@@ -72,7 +72,7 @@ CREATE TABLE app.tb_replaced_migration (
     version BIGINT NOT NULL,
     checksum BYTEA NOT NULL,
     baseline BIGINT NOT NULL,
-    PRIMARY KEY (version, checksum)
+    CONSTRAINT pk_tb_replaced_migration PRIMARY KEY (version, checksum)
 );
 COMMENT ON TABLE app.tb_replaced_migration IS
     'Migrations that a baseline stands for since they were squashed. Binaries from before find theirs here';
