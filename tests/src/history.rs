@@ -28,6 +28,12 @@ impl History {
         Self::default().sealed("init", &INIT)
     }
 
+    /// That of a project as it was compiled, with its open step sealed.
+    #[must_use]
+    pub fn of(project: &Project) -> Self {
+        Self { migrations: project.migrations.to_vec() }.seal()
+    }
+
     /// That of a folder: everything sealed.
     ///
     /// # Panics

@@ -8,3 +8,4 @@ mod open_step;
 mod sqlx_cli;
 mod squash;
 mod support;
+mod upgrade;
