@@ -3164,10 +3164,11 @@ CREATE OR REPLACE FUNCTION jobs.breaking_migration() RETURNS TABLE (version bigi
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- The queue can be without the schema app.
-    _table CONSTANT text := 'app.tb_breaking_migration';
+    _schema CONSTANT text := 'app';
+    _table CONSTANT text := 'tb_breaking_migration';
 BEGIN
-    IF to_regclass(_table) IS NOT NULL THEN
-        EXECUTE format('SELECT b.version, b.reason FROM %s AS b ORDER BY b.version DESC LIMIT 1', _table)
+    IF to_regclass(format('%I.%I', _schema, _table)) IS NOT NULL THEN
+        EXECUTE format('SELECT b.version, b.reason FROM %I.%I AS b ORDER BY b.version DESC LIMIT 1', _schema, _table)
             INTO version, reason;
         IF version IS NOT NULL THEN
             RETURN NEXT;
