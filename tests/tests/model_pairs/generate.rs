@@ -5,6 +5,7 @@ use specql_tests::random::Random;
 
 use crate::{
     edit::{Edit, edited},
+    pair::Pair,
     project::{Action, Entity, Field, OTHERS, OnDelete, Project, Step, Type},
 };
 
@@ -43,19 +44,16 @@ const VALUES: [&str; 7] = ["new", "total", "it's", "note", "in progress", "NULL"
 const WORDS: [&str; 4] = ["How much it is", "it's a \"total\"; DROP", "-- entities/all.yaml:1", "ö"];
 const OWN_ACTIONS: [&str; 3] = ["settle", "settle_all", "archive"];
 
-/// The pair of a seed: a project, and the edits that make another one of it.
-pub(crate) fn pair(seed: u64) -> (Project, Vec<Edit>) {
+/// The pair of a seed.
+pub(crate) fn pair(seed: u64) -> Pair {
     let mut make = Make { random: Random::new(seed), keys: 0 };
     let before = make.project();
-    let mut now = before.clone();
-    let mut edits = Vec::new();
-    for _ in 0..=make.random.below(5) {
-        if let Some(edit) = make.edit(&now) {
-            now = edited(&now, std::slice::from_ref(&edit));
-            edits.push(edit);
-        }
+    let edits = make.edits(&before);
+    let mut pair = Pair { seed, before, edits, then: Vec::new() };
+    if make.random.chance(35) {
+        pair.then = make.edits(&pair.after());
     }
-    (before, edits)
+    pair
 }
 
 struct Make {
@@ -72,6 +70,18 @@ impl Make {
 
     fn word(&mut self, from: &[&str]) -> String {
         (*self.random.pick(from)).to_owned()
+    }
+
+    /// One to five edits, one after the other.
+    fn edits(&mut self, before: &Project) -> Vec<Edit> {
+        let (mut now, mut edits) = (before.clone(), Vec::new());
+        for _ in 0..=self.random.below(5) {
+            if let Some(edit) = self.edit(&now) {
+                now = edited(&now, std::slice::from_ref(&edit));
+                edits.push(edit);
+            }
+        }
+        edits
     }
 
     fn project(&mut self) -> Project {

@@ -3,13 +3,13 @@
 use anyhow::{Error, Result};
 use specql_compiler::{model::Model, sql::ObjectKind};
 use specql_tests::{
-    locks::{Rules, Sin},
+    locks::Rules,
     migrations::{Build, apply, undo},
 };
 use sqlx::{Connection as _, PgConnection};
 
 use crate::{
-    catalog,
+    catalog::{self, Catalog},
     database::{Base, Database},
     edit::{Edit, edited, settled},
     project::Project,
@@ -22,6 +22,8 @@ pub(crate) struct Pair {
     pub(crate) seed: u64,
     pub(crate) before: Project,
     pub(crate) edits: Vec<Edit>,
+    /// What is done to the second project, which makes a third of it; of most pairs nothing.
+    pub(crate) then: Vec<Edit>,
 }
 
 /// What was done.
@@ -36,7 +38,37 @@ pub(crate) struct Figures {
     pub(crate) tables: usize,
     /// Actions that were called after the step.
     pub(crate) calls: usize,
+    /// Pairs with a third project.
+    pub(crate) thirds: usize,
+    /// Which of [`SHOULD_BE_SEEN`] steps held.
+    pub(crate) seen: [bool; SHOULD_BE_SEEN.len()],
 }
+
+/// What the steps of many pairs hold, or the pairs are too simple.
+pub(crate) const SHOULD_BE_SEEN: [&str; 22] = [
+    "-- allowed: add_column:",
+    "-- allowed: add_constraint:",
+    "-- allowed: change_type:",
+    "-- allowed: drop_column:",
+    "-- allowed: drop_schema:",
+    "-- allowed: drop_table:",
+    "-- allowed: set_not_null:",
+    "COMMENT ON SCHEMA",
+    "CREATE INDEX CONCURRENTLY",
+    "CREATE UNIQUE INDEX CONCURRENTLY",
+    "CREATE TABLE jobs.tb_callback",
+    "DROP SCHEMA jobs",
+    "DISABLE ROW LEVEL SECURITY",
+    "ENABLE ROW LEVEL SECURITY",
+    "INSERT INTO jobs.tb_callback",
+    "INSERT INTO jobs.tb_schedule",
+    "RENAME COLUMN",
+    "RENAME TO",
+    "SET DEFAULT",
+    "SET SCHEMA",
+    "UPDATE jobs.tb_callback SET retired_at",
+    "USING INDEX",
+];
 
 /// Why a pair failed: at which point, and how.
 #[derive(Debug)]
@@ -52,29 +84,34 @@ pub(crate) struct Built {
     pub(crate) after: Project,
     pub(crate) first: Build,
     pub(crate) second: Build,
+    pub(crate) third: Option<Build>,
 }
 
 impl Figures {
-    pub(crate) const fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.pairs += other.pairs;
         self.equal += other.equal;
         self.files += other.files;
         self.tables += other.tables;
         self.calls += other.calls;
+        self.thirds += other.thirds;
+        for (seen, also) in self.seen.iter_mut().zip(other.seen) {
+            *seen |= also;
+        }
     }
 }
 
 impl Pair {
-    pub(crate) fn of(seed: u64) -> Self {
-        let (before, edits) = crate::generate::pair(seed);
-        Self { seed, before, edits }
-    }
-
     pub(crate) fn after(&self) -> Project {
         settled(&self.before, edited(&self.before, &self.edits))
     }
 
-    /// Builds the first project, seals it, and builds the second in the same folder.
+    fn third(&self) -> Option<Project> {
+        let after = self.after();
+        (!self.then.is_empty()).then(|| settled(&after, edited(&after, &self.then)))
+    }
+
+    /// Builds each project in the folder of the one before, which is sealed first.
     pub(crate) fn build(&self) -> Result<Built, Failure> {
         let after = self.after();
         let mut folder = Base::of(has_queue(&self.before)).folder.clone();
@@ -84,12 +121,24 @@ impl Pair {
         if !first.step.is_empty() {
             folder.seal(&files, &first.schema).map_err(at("the seal"))?;
         }
-        let second = folder.build(&after.files(Some(&self.before))).map_err(at("the second build"))?;
-        Ok(Built { after, first, second })
+        let files = after.files(Some(&self.before));
+        let second = folder.build(&files).map_err(at("the second build"))?;
+        let Some(third) = self.third() else { return Ok(Built { after, first, second, third: None }) };
+        if !second.step.is_empty() {
+            folder.seal(&files, &second.schema).map_err(at("the second seal"))?;
+        }
+        let third = folder.build(&third.files(Some(&after))).map_err(at("the third build"))?;
+        Ok(Built { after, first, second, third: Some(third) })
     }
 }
 
 impl Built {
+    /// The texts of the steps.
+    fn told(&self) -> String {
+        let steps = self.second.step.iter().chain(self.third.iter().flat_map(|third| &third.step));
+        steps.map(|part| part.sql.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
     /// Whether every callback of the first project is one of the second.
     pub(crate) fn retires_nothing(&self) -> bool {
         let registrations = |build: &'_ Build| {
@@ -132,6 +181,20 @@ impl Bench {
         Ok(database.as_mut().expect("it was just made"))
     }
 
+    /// What the build's database is when it is made afresh.
+    async fn fresh(&mut self, build: &Build) -> Result<Catalog> {
+        self.with_queue(build.compilation.model.uses_jobs).await?.fresh(&build.schema).await
+    }
+
+    /// Whether the step from one build to the next keeps anybody waiting.
+    fn judge(&mut self, before: &Build, build: &Build) -> Result<()> {
+        let texts: Vec<&str> = build.step.iter().map(|part| part.sql.as_str()).collect();
+        let sins = self.rules.sins(&before.schema, &texts).map_err(Error::msg)?;
+        let said: Vec<String> = sins.iter().map(|sin| format!("{}: {}", sin.rule, sin.statement)).collect();
+        anyhow::ensure!(sins.is_empty(), "{}", said.join("\n"));
+        Ok(())
+    }
+
     /// Tries the pair.
     pub(crate) async fn run(&mut self, pair: &Pair) -> Result<Figures, Failure> {
         let built = pair.build()?;
@@ -143,20 +206,23 @@ impl Bench {
         outcome
     }
 
-    async fn try_built(&mut self, pair: &Pair, Built { after, first, second }: &Built) -> Result<Figures, Failure> {
-        let texts: Vec<&str> = second.step.iter().map(|part| part.sql.as_str()).collect();
-        let step = texts.join("\n");
+    async fn try_built(&mut self, pair: &Pair, built: &Built) -> Result<Figures, Failure> {
+        let Built { after, first, second, third } = built;
+        let step = built.told();
         let at = |at: &'static str| {
             let step = step.clone();
             move |error: Error| failed(at, &step, error)
         };
-        let sins = self.rules.sins(&first.schema, &texts).map_err(Error::msg).map_err(at("the grammar"))?;
-        none(&sins).map_err(at("the locks"))?;
-        let fresh = async {
-            let queue = second.compilation.model.uses_jobs;
-            self.with_queue(queue).await?.fresh(&second.schema).await
+        let mut steps = vec![(first, second)];
+        steps.extend(third.iter().map(|third| (second, third)));
+        for (before, build) in steps {
+            self.judge(before, build).map_err(at("the locks"))?;
+        }
+        let fresh = self.fresh(second).await.map_err(at("the second project afresh"))?;
+        let fresh_third = match third {
+            Some(third) => Some((third, self.fresh(third).await.map_err(at("the third project afresh"))?)),
+            None => None,
         };
-        let fresh = fresh.await.map_err(at("the second project afresh"))?;
         let database = self.with_queue(has_queue(&pair.before)).await.map_err(at("a database"))?;
         let empty = database.catalog.clone();
         let connection = &mut *database.connection;
@@ -194,6 +260,17 @@ impl Bench {
             same_values(&back, &values).map_err(at("the rows after the reverse"))?;
             rows::act_for(connection, false).await.map_err(at("the tenant"))?;
         }
+        if let Some((third, fresh)) = fresh_third {
+            rows::empty(connection, &first.compilation.model).await.map_err(at("the rows"))?;
+            apply(connection, &second.step).await.map_err(at("the step once more"))?;
+            apply(connection, &third.step).await.map_err(at("the third step"))?;
+            let last = catalog::read(connection).await.map_err(at("the third catalog"))?;
+            same(&last.differences(&fresh)).map_err(at("the third step's result"))?;
+            undo(connection, &third.step).await.map_err(at("the third step's reverse"))?;
+            let again = catalog::read(connection).await.map_err(at("the second catalog"))?;
+            same(&again.differences(&now)).map_err(at("the third step's reverse"))?;
+            undo(connection, &second.step).await.map_err(at("the reverse once more"))?;
+        }
         undo(connection, &first.step).await.map_err(at("the first migration's reverse"))?;
         let nothing = catalog::read(connection).await.map_err(at("the empty catalog"))?;
         same(&nothing.differences(&empty)).map_err(at("the first migration's reverse"))?;
@@ -201,16 +278,12 @@ impl Bench {
             pairs: 1,
             equal: usize::from(second.step.is_empty()),
             files: second.step.len(),
+            thirds: usize::from(third.is_some()),
+            seen: SHOULD_BE_SEEN.map(|text| step.contains(text)),
             tables: filled.len(),
             calls,
         })
     }
-}
-
-fn none(sins: &[Sin]) -> Result<()> {
-    let said: Vec<String> = sins.iter().map(|sin| format!("{}: {}", sin.rule, sin.statement)).collect();
-    anyhow::ensure!(sins.is_empty(), "{}", said.join("\n"));
-    Ok(())
 }
 
 fn same(differences: &str) -> Result<()> {
@@ -244,17 +317,19 @@ impl Failure {
     pub(crate) fn told(&self, pair: &Pair) -> String {
         let after = pair.after();
         format!(
-            "seed {}: {}: {}\n\nedits: {:#?}\nservice: {} → {}, multi-tenant: {:?} → {:?}\n\n--- before\n{}\n--- after\n{}\n--- the step\n{}",
+            "seed {}: {}: {}\n\nedits: {:#?}\nthen: {:#?}\nservice: {} → {}, multi-tenant: {:?} → {:?}\n\n--- before\n{}\n--- after\n{}\n--- then\n{}\n--- the steps\n{}",
             pair.seed,
             self.at,
             self.what,
             pair.edits,
+            pair.then,
             pair.before.service,
             after.service,
             pair.before.multi_tenant,
             after.multi_tenant,
             pair.before.yaml(None),
             after.yaml(Some(&pair.before)),
+            pair.third().map(|third| third.yaml(Some(&after))).unwrap_or_default(),
             self.step,
         )
     }

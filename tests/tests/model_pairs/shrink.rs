@@ -35,6 +35,11 @@ fn smaller(pair: &Pair) -> Vec<Pair> {
         cut.edits.remove(index);
         found.push(cut);
     }
+    for index in 0..pair.then.len() {
+        let mut cut = pair.clone();
+        cut.then.remove(index);
+        found.push(cut);
+    }
     let mut without = |cut: &dyn Fn(&mut Pair)| {
         let mut smaller = pair.clone();
         cut(&mut smaller);
