@@ -1,7 +1,10 @@
 //! `kill -9` of a process that migrates, at any point: the next `db.migrate()` ends where an undisturbed one does.
 
-use specql_runtime::testing::TestDatabase;
-use specql_tests::history::{History, shape};
+use specql_runtime::{database::MigrateError, testing::TestDatabase};
+use specql_tests::{
+    history::{History, shape},
+    server::OwnServer,
+};
 use sqlx::PgPool;
 
 use crate::support::{BUILDING, INDEX, NOTE, execute, migrated, migrator, transaction, until};
@@ -48,6 +51,12 @@ async fn standing(database: &TestDatabase) -> String {
 const SESSION_ENDED: &str = "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory'
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
 
+/// What an index must wait for: it does not hold what this one may still want to see.
+const OLD_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1";
+
+const WAITS_FOR_ORDERS: &str =
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'sales.tb_order'::regclass AND NOT granted)";
+
 const MIGRATES: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))";
 
@@ -58,8 +67,7 @@ async fn before_it_does_anything() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn inside_a_migrations_transaction() {
-    let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'sales.tb_order'::regclass AND NOT granted)";
-    killed_while("SELECT FROM sales.tb_order", waits, "1, index none").await;
+    killed_while("SELECT FROM sales.tb_order", WAITS_FOR_ORDERS, "1, index none").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,8 +78,7 @@ async fn between_a_migrations_statements_and_its_record() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn inside_create_index_concurrently() {
-    // An old snapshot: what the index does not hold yet must not be missed by it.
-    killed_while("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1", BUILDING, "1 2, index INVALID").await;
+    killed_while(OLD_SNAPSHOT, BUILDING, "1 2, index INVALID").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,4 +138,55 @@ async fn an_index_that_rows_refuse_leaves_nothing_and_is_built_once_they_do_not(
     execute(database.pool(), "DELETE FROM sales.tb_order").await;
     history.on(database.pool()).migrate().await.unwrap();
     assert_eq!(standing(&database).await, "1 2, index whole");
+}
+
+/// The session dies, not the process: an operator ended it, or a proxy did.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_ended_is_reported_and_the_next_call_goes_on() {
+    let history = history();
+    let undisturbed = migrated(&history).await;
+    for (hold, question) in [("SELECT FROM sales.tb_order", WAITS_FOR_ORDERS), (OLD_SNAPSHOT, BUILDING)] {
+        let database = migrated(&history.first(1)).await;
+        let pool = database.pool().clone();
+        let held = transaction(&pool, hold).await;
+        let newer = history.on(&pool);
+        let migration = tokio::spawn(async move { newer.migrate().await });
+        until(&pool, question).await;
+        execute(
+            &pool,
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .await;
+        let error = migration.await.unwrap().unwrap_err();
+        assert!(matches!(error, MigrateError::CutOff { .. }), "{error:?}");
+        assert!(error.to_string().ends_with("`db.migrate()` goes on from there when it is called again"), "{error}");
+        held.rollback().await.unwrap();
+        history.on(&pool).migrate().await.unwrap();
+        assert_eq!(shape(&pool).await, shape(undisturbed.pool()).await);
+    }
+}
+
+/// The whole server dies in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_of_the_server_inside_create_index_concurrently_is_mended_after_its_restart() {
+    let history = history();
+    let undisturbed = migrated(&history).await;
+    let mut server = OwnServer::start().await;
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    history.first(2).on(&pool).migrate().await.unwrap();
+    let held = transaction(&pool, OLD_SNAPSHOT).await;
+    let newer = history.on(&pool);
+    let migration = tokio::spawn(async move { newer.migrate().await });
+    until(&pool, BUILDING).await;
+    server.kill().await;
+    let error = migration.await.unwrap().unwrap_err();
+    assert!(matches!(error, MigrateError::CutOff { version: 3, .. }), "{error:?}");
+    drop(held);
+    server.start_again().await;
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let invalid = "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = 'sales.ix_order_total'::regclass";
+    assert!(sqlx::query_scalar::<_, bool>(invalid).fetch_one(&pool).await.unwrap());
+    history.on(&pool).migrate().await.unwrap();
+    assert_eq!(shape(&pool).await, shape(undisturbed.pool()).await);
 }

@@ -118,6 +118,18 @@ pub enum MigrateError {
         /// How long it was tried.
         waited: Duration,
     },
+    /// The session or the server ended in the middle of a migration.
+    #[error(
+        "migration {version} ({description}) was cut off: {source}; `db.migrate()` goes on from there when it is called again"
+    )]
+    CutOff {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+        /// What broke.
+        source: sqlx::migrate::MigrateError,
+    },
     /// A migration's SQL failed; nothing of it remains.
     #[error("migration {version} ({description}) failed and was undone: {source}")]
     Failed {

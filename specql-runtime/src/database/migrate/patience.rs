@@ -3,7 +3,7 @@
 //! An `ALTER TABLE` that waits behind a long transaction holds up all who come after it, readers too. So it waits for a moment only,
 //! is undone, lets the others pass, and is tried again.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use sqlx::migrate::MigrateError as SqlxError;
 use tokio::time::{Instant, sleep};
@@ -97,6 +97,7 @@ impl Refusal {
             Self::Blocked { waiting: Waiting { table, blockers }, waited } => {
                 MigrateError::Blocked { version, description, table, blockers, waited }
             }
+            Self::Failed(source) if is_cut_off(&source) => MigrateError::CutOff { version, description, source },
             Self::Failed(source) => MigrateError::Failed { version, description, source },
         }
     }
@@ -104,7 +105,24 @@ impl Refusal {
 
 /// Whether a lock was missing: not to be had in time, or only by a deadlock.
 fn is_blocked(error: &SqlxError) -> bool {
-    let (SqlxError::Execute(error) | SqlxError::ExecuteMigration(error, _)) = error else { return false };
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code == "55P03" || code == "40P01")
+    code_of(error).is_some_and(|code| code == "55P03" || code == "40P01")
+}
+
+/// Whether the session or the server ended in the middle: what had become of it by then is not known here.
+fn is_cut_off(error: &SqlxError) -> bool {
+    match cause_of(error) {
+        Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
+        _ => code_of(error).is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
+    }
+}
+
+fn cause_of(error: &SqlxError) -> Option<&sqlx::Error> {
+    match error {
+        SqlxError::Execute(error) | SqlxError::ExecuteMigration(error, _) => Some(error),
+        _ => None,
+    }
+}
+
+fn code_of(error: &SqlxError) -> Option<Cow<'_, str>> {
+    cause_of(error)?.as_database_error()?.code()
 }
