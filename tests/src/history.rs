@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use specql_compiler::sql;
+use specql_compiler::{rust::MigrationPart, sql};
 use specql_runtime::{Database, Migration, Project};
 use sqlx::PgPool;
 
@@ -60,6 +60,14 @@ impl History {
     #[must_use]
     pub fn open(self, name: &str, sql: &str, reverse: &str) -> Self {
         self.and(name, sql, Some(reverse), &[])
+    }
+
+    /// And these, as a build has emitted them.
+    #[must_use]
+    pub fn emitted(self, parts: &[MigrationPart]) -> Self {
+        parts.iter().fold(self, |history, part| {
+            history.and(&part.description, &part.sql, part.reverse.as_deref(), &part.replaces)
+        })
     }
 
     /// A baseline that stands for all of `self`, with its last version.

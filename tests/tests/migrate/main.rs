@@ -1,6 +1,7 @@
 //! `db.migrate()` on databases that others use, with histories that others changed, beside others that migrate; and killed.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
 
+mod emitted;
 mod kill;
 mod locks;
 mod older;

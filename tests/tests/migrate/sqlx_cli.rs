@@ -31,7 +31,7 @@ fn sqlx(subcommand: &str, history: &History, database: &TestDatabase) -> Output 
 }
 
 /// What it prints when it succeeds.
-fn succeeds(subcommand: &str, history: &History, database: &TestDatabase) -> String {
+pub(crate) fn succeeds(subcommand: &str, history: &History, database: &TestDatabase) -> String {
     let output = sqlx(subcommand, history, database);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
