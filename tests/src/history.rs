@@ -70,6 +70,16 @@ impl History {
         })
     }
 
+    /// All that a build has emitted, sealed.
+    #[must_use]
+    pub fn with_versions(parts: &[MigrationPart]) -> Self {
+        let mut history = Self::default().emitted(parts).seal();
+        for (migration, part) in history.migrations.iter_mut().zip(parts) {
+            migration.version = part.version;
+        }
+        history
+    }
+
     /// A baseline that stands for all of `self`, with its last version.
     #[must_use]
     pub fn squashed(&self, sql: &str) -> Self {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use specql_compiler::{
     Compilation, compile,
     diagnostics::{Diagnostic, render},
-    migrations::{Edit, Mode, allow, history, seal},
+    migrations::{Edit, Mode, allow, history, seal, squash},
     rust::MigrationPart,
     source::{SourceFile, SourceKind, Sources},
     sql::{self, Schema},
@@ -69,6 +69,22 @@ impl Folder {
         let (_, edits) = seal(&self.sources(project), MIGRATIONS, schema, None).map_err(anyhow::Error::msg)?;
         self.apply(&edits);
         Ok(())
+    }
+
+    /// Squashes what is sealed into a baseline.
+    ///
+    /// # Errors
+    /// When there is nothing to squash.
+    pub fn squash(&mut self, project: &[SourceFile], schema: &Schema) -> Result<()> {
+        let (_, edits) = squash(&self.sources(project), MIGRATIONS, schema, None).map_err(anyhow::Error::msg)?;
+        self.apply(&edits);
+        Ok(())
+    }
+
+    /// All migrations, as a binary that is built now has them.
+    #[must_use]
+    pub fn migrations(&self, project: &[SourceFile], schema: &Schema) -> Vec<MigrationPart> {
+        history(&self.sources(project), MIGRATIONS, Some(schema), &Mode::Write).migrations
     }
 
     fn sources(&self, project: &[SourceFile]) -> Sources {

@@ -206,7 +206,12 @@ pub fn squash(
         return Err("there is nothing to squash: one migration makes the whole schema already".to_owned());
     }
     let name = checked_name(name.unwrap_or("baseline"))?;
-    let text = render_baseline(schema);
+    let last = folder.lock.migrations.last().map(|entry| entry.version);
+    // Which of the replaced ones broke with older binaries, a database that begins with the baseline does not know. One that has
+    // them all keeps its own record.
+    let reason = || vec!["it begins with a baseline, made after what older binaries know".to_owned()];
+    let broke = last.filter(|_| breaking::is_recorded(schema)).map(|version| breaking::record(version, &reason()));
+    let text = render_baseline(schema, broke.as_slice());
     let lock = folder.lock.with_baseline(name, &text).ok_or("nothing is sealed")?;
     let file = lock.migrations.first().map(Entry::file_name).ok_or("nothing is sealed")?;
     let mut edits = vec![Edit::Write { path: folder.path_of(&file), text }];

@@ -64,10 +64,12 @@ pub fn render_first(plan: &Plan, schema: &Schema) -> String {
     format!("{}{}", header(plan, &[]), render_objects(&schema.objects))
 }
 
-/// The text of a migration that stands for all before it.
+/// The text of a migration that stands for all before it, and ends with these steps.
 #[must_use]
-pub fn render_baseline(schema: &Schema) -> String {
-    format!("{}{}", header(&Plan::default(), &[]), render_objects(&schema.objects))
+pub fn render_baseline(schema: &Schema, steps: &[Step]) -> String {
+    let mut text = format!("{}{}", header(&Plan::default(), &[]), render_objects(&schema.objects));
+    steps.iter().for_each(|step| push(&mut text, step));
+    text
 }
 
 /// Whether a build wrote it.
@@ -78,17 +80,19 @@ pub fn is_generated(text: &str) -> bool {
 
 fn text(plan: &Plan, allowed: &[String], steps: &[&Step]) -> String {
     let mut text = header(plan, allowed);
-    for step in steps {
-        text.push('\n');
-        for words in step.origin.iter().chain(&step.note) {
-            text.push_str(&format!("-- {}\n", comment(words)));
-        }
-        for statement in &step.statements {
-            text.push_str(statement.trim_end());
-            text.push_str(";\n");
-        }
-    }
+    steps.iter().for_each(|step| push(&mut text, step));
     text
+}
+
+fn push(text: &mut String, step: &Step) {
+    text.push('\n');
+    for words in step.origin.iter().chain(&step.note) {
+        text.push_str(&format!("-- {}\n", comment(words)));
+    }
+    for statement in &step.statements {
+        text.push_str(statement.trim_end());
+        text.push_str(";\n");
+    }
 }
 
 fn header(plan: &Plan, allowed: &[String]) -> String {

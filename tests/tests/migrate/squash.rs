@@ -1,7 +1,10 @@
 //! Baselines in the place of earlier migrations.
 
 use specql_runtime::database::MigrateError;
-use specql_tests::history::{History, shape};
+use specql_tests::{
+    history::{History, shape},
+    migrations::{Folder, file},
+};
 use sqlx::PgPool;
 
 use crate::support::{NOTE, execute, migrated};
@@ -61,6 +64,40 @@ async fn one_of_them_in_another_form_is_not_replaced() {
     let error = squashed().0.on(database.pool()).migrate().await.unwrap_err();
     assert!(matches!(error, MigrateError::Changed { version: 2, .. }), "{error}");
     assert_eq!(versions(database.pool()).await, [1, 2, 3]);
+}
+
+/// As a build emits it: on a database with all of the history, and on a fresh one.
+#[tokio::test]
+async fn an_emitted_baseline_makes_what_the_history_made() {
+    let order =
+        |fields: &str| [file("entities/order.yaml", format!("entity: Order\nschema: sales\nfields:\n{fields}"))];
+    let mut folder = Folder::default();
+    let (first, second) =
+        (order("  total: integer!\n  memo: text\n"), order("  total: integer!\n  code: {type: text, unique: true}\n"));
+    let mut schema = None;
+    for project in [&first, &second] {
+        let built = folder.build(project).unwrap();
+        folder.seal(project, &built.schema).unwrap();
+        schema = Some(built.schema);
+    }
+    let schema = schema.unwrap();
+    let parts = |folder: &Folder| History::with_versions(&folder.migrations(&second, &schema));
+    let before = parts(&folder);
+    folder.squash(&second, &schema).unwrap();
+    let baseline = parts(&folder);
+    let version = before.last().version;
+    assert_eq!((baseline.last().version, baseline.last().replaces.len()), (version, usize::try_from(version).unwrap()));
+
+    let squashed = migrated(&before).await;
+    baseline.on(squashed.pool()).migrate().await.unwrap();
+    let fresh = migrated(&baseline).await;
+    assert_eq!(shape(squashed.pool()).await, shape(fresh.pool()).await);
+    // Binaries from right before the squash run on both; older ones, which `memo` was taken from, on none.
+    for database in [squashed, fresh] {
+        before.on(database.pool()).migrate().await.unwrap();
+        let error = before.first(1).on(database.pool()).migrate().await.unwrap_err();
+        assert!(matches!(error, MigrateError::Incompatible(_)), "{error}");
+    }
 }
 
 /// A version from before the squash is still being rolled out, or rolled back to.
