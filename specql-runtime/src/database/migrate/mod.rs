@@ -121,3 +121,48 @@ async fn bring_up(migrator: &mut Migrator, migrations: &[Migration]) -> Result<O
     squash::remember(&mut migrator.connection, migrations).await?;
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDatabase;
+
+    const fn migration(version: i64, sql: &'static str, reverse: Option<&'static str>) -> Migration {
+        Migration { version, description: "step", sql, open: reverse.is_some(), reverse, replaces: &[] }
+    }
+
+    const FIRST: Migration = migration(
+        1,
+        "CREATE SCHEMA app; CREATE TABLE app.tb_open_migration (version BIGINT PRIMARY KEY, description TEXT NOT NULL, reverse_sql TEXT NOT NULL)",
+        None,
+    );
+    const OPEN: Migration = migration(2, "CREATE TABLE app.tb_a ()", Some("DROP TABLE app.tb_a"));
+
+    async fn as_build(
+        database: &Database,
+        development: bool,
+        migrations: &[Migration],
+    ) -> Result<Option<i64>, MigrateError> {
+        let connection = session::open(&database.pool).await?;
+        let watch = Watch::new(&database.pool.connect_options(), 0);
+        let patience = LockPatience::default();
+        bring_up(&mut Migrator { connection, watch, patience, development }, migrations).await
+    }
+
+    /// Tests are a debug build, and what a release build does must be asked for.
+    #[tokio::test]
+    async fn a_release_build_applies_no_open_migration_and_undoes_none() {
+        let database = TestDatabase::from_sql("").await.unwrap();
+        let refused = as_build(&database, false, &[FIRST, OPEN]).await.unwrap_err();
+        assert!(matches!(refused, MigrateError::Open { version: 2, .. }), "{refused}");
+        as_build(&database, true, &[FIRST, OPEN]).await.unwrap();
+
+        let other = migration(2, "CREATE TABLE app.tb_b ()", None);
+        let refused = as_build(&database, false, &[FIRST, other]).await.unwrap_err();
+        assert!(matches!(refused, MigrateError::EarlierForm { version: 2, .. }), "{refused}");
+        let older = as_build(&database, false, &[FIRST]).await.unwrap();
+        assert_eq!(older, Some(2));
+        let sealed = migration(2, OPEN.sql, None);
+        assert_eq!(as_build(&database, false, &[FIRST, sealed]).await.unwrap(), None);
+    }
+}
