@@ -53,6 +53,9 @@ pub fn diff(old: &Schema, new: &Schema, direction: Direction) -> Plan {
     plan.breaking.append(&mut renaming.breaking);
     retire::follow(&renames, old, new, direction, &mut plan);
     diff.make(&recreated, |object| !is_schema(object), &mut plan);
+    if direction == Direction::Reverse {
+        retire::restore(old, new, &mut plan);
+    }
     diff.clear_up(&recreated, &mut plan);
     plan.steps.retain(|step| !step.statements.is_empty());
     plan
@@ -284,7 +287,7 @@ impl<'a> Diff<'a> {
             .collect();
         if self.before.contains_key(&CALLBACKS) && !self.after.contains_key(&CALLBACKS) {
             // Nobody is left to call them, and their schema may go.
-            for object in &self.old.retired {
+            for object in self.old.retired.iter().rev().filter(|object| !self.after.contains_key(&key(object))) {
                 plan.steps.push(Step { statements: object.unmake(), ..Step::default() });
             }
         }
@@ -303,7 +306,12 @@ impl<'a> Diff<'a> {
                     plan.breaking.push(format!("table {} is gone", object.name));
                     // With its schema: one hazard says it all.
                     let schema = rename::split(&object.name).map(|(schema, _)| schema);
-                    if !gone.iter().any(|other| other.kind == ObjectKind::Schema && Some(&*other.name) == schema) {
+                    let goes_too = |other: &&&Object| {
+                        other.kind == ObjectKind::Schema
+                            && Some(&*other.name) == schema
+                            && !self.holds_retired(&other.name)
+                    };
+                    if !gone.iter().any(|other| goes_too(&other)) {
                         self.removal_hazard(object, plan);
                     }
                 }
@@ -342,16 +350,15 @@ impl<'a> Diff<'a> {
     /// Whether it is the function of a callback that the model no longer has. Queued jobs may still name it, so only
     /// its registration is taken back.
     fn is_retired(&self, object: &Object) -> bool {
-        self.direction == Direction::Forward
-            && !self.after.contains_key(&key(object))
-            && retire::retires(object, self.old, self.new)
+        match self.direction {
+            Direction::Forward => !self.after.contains_key(&key(object)) && retire::retires(object, self.old, self.new),
+            Direction::Reverse => self.new.retired.iter().any(|kept| key(kept) == key(object)),
+        }
     }
 
     fn holds_retired(&self, schema: &str) -> bool {
         self.direction == Direction::Forward
-            && retired(self.old, self.new)
-                .iter()
-                .any(|function| rename::split(&function.name).is_some_and(|(of, _)| of == schema))
+            && retired(self.old, self.new).iter().any(|function| retire::is_in(function, schema))
     }
 
     fn note_on_removal(&self, object: &Object, new: Option<&Object>) -> Option<String> {

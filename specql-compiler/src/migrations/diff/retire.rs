@@ -6,24 +6,51 @@ use crate::{
     sql::{Definition, Object, ObjectKind, Schema, quote::literal},
 };
 
-/// The functions that stay in the database, though neither schema's model has them: those that were retired before, and
-/// those that the step from `old` to `new` retires. Under their new names.
+/// What stays in the database, though neither schema's model has it: the functions that were retired before, under their new
+/// names, those that the step from `old` to `new` retires, and before them the schemas that hold them and nothing else.
 #[must_use]
 pub fn retired(old: &Schema, new: &Schema) -> Vec<Object> {
-    if !new.objects.iter().any(|object| key(object) == super::CALLBACKS) {
+    if !has_queue(new) {
         return Vec::new();
     }
     let renames = Renames::between(old, new, Direction::Forward);
     let gone = |object: &&Object| new.objects.iter().all(|other| key(other) != key(object));
     let now = old.objects.iter().filter(gone).filter(|object| retires(object, old, new));
-    let before = old.retired.iter().filter(gone);
-    before.chain(now).map(|object| renamed(object, &renames, old).unwrap_or_else(|_| object.clone())).collect()
+    let before = old.retired.iter().filter(gone).filter(|object| object.kind == ObjectKind::Function);
+    let functions: Vec<Object> =
+        before.chain(now).map(|object| renamed(object, &renames, old).unwrap_or_else(|_| object.clone())).collect();
+    let schemas = old.retired.iter().chain(&old.objects).filter(|object| object.kind == ObjectKind::Schema);
+    let holds_one = |schema: &&Object| functions.iter().any(|function| is_in(function, &schema.name));
+    let kept: Vec<Object> = schemas.filter(gone).filter(holds_one).cloned().collect();
+    kept.into_iter().chain(functions).collect()
+}
+
+/// Whether a function is in that schema.
+pub(super) fn is_in(function: &Object, schema: &str) -> bool {
+    super::rename::split(dependents::base_name(function)).is_some_and(|(of, _)| of == schema)
+}
+
+fn has_queue(schema: &Schema) -> bool {
+    schema.objects.iter().any(|object| key(object) == super::CALLBACKS)
+}
+
+/// Puts back, on the way back to `new`, what it had retired: as it was there, where `old` has made it a callback again; all of
+/// it, where `old` has no queue and had let go of it.
+pub(super) fn restore(old: &Schema, new: &Schema, plan: &mut Plan) {
+    for object in &new.retired {
+        let put_back = match old.objects.iter().find(|there| key(there) == key(object)) {
+            Some(there) => object.kind == ObjectKind::Function && !super::same(there, object),
+            None => !has_queue(old),
+        };
+        if put_back {
+            plan.steps.push(Step { statements: object.create(), ..Step::default() });
+        }
+    }
 }
 
 /// Whether the function is that of a callback which is registered in the old schema and not in the new one, and there is still
 /// a queue that may call it.
 pub(super) fn retires(object: &Object, old: &Schema, new: &Schema) -> bool {
-    let has_queue = |schema: &Schema| schema.objects.iter().any(|object| key(object) == super::CALLBACKS);
     object.kind == ObjectKind::Function
         && has_queue(new)
         && registrations(object, old).any(|data| new.objects.iter().all(|other| key(other) != key(data)))
@@ -66,7 +93,7 @@ pub(super) fn follow(renames: &Renames, old: &Schema, new: &Schema, direction: D
         }
         Direction::Reverse => new.retired.iter().collect(),
     };
-    for object in functions {
+    for object in functions.into_iter().filter(|object| object.kind == ObjectKind::Function) {
         let (text, refused) = match (direction, renamed(object, renames, old)) {
             (Direction::Reverse, _) => (object.clone(), None),
             (Direction::Forward, Ok(renamed)) => (renamed, None),

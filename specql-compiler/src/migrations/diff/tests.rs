@@ -50,6 +50,10 @@ fn statements(plan: &Plan) -> Vec<&str> {
     plan.steps.iter().flat_map(|step| &step.statements).map(String::as_str).collect()
 }
 
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.hazards.iter().map(|hazard| hazard.id.as_str()).collect()
+}
+
 fn hazards(plan: &Plan) -> Vec<(HazardKind, &str)> {
     plan.hazards.iter().map(|hazard| (hazard.kind, hazard.message.as_str())).collect()
 }
@@ -565,4 +569,14 @@ fn a_schema_that_is_no_longer_described_loses_its_comment() {
     let (plain, described) = ("CREATE SCHEMA IF NOT EXISTS sales", "COMMENT ON SCHEMA sales IS 'What we sell'");
     let plan = forward(&[sales(&[plain, described])], &[sales(&[plain])]);
     assert_eq!(statements(&plan), [plain, "COMMENT ON SCHEMA sales IS NULL"]);
+}
+
+#[test]
+fn a_table_that_goes_without_its_schema_which_a_retired_callback_keeps_is_a_hazard() {
+    let sales = statement(ObjectKind::Schema, "sales", "CREATE SCHEMA sales");
+    let callback = function("sales.cb_order(uuid, jsonb)", "sales.cb_order(a uuid, b jsonb)", "one");
+    let order = table(vec![column("a", "TEXT")], &[]);
+    let plan = forward(&[queue(), sales.clone(), order.clone(), callback, registration()], &[queue()]);
+    assert_eq!(ids(&plan), ["drop_table:sales.tb_order"]);
+    assert_eq!(ids(&forward(&[queue(), sales, order], &[queue()])), ["drop_schema:sales"]);
 }
