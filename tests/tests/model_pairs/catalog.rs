@@ -87,7 +87,10 @@ impl Catalog {
     fn is_kept_for_jobs(&self, kind: &str, name: &str) -> bool {
         match kind {
             "function" => self.retired.contains(name),
-            "schema" => self.retired.iter().any(|function| function.split('.').next() == Some(name)),
+            "schema" => {
+                let schema = |function: &String| function.split('.').next().map(|it| it.trim_matches('"') == name);
+                self.retired.iter().any(|function| schema(function) == Some(true))
+            }
             _ => false,
         }
     }

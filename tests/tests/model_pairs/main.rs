@@ -11,6 +11,7 @@
 //! | `pair` | there and back again |
 //! | `samples` | real dumps and `plpgsql_check`, for some of the pairs |
 //! | `misfits` | rows that do not fit what was allowed |
+//! | `chosen` | pairs that chance is slow to find |
 //! | `shrink` | the least that still fails |
 //!
 //! `SPECQL_PAIRS_SEED=<n>` begins with another seed, `SPECQL_PAIRS=<n>` tries more or fewer. What fails is printed with its
@@ -18,6 +19,7 @@
 #![allow(clippy::unwrap_used)] // a helper that cannot go on ends its test
 
 mod catalog;
+mod chosen;
 mod database;
 mod edit;
 mod generate;

@@ -226,8 +226,9 @@ pub(crate) async fn read(
     Ok(out)
 }
 
-/// A number without the zeros at its end: another scale is no other value.
+/// The value apart from how its type is written: a number without the zeros at its end, an address without its netmask.
 fn plain(text: String) -> String {
+    let text = text.strip_suffix("/32").map(str::to_owned).unwrap_or(text);
     let is_number = text.contains('.') && text.parse::<f64>().is_ok();
     if is_number { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
