@@ -235,3 +235,23 @@ fn a_mistake_in_a_call_keeps_the_services_names() {
     app.build();
     assert!(fs::read_to_string(app.out.path().join(RUST_FILE)).unwrap().contains("pub struct CreateChargeInput"));
 }
+
+#[test]
+fn builds_at_once_leave_one_open_migration_and_a_lock_that_holds_it() {
+    let app = App::sealed();
+    for round in 0..5 {
+        app.with_field(&format!("discount_{round}: integer"));
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    let out = tempfile::tempdir().unwrap();
+                    let (root, out_dir) = (app.root.path().to_owned(), out.path().to_owned());
+                    run(&Request { root, out_dir, package: "shop".to_owned(), mode: Mode::Write }).unwrap();
+                });
+            }
+        });
+        let open = format!("0002_order_add_discount_{round}.sql");
+        assert_eq!(app.migrations(), ["0001_init.sql", &open, "specql.lock"]);
+        assert!(app.build_in_ci()[0].contains("[SQ0605]"), "the lock does not hold what was written");
+    }
+}

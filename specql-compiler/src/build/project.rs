@@ -80,7 +80,8 @@ impl Project {
         let folder = built.layout.display(&root.join(&built.layout.migrations));
         match migrations::seal(&sources, &folder, schema, name) {
             Ok((files, edits)) => {
-                apply(root, &edits, watch::newest(&built.layout)?)?;
+                // Newer than all builds: one that failed because this was open must look again.
+                apply(root, &edits, SystemTime::now())?;
                 Ok(Ok(files))
             }
             Err(reason) => Ok(Err(SealError::Refused(reason))),
