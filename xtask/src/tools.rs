@@ -166,7 +166,7 @@ fn stripe_mock() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// sqlx-cli's `sqlx`: PostgreSQL alone, without TLS, not optimised. It is a minute of two cores, once.
+/// sqlx-cli's `sqlx`: PostgreSQL alone, without TLS, not optimised: little more than a minute, once.
 fn sqlx_cli() -> anyhow::Result<PathBuf> {
     let folder = tools_folder().join("sqlx");
     let program = folder.join("bin/sqlx");

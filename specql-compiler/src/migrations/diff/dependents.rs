@@ -58,7 +58,9 @@ fn last_word<'a>(of: &Key<'a>) -> Option<&'a str> {
 
 /// Whether what PostgreSQL resolves of `object` names the object of that key.
 pub(super) fn mentions(object: &Object, of: &Key<'_>) -> bool {
-    texts_of(object).any(|text| contains_name(text, base(of.1)))
+    // Functions of one name stand apart, with other parameters.
+    let overloads = object.kind == of.0 && base_name(object) == base(of.1);
+    !overloads && texts_of(object).any(|text| contains_name(text, base(of.1)))
 }
 
 fn texts_of(object: &Object) -> impl Iterator<Item = &str> {
@@ -136,10 +138,15 @@ fn visible_part(kind: ObjectKind, text: &str) -> &str {
     if kind != ObjectKind::Function {
         return text;
     }
+    // What is told before it names whatever it likes.
+    let mut header = text;
+    while let Some((_, rest)) = header.split_once('\n').filter(|_| header.starts_with("--")) {
+        header = rest;
+    }
     // The first dollar of a function's statement opens its body: its header holds none.
-    match text.find("AS $") {
-        Some(body) => text.get(..body).unwrap_or(text),
-        None => text,
+    match header.find("AS $") {
+        Some(body) => header.get(..body).unwrap_or(header),
+        None => header,
     }
 }
 
@@ -175,4 +182,22 @@ const fn is_code(kind: ObjectKind) -> bool {
 
 const fn has_dependents(kind: ObjectKind) -> bool {
     matches!(kind, ObjectKind::Type | ObjectKind::Function | ObjectKind::View)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_depends_on_nothing_that_its_comment_names() {
+        let create =
+            "-- Planned as jobs.claim.\n--\n-- Like jobs.claim.\nCREATE FUNCTION jobs.f(_a jobs.t)\nAS $$ jobs.g() $$";
+        let definition = Definition::Statements { create: vec![create.to_owned()], drop: Vec::new() };
+        let function =
+            Object { kind: ObjectKind::Function, name: "jobs.f(jobs.t)".to_owned(), origin: None, definition };
+        let mentions = |name| mentions(&function, &(ObjectKind::Function, name));
+        assert!(!mentions("jobs.claim(uuid)") && !mentions("jobs.g()"));
+        assert!(mentions("jobs.t"));
+        assert!(!mentions("jobs.f(jobs.t, text)"), "an overload is another function");
+    }
 }
