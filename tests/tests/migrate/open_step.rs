@@ -4,7 +4,7 @@ use specql_runtime::database::MigrateError;
 use specql_tests::history::{History, shape};
 use sqlx::PgPool;
 
-use crate::support::{INDEX, NOTE, execute, migrated};
+use crate::support::{BUILDING, INDEX, NOTE, execute, migrated, transaction, until};
 
 const VALIDATE: &str = "ALTER TABLE sales.tb_order VALIDATE CONSTRAINT ck_note;";
 
@@ -64,6 +64,29 @@ async fn that_was_not_applied_to_its_end_is_continued_and_undone_too() {
         assert_eq!(shape(database.pool()).await, shape(migrated(&step()).await.pool()).await);
         assert_eq!(recorded(database.pool()).await.len(), 3);
     }
+}
+
+/// Its first file is recorded, its index INVALID and not recorded.
+#[tokio::test(flavor = "multi_thread")]
+async fn that_was_cut_off_in_its_index_is_undone_too() {
+    let database = migrated(&step().first(2)).await;
+    let pool = database.pool().clone();
+    let old = transaction(&pool, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1").await;
+    let newer = step().on(&pool);
+    let migration = tokio::spawn(async move { newer.migrate().await });
+    until(&pool, BUILDING).await;
+    execute(
+        &pool,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE '%CREATE INDEX CONCURRENTLY%' AND pid <> pg_backend_pid()",
+    )
+    .await;
+    migration.await.unwrap().unwrap_err();
+    old.rollback().await.unwrap();
+    assert_eq!(recorded(&pool).await, [(2, true), (3, false)]);
+    other().on(&pool).migrate().await.unwrap();
+    assert_eq!(shape(&pool).await, shape(migrated(&other()).await.pool()).await);
+    assert_eq!(recorded(&pool).await, [(2, true)]);
 }
 
 #[tokio::test]

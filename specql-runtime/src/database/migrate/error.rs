@@ -142,7 +142,8 @@ pub enum MigrateError {
     },
     /// The old form of the open migration could not be undone.
     #[error(
-        "the old form of the open migration {version} could not be undone: {source}; in development, `DROP DATABASE` or `specql db reset` begins afresh"
+        "the old form of the open migration {version} could not be undone: {source}; put right what is in the way, or \
+         begin with a fresh database"
     )]
     Reverse {
         /// Its number.
