@@ -7,6 +7,7 @@ use std::{
     process::{Command, Output},
 };
 
+use sha2::{Digest as _, Sha384};
 use specql_compiler::{build::Project, migrations::Mode};
 use specql_runtime::testing;
 
@@ -70,6 +71,16 @@ impl App {
     }
 }
 
+/// The lock with the hash that its snapshot has now.
+fn forged(lock: &str) -> String {
+    let objects =
+        lock.lines().skip_while(|line| !line.starts_with("  \"snapshot\": ")).filter(|line| line.starts_with("    "));
+    let objects: Vec<&str> = objects.map(|line| line.trim().trim_end_matches(',')).collect();
+    let hash: String = Sha384::digest(objects.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect();
+    let line = lock.lines().find(|line| line.starts_with("  \"snapshot_sha384\": ")).unwrap();
+    lock.replace(line, &format!("  \"snapshot_sha384\": \"{hash}\","))
+}
+
 #[test]
 fn a_plan_is_shown_allowed_and_sealed() {
     let app = App::new("  total: integer!\n  note: text\n");
@@ -130,12 +141,14 @@ async fn a_history_that_makes_the_database_is_verified_and_another_is_not() {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
     assert!(said.starts_with("4 migration(s): nothing was edited"), "{said}");
 
-    // A lock whose snapshot claims more than the files do, as after a merge by hand.
+    // A lock whose snapshot claims more than the files do. It would have to be forged: a hash stands beside it.
     let lock = app.path("migrations/specql.lock");
     let text = fs::read_to_string(&lock).unwrap();
     let claimed = text.replace("\"comment\":\"Order\"", "\"comment\":\"Sale\"");
     assert_ne!(text, claimed);
-    fs::write(&lock, claimed).unwrap();
+    fs::write(&lock, &claimed).unwrap();
+    assert!(app.refuses(&["verify"]).contains("the schema in it is not the one that was sealed"));
+    fs::write(&lock, forged(&claimed)).unwrap();
     let entity = fs::read_to_string(app.path("entities/order.yaml")).unwrap();
     fs::write(app.path("entities/order.yaml"), entity.replace("fields:", "description: Sale\nfields:")).unwrap();
     let output = app.specql(&["verify"], &server);

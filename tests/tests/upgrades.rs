@@ -22,7 +22,7 @@ const EARLIER: [(&str, &str); 2] = [
 ];
 
 fn snapshot(text: &str) -> Result<Schema> {
-    Ok(Lock::parse(text).map_err(|error| anyhow::anyhow!("line {}: {}", error.line, error.reason))?.snapshot)
+    Ok(Lock::parse(text).map_err(|error| anyhow::anyhow!("{error:?}"))?.snapshot)
 }
 
 /// File by file, as sqlx does it. What this asks of rows is the queue's own, and holds for them.

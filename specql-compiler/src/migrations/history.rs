@@ -5,8 +5,9 @@
 
 use super::{
     Direction, FileName, Plan,
+    conflict::Side,
     diff::{breaking, diff},
-    lock::{Entry, Lock},
+    lock::{Entry, Lock, LockError},
     name, origins,
     plan::{Hazard, HazardKind},
     render::{CONCURRENTLY, File, VALIDATE, files, is_generated, render, render_baseline, render_first},
@@ -15,10 +16,15 @@ use crate::{
     diagnostics::{
         Diagnostic,
         rules::{
-            sq0601_unreadable_lock::unreadable_lock, sq0602_edited_migration::edited_migration,
-            sq0603_missing_migration::missing_migration, sq0604_unknown_migration::unknown_migration,
-            sq0605_open_migration::open_migration, sq0606_outdated_migration::outdated_migration,
-            sq0607_data_loss::data_loss, sq0608_rows_may_not_fit::rows_may_not_fit, sq0609_long_lock::long_lock,
+            sq0601_unreadable_lock::{conflicting_lock, unreadable_lock},
+            sq0602_edited_migration::edited_migration,
+            sq0603_missing_migration::missing_migration,
+            sq0604_unknown_migration::{duplicate_migration, unknown_migration},
+            sq0605_open_migration::open_migration,
+            sq0606_outdated_migration::outdated_migration,
+            sq0607_data_loss::data_loss,
+            sq0608_rows_may_not_fit::rows_may_not_fit,
+            sq0609_long_lock::long_lock,
             sq0610_not_worked_out::not_worked_out,
         },
     },
@@ -244,8 +250,17 @@ impl<'a> Folder<'a> {
         let lock_file = sources.iter().find(|(_, file)| file.kind == SourceKind::Lock);
         let lock = match lock_file {
             None => Lock::default(),
-            Some((id, file)) => Lock::parse(&file.text)
-                .map_err(|error| Box::new(unreadable_lock(line_span(id, file, error.line), &error.reason)))?,
+            Some((id, file)) => Lock::parse(&file.text).map_err(|error| {
+                Box::new(match error {
+                    LockError::Conflict(conflict) => {
+                        let span = line_span(id, file, conflict.line);
+                        conflicting_lock(span, path, [conflict.ours, conflict.theirs].map(side))
+                    }
+                    LockError::Unreadable { line, reason, help } => {
+                        unreadable_lock(line_span(id, file, line), &reason, help)
+                    }
+                })
+            })?,
         };
         Ok(Self { sources, path, files, lock_file, lock })
     }
@@ -286,7 +301,12 @@ impl<'a> Folder<'a> {
         for (id, name, file) in &self.files {
             let sealed = self.lock.sealed().any(|entry| entry.file_name() == *name);
             if !sealed && !self.is_left_over(name, &file.text) {
-                diagnostics.push(unknown_migration(line_span(*id, file, 1), &file.path));
+                let span = line_span(*id, file, 1);
+                let same_number = self.lock.migrations.iter().find(|entry| entry.version == name.version);
+                diagnostics.push(match same_number {
+                    Some(entry) => duplicate_migration(span, &file.path, &entry.file_name().to_string()),
+                    None => unknown_migration(span, &file.path),
+                });
             }
         }
     }
@@ -433,6 +453,11 @@ fn part(file: &FileName, text: &str, open: bool) -> MigrationPart {
         reverse: None,
         replaces: Vec::new(),
     }
+}
+
+/// What a side of a conflict is called, and the files that it added.
+fn side(side: Side) -> (String, Vec<String>) {
+    (side.label, side.added.iter().map(ToString::to_string).collect())
 }
 
 /// A whole line (from 1), without the blanks around it.

@@ -6,18 +6,20 @@
 //!   "migrations": [
 //!     {"version":1,"name":"init","sha384":"…","chain":"…","state":"sealed"}
 //!   ],
+//!   "snapshot_sha384": "…",
 //!   "snapshot": {"objects": [
 //!     {"kind":"schema","name":"sales",…}
 //!   ]}
 //! }
 //! ```
 //!
-//! One line for each migration and object, so that two branches conflict where they disagree.
+//! One line for each migration and object, so that two branches conflict where they disagree; and a hash of the snapshot,
+//! since a merge that is told to prefer one side still takes the other side's objects where nothing disagrees.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha384};
 
-use super::FileName;
+use super::{FileName, conflict::Conflict};
 use crate::sql::{Object, Schema};
 
 /// The format that this version writes.
@@ -34,6 +36,8 @@ pub struct Lock {
     /// Ids of the hazards that the open step may hold ([`Hazard::id`](super::plan::Hazard::id)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
+    /// Hash of the snapshot as it is written: only a seal changes both.
+    snapshot_sha384: String,
     /// The schema after the last sealed migration, without origins.
     pub snapshot: Schema,
 }
@@ -79,16 +83,34 @@ pub enum State {
 
 /// Why a lock cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LockError {
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub reason: String,
+pub enum LockError {
+    /// A merge left two versions of it.
+    Conflict(Conflict),
+    /// It is not what a build or a seal wrote.
+    Unreadable {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+        /// The way out, where it is another than to restore the lock.
+        help: Option<&'static str>,
+    },
 }
+
+/// The way out where somebody resolved a conflict line by line.
+const MERGED_BY_HAND: &str = "after a merge, a lock is one branch's as a whole: take it from the branch that comes first (`git checkout <branch> -- \
+    migrations/specql.lock`), remove the migrations that it does not name, and build: they are written again behind the others";
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { format: FORMAT, migrations: Vec::new(), allowed: Vec::new(), snapshot: Schema::default() }
+        let snapshot = Schema::default();
+        Self {
+            format: FORMAT,
+            migrations: Vec::new(),
+            allowed: Vec::new(),
+            snapshot_sha384: snapshot_hash(&snapshot),
+            snapshot,
+        }
     }
 }
 
@@ -96,46 +118,63 @@ impl Lock {
     /// Reads a lock and checks its history.
     ///
     /// # Errors
-    /// When it is not JSON of this form, was written by a newer version, or its history is not one chain.
+    /// When a merge left a conflict in it, it is not JSON of this form, was written by a newer version, its history is not
+    /// one chain, or its snapshot is not the one that was sealed.
     pub fn parse(text: &str) -> Result<Self, LockError> {
         // A newer format may have any shape: so the number is read before the rest.
         #[derive(Deserialize)]
         struct Version {
             format: u32,
         }
-        let unreadable = |error: serde_json::Error| LockError { line: error.line().max(1), reason: error.to_string() };
+        if let Some(conflict) = Conflict::find(text) {
+            return Err(LockError::Conflict(conflict));
+        }
+        let at = |line: usize, reason: String, help| LockError::Unreadable { line, reason, help };
+        let unreadable = |error: serde_json::Error| at(error.line().max(1), error.to_string(), None);
         let Version { format } = serde_json::from_str(text).map_err(unreadable)?;
         if format != FORMAT {
             let reason = format!("it has format {format}, and this version of specql knows format {FORMAT}");
-            return Err(LockError { line: 1, reason });
+            return Err(at(1, reason, Some("update specql to the version that wrote it")));
         }
         let lock: Self = serde_json::from_str(text).map_err(unreadable)?;
-        lock.check().map_err(|(version, reason)| {
-            let line = text.lines().position(|line| line.contains(&format!("{{\"version\":{version},")));
-            LockError { line: line.unwrap_or(0) + 1, reason }
-        })?;
+        let line_of = |begin: &str, nth: usize| {
+            let lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with(begin));
+            lines.map(|(index, _)| index + 1).nth(nth).unwrap_or(1)
+        };
+        lock.check().map_err(|(index, reason)| at(line_of("{\"version\":", index), reason, Some(MERGED_BY_HAND)))?;
+        if lock.snapshot_sha384 != written_hash(text) {
+            let reason = "the schema in it is not the one that was sealed".to_owned();
+            return Err(at(line_of("\"snapshot_sha384\":", 0), reason, Some(MERGED_BY_HAND)));
+        }
         Ok(lock)
     }
 
-    /// Whether the migrations are one chain; else the version where it breaks, and why.
-    fn check(&self) -> Result<(), (i64, String)> {
+    /// Whether the migrations are one chain; else the index where it breaks, and why.
+    fn check(&self) -> Result<(), (usize, String)> {
         // A baseline keeps the number of the last migration that it stands for.
         let first = self.migrations.first().filter(|entry| !entry.replaces.is_empty()).map_or(1, |entry| entry.version);
         for ((index, entry), version) in self.migrations.iter().enumerate().zip(first..) {
             let before = self.migrations.get(..index).unwrap_or_default();
-            let error = |reason: String| Err((entry.version, reason));
+            let (file, last) = (entry.file_name(), before.last().map(Entry::file_name));
             if entry.version != version {
-                return error(format!("migration {} stands where {version} should be", entry.version));
+                let reason = match last {
+                    Some(last) if last.version == entry.version => {
+                        format!("`{last}` and `{file}` have the same number")
+                    }
+                    Some(last) if last.version > entry.version => {
+                        format!("`{file}` stands behind `{last}`: the migrations are out of order")
+                    }
+                    Some(last) => format!("`{file}` follows `{last}`: migration {version} is missing"),
+                    None => format!("`{file}` is the first: migration {version} is missing, or stands further down"),
+                };
+                return Err((index, reason));
             }
             if entry.chain != chain(before) {
-                return error(format!(
-                    "the migrations before `{}` are not those it was written after",
-                    entry.file_name()
-                ));
+                return Err((index, format!("the migrations before `{file}` are not those it was written after")));
             }
             let follows = self.migrations.get(index + 1);
             if entry.state == State::Open && follows.is_some_and(|next| next.state == State::Sealed) {
-                return error(format!("`{}` is open, and a sealed one follows it", entry.file_name()));
+                return Err((index, format!("`{file}` is open, and a sealed one follows it")));
             }
         }
         Ok(())
@@ -152,18 +191,19 @@ impl Lock {
             _ => format!("[\n    {}\n  ]", items.join(",\n    ")),
         };
         let migrations = lines(self.migrations.iter().map(json).collect());
-        let objects = lines(self.snapshot.objects.iter().map(json).collect());
+        let objects = lines(object_lines(&self.snapshot.objects));
         let allowed = match self.allowed.as_slice() {
             [] => String::new(),
             ids => format!("  \"allowed\": {},\n", lines(ids.iter().map(json).collect())),
         };
         let retired = match self.snapshot.retired.as_slice() {
             [] => String::new(),
-            retired => format!(", \"retired\": {}", lines(retired.iter().map(json).collect())),
+            retired => format!(", \"retired\": {}", lines(object_lines(retired))),
         };
         format!(
-            "{{\n  \"format\": {},\n  \"migrations\": {migrations},\n{allowed}  \"snapshot\": {{\"objects\": {objects}{retired}}}\n}}\n",
-            self.format
+            "{{\n  \"format\": {},\n  \"migrations\": {migrations},\n{allowed}  \"snapshot_sha384\": \"{}\",\n  \
+             \"snapshot\": {{\"objects\": {objects}{retired}}}\n}}\n",
+            self.format, self.snapshot_sha384
         )
     }
 
@@ -211,6 +251,7 @@ impl Lock {
             lock.migrations.push(Entry { state: State::Sealed, name: name.clone(), chain, ..entry.clone() });
         }
         lock.snapshot = snapshot(schema, &self.snapshot);
+        lock.snapshot_sha384 = snapshot_hash(&lock.snapshot);
         lock
     }
 
@@ -267,6 +308,22 @@ fn snapshot(schema: &Schema, before: &Schema) -> Schema {
         retired: retired.iter().map(plain).collect(),
         ..Schema::default()
     }
+}
+
+fn object_lines(objects: &[Object]) -> Vec<String> {
+    objects.iter().map(json).collect()
+}
+
+fn snapshot_hash(schema: &Schema) -> String {
+    sha384(&object_lines(&[&*schema.objects, &*schema.retired].concat()).join("\n"))
+}
+
+/// The hash of a lock's snapshot as it stands in the file: a later version may write objects in another way, and still has to
+/// read this one.
+fn written_hash(text: &str) -> String {
+    let behind = text.lines().skip_while(|line| !line.starts_with("  \"snapshot\": ")).skip(1);
+    let objects = behind.filter(|line| line.starts_with("    "));
+    sha384(&objects.map(|line| line.trim().trim_end_matches(',')).collect::<Vec<_>>().join("\n"))
 }
 
 fn chain(before: &[Entry]) -> String {
@@ -326,35 +383,70 @@ mod tests {
         assert_eq!((sealed.open().count(), sealed.next_version()), (0, 2));
     }
 
+    /// Line and reason of a lock that is refused.
+    fn refused(text: &str) -> (usize, String) {
+        match Lock::parse(text).unwrap_err() {
+            LockError::Unreadable { line, reason, .. } => (line, reason),
+            LockError::Conflict(conflict) => panic!("{conflict:?}"),
+        }
+    }
+
+    /// A lock of three migrations with its lines 4, 5 and 6 in another order, or without some.
+    fn with_lines(order: &[usize]) -> String {
+        let text = history().with_open(&[("third", "SELECT 3;")]).to_text();
+        let lines: Vec<&str> = text.lines().collect();
+        let migrations: Vec<&str> = order.iter().map(|line| lines[line - 1].trim_end_matches(',')).collect();
+        format!("{}\n{}\n{}\n", lines[..3].join("\n"), migrations.join(",\n"), lines[6..].join("\n"))
+    }
+
     #[test]
     fn a_history_that_was_tampered_with_is_refused_at_its_line() {
-        let text = history().to_text();
-        let hash = sha384("SELECT 1;");
-        let error = Lock::parse(&text.replace(&hash, &sha384("SELECT 9;"))).unwrap_err();
+        let text = history().to_text().replace(&sha384("SELECT 1;"), &sha384("SELECT 9;"));
+        let reason = "the migrations before `0002_much_more.sql` are not those it was written after".to_owned();
+        assert_eq!(refused(&text), (5, reason));
+    }
+
+    #[test]
+    fn migrations_out_of_order_twice_or_missing_are_refused_at_their_line() {
+        let told = |order: &[usize]| refused(&with_lines(order));
+        assert_eq!(Lock::parse(&with_lines(&[4, 5, 6])).map(|lock| lock.migrations.len()), Ok(3));
+        assert_eq!(told(&[4, 6]), (5, "`0003_third.sql` follows `0001_init.sql`: migration 2 is missing".to_owned()));
         assert_eq!(
-            error,
-            LockError {
-                line: 5,
-                reason: "the migrations before `0002_much_more.sql` are not those it was written after".to_owned()
-            }
+            told(&[4, 5, 5]),
+            (6, "`0002_much_more.sql` and `0002_much_more.sql` have the same number".to_owned())
+        );
+        assert_eq!(
+            told(&[5, 4, 6]),
+            (4, "`0002_much_more.sql` is the first: migration 1 is missing, or stands further down".to_owned())
+        );
+        assert_eq!(
+            told(&[4, 5, 4]),
+            (6, "`0001_init.sql` stands behind `0002_much_more.sql`: the migrations are out of order".to_owned())
         );
     }
 
     #[test]
-    fn a_gap_in_the_versions_is_refused() {
-        let error = Lock::parse(&history().to_text().replace("\"version\":2", "\"version\":3")).unwrap_err();
-        assert_eq!(error.reason, "migration 3 stands where 2 should be");
+    fn a_snapshot_with_objects_of_another_branch_is_refused() {
+        let text = history().to_text();
+        let line = text.lines().find(|line| line.contains("\"kind\":\"schema\"")).unwrap();
+        let both = text.replace(line, &format!("{line},\n{}", line.replace("sales", "crm")));
+        assert_eq!(refused(&both), (7, "the schema in it is not the one that was sealed".to_owned()));
+    }
+
+    #[test]
+    fn line_ends_of_another_system_change_nothing() {
+        assert_eq!(Lock::parse(&history().to_text().replace('\n', "\r\n")), Ok(history()));
     }
 
     #[test]
     fn a_merge_conflict_is_refused_at_its_line() {
         let text = history().to_text().replace("  \"snapshot\"", "<<<<<<< HEAD\n  \"snapshot\"");
-        assert_eq!(Lock::parse(&text).unwrap_err().line, 7);
+        assert!(matches!(Lock::parse(&text), Err(LockError::Conflict(Conflict { line: 8, .. }))));
     }
 
     #[test]
     fn a_newer_format_is_refused_by_its_number() {
-        let error = Lock::parse("{\"format\": 2, \"shape\": \"unknown\"}").unwrap_err();
-        assert_eq!(error.reason, "it has format 2, and this version of specql knows format 1");
+        let (_, reason) = refused("{\"format\": 2, \"shape\": \"unknown\"}");
+        assert_eq!(reason, "it has format 2, and this version of specql knows format 1");
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`file`](mod@file) | names of migration files |
 //! | [`lock`] | `specql.lock`: the chain of migrations and the schema after the last sealed one |
+//! | [`conflict`] | what a merge leaves in it when two branches both added a migration |
 //! | [`diff`](mod@diff) | two schemas → a plan |
 //! | [`plan`] | statements in order, hazards, changes |
 //! | [`name`] | what a plan is called |
@@ -13,6 +14,7 @@
 //! A *sealed* migration never changes; at most one step is *open*, and every build writes its files anew from the difference
 //! between the last sealed schema and the model. Nothing here touches a file: `build` makes the edits.
 
+pub mod conflict;
 pub mod diff;
 pub mod file;
 pub mod history;

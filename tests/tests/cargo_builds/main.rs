@@ -6,9 +6,11 @@
 //! | `locked` | CI, `SPECQL_LOCKED`, docs.rs, a read-only tree: nothing is written |
 //! | `package` | `cargo package`, with its verification |
 //! | `release` | a release build, before and after the seal |
+//! | `branches` | two branches that both add a migration |
 //! | `history` | sealed files that were edited or removed |
 #![allow(clippy::unwrap_used)] // a helper that cannot go on ends its test
 
+mod branches;
 mod fresh;
 mod history;
 mod locked;

@@ -35,3 +35,11 @@ pub fn unknown_migration(span: Span, path: &str) -> Diagnostic {
         "move a migration of your own to another folder; after a merge, restore `specql.lock` together with its files",
     )
 }
+
+/// The file has the number of `known`, which is the one that the lock holds.
+#[must_use]
+pub fn duplicate_migration(span: Span, path: &str, known: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`{path}` has the number of `{known}`, which is the one in the lock")).help(
+        "after a merge: remove it and build, and what it did is written again behind the others; a migration of your own belongs in another folder",
+    )
+}

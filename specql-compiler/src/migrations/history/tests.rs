@@ -277,7 +277,7 @@ fn two_branches_in_one_lock_are_an_error_at_the_place() {
     let history = project.build(&["a"]);
     assert!(codes(&history)[0].starts_with("SQ0601"));
     let span = history.diagnostics[0].span;
-    assert_eq!(project.sources().line_column(span.file, span.start), (6, 1));
+    assert_eq!(project.sources().line_column(span.file, span.start), (7, 1));
 }
 
 #[test]
