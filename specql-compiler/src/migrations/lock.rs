@@ -33,7 +33,7 @@ pub struct Lock {
     format: u32,
     /// All migrations, by version, without a gap, from 1 or from a baseline. Those of the last step may be open.
     pub migrations: Vec<Entry>,
-    /// Ids of the hazards that the open step may hold ([`Hazard::id`](super::plan::Hazard::id)).
+    /// Ids of the hazards that the open step may hold ([`Hazard::id`](field@super::plan::Hazard::id)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed: Vec<String>,
     /// Hash of the snapshot as it is written: only a seal changes both.
