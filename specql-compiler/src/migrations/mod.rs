@@ -10,10 +10,12 @@
 //! | [`name`] | what a plan is called |
 //! | [`render`] | a plan as the text of a file |
 //! | [`history`](mod@history) | the folder as it is and as it should be |
+//! | `command` | sealing, allowing, squashing |
 //!
 //! A *sealed* migration never changes; at most one step is *open*, and every build writes its files anew from the difference
 //! between the last sealed schema and the model. Nothing here touches a file: `build` makes the edits.
 
+mod command;
 pub mod conflict;
 pub mod diff;
 pub mod file;
@@ -24,8 +26,9 @@ mod origins;
 pub mod plan;
 pub mod render;
 
+pub use command::{allow, seal, squash};
 pub use diff::{diff, retired};
 pub use file::FileName;
-pub use history::{Edit, History, Mode, allow, history, seal, squash};
+pub use history::{Edit, History, Mode, history};
 pub use lock::Lock;
 pub use plan::{Direction, Hazard, Plan};

@@ -1,6 +1,7 @@
 //! A project's migrations through its life, in memory.
 
 use super::*;
+use crate::migrations::{allow, seal, squash};
 use crate::sql::{
     Definition, Object, ObjectKind,
     object::{Column, Table},
