@@ -323,8 +323,14 @@ impl Alter<'_> {
         let (table, name) = (&self.new.name, &constraint.name);
         if is_unique(constraint) {
             // A table whose rows begin to belong to tenants is locked anyway, and references wait for this.
-            if self.is_reverse() || self.changes_tenancy() {
+            if self.changes_tenancy() {
                 self.actions.push(format!("ADD {}", constraint.clause()));
+                return;
+            }
+            if self.is_reverse() {
+                // A column that comes back has the same default in all rows.
+                let add = format!("ALTER TABLE {table} ADD {}", constraint.clause());
+                self.after.push(if_rows_allow(&add, "unique_violation"));
                 return;
             }
             let (kind, columns) = constraint.definition.split_once(" (").unwrap_or((&constraint.definition, ""));

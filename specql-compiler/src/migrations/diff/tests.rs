@@ -371,10 +371,11 @@ fn a_column_becomes_required_without_a_scan_under_a_strong_lock() {
 fn the_reverse_of_a_unique_constraint_of_other_columns_keeps_the_index_that_comes_back() {
     let with = |definition: &str| [table(vec![column("a", "TEXT"), column("b", "TEXT")], &[("uq", definition)])];
     let plan = diff(&schema(&with("UNIQUE (a, b)")), &schema(&with("UNIQUE (a)")), Direction::Reverse);
-    assert_eq!(
-        statements(&plan),
-        ["ALTER TABLE sales.tb_order\n    DROP CONSTRAINT IF EXISTS uq,\n    ADD CONSTRAINT uq UNIQUE (a)"]
-    );
+    let statements = statements(&plan);
+    assert_eq!(statements[0], "ALTER TABLE sales.tb_order DROP CONSTRAINT IF EXISTS uq");
+    assert!(statements.iter().all(|text| !text.contains("DROP INDEX")), "{statements:#?}");
+    let allowed = "ALTER TABLE sales.tb_order ADD CONSTRAINT uq UNIQUE (a);\nEXCEPTION WHEN unique_violation THEN";
+    assert!(statements[1].contains(allowed), "{statements:#?}");
 }
 
 #[test]
