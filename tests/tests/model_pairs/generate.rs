@@ -50,7 +50,7 @@ pub(crate) fn pair(seed: u64) -> Pair {
     let before = make.project();
     let edits = make.edits(&before);
     let mut pair = Pair { seed, before, edits, then: Vec::new() };
-    if make.random.chance(35) {
+    if make.random.chance(20) {
         pair.then = make.edits(&pair.after());
     }
     pair
