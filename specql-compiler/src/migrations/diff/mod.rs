@@ -45,6 +45,9 @@ pub fn diff(old: &Schema, new: &Schema, direction: Direction) -> Plan {
     let diff = Diff::new(renamed.as_ref().unwrap_or(old), new, direction);
     let recreated = diff.recreated();
     let mut plan = Plan::default();
+    if direction == Direction::Forward {
+        plan.hazards.extend(renames.in_vain(old, new));
+    }
     diff.clear_the_way(&recreated, &mut plan);
     let is_schema = |object: &&Object| object.kind == ObjectKind::Schema;
     diff.make(&recreated, is_schema, &mut plan);

@@ -7,7 +7,7 @@ use super::{
     key,
 };
 use crate::{
-    migrations::plan::{Change, Direction, Plan, Step},
+    migrations::plan::{Change, Direction, Hazard, HazardKind, Plan, Step},
     sql::{
         Definition, Object, ObjectKind, Rename, Schema,
         object::{Table, TableConstraint},
@@ -50,6 +50,44 @@ impl Renames {
             }
         }
         renames
+    }
+
+    /// What stands against renames that the new schema says, and that cannot take place: the new name is still another's, and
+    /// what is wanted under it would be dropped in its stead.
+    pub(super) fn in_vain(&self, old: &Schema, new: &Schema) -> Vec<Hazard> {
+        let mut hazards = Vec::new();
+        let mut refuse = |table: &str, id: &str, from: &str, to: &str| {
+            let origin =
+                new.objects.iter().find(|object| object.name == table).and_then(|object| object.origin.clone());
+            hazards.push(Hazard {
+                id: Hazard::id("rename", id),
+                kind: HazardKind::Impossible,
+                message: format!(
+                    "`{from}` cannot become `{to}`: there is another `{to}`, which the model no longer has"
+                ),
+                help: format!("seal a migration without that `{to}` first"),
+                origin,
+            });
+        };
+        for rename in &new.renames {
+            match rename {
+                Rename::Table { from, to } => {
+                    let both = find(old, from).is_some() && find(old, to).is_some();
+                    if both && find(new, from).is_none() && find(new, to).is_some() {
+                        refuse(to, to, from, to);
+                    }
+                }
+                Rename::Column { table, from, to } => {
+                    let tables = find(old, self.old_name(table)).zip(find(new, table));
+                    if tables.is_some_and(|(before, after)| {
+                        has(before, from) && has(before, to) && has(after, to) && !has(after, from)
+                    }) {
+                        refuse(table, &format!("{table}.{to}"), from, to);
+                    }
+                }
+            }
+        }
+        hazards
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -334,6 +372,7 @@ fn pieces(text: &str) -> impl Iterator<Item = (bool, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::object::Column;
 
     #[test]
     fn a_name_is_replaced_as_a_whole_and_never_in_a_literal() {
@@ -358,6 +397,49 @@ mod tests {
         let name = sequence(&table, &column);
         assert_eq!(name, format!("tb_{}_pk_{}_seq", "a".repeat(26), "a".repeat(26)));
         assert_eq!(name.len(), 63);
+    }
+
+    fn with_tables(tables: &[(&str, &[&str])], renames: &[Rename]) -> Schema {
+        let column = |name: &&str| Column {
+            name: (*name).to_owned(),
+            ty: "TEXT".to_owned(),
+            not_null: false,
+            default: None,
+            generated: None,
+            comment: None,
+        };
+        let object = |(name, columns): &(&str, &[&str])| Object {
+            kind: ObjectKind::Table,
+            name: (*name).to_owned(),
+            origin: None,
+            definition: Definition::Table(Table {
+                name: (*name).to_owned(),
+                columns: columns.iter().map(column).collect(),
+                constraints: Vec::new(),
+                suffix: None,
+                comment: None,
+            }),
+        };
+        Schema { objects: tables.iter().map(object).collect(), renames: renames.to_vec(), ..Schema::default() }
+    }
+
+    fn refusals(old: &Schema, new: &Schema) -> Vec<String> {
+        let hazards = crate::migrations::diff(old, new, Direction::Forward).hazards;
+        let impossible = hazards.into_iter().filter(|hazard| hazard.kind == HazardKind::Impossible);
+        impossible.map(|hazard| hazard.id).collect()
+    }
+
+    #[test]
+    fn a_rename_to_a_name_that_is_still_another_s_is_refused_and_not_taken_for_a_drop() {
+        let column = Rename::Column { table: "s.tb_a".to_owned(), from: "b".to_owned(), to: "a".to_owned() };
+        let (both, one) = (with_tables(&[("s.tb_a", &["a", "b"])], &[]), with_tables(&[("s.tb_a", &["a"])], &[column]));
+        assert_eq!(refusals(&both, &one), ["rename:s.tb_a.a"]);
+        let table = Rename::Table { from: "s.tb_b".to_owned(), to: "s.tb_a".to_owned() };
+        let (both, one) =
+            (with_tables(&[("s.tb_a", &[]), ("s.tb_b", &[])], &[]), with_tables(&[("s.tb_a", &[])], &[table]));
+        assert_eq!(refusals(&both, &one), ["rename:s.tb_a"]);
+        // Once it has taken place, it is said in vain and no harm.
+        assert!(refusals(&with_tables(&[("s.tb_a", &[])], &[]), &one).is_empty());
     }
 
     #[test]
