@@ -6,7 +6,7 @@ use super::{
     history::Folder,
     lock::Entry,
     plan::{Hazard, HazardKind},
-    render::{CONCURRENTLY, VALIDATE, render_baseline},
+    render::{CONCURRENTLY, FINISH, VALIDATE, render_baseline},
 };
 use crate::{source::Sources, sql::Schema};
 
@@ -125,5 +125,5 @@ fn checked_name(name: &str) -> Result<&str, String> {
 
 /// The name of a step, from that of its first file.
 fn base_name(name: &str) -> &str {
-    [CONCURRENTLY, VALIDATE].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
+    [CONCURRENTLY, VALIDATE, FINISH].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }

@@ -35,7 +35,7 @@ pub enum Phase {
     Concurrently,
     /// `VALIDATE CONSTRAINT`: reads a whole table, and lets everybody write to it meanwhile.
     Validate,
-    /// What only a validated constraint or a finished index makes quick; in the file of [`Phase::Validate`], after it.
+    /// What only a validated constraint or a finished index makes quick.
     Finish,
 }
 
