@@ -75,6 +75,8 @@ class Step:
         self.created = set()
         # Constraints that the step added: where, and which column they keep from being NULL.
         self.added = {}
+        # Columns that a validated CHECK keeps from being NULL, with its name: it does so in later files, too.
+        self.proven = {}
         self.found = []
 
     def holds_rows(self, table):
@@ -82,8 +84,6 @@ class Step:
 
     def file(self, number, text):
         self.number = number
-        # Columns that a validated CHECK keeps from being NULL, with its name.
-        self.proven = {}
         # Whether anything but a validation stands before this statement in its transaction.
         self.locked = False
         self.allowed = {it.replace('"', "") for it in ALLOWED.findall(text.split("\n\n", 1)[0])}
