@@ -31,4 +31,5 @@ pub use diff::{diff, retired};
 pub use file::FileName;
 pub use history::{Edit, History, Mode, history};
 pub use lock::Lock;
+pub use origins::same_apart as same_but_for_places;
 pub use plan::{Direction, Hazard, Plan};

@@ -1,7 +1,8 @@
 //! Comments that say which YAML line a statement came from. They help a reader; that a line has moved is no change.
 
 /// Whether two texts of SQL differ in such comments at most.
-pub(super) fn same_apart(before: &str, after: &str) -> bool {
+#[must_use]
+pub fn same_apart(before: &str, after: &str) -> bool {
     without_origins(before).eq(without_origins(after))
 }
 

@@ -1,5 +1,5 @@
 -- What a database holds, one line an object, so that two databases can be compared: all of SpecQL's and of an application's own
--- schemas. The order of columns is no difference, nor is sqlx's own table.
+-- schemas. The order of columns and of rights is no difference, nor is sqlx's own table.
 WITH schemas AS (
     SELECT n.oid, quote_ident(n.nspname) AS name, n.nspname
     FROM pg_catalog.pg_namespace AS n
@@ -13,12 +13,14 @@ relations AS (
 )
 SELECT object, definition FROM (
     SELECT 'schema ' || s.name AS object,
-        concat_ws(' ', n.nspacl::text, obj_description(n.oid, 'pg_namespace')) AS definition
+        concat_ws(' ',
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(n.nspacl) AS acl), obj_description(n.oid, 'pg_namespace')) AS definition
     FROM schemas AS s
     JOIN pg_catalog.pg_namespace AS n ON n.oid = s.oid
     UNION ALL
     SELECT 'relation ' || r.name,
-        concat_ws(' ', r.relkind, r.reloptions::text, r.relacl::text, r.relrowsecurity, r.relforcerowsecurity,
+        concat_ws(' ', r.relkind, r.reloptions::text,
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(r.relacl) AS acl), r.relrowsecurity, r.relforcerowsecurity,
             pg_get_partkeydef(r.oid), pg_get_expr(r.relpartbound, r.oid), obj_description(r.oid, 'pg_class'),
             CASE WHEN r.relkind = 'v' THEN pg_get_viewdef(r.oid) END)
     FROM relations AS r
@@ -26,7 +28,8 @@ SELECT object, definition FROM (
     UNION ALL
     SELECT 'column ' || r.name || '.' || quote_ident(a.attname),
         concat_ws(' ', format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'NOT NULL' END,
-            pg_get_expr(d.adbin, d.adrelid), a.attidentity, a.attacl::text, col_description(r.oid, a.attnum))
+            pg_get_expr(d.adbin, d.adrelid), a.attidentity, a.attgenerated,
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(a.attacl) AS acl), col_description(r.oid, a.attnum))
     FROM relations AS r
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = r.oid AND d.adnum = a.attnum
@@ -52,7 +55,8 @@ SELECT object, definition FROM (
     LEFT JOIN pg_catalog.pg_depend AS d ON d.objid = r.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
     UNION ALL
     SELECT 'function ' || s.name || '.' || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
-        concat_ws(' ', pg_get_functiondef(p.oid), p.proacl::text, obj_description(p.oid, 'pg_proc'))
+        concat_ws(' ', pg_get_functiondef(p.oid),
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(p.proacl) AS acl), obj_description(p.oid, 'pg_proc'))
     FROM schemas AS s
     JOIN pg_catalog.pg_proc AS p ON p.pronamespace = s.oid
     WHERE p.prokind IN ('f', 'p')
@@ -61,7 +65,8 @@ SELECT object, definition FROM (
             WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
     UNION ALL
     SELECT 'type ' || s.name || '.' || quote_ident(t.typname),
-        concat_ws(' ', t.typtype, t.typacl::text, obj_description(t.oid, 'pg_type'))
+        concat_ws(' ', t.typtype,
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(t.typacl) AS acl), obj_description(t.oid, 'pg_type'))
     FROM schemas AS s
     JOIN pg_catalog.pg_type AS t ON t.typnamespace = s.oid
     WHERE t.typtype IN ('e', 'd') OR (t.typtype = 'c' AND EXISTS (
