@@ -4,7 +4,8 @@
 use std::{
     fs,
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest as _, Sha384};
@@ -29,7 +30,9 @@ impl App {
     }
 
     fn order(&self, fields: &str) {
-        let text = format!("entity: Order\nschema: sales\nfields:\n{fields}actions:\n  - name: create_order\n  - name: free_order\n    steps:\n      - update: Order SET total = 0\n");
+        let text = format!(
+            "entity: Order\nschema: sales\nfields:\n{fields}actions:\n  - name: create_order\n  - name: free_order\n    steps:\n      - update: Order SET total = 0\n"
+        );
         fs::write(self.path("entities/order.yaml"), text).unwrap();
     }
 
@@ -108,6 +111,62 @@ fn a_plan_is_shown_allowed_and_sealed() {
     );
     app.says(&["seal", "no_notes"]);
     assert_eq!(app.migrations(), ["0001_init.sql", "0002_no_notes.sql", "specql.lock"]);
+}
+
+/// Everything in `migrations/`, hidden files included.
+fn folder(app: &App) -> Vec<(String, String)> {
+    app.migrations()
+        .into_iter()
+        .map(|name| {
+            let text = fs::read_to_string(app.path("migrations").join(&name)).unwrap();
+            (name, text)
+        })
+        .collect()
+}
+
+/// With a sealed first migration, and an open step of several files.
+fn with_open_step() -> App {
+    let app = App::new("  total: integer!\n");
+    app.build();
+    app.says(&["seal"]);
+    app.order("  total: integer!\n  note: {type: text, unique: true}\n  state: enum(new, paid)\n");
+    app.build();
+    app
+}
+
+#[test]
+fn a_seal_that_is_killed_is_done_or_undone_by_the_next_command() {
+    let undisturbed = with_open_step();
+    let began = Instant::now();
+    undisturbed.says(&["seal", "loyalty"]);
+    let step = began.elapsed() / 12;
+    let expected = folder(&undisturbed);
+    // From before it does anything to after it has done all.
+    let (mut sealed, mut open, mut delay) = (0, 0, Duration::ZERO);
+    while sealed < 3 {
+        let app = with_open_step();
+        let mut seal = Command::new(env!("CARGO_BIN_EXE_specql"))
+            .args(["migrate", "seal", "loyalty"])
+            .current_dir(app.root.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(delay);
+        seal.kill().unwrap();
+        seal.wait().unwrap();
+
+        app.build();
+        if app.says(&["status"]).contains("open") {
+            open += 1;
+            app.says(&["seal", "loyalty"]);
+        } else {
+            sealed += 1;
+        }
+        assert_eq!(folder(&app), expected, "killed after {delay:?}");
+        delay += step;
+        assert!(delay < Duration::from_secs(60), "it is never done");
+    }
+    assert!(open > 0, "none was killed in time");
 }
 
 #[test]

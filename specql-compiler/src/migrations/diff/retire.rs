@@ -58,7 +58,9 @@ pub(super) fn retires(object: &Object, old: &Schema, new: &Schema) -> bool {
 
 /// Whether the function is a callback's.
 pub(super) fn is_callback(object: &Object, schema: &Schema) -> bool {
-    registrations(object, schema).next().is_some()
+    let function = super::rename::split(dependents::base_name(object)).map_or("", |(_, function)| function);
+    // All of them are named so, and looking through all registrations is dear where all functions change.
+    function.trim_start_matches('"').starts_with("cb_") && registrations(object, schema).next().is_some()
 }
 
 /// The registrations that name a function as the one to call.
@@ -67,15 +69,15 @@ fn registrations<'a>(object: &Object, schema: &'a Schema) -> impl Iterator<Item 
     // A registration's values, in this order: the schema and the name of its function.
     let values = super::rename::split(dependents::base_name(object))
         .map(|(schema, function)| format!("{}, {}", literal(&bare(schema)), literal(&bare(function))));
+    let function = values.as_ref().and_then(|values| values.split_once(", ")).map(|(_, function)| function.to_owned());
+    let names = move |statement: &String| {
+        let (Some(values), Some(function)) = (&values, &function) else { return false };
+        statement.contains(function.as_str())
+            && statement.split_whitespace().collect::<Vec<_>>().join(" ").contains(values)
+    };
     schema.objects.iter().filter(move |data| {
         let Definition::Statements { create, .. } = &data.definition else { return false };
-        data.kind == ObjectKind::Data
-            && values.as_ref().is_some_and(|values| {
-                create.iter().any(|statement| {
-                    let words: Vec<&str> = statement.split_whitespace().collect();
-                    words.join(" ").contains(values)
-                })
-            })
+        data.kind == ObjectKind::Data && create.iter().any(&names)
     })
 }
 
