@@ -88,6 +88,10 @@ pub fn run(request: &Request) -> io::Result<Vec<String>> {
     let watched = watch::paths(&project.layout, &request.out_dir, newest)?;
     let mut lines: Vec<String> =
         watched.iter().map(|path| format!("cargo::rerun-if-changed={}", path.display())).collect();
+    if project.has_errors() {
+        // A build that fails looks again next time, whatever the files' times say: it is not fresh anyway.
+        lines.push(format!("cargo::rerun-if-changed={}", request.out_dir.join("never").display()));
+    }
     lines.extend(mode::VARIABLES.iter().map(|name| format!("cargo::rerun-if-env-changed={name}")));
     lines.extend(project.warnings().iter().map(|warning| format!("cargo::warning={warning}")));
     Ok(lines)

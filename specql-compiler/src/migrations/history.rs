@@ -193,10 +193,22 @@ impl<'a> Folder<'a> {
         }
     }
 
-    /// Whether a file is one of the open step, or was it in a build that was interrupted, or was squashed: ours to replace.
+    /// Whether a file is one of the open step, or was it in a build that was interrupted, or was squashed: ours to replace. What
+    /// another branch has sealed looks the same, but it lies beside one of ours.
     fn is_left_over(&self, name: &FileName, text: &str) -> bool {
         let mut replaced = self.lock.migrations.iter().flat_map(|entry| &entry.replaces);
-        (name.version >= self.lock.next_version() && is_generated(text)) || replaced.any(|one| one.is(name, text))
+        if replaced.any(|one| one.is(name, text)) {
+            return true;
+        }
+        if name.version < self.lock.next_version() || !is_generated(text) {
+            return false;
+        }
+        match self.lock.open().find(|open| open.version == name.version) {
+            Some(open) if open.file_name() == *name => true,
+            // A build takes the old file away before it writes the new one; a seal that renames writes the same text first.
+            Some(open) => self.find(&open.file_name()).is_none_or(|ours| !open.is(ours) || ours == text),
+            None => self.files.iter().filter(|(_, other, _)| other.version == name.version).count() == 1,
+        }
     }
 
     /// The files of the step that carries out `plan`.
@@ -255,15 +267,16 @@ impl<'a> Folder<'a> {
 
     /// What must change so that `open` is the open step.
     fn edits(&self, open: &[(FileName, String)]) -> Vec<Edit> {
+        // Away with the old first: two files of one number are two branches', if no build was interrupted between them.
         let mut edits = Vec::new();
-        for (file, text) in open {
-            if self.find(file) != Some(text) {
-                edits.push(Edit::Write { path: self.path_of(file), text: text.clone() });
-            }
-        }
         for (_, name, file) in &self.files {
             if self.is_left_over(name, &file.text) && open.iter().all(|(open, _)| open != name) {
                 edits.push(Edit::Remove { path: file.path.clone() });
+            }
+        }
+        for (file, text) in open {
+            if self.find(file) != Some(text) {
+                edits.push(Edit::Write { path: self.path_of(file), text: text.clone() });
             }
         }
         let files: Vec<(&str, &str)> = open.iter().map(|(file, text)| (file.name.as_str(), text.as_str())).collect();

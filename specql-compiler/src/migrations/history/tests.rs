@@ -367,3 +367,52 @@ fn a_squash_leaves_one_migration_that_stands_for_all() {
     project.build(&["a", "b", "c"]);
     assert_eq!(project.paths()[1], "migrations/0003_order_add_c.sql");
 }
+
+/// The sealed second migration of another branch.
+fn of_main() -> (&'static str, String) {
+    let mut main = sealed();
+    main.build(&["a", "c"]);
+    main.seal(&["a", "c"], None);
+    ("migrations/0002_order_add_c.sql", main.text("migrations/0002_order_add_c.sql").to_owned())
+}
+
+#[test]
+fn a_file_with_the_number_of_the_open_migration_is_refused_and_kept() {
+    let mut project = sealed();
+    project.build(&["a", "b"]);
+    let (path, text) = of_main();
+    project.put(path, &text);
+    let history = project.build(&["a", "b", "c"]);
+    assert_eq!(
+        codes(&history),
+        [
+            "SQ0604 `migrations/0002_order_add_c.sql` has the number of `0002_order_add_b.sql`, which is the one in the lock"
+        ]
+    );
+    assert!(history.edits.is_empty());
+}
+
+#[test]
+fn two_files_of_one_number_that_the_lock_knows_nothing_of_are_kept() {
+    let mut project = sealed();
+    let (path, text) = of_main();
+    project.put(path, &text);
+    project.put("migrations/0002_order_add_b.sql", &text.replace("ADD COLUMN c", "ADD COLUMN b"));
+    let history = project.build(&["a", "b", "c"]);
+    assert_eq!(history.diagnostics.len(), 2, "{:?}", codes(&history));
+    assert!(history.edits.is_empty());
+}
+
+#[test]
+fn a_build_that_died_while_the_open_migration_changed_its_name_is_repaired_by_the_next() {
+    let mut project = sealed();
+    project.build(&["a", "b"]);
+    let edits = history(&project.sources(), "migrations", Some(&schema(&["a", "c"])), &Mode::Write).edits;
+    assert_eq!(edits.len(), 3);
+    for done in 0..=edits.len() {
+        let mut interrupted = project.clone();
+        interrupted.apply(&edits[..done]);
+        assert_eq!(codes(&interrupted.build(&["a", "c"])), [""; 0], "after {done} edits");
+        assert_eq!(interrupted.paths()[1..], ["migrations/0002_order_add_c.sql", "migrations/specql.lock"]);
+    }
+}
