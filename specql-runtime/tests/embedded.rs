@@ -26,15 +26,16 @@ async fn execute(server: &Server, sql: &'static str) -> Result<(), sqlx::Error> 
     connection.close().await
 }
 
-/// Waits until the server of that folder has stopped.
+/// Waits until the server of that folder has stopped. Its last checkpoint waits for the disk, which may be busy.
 async fn stopped(folder: &Path) {
-    for _ in 0..300 {
+    for _ in 0..1200 {
         if !folder.join("app/data/postmaster.pid").exists() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("the server did not stop");
+    let log = std::fs::read_to_string(folder.join("app/server.log")).unwrap_or_default();
+    panic!("the server did not stop within a minute; its log:\n{log}");
 }
 
 #[tokio::test]
