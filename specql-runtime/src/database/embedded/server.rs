@@ -23,14 +23,21 @@ const START_SECONDS: u64 = 60;
 
 /// Starts the server (the arguments after the folder and `keep`/`remove`; none: one that runs already), waits until
 /// nobody holds the lifeline any more, and stops it. It runs as the server's user and outlives a killed application.
+///
+/// When its server has died, another one with a supervisor and a lifeline of its own may be there before this one comes to its
+/// end: it touches neither.
 const SUPERVISOR: &str = r#"
 folder=$1; afterwards=$2; shift 2
+running() { head -n 1 "$folder/data/postmaster.pid" 2>/dev/null; }
+lifeline() { ls -i "$folder/lifeline" 2>/dev/null; }
 rm -f "$folder/lifeline"; mkfifo -m 600 "$folder/lifeline" || exit 1
-if [ $# -gt 0 ]; then "$@" </dev/null >>"$folder/server.log" 2>&1 & fi
+mine=$(lifeline)
+if [ $# -gt 0 ]; then "$@" </dev/null >>"$folder/server.log" 2>&1 & server=$!; else server=$(running); fi
 exec 3<"$folder/lifeline"
 cat <&3 >/dev/null
-rm -f "$folder/lifeline"; exec 3<&-
-pid=$(head -n 1 "$folder/data/postmaster.pid" 2>/dev/null) && kill -INT "$pid"
+if [ "$(lifeline)" = "$mine" ]; then rm -f "$folder/lifeline"; fi
+exec 3<&-
+if [ "$(running)" = "$server" ]; then kill -INT "$server"; fi
 wait
 if [ "$afterwards" = remove ]; then
     while [ -e "$folder/data/postmaster.pid" ]; do sleep 0.1; done
@@ -63,6 +70,13 @@ impl Server {
             Found::Orphan => Vec::new(),
             Found::Nothing => prepare_start(&plan, &folder, &account).await?,
         };
+        // One whose supervisor is about to end would still open, and nobody would see it close.
+        let stale = folder.lifeline();
+        if let Err(error) = fs::remove_file(&stale)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(EmbeddedError::io(stale)(error));
+        }
         spawn_supervisor(&folder, &account, &command, plan.disposable)?;
         let lifeline = loop {
             if let Some(lifeline) = open_lifeline(&folder) {
