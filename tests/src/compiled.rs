@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use specql_compiler::{Compilation, build, compile, diagnostics::render, source::Sources, sql};
 use specql_runtime::testing::TestDatabase;
 use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::migrations;
 
@@ -108,4 +109,28 @@ pub fn queue_schema() -> anyhow::Result<String> {
     let mut files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
     files.sort();
     files.iter().map(|file| fs::read_to_string(file).with_context(|| file.display().to_string())).collect()
+}
+
+/// Claims the oldest job as a worker of its own, and records that it succeeded with the answer `{"id": "ch_1"}`; what
+/// `jobs.complete` says.
+///
+/// # Errors
+/// When nothing waits, or the database refuses.
+pub async fn complete_one(pool: &PgPool) -> anyhow::Result<String> {
+    let worker = Uuid::new_v4();
+    sqlx::query("SELECT jobs.register_worker($1, 'w', '1', '{}')").bind(worker).execute(pool).await?;
+    let (pk, epoch): (i64, i32) = sqlx::query_as(
+        "SELECT pk_job_run, epoch FROM jobs.claim($1, ARRAY(SELECT code FROM jobs.tb_operation), 1, TRUE)",
+    )
+    .bind(worker)
+    .fetch_one(pool)
+    .await?;
+    Ok(sqlx::query_scalar(
+        "SELECT result FROM jobs.complete($1, ARRAY[$2], ARRAY[$3], ARRAY['{\"id\": \"ch_1\"}'::jsonb], ARRAY[NULL::jsonb])",
+    )
+    .bind(worker)
+    .bind(pk)
+    .bind(epoch)
+    .fetch_one(pool)
+    .await?)
 }

@@ -9,7 +9,6 @@ use specql_compiler::{
 };
 use specql_tests::compiled;
 use sqlx::{AssertSqlSafe, PgPool};
-use uuid::Uuid;
 
 /// An order whose charge is followed by this; another call keeps the queue in the project.
 fn order(callbacks: &str) -> Result<Compilation> {
@@ -52,26 +51,6 @@ async fn place(pool: &PgPool) -> Result<()> {
     Ok(())
 }
 
-/// Claims the oldest job and records its success; what `jobs.complete` says.
-async fn complete_one(pool: &PgPool) -> Result<String> {
-    let worker = Uuid::new_v4();
-    sqlx::query("SELECT jobs.register_worker($1, 'w', '1', '{}')").bind(worker).execute(pool).await?;
-    let (pk, epoch): (i64, i32) = sqlx::query_as(
-        "SELECT pk_job_run, epoch FROM jobs.claim($1, ARRAY(SELECT code FROM jobs.tb_operation), 1, TRUE)",
-    )
-    .bind(worker)
-    .fetch_one(pool)
-    .await?;
-    Ok(sqlx::query_scalar(
-        "SELECT result FROM jobs.complete($1, ARRAY[$2], ARRAY[$3], ARRAY['{\"id\": \"ch_1\"}'::jsonb], ARRAY[NULL::jsonb])",
-    )
-    .bind(worker)
-    .bind(pk)
-    .bind(epoch)
-    .fetch_one(pool)
-    .await?)
-}
-
 async fn states(pool: &PgPool) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar("SELECT state FROM sales.tb_order ORDER BY pk_order").fetch_all(pool).await?)
 }
@@ -97,7 +76,7 @@ async fn a_job_that_was_queued_before_the_step_went_still_runs_its_callback() ->
     assert_eq!(migration.lines().find(kept), None, "{migration}");
     assert_eq!(batched(pool).await?, 0);
     assert_eq!(retired(pool).await?, [true, true]);
-    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(compiled::complete_one(pool).await?, "completed");
     assert_eq!(states(pool).await?, ["paid"]);
 
     // What is queued from now on has no callback.
@@ -105,7 +84,7 @@ async fn a_job_that_was_queued_before_the_step_went_still_runs_its_callback() ->
     let callback: Option<String> =
         sqlx::query_scalar("SELECT on_success FROM jobs.tb_job_run ORDER BY 1 NULLS FIRST").fetch_one(pool).await?;
     assert_eq!(callback, None);
-    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(compiled::complete_one(pool).await?, "completed");
     assert_eq!(states(pool).await?, ["paid", "new"]);
     Ok(())
 }
@@ -120,7 +99,7 @@ async fn a_callback_that_comes_back_is_no_longer_retired() -> Result<()> {
     assert_eq!(retired(pool).await?, [false, false]);
     assert_eq!(batched(pool).await?, 2);
     place(pool).await?;
-    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(compiled::complete_one(pool).await?, "completed");
     assert_eq!(states(pool).await?, ["paid"]);
     Ok(())
 }
@@ -148,7 +127,7 @@ async fn a_job_that_was_queued_before_its_entity_was_renamed_and_moved_still_run
     place(pool).await?;
     migrate(pool, &order, &purchase).await?;
     assert_eq!(progress(pool).await?, ["new"]);
-    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(compiled::complete_one(pool).await?, "completed");
     assert_eq!(progress(pool).await?, ["paid"]);
     Ok(())
 }
@@ -165,7 +144,7 @@ async fn a_callback_that_was_retired_long_ago_follows_a_later_rename() -> Result
     sealed.retired = migrations::retired(&before, &sealed);
     assert_eq!(sealed.retired.len(), 2);
     migrate_schema(pool, &sealed, &purchase).await?;
-    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(compiled::complete_one(pool).await?, "completed");
     assert_eq!(progress(pool).await?, ["paid"]);
     Ok(())
 }
@@ -183,7 +162,7 @@ async fn a_job_that_was_queued_before_its_field_was_renamed_still_runs_its_callb
     let pool = database.pool();
     place(pool).await?;
     migrate(pool, &before, &after).await?;
-    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(compiled::complete_one(pool).await?, "completed");
     let progress: String = sqlx::query_scalar("SELECT progress FROM sales.tb_order").fetch_one(pool).await?;
     assert_eq!(progress, "paid");
     Ok(())
@@ -202,7 +181,7 @@ async fn a_job_that_was_queued_before_its_step_moved_to_another_action_still_run
     let pool = database.pool();
     place(pool).await?;
     migrate(pool, &before, &after).await?;
-    assert_eq!(complete_one(pool).await?, "completed");
+    assert_eq!(compiled::complete_one(pool).await?, "completed");
     assert_eq!(states(pool).await?, ["paid"]);
     Ok(())
 }

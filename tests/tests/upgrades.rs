@@ -14,7 +14,6 @@ use specql_compiler::{
 use specql_runtime::testing::TestDatabase;
 use specql_tests::{app::repository, compiled};
 use sqlx::{AssertSqlSafe, PgPool};
-use uuid::Uuid;
 
 const EARLIER: [(&str, &str); 2] = [
     ("before_lanes", include_str!("../fixtures/locks/before_lanes.lock")),
@@ -82,30 +81,10 @@ async fn jobs_that_were_queued_before_an_upgrade_are_done_after_it() -> Result<(
         upgrade(pool, &diff(&before, &schema(&shop.model), Direction::Forward)).await.context(name)?;
 
         compiled::register(pool, &shop).await?;
-        assert_eq!(complete_one(pool).await.context(name)?, "completed");
+        assert_eq!(compiled::complete_one(pool).await.context(name)?, "completed");
         let (state, charge): (String, String) =
             sqlx::query_as("SELECT payment_status, charge_id FROM sales.tb_order").fetch_one(pool).await?;
         assert_eq!((state.as_str(), charge.as_str()), ("paid", "ch_1"), "{name}");
     }
     Ok(())
-}
-
-/// Claims the oldest job and records its success; what `jobs.complete` says.
-async fn complete_one(pool: &PgPool) -> Result<String> {
-    let worker = Uuid::new_v4();
-    sqlx::query("SELECT jobs.register_worker($1, 'w', '1', '{}')").bind(worker).execute(pool).await?;
-    let (pk, epoch): (i64, i32) = sqlx::query_as(
-        "SELECT pk_job_run, epoch FROM jobs.claim($1, ARRAY(SELECT code FROM jobs.tb_operation), 1, TRUE)",
-    )
-    .bind(worker)
-    .fetch_one(pool)
-    .await?;
-    Ok(sqlx::query_scalar(
-        "SELECT result FROM jobs.complete($1, ARRAY[$2], ARRAY[$3], ARRAY['{\"id\": \"ch_1\"}'::jsonb], ARRAY[NULL::jsonb])",
-    )
-    .bind(worker)
-    .bind(pk)
-    .bind(epoch)
-    .fetch_one(pool)
-    .await?)
 }
