@@ -581,3 +581,17 @@ fn a_table_that_goes_without_its_schema_which_a_retired_callback_keeps_is_a_haza
     assert_eq!(ids(&plan), ["drop_table:sales.tb_order"]);
     assert_eq!(ids(&forward(&[queue(), sales, order], &[queue()])), ["drop_schema:sales"]);
 }
+
+#[test]
+fn a_function_with_other_parameters_takes_the_place_of_the_old_one_and_never_stands_beside_it() {
+    let plan = forward(
+        &[function("s.f(integer)", "s.f(a integer)", "one")],
+        &[function("s.f(integer, text)", "s.f(a integer, b text DEFAULT '')", "one")],
+    );
+    let made: Vec<&str> = statements(&plan).into_iter().filter_map(|text| text.lines().next()).collect();
+    assert_eq!(
+        made,
+        ["DROP FUNCTION s.f(integer)", "CREATE OR REPLACE FUNCTION s.f(a integer, b text DEFAULT '')"],
+        "a call of f(1) between the two would be ambiguous"
+    );
+}
