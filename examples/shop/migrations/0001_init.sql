@@ -909,9 +909,10 @@ CREATE TABLE jobs.tb_operation (
     own_lane BOOLEAN NOT NULL DEFAULT false,
     lane_changed_at TIMESTAMPTZ,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    policy_code INTEGER,
     CONSTRAINT ck_tb_operation_code CHECK (code BETWEEN 1 AND 1048575),
     CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),
-    CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'once', 'never')),
+    CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'latest', 'once', 'never')),
     CONSTRAINT ck_tb_operation_limits CHECK (timeout_seconds > 0 AND max_attempts > 0)
 );
 COMMENT ON TABLE jobs.tb_operation IS
@@ -924,7 +925,8 @@ COMMENT ON COLUMN jobs.tb_operation.has_fallback IS 'Another service may take a 
 COMMENT ON COLUMN jobs.tb_operation.own_lane IS
     'Something may hold its jobs back (a limit, a breaker, a pause), so they must not stand in the way of others: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_operation.policy_hash IS
-    'The policy in force at the last registration; recorded with every job that is queued.';
+    'The policy in force at the last registration.';
+COMMENT ON COLUMN jobs.tb_operation.policy_code IS 'The same by its number: recorded with every job that is queued.';
 
 -- A claim asks which of its operations have lanes of their own; mostly the answer is none.
 CREATE INDEX idx_tb_operation_own_lane ON jobs.tb_operation (code) WHERE own_lane;
@@ -942,6 +944,14 @@ CREATE TABLE jobs.tb_operation_policy (
 );
 COMMENT ON TABLE jobs.tb_operation_policy IS 'Configuration and policy of operations, by environment and hash.';
 COMMENT ON COLUMN jobs.tb_operation_policy.environment IS 'Empty where no environment was chosen.';
+
+-- A number for each policy, for jobs to name it by: a hash is as long as the rest of an ordinary job.
+CREATE TABLE jobs.tb_policy_code (
+    code INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    policy_hash TEXT NOT NULL,
+    CONSTRAINT uq_tb_policy_code_hash UNIQUE (policy_hash)
+);
+COMMENT ON TABLE jobs.tb_policy_code IS 'Numbers of policies, by which jobs name them.';
 
 -- Filled by migrations alone. A job can name only a callback that stands here, and it runs only for the service,
 -- operation and entity that it was generated for.
@@ -965,18 +975,18 @@ COMMENT ON COLUMN jobs.tb_callback.retired_at IS
 
 -- A job, written once and never updated; where it stands is in the narrow tables below, and `jobs.v_job_run` puts
 -- both together. The three partitioned tables share their ranges of pk_job_run, so old jobs go by DROP, not DELETE.
+--
+-- What many jobs share is a number here: the operation's and the policy's code. Names are columns all the same, for a plain
+-- INSERT, and for jobs from before there were codes. What a value may be is checked by jobs.check_job: constraints of the table
+-- would be read and compiled anew for each job.
 CREATE TABLE jobs.tb_job_run (
     pk_job_run BIGINT GENERATED ALWAYS AS IDENTITY,
-    -- UUIDv7: ordered by time, so that its index grows at one end.
-    id UUID NOT NULL DEFAULT encode(
-        set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
-            PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
-        52, 1), 53, 1), 'hex')::uuid,
+    id UUID NOT NULL,
     identifier TEXT,
     idempotency_key TEXT,
-    service_name TEXT NOT NULL,
-    operation TEXT NOT NULL,
-    execution_type TEXT NOT NULL DEFAULT 'http',
+    service_name TEXT,
+    operation TEXT,
+    execution_type TEXT,
     runner_config JSONB,
     security_context JSONB,
     input_data JSONB NOT NULL DEFAULT '{}',
@@ -989,25 +999,28 @@ CREATE TABLE jobs.tb_job_run (
     timeout_seconds INTEGER,
     priority INTEGER NOT NULL DEFAULT 0,
     run_at TIMESTAMPTZ,
-    unique_rule TEXT NOT NULL DEFAULT 'never',
+    unique_rule TEXT,
     on_success TEXT,
     on_failure TEXT,
     policy_hash TEXT,
     trace_context TEXT,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run),
-    CONSTRAINT ck_tb_job_run_execution_type CHECK (execution_type IN ('http', 'shell', 'docker', 'serverless')),
-    CONSTRAINT ck_tb_job_run_keys CHECK (octet_length(identifier) <= 512 AND octet_length(idempotency_key) <= 512),
-    CONSTRAINT ck_tb_job_run_limits CHECK (max_attempts > 0 AND timeout_seconds > 0),
-    CONSTRAINT ck_tb_job_run_priority CHECK (priority BETWEEN -32767 AND 32767),
-    CONSTRAINT ck_tb_job_run_unique_rule CHECK (unique_rule IN ('in_flight', 'once', 'never'))
+    operation_code INTEGER,
+    policy_code INTEGER,
+    input_digest BYTEA,
+    CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run)
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_run IS 'Jobs as they were queued. Read jobs.v_job_run to see where they stand.';
+COMMENT ON COLUMN jobs.tb_job_run.id IS 'Tells its job''s key, to who has jobs.tb_id_key: jobs.pk_of.';
 COMMENT ON COLUMN jobs.tb_job_run.runner_config IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.security_context IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.max_attempts IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.timeout_seconds IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.priority IS 'Higher goes first.';
+COMMENT ON COLUMN jobs.tb_job_run.unique_rule IS 'Absent where the job never asked for a key.';
+COMMENT ON COLUMN jobs.tb_job_run.operation_code IS 'jobs.tb_operation. Absent in jobs that ended before there were codes.';
+COMMENT ON COLUMN jobs.tb_job_run.policy_code IS 'jobs.tb_policy_code: the policy in force when it was queued.';
+COMMENT ON COLUMN jobs.tb_job_run.input_digest IS 'Of a job with a key: tells whether another call of that name asks for the same.';
 
 -- The first range; jobs.maintain() keeps two ahead of the last job.
 CREATE TABLE jobs.tb_job_run_p0 PARTITION OF jobs.tb_job_run FOR VALUES FROM (MINVALUE) TO (1000000);
@@ -1071,14 +1084,226 @@ CREATE TABLE jobs.tb_job_attempt_p0 PARTITION OF jobs.tb_job_attempt FOR VALUES 
 
 CREATE TABLE jobs.tb_job_attempt_default PARTITION OF jobs.tb_job_attempt DEFAULT;
 
--- Plain: a unique index of a partitioned table would have to contain the partition key.
-CREATE INDEX idx_tb_job_run_id ON jobs.tb_job_run (id);
+-- For people, and for ids that do not tell their job's key: ids are ordered by time, as the rows are. The functions go by
+-- jobs.pk_of, so that no job pays for an index entry of its own.
+CREATE INDEX idx_tb_job_run_id ON jobs.tb_job_run USING brin (id) WITH (pages_per_range = 32);
 
 CREATE INDEX idx_tb_job_run_correlation ON jobs.tb_job_run (correlation_id) WHERE correlation_id IS NOT NULL;
 
 CREATE INDEX idx_tb_job_run_entity ON jobs.tb_job_run (entity_type, entity_pk) WHERE entity_type IS NOT NULL;
 
 CREATE INDEX idx_tb_job_attempt_job ON jobs.tb_job_attempt (pk_job_run);
+
+CREATE TABLE jobs.tb_id_key (
+    singleton BOOLEAN PRIMARY KEY DEFAULT true,
+    key BIGINT NOT NULL,
+    CONSTRAINT ck_tb_id_key_singleton CHECK (singleton)
+);
+COMMENT ON TABLE jobs.tb_id_key IS 'What ids of jobs are made with. With another key they are found more slowly.';
+
+INSERT INTO jobs.tb_id_key (key) VALUES (hashtextextended(gen_random_uuid()::text, 0)) ON CONFLICT (singleton) DO NOTHING;
+
+-- The time in an id: milliseconds, and 4096ths of one.
+CREATE OR REPLACE FUNCTION jobs.id_time(_at timestamptz) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT (pg_catalog.date_part('epoch', _at) * 4096000)::bigint
+$$;
+
+-- The id of the job with that key, at a time of jobs.id_time. Three rounds of a Feistel network over 62 bits. Written as one
+-- expression, so that PostgreSQL puts it in the place of the call: calls would cost a bulk a tenth of its time.
+CREATE OR REPLACE FUNCTION jobs.job_id(_pk bigint, _key bigint, _time bigint) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT pg_catalog.encode(
+        pg_catalog.int8send((_time >> 12) << 16 | 28672 | (_time & 4095))
+        || pg_catalog.int8send((-9223372036854775808)::bigint
+            | (((_pk & 2147483647) # (pg_catalog.hashint8extended(
+                (_pk >> 31) # (pg_catalog.hashint8extended(_pk & 2147483647, _key) & 2147483647), _key + 1) & 2147483647)) << 31)
+            | (((_pk >> 31) # (pg_catalog.hashint8extended(_pk & 2147483647, _key) & 2147483647))
+                # (pg_catalog.hashint8extended(
+                    (_pk & 2147483647) # (pg_catalog.hashint8extended(
+                        (_pk >> 31) # (pg_catalog.hashint8extended(_pk & 2147483647, _key) & 2147483647), _key + 1)
+                        & 2147483647), _key + 2) & 2147483647))), 'hex')::uuid
+$$;
+
+-- The key of the job with that id; NULL where there is none. The whole id is compared. Ids from before there was a key, or
+-- from a database with another one, are looked for by the time in them.
+CREATE OR REPLACE FUNCTION jobs.pk_of(_id uuid) RETURNS bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    _half CONSTANT bigint := 2147483647::bigint;
+    _key bigint := (SELECT k.key FROM jobs.tb_id_key AS k);
+    _hidden bigint := ('x' || encode(substring(uuid_send(_id) FROM 9), 'hex'))::bit(64)::bigint;
+    _left bigint;
+    _middle bigint;
+    _right bigint;
+    _pk bigint;
+BEGIN
+    _left := _hidden >> 31 & _half;
+    _middle := (_hidden & _half) # (hashint8extended(_left, _key + 2) & _half);
+    _right := _left # (hashint8extended(_middle, _key + 1) & _half);
+    _left := _middle # (hashint8extended(_right, _key) & _half);
+    SELECT j.pk_job_run INTO _pk FROM jobs.tb_job_run AS j WHERE j.pk_job_run = (_left << 31 | _right) AND j.id = _id;
+    IF NOT FOUND THEN
+        SELECT j.pk_job_run INTO _pk FROM jobs.tb_job_run AS j WHERE j.id = _id;
+    END IF;
+    RETURN _pk;
+END
+$$;
+
+-- Who holds a key, as far as a new job is concerned: itself, or the job that it would repeat; and the job for whose end it waits.
+CREATE TYPE jobs.key_place AS (holder bigint, after_pk bigint);
+
+-- 16 bytes that tell one input from another, without the fields of _undigested.
+CREATE OR REPLACE FUNCTION jobs.input_digest(_input jsonb, _undigested text[]) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT substring(sha256(convert_to((CASE WHEN _undigested IS NULL THEN _input ELSE _input - _undigested END)::text, 'UTF8'))
+        FROM 1 FOR 16)
+$$;
+
+-- How a job ended; NULL while it has not.
+CREATE OR REPLACE FUNCTION jobs.outcome_of(_pk bigint) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT o.status FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = _pk);
+END
+$$;
+
+-- Takes a key for a job. Returns the job that holds it: the given one, or an earlier one. Waits for a transaction that has
+-- just taken or released the same key. Under REPEATABLE READ a rival's key raises PostgreSQL's own serialization failure.
+CREATE OR REPLACE FUNCTION jobs.take_key(_key bytea, _pk bigint, _rule text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _holder bigint;
+    _held record;
+BEGIN
+    WHILE _holder IS NULL LOOP
+        INSERT INTO jobs.tb_job_key (key, pk_job_run, rule) VALUES (_key, _pk, _rule) ON CONFLICT (key) DO NOTHING;
+        -- A statement of its own: it sees what was committed while the insert waited. Nothing, when the earlier job
+        -- has released the key in between: then another round takes it.
+        SELECT k.pk_job_run AS pk, k.rule INTO _held FROM jobs.tb_job_key AS k WHERE k.key = _key;
+        IF _held.pk = _pk OR _held.rule = 'once' OR jobs.outcome_of(_held.pk) IS DISTINCT FROM 'completed' THEN
+            _holder := _held.pk;
+        ELSE
+            -- It completed, and could not give the key back: a rival that was then undone had it locked.
+            DELETE FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _held.pk;
+        END IF;
+    END LOOP;
+    RETURN _holder;
+END
+$$;
+
+-- Takes a key for a new job, or finds the job that it would repeat: the newest of that key, where the same is asked. Where
+-- something else is asked, the new job takes the key over and waits for the end of the one before it; with the rule `latest`
+-- one that does not run at this moment ends instead. Under `once`, and by a key that the caller chose, only the same may be asked again.
+CREATE OR REPLACE FUNCTION jobs.enter_key(_key bytea, _pk bigint, _rule text, _digest bytea, _chosen boolean) RETURNS jobs.key_place
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _holder bigint;
+    _held_id uuid;
+    _held_digest bytea;
+    _place jobs.key_place;
+BEGIN
+    WHILE _place IS NULL LOOP
+        _holder := jobs.take_key(_key, _pk, _rule);
+        IF _holder <> _pk THEN
+            SELECT j.id, j.input_digest INTO _held_id, _held_digest FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _holder;
+        END IF;
+        -- Jobs from before there were digests are taken for the same.
+        IF _holder = _pk OR coalesce(_held_digest, _digest) = _digest THEN
+            _place := ROW(_holder, NULL)::jobs.key_place;
+        ELSIF _chosen THEN
+            RAISE EXCEPTION 'conflict:idempotency_key' USING ERRCODE = 'SQ001',
+                DETAIL = format('job %s has the same idempotency key and another input', _held_id);
+        ELSIF _rule = 'once' THEN
+            _place := ROW(_holder, NULL)::jobs.key_place;
+        ELSE
+            -- Rivals pass one after the other; whoever ends the earlier job does not wait for them.
+            PERFORM FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _holder FOR UPDATE;
+            IF FOUND THEN
+                _place := jobs.take_over(_key, _pk, _rule, _holder);
+            END IF;
+        END IF;
+    END LOOP;
+    RETURN _place;
+END
+$$;
+
+-- Gives a key, whose row the caller has locked, to a newer job.
+CREATE OR REPLACE FUNCTION jobs.take_over(_key bytea, _pk bigint, _rule text, _earlier bigint) RETURNS jobs.key_place
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _after bigint;
+BEGIN
+    IF jobs.outcome_of(_earlier) IS NULL THEN
+        _after := CASE _rule WHEN 'latest' THEN jobs.supersede(_earlier) ELSE _earlier END;
+    END IF;
+    UPDATE jobs.tb_job_key AS k SET pk_job_run = _pk, rule = _rule WHERE k.key = _key;
+    RETURN ROW(_pk, _after)::jobs.key_place;
+END
+$$;
+
+-- Ends a job that waits, for its start or for a repetition, because a newer call of its key makes it needless. Returns the job for which the
+-- newer one must wait: the earlier job itself where it runs, or that for which it waited.
+CREATE OR REPLACE FUNCTION jobs.supersede(_pk bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _job record;
+    _places tid[];
+BEGIN
+    -- A worker that has it locked is starting it.
+    _places := ARRAY(
+        SELECT r.ctid FROM jobs.tb_job_ready AS r
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = _pk
+        WHERE r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id)) AND r.rank = -j.priority AND r.pk_job_run = _pk
+        FOR UPDATE OF r SKIP LOCKED);
+    DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
+    RETURNING r.epoch, r.attempts, r.effect_possible, r.bound_code, NULL::bigint AS after_pk INTO _job;
+    IF NOT FOUND THEN
+        _places := ARRAY(SELECT s.ctid FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = _pk FOR UPDATE SKIP LOCKED);
+        DELETE FROM jobs.tb_job_scheduled AS s WHERE s.ctid = ANY (_places)
+        RETURNING s.epoch, s.attempts, s.effect_possible, s.bound_code, s.after_pk INTO _job;
+    END IF;
+    IF NOT FOUND THEN
+        RETURN _pk;
+    END IF;
+    INSERT INTO jobs.tb_job_outcome (
+        pk_job_run, epoch, status, attempts, failure_class, error_message, effect_possible, bound_code, completed_at)
+    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'superseded', 'a newer call of the same key made it needless',
+        _job.effect_possible, _job.bound_code, clock_timestamp());
+    INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
+    VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'superseded');
+    PERFORM jobs.announce(ARRAY[_pk]);
+    RETURN _job.after_pk;
+END
+$$;
+
+-- Lets jobs start that waited for the end of these, or of any: a job may end at the very moment at which another begins to wait
+-- for it. Returns how many.
+CREATE OR REPLACE FUNCTION jobs.start_followers(_ended bigint[] DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    _started integer;
+BEGIN
+    IF NOT EXISTS (SELECT FROM jobs.tb_job_scheduled AS s WHERE s.after_pk IS NOT NULL) THEN
+        RETURN 0;
+    END IF;
+    WITH free AS MATERIALIZED (
+        SELECT s.pk_job_run
+        FROM jobs.tb_job_scheduled AS s
+        WHERE s.after_pk IS NOT NULL AND (_ended IS NULL OR s.after_pk = ANY (_ended))
+            AND EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = s.after_pk)
+        ORDER BY s.pk_job_run
+        FOR UPDATE OF s SKIP LOCKED
+        LIMIT 1000)
+    UPDATE jobs.tb_job_scheduled AS s SET after_pk = NULL, run_at = coalesce(j.run_at, clock_timestamp())
+    FROM free AS f
+    JOIN jobs.tb_job_run AS j ON j.pk_job_run = f.pk_job_run
+    WHERE s.pk_job_run = f.pk_job_run;
+    GET DIAGNOSTICS _started = ROW_COUNT;
+    RETURN _started;
+END
+$$;
 
 -- A tenant's part of a lane, 43 bits: 0 is nobody's. Two tenants share one with a probability of 1 in 10^13.
 CREATE OR REPLACE FUNCTION jobs.tenant_lane(_tenant_id uuid) RETURNS bigint
@@ -1096,15 +1321,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- Where a job may stand: in its operation's own lane, or in the shared one where it was queued before there was any.
-CREATE OR REPLACE FUNCTION jobs.lanes_of(_service text, _operation text, _tenant_id uuid) RETURNS bigint[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN ARRAY(
-        SELECT jobs.lane(either.own, o.code, jobs.tenant_lane(_tenant_id))
-        FROM jobs.tb_operation AS o
-        CROSS JOIN (VALUES (false), (true)) AS either (own)
-        WHERE o.service_name = _service AND o.operation = _operation);
-END
+CREATE OR REPLACE FUNCTION jobs.lanes_of(_operation_code integer, _tenant_id uuid) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ARRAY[jobs.lane(false, _operation_code, jobs.tenant_lane(_tenant_id)),
+        jobs.lane(true, _operation_code, jobs.tenant_lane(_tenant_id))]
 $$;
 
 -- What a service's jobs may do over all workers together.
@@ -1220,10 +1440,13 @@ CREATE TABLE jobs.tb_job_scheduled (
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
+    after_pk BIGINT,
     CONSTRAINT pk_tb_job_scheduled PRIMARY KEY (run_at, pk_job_run),
     CONSTRAINT uq_tb_job_scheduled_job UNIQUE (pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
-COMMENT ON TABLE jobs.tb_job_scheduled IS 'Jobs that wait for a time: delayed ones and retries.';
+COMMENT ON TABLE jobs.tb_job_scheduled IS 'Jobs that wait for a time: delayed ones and retries; or for the end of another.';
+COMMENT ON COLUMN jobs.tb_job_scheduled.after_pk IS
+    'The earlier job of the same key, for whose end it waits. Then run_at is infinity.';
 
 -- What runs. Every write about a running job compares epoch and worker, so a worker that lost its lease can write
 -- nothing. Half of each page is free for heartbeats, which then touch no index.
@@ -1287,9 +1510,10 @@ CREATE TABLE jobs.tb_job_key (
     key BYTEA PRIMARY KEY,
     pk_job_run BIGINT NOT NULL,
     rule TEXT NOT NULL,
-    CONSTRAINT ck_tb_job_key_rule CHECK (rule IN ('in_flight', 'once'))
+    CONSTRAINT ck_tb_job_key_rule CHECK (rule IN ('in_flight', 'latest', 'once'))
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
-COMMENT ON TABLE jobs.tb_job_key IS 'SHA-256 of (tenant, service, operation, identifier), held by one job.';
+COMMENT ON TABLE jobs.tb_job_key IS
+    'SHA-256 of (tenant, service, operation, identifier), held by the newest job of that name.';
 
 -- A notification makes commits queue up behind each other, so only jobs that somebody waits for send one.
 CREATE TABLE jobs.tb_job_waiter (
@@ -1308,6 +1532,8 @@ CREATE TABLE jobs.tb_worker (
     heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jobs.tb_worker IS 'Worker processes. Rescue goes by the leases, never by this table.';
+
+CREATE INDEX idx_tb_job_scheduled_after ON jobs.tb_job_scheduled (after_pk) WHERE after_pk IS NOT NULL;
 
 CREATE INDEX idx_tb_job_callback_due ON jobs.tb_job_callback (run_at) WHERE run_at IS NOT NULL;
 
@@ -1331,97 +1557,98 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sha256(convert_to(jsonb_build_array(_tenant_id, _service, _operation, _identifier)::text, 'UTF8'))
 $$;
 
--- Runs once for each statement that inserts jobs, whoever made it: adds the rows that make the jobs due, and wakes
--- the workers. Refuses operations that are not registered and callbacks that were not generated for the job.
---
--- Planner settings are pinned: a session keeps the plan of its first insert, and what is right for one job beside few
--- operations reads all operations again for each job of a bulk.
-CREATE OR REPLACE FUNCTION jobs.queue_new_jobs() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
-SET jit = off AS $$
+-- Jobs from before there were codes, as far as something may still be done with them.
+UPDATE jobs.tb_job_run AS j SET operation_code = o.code
+FROM jobs.tb_operation AS o
+WHERE j.operation_code IS NULL AND o.service_name = j.service_name AND o.operation = j.operation
+    AND NOT EXISTS (SELECT FROM jobs.tb_job_outcome AS t WHERE t.pk_job_run = j.pk_job_run AND t.status = 'completed');
+
+-- Refuses callbacks that were not generated for the operation and entity of the job that names them.
+CREATE OR REPLACE FUNCTION jobs.check_callbacks(
+    _service text, _operation text, _entity_type text, _on_success text, _on_failure text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _inserted bigint;
-    _ready bigint;
-    _scheduled bigint := 0::bigint;
-    _delayed bigint;
     _problem text;
 BEGIN
-    SELECT count(*), count(*) FILTER (WHERE j.run_at > now()) INTO _inserted, _delayed FROM new_jobs AS j;
-
-    INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
-    SELECT jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)), -j.priority, j.pk_job_run, o.code,
-        j.unique_rule <> 'never', j.on_success IS NOT NULL, j.on_failure IS NOT NULL
-    FROM new_jobs AS j
-    JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
-    WHERE j.run_at IS NULL OR j.run_at <= now();
-    GET DIAGNOSTICS _ready = ROW_COUNT;
-
-    IF _delayed > 0 THEN
-        INSERT INTO jobs.tb_job_scheduled (
-            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
-        SELECT j.run_at, j.pk_job_run, jobs.tenant_lane(j.tenant_id), -j.priority, o.code, j.unique_rule <> 'never',
-            j.on_success IS NOT NULL, j.on_failure IS NOT NULL
-        FROM new_jobs AS j
-        JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
-        WHERE j.run_at > now();
-        GET DIAGNOSTICS _scheduled = ROW_COUNT;
+    SELECT named.key INTO _problem
+    FROM (VALUES ('success', _on_success), ('failure', _on_failure)) AS named (kind, key)
+    WHERE named.key IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM jobs.tb_callback AS c
+            WHERE c.key = named.key AND c.kind = named.kind AND c.service_name = _service
+                AND c.operation = _operation AND c.entity_type IS NOT DISTINCT FROM _entity_type)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _problem
+            USING ERRCODE = 'SQ403';
     END IF;
-
-    IF _ready + _scheduled < _inserted THEN
-        SELECT format('%s.%s', j.service_name, j.operation) INTO _problem
-        FROM new_jobs AS j
-        WHERE NOT EXISTS (
-            SELECT FROM jobs.tb_operation AS o WHERE o.service_name = j.service_name AND o.operation = j.operation)
-        LIMIT 1;
-        RAISE EXCEPTION 'unknown operation `%`', _problem USING ERRCODE = 'SQ404',
-            HINT = 'Operations are registered by db.migrate() and when a worker starts.';
-    END IF;
-
-    IF EXISTS (SELECT FROM new_jobs AS j WHERE j.on_success IS NOT NULL OR j.on_failure IS NOT NULL) THEN
-        SELECT named.key INTO _problem
-        FROM new_jobs AS j
-        CROSS JOIN LATERAL (VALUES ('success', j.on_success), ('failure', j.on_failure)) AS named (kind, key)
-        WHERE named.key IS NOT NULL
-            AND NOT EXISTS (
-                SELECT FROM jobs.tb_callback AS c
-                WHERE c.key = named.key AND c.kind = named.kind AND c.service_name = j.service_name
-                    AND c.operation = j.operation AND c.entity_type IS NOT DISTINCT FROM j.entity_type)
-        LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _problem
-                USING ERRCODE = 'SQ403';
-        END IF;
-    END IF;
-
-    IF _ready > 0 THEN
-        PERFORM jobs.wake_workers();
-    END IF;
-    RETURN NULL;
 END
 $$;
 
--- Per statement, never per row: ten thousand jobs cost one call.
-CREATE TRIGGER tr_tb_job_run_queue AFTER INSERT ON jobs.tb_job_run
-REFERENCING NEW TABLE AS new_jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs.queue_new_jobs();
+-- Refuses a job whose own words cannot be meant.
+CREATE OR REPLACE FUNCTION jobs.check_job(
+    _identifier text, _idempotency_key text, _unique text, _priority integer, _timeout_seconds integer, _max_attempts integer)
+    RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _problem text := CASE
+        WHEN octet_length(_identifier) > 512 THEN 'an identifier has at most 512 bytes'
+        WHEN octet_length(_idempotency_key) > 512 THEN 'an idempotency key has at most 512 bytes'
+        WHEN _unique NOT IN ('in_flight', 'latest', 'once', 'never')
+            THEN format('`%s` is no rule of uniqueness: in_flight, latest, once or never', _unique)
+        WHEN _priority NOT BETWEEN -32767 AND 32767 THEN 'a priority lies between -32767 and 32767'
+        WHEN _timeout_seconds <= 0 THEN 'a job has at least one second'
+        WHEN _max_attempts <= 0 THEN 'a job has at least one attempt' END;
+BEGIN
+    IF _problem IS NOT NULL THEN
+        RAISE EXCEPTION '%', _problem USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END
+$$;
 
--- Takes a key for a job that is about to be inserted. Returns the job that holds it: the given one, or an earlier one.
--- Waits for a transaction that has just taken or released the same key. Under REPEATABLE READ a rival's key raises
--- PostgreSQL's own serialization failure.
-CREATE OR REPLACE FUNCTION jobs.take_key(_key bytea, _pk bigint, _rule text) RETURNS bigint
+-- What a plain INSERT leaves out: its codes and id, and the row that makes the job due. The functions below give all of it, and
+-- this does not run for them. Refuses operations that are not registered and callbacks that were not generated for the job.
+CREATE OR REPLACE FUNCTION jobs.queue_plain_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _holder bigint;
+    _known record;
+    _keyed boolean := coalesce(NEW.unique_rule, 'never') <> 'never';
+    _time bigint := jobs.id_time(clock_timestamp());
 BEGIN
-    WHILE _holder IS NULL LOOP
-        INSERT INTO jobs.tb_job_key (key, pk_job_run, rule) VALUES (_key, _pk, _rule) ON CONFLICT (key) DO NOTHING;
-        -- A statement of its own: it sees what was committed while the insert waited. Nothing, when the earlier job
-        -- has released the key in between: then another round takes it.
-        SELECT k.pk_job_run INTO _holder FROM jobs.tb_job_key AS k WHERE k.key = _key;
-    END LOOP;
-    RETURN _holder;
+    SELECT o.code, o.execution_type, o.policy_code, o.own_lane, k.key INTO _known
+    FROM jobs.tb_operation AS o
+    CROSS JOIN jobs.tb_id_key AS k
+    WHERE o.service_name = NEW.service_name AND o.operation = NEW.operation;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'unknown operation `%.%`', NEW.service_name, NEW.operation USING ERRCODE = 'SQ404',
+            HINT = 'Operations are registered by db.migrate() and when a worker starts.';
+    END IF;
+    IF NEW.on_success IS NOT NULL OR NEW.on_failure IS NOT NULL THEN
+        PERFORM jobs.check_callbacks(NEW.service_name, NEW.operation, NEW.entity_type, NEW.on_success, NEW.on_failure);
+    END IF;
+    PERFORM jobs.check_job(
+        NEW.identifier, NEW.idempotency_key, NEW.unique_rule, NEW.priority, NEW.timeout_seconds, NEW.max_attempts);
+    -- Never the writer's own: an id tells its job's key.
+    NEW.id := jobs.job_id(NEW.pk_job_run, _known.key, _time);
+    NEW.operation_code := _known.code;
+    NEW.policy_code := coalesce(NEW.policy_code, _known.policy_code);
+    IF NEW.run_at > now() THEN
+        INSERT INTO jobs.tb_job_scheduled (
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
+        VALUES (NEW.run_at, NEW.pk_job_run, jobs.tenant_lane(NEW.tenant_id), -NEW.priority, _known.code, _keyed,
+            NEW.on_success IS NOT NULL, NEW.on_failure IS NOT NULL);
+    ELSE
+        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+        VALUES (jobs.lane(_known.own_lane, _known.code, jobs.tenant_lane(NEW.tenant_id)), -NEW.priority, NEW.pk_job_run,
+            _known.code, _keyed, NEW.on_success IS NOT NULL, NEW.on_failure IS NOT NULL);
+        PERFORM jobs.wake_workers();
+    END IF;
+    RETURN NEW;
 END
 $$;
+
+CREATE TRIGGER tr_tb_job_run_plain BEFORE INSERT ON jobs.tb_job_run
+FOR EACH ROW WHEN (NEW.operation_code IS NULL) EXECUTE FUNCTION jobs.queue_plain_insert();
 
 -- The tenant of a new job: who acts for a tenant queues for that one and no other; who acts for none, for any.
 CREATE OR REPLACE FUNCTION jobs.acting_tenant(_given uuid) RETURNS uuid
@@ -1437,52 +1664,82 @@ BEGIN
 END
 $$;
 
--- What jobs.enqueue and jobs.enqueue_step have in common.
-CREATE OR REPLACE FUNCTION jobs.insert_job(
+-- What jobs.enqueue and jobs.enqueue_step have in common: key, job, and the row that makes it due. They are its only callers,
+-- and have set search_path; to set it again would cost each job as much as a look-up.
+CREATE OR REPLACE FUNCTION jobs.queue_job(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _trace_context text,
-    _entity_type text, _entity_pk bigint, _on_success text, _on_failure text,
+    _entity_type text, _entity_pk bigint, _on_success text, _on_failure text, _undigested text[],
     OUT job_id uuid, OUT deduplicated boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     _known record;
     _rule text;
-    _named text := coalesce(_idempotency_key, _identifier);
+    _digest bytea;
     _pk bigint := nextval('jobs.tb_job_run_pk_job_run_seq');
-    _holder bigint;
+    _place jobs.key_place;
+    -- In variables, for only a call with plain arguments is put in the place of the call.
+    _time bigint := jobs.id_time(clock_timestamp());
+    _id_key bigint;
 BEGIN
-    SELECT o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.policy_hash INTO _known
+    SELECT o.code, o.unique_rule, o.policy_code, o.own_lane, k.key INTO _known
     FROM jobs.tb_operation AS o
+    CROSS JOIN jobs.tb_id_key AS k
     WHERE o.service_name = _service AND o.operation = _operation;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'unknown operation `%.%`', _service, _operation USING ERRCODE = 'SQ404',
             HINT = 'Operations are registered by db.migrate() and when a worker starts.';
     END IF;
+    IF _on_success IS NOT NULL OR _on_failure IS NOT NULL THEN
+        PERFORM jobs.check_callbacks(_service, _operation, _entity_type, _on_success, _on_failure);
+    END IF;
+    IF octet_length(_identifier) > 512 OR octet_length(_idempotency_key) > 512 OR _priority NOT BETWEEN -32767 AND 32767
+        OR _timeout_seconds <= 0 OR _max_attempts <= 0 OR _unique IS NOT NULL
+    THEN
+        PERFORM jobs.check_job(_identifier, _idempotency_key, _unique, _priority, _timeout_seconds, _max_attempts);
+    END IF;
 
-    -- Without a name there is nothing that a second call could be equal to.
-    _rule := CASE WHEN _named IS NULL THEN 'never' ELSE coalesce(_unique, _known.unique_rule) END;
     deduplicated := false;
+    -- Without a name there is nothing that a second call could be equal to.
+    IF _idempotency_key IS NOT NULL OR _identifier IS NOT NULL THEN
+        _rule := coalesce(_unique, _known.unique_rule);
+    END IF;
     IF _rule <> 'never' THEN
-        _holder := jobs.take_key(jobs.job_key(_tenant_id, _service, _operation, _named), _pk, _rule);
-        IF _holder <> _pk THEN
-            SELECT j.id INTO job_id FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _holder;
+        _digest := jobs.input_digest(coalesce(_input_data, '{}'), _undigested);
+        _place := jobs.enter_key(
+            jobs.job_key(_tenant_id, _service, _operation, coalesce(_idempotency_key, _identifier)),
+            _pk, _rule, _digest, _idempotency_key IS NOT NULL);
+        IF _place.holder <> _pk THEN
+            SELECT j.id INTO job_id FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _place.holder;
             deduplicated := true;
             RETURN;
         END IF;
     END IF;
 
+    _id_key := _known.key;
+    job_id := jobs.job_id(_pk, _id_key, _time);
     INSERT INTO jobs.tb_job_run (
-        pk_job_run, identifier, idempotency_key, service_name, operation, execution_type, input_data,
+        pk_job_run, id, identifier, idempotency_key, operation_code, policy_code, input_data, input_digest,
         tenant_id, triggered_by, correlation_id, entity_type, entity_pk, max_attempts, timeout_seconds,
-        priority, run_at, unique_rule, on_success, on_failure, policy_hash, trace_context)
+        priority, run_at, unique_rule, on_success, on_failure, trace_context)
     OVERRIDING SYSTEM VALUE
     VALUES (
-        _pk, _identifier, _idempotency_key, _service, _operation, _known.execution_type, coalesce(_input_data, '{}'),
-        _tenant_id, _triggered_by, _correlation_id, _entity_type, _entity_pk,
-        coalesce(_max_attempts, _known.max_attempts), coalesce(_timeout_seconds, _known.timeout_seconds),
-        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _known.policy_hash, _trace_context)
-    RETURNING id INTO job_id;
+        _pk, job_id, _identifier, _idempotency_key, _known.code, _known.policy_code, coalesce(_input_data, '{}'), _digest,
+        _tenant_id, _triggered_by, _correlation_id, _entity_type, _entity_pk, _max_attempts, _timeout_seconds,
+        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _trace_context);
+
+    IF _place.after_pk IS NOT NULL OR _run_at > now() THEN
+        INSERT INTO jobs.tb_job_scheduled (
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure, after_pk)
+        VALUES (CASE WHEN _place.after_pk IS NOT NULL THEN 'infinity' ELSE _run_at END, _pk, jobs.tenant_lane(_tenant_id),
+            -coalesce(_priority, 0), _known.code, coalesce(_rule <> 'never', false), _on_success IS NOT NULL, _on_failure IS NOT NULL, _place.after_pk);
+    ELSE
+        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+        VALUES (jobs.lane(_known.own_lane, _known.code, jobs.tenant_lane(_tenant_id)), -coalesce(_priority, 0), _pk, _known.code,
+            coalesce(_rule <> 'never', false), _on_success IS NOT NULL, _on_failure IS NOT NULL);
+        PERFORM jobs.wake_workers();
+    END IF;
 END
 $$;
 
@@ -1496,29 +1753,57 @@ CREATE OR REPLACE FUNCTION jobs.enqueue(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT made.job_id, made.deduplicated INTO job_id, deduplicated
-    FROM jobs.insert_job(
+    FROM jobs.queue_job(
         _service, _operation, _input_data, NULL, _idempotency_key, _unique, jobs.acting_tenant(_tenant_id), _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, _trace_context,
-        NULL, NULL, NULL, NULL) AS made;
+        NULL, NULL, NULL, NULL, NULL) AS made;
 END
 $$;
 COMMENT ON FUNCTION jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text) IS
     'Queues a call of a registered operation in the caller''s transaction.';
 
--- The same for generated actions, which alone may name an originating row and callbacks. Granted to nobody.
+-- The same for generated actions, which alone may name an originating row and callbacks. Granted to nobody. _undigested are
+-- the inputs that differ in each call though the same is asked: times, random values.
 CREATE OR REPLACE FUNCTION jobs.enqueue_step(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _entity_type text, _entity_pk bigint,
-    _on_success text, _on_failure text,
+    _on_success text, _on_failure text, _undigested text[] DEFAULT NULL,
     OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT made.job_id, made.deduplicated INTO job_id, deduplicated
-    FROM jobs.insert_job(
+    FROM jobs.queue_job(
         _service, _operation, _input_data, _identifier, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, NULL,
-        _entity_type, _entity_pk, _on_success, _on_failure) AS made;
+        _entity_type, _entity_pk, _on_success, _on_failure, _undigested) AS made;
+END
+$$;
+
+-- Looks at the jobs that hold the keys of others. The key of one that has completed is taken over after all; another input under
+-- the same key is refused, whether the key is held by an earlier job or given twice.
+CREATE OR REPLACE FUNCTION jobs.checked_holders(
+    _pks bigint[], _holders bigint[], _keys bytea[], _digests bytea[], _rule text) RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _given bytea;
+BEGIN
+    IF _holders = _pks THEN
+        RETURN _holders;
+    END IF;
+    FOR _place IN 1..cardinality(_pks) LOOP
+        CONTINUE WHEN _holders[_place] = _pks[_place];
+        IF _holders[_place] = ANY (_pks) THEN
+            _given := _digests[array_position(_pks, _holders[_place])];
+            IF _given <> _digests[_place] THEN
+                RAISE EXCEPTION 'conflict:idempotency_key' USING ERRCODE = 'SQ001',
+                    DETAIL = format('input %s has the idempotency key of another one and differs from it', _place);
+            END IF;
+        ELSE
+            _holders[_place] := (jobs.enter_key(_keys[_place], _pks[_place], _rule, _digests[_place], true)).holder;
+        END IF;
+    END LOOP;
+    RETURN _holders;
 END
 $$;
 
@@ -1541,28 +1826,43 @@ DECLARE
     _pks bigint[];
     _keys bytea[];
     _holders bigint[];
+    _digests bytea[];
     _ids uuid[];
+    _time bigint := jobs.id_time(clock_timestamp());
+    _id_key bigint;
+    _tenant_lane bigint;
+    _lane bigint;
 BEGIN
     _tenant_id := jobs.acting_tenant(_tenant_id);
     IF cardinality(_idempotency_keys) <> cardinality(_inputs) OR cardinality(_correlation_ids) <> cardinality(_inputs) THEN
         RAISE EXCEPTION 'the arrays of keys and correlation ids must be as long as the array of inputs'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.policy_hash INTO _known
+    SELECT o.code, o.unique_rule, o.policy_code, o.own_lane, k.key INTO _known
     FROM jobs.tb_operation AS o
+    CROSS JOIN jobs.tb_id_key AS k
     WHERE o.service_name = _service AND o.operation = _operation;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'unknown operation `%.%`', _service, _operation USING ERRCODE = 'SQ404',
             HINT = 'Operations are registered by db.migrate() and when a worker starts.';
     END IF;
 
-    _rule := CASE WHEN _idempotency_keys IS NULL THEN 'never' ELSE coalesce(_unique, _known.unique_rule) END;
+    PERFORM jobs.check_job(NULL, given.name, _unique, _priority, NULL, NULL)
+    FROM (SELECT max(k.name) AS name FROM unnest(_idempotency_keys) AS k (name) WHERE octet_length(k.name) > 512) AS given;
+    _tenant_lane := jobs.tenant_lane(_tenant_id);
+    _id_key := _known.key;
+    _lane := jobs.lane(_known.own_lane, _known.code, _tenant_lane);
+    _rule := CASE WHEN _idempotency_keys IS NOT NULL THEN coalesce(_unique, _known.unique_rule) END;
     _pks := ARRAY(SELECT nextval('jobs.tb_job_run_pk_job_run_seq') FROM unnest(_inputs));
     _holders := _pks;
     IF _rule <> 'never' THEN
         _keys := ARRAY(
             SELECT CASE WHEN given.name IS NOT NULL THEN jobs.job_key(_tenant_id, _service, _operation, given.name) END
             FROM unnest(_idempotency_keys) WITH ORDINALITY AS given (name, place)
+            ORDER BY given.place);
+        _digests := ARRAY(
+            SELECT CASE WHEN given.key IS NOT NULL THEN jobs.input_digest(coalesce(given.input, '{}'), NULL) END
+            FROM unnest(_keys, _inputs) WITH ORDINALITY AS given (key, input, place)
             ORDER BY given.place);
         LOOP
             INSERT INTO jobs.tb_job_key (key, pk_job_run, rule)
@@ -1580,22 +1880,39 @@ BEGIN
             -- An earlier job's key may have been released in between: then it is taken in another round.
             EXIT WHEN array_position(_holders, NULL) IS NULL;
         END LOOP;
+        _holders := jobs.checked_holders(_pks, _holders, _keys, _digests, _rule);
     END IF;
 
     WITH made AS (
         INSERT INTO jobs.tb_job_run (
-            pk_job_run, idempotency_key, service_name, operation, execution_type, input_data, tenant_id, triggered_by,
-            correlation_id, max_attempts, timeout_seconds, priority, run_at, unique_rule, policy_hash)
+            pk_job_run, id, idempotency_key, operation_code, policy_code, input_data, input_digest, tenant_id, triggered_by,
+            correlation_id, priority, run_at, unique_rule)
         OVERRIDING SYSTEM VALUE
-        SELECT given.pk, given.name, _service, _operation, _known.execution_type, coalesce(given.input, '{}'),
-            _tenant_id, _triggered_by, given.correlation_id, _known.max_attempts, _known.timeout_seconds,
-            coalesce(_priority, 0), _run_at, CASE WHEN given.name IS NULL THEN 'never' ELSE _rule END, _known.policy_hash
-        FROM unnest(_pks, _holders, _inputs, _idempotency_keys, _correlation_ids)
-            AS given (pk, holder, input, name, correlation_id)
+        SELECT given.pk, jobs.job_id(given.pk, _id_key, _time), given.name, _known.code, _known.policy_code,
+            coalesce(given.input, '{}'), given.digest, _tenant_id, _triggered_by, given.correlation_id,
+            coalesce(_priority, 0), _run_at, CASE WHEN given.name IS NOT NULL THEN _rule END
+        FROM unnest(_pks, _holders, _inputs, _digests, _idempotency_keys, _correlation_ids)
+            AS given (pk, holder, input, digest, name, correlation_id)
         WHERE given.pk = given.holder
-        RETURNING pk_job_run, id)
+        RETURNING pk_job_run, id),
+    delayed AS (
+        INSERT INTO jobs.tb_job_scheduled (
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
+        SELECT _run_at, given.pk, _tenant_lane, -coalesce(_priority, 0), _known.code,
+            coalesce(_rule <> 'never' AND given.name IS NOT NULL, false), false, false
+        FROM unnest(_pks, _holders, _idempotency_keys) AS given (pk, holder, name)
+        WHERE given.pk = given.holder AND _run_at > now()),
+    due AS (
+        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+        SELECT _lane, -coalesce(_priority, 0), given.pk, _known.code,
+            coalesce(_rule <> 'never' AND given.name IS NOT NULL, false), false, false
+        FROM unnest(_pks, _holders, _idempotency_keys) AS given (pk, holder, name)
+        WHERE given.pk = given.holder AND (_run_at > now()) IS NOT TRUE)
     -- The keys come from a sequence, so their order is the order of the inputs.
     SELECT array_agg(made.id ORDER BY made.pk_job_run) INTO _ids FROM made;
+    IF _ids IS NOT NULL AND (_run_at > now()) IS NOT TRUE THEN
+        PERFORM jobs.wake_workers();
+    END IF;
 
     IF cardinality(_ids) = cardinality(_pks) THEN
         RETURN QUERY
@@ -1819,7 +2136,11 @@ BEGIN
     claimed AS (
         SELECT t.lane, t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
             t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
-            j.id, j.input_data, j.tenant_id, j.correlation_id, j.policy_hash, j.trace_context, o.idempotent,
+            j.id, j.input_data, j.tenant_id, j.correlation_id, j.trace_context, o.idempotent,
+            CASE WHEN j.policy_code = o.policy_code THEN o.policy_hash
+                WHEN j.policy_code IS NULL THEN j.policy_hash
+                ELSE (SELECT p.policy_hash FROM jobs.tb_policy_code AS p WHERE p.code = j.policy_code)
+            END AS policy_hash,
             coalesce(j.max_attempts, o.max_attempts) AS max_attempts,
             coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
         FROM taken AS t
@@ -2288,7 +2609,7 @@ BEGIN
 END
 $$;
 
--- Tells those who wait for these jobs that they are done.
+-- Tells those who wait for these jobs that they are done: clients, and later jobs of the same key.
 CREATE OR REPLACE FUNCTION jobs.announce(_pks bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -2299,6 +2620,10 @@ BEGIN
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
         WHERE w.pk_job_run = ANY (_pks);
         DELETE FROM jobs.tb_job_waiter AS w WHERE w.pk_job_run = ANY (_pks);
+    END IF;
+    IF EXISTS (SELECT FROM jobs.tb_job_scheduled AS s WHERE s.after_pk IS NOT NULL) THEN
+        PERFORM jobs.start_followers(_pks);
+        PERFORM jobs.promote();
     END IF;
 END
 $$;
@@ -2332,7 +2657,9 @@ BEGIN
         FROM freed AS f),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
-        WHERE k.pk_job_run = ANY (ARRAY(SELECT f.pk_job_run FROM freed AS f WHERE f.keyed)) AND k.rule = 'in_flight')
+        WHERE k.ctid = ANY (ARRAY(
+            SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = ANY (ARRAY(SELECT f.pk_job_run FROM freed AS f WHERE f.keyed))
+            FOR UPDATE SKIP LOCKED)) AND k.rule <> 'once')
     SELECT array_agg(f.pk_job_run) INTO _completed FROM freed AS f;
     RETURN _completed;
 END
@@ -2432,12 +2759,15 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(_job_run_id);
 BEGIN
     RETURN QUERY
-    SELECT j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id, c.attempts
+    SELECT j.entity_pk, j.tenant_id, j.triggered_by, o.service_name, o.operation, j.correlation_id, c.attempts
     FROM jobs.tb_job_run AS j
-    JOIN jobs.tb_job_callback AS c ON c.pk_job_run = j.pk_job_run
-    WHERE j.id = _job_run_id;
+    JOIN jobs.tb_operation AS o ON o.code = j.operation_code
+    JOIN jobs.tb_job_callback AS c ON c.pk_job_run = _pk
+    WHERE j.pk_job_run = _pk;
 END
 $$;
 
@@ -2468,14 +2798,15 @@ BEGIN
             CASE WHEN c.batch_function IS NULL THEN w.pk_job_run END AS alone,
             CASE WHEN c.batch_function IS NOT NULL
                 THEN row_number() OVER (PARTITION BY j.entity_type, j.entity_pk ORDER BY w.pk_job_run) END AS round,
-            ROW(j.id, j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id,
+            ROW(j.id, j.entity_pk, j.tenant_id, j.triggered_by, o.service_name, o.operation, j.correlation_id,
                 w.attempts, w.result)::jobs.called_job AS job
         FROM jobs.tb_job_callback AS w
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
+        JOIN jobs.tb_operation AS o ON o.code = j.operation_code
         CROSS JOIN LATERAL (SELECT CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END) AS named (key)
         LEFT JOIN jobs.tb_callback AS c
-            ON c.key = named.key AND c.kind = w.kind AND c.service_name = j.service_name
-            AND c.operation = j.operation AND c.entity_type IS NOT DISTINCT FROM j.entity_type
+            ON c.key = named.key AND c.kind = w.kind AND c.service_name = o.service_name
+            AND c.operation = o.operation AND c.entity_type IS NOT DISTINCT FROM j.entity_type
         WHERE w.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)) AS cut
     GROUP BY cut.round, cut.alone, cut.key, cut.schema_name, cut.function_name, cut.batch_function, cut.tenant_id
     ORDER BY cut.round, cut.alone, cut.key, cut.tenant_id;
@@ -2621,9 +2952,11 @@ BEGIN
             s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code, s.worker, s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
-    WHERE k.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
+    WHERE k.ctid = ANY (ARRAY(
+            SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
+            FOR UPDATE SKIP LOCKED))
         AND k.pk_job_run = s.pk_job_run
-        AND CASE s.kind WHEN 'success' THEN k.rule = 'in_flight' ELSE NOT s.effect_possible END;
+        AND CASE s.kind WHEN 'success' THEN k.rule <> 'once' ELSE NOT s.effect_possible END;
 END
 $$;
 
@@ -2753,10 +3086,12 @@ BEGIN
         WHERE f.result <> 'retrying' AND NOT f.calls_back),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
-        WHERE k.pk_job_run = ANY (ARRAY(
+        WHERE k.ctid = ANY (ARRAY(
+            SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = ANY (ARRAY(
             SELECT f.pk_job_run
             FROM freed AS f
-            WHERE f.keyed AND f.result <> 'retrying' AND NOT f.calls_back AND NOT f.effect_possible)))
+            WHERE f.keyed AND f.result <> 'retrying' AND NOT f.calls_back AND NOT f.effect_possible))
+            FOR UPDATE SKIP LOCKED)))
     SELECT array_agg(f.pk_job_run) FILTER (WHERE f.result <> 'retrying' AND NOT f.calls_back),
         array_agg(f.pk_job_run ORDER BY f.pk_job_run) FILTER (WHERE f.calls_back)
     INTO _ended, _called
@@ -2977,6 +3312,7 @@ DECLARE
     _now timestamptz := clock_timestamp();
     _promoted integer;
 BEGIN
+    PERFORM jobs.start_followers();
     WITH due AS MATERIALIZED (
         SELECT s.ctid AS place
         FROM jobs.tb_job_scheduled AS s
@@ -3007,7 +3343,7 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT least(
-        (SELECT s.run_at FROM jobs.tb_job_scheduled AS s ORDER BY s.run_at LIMIT 1),
+        (SELECT s.run_at FROM jobs.tb_job_scheduled AS s WHERE s.run_at < 'infinity' ORDER BY s.run_at LIMIT 1),
         (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1),
         jobs.next_start(),
         (SELECT min(b.open_until) FROM jobs.tb_circuit_breaker AS b
@@ -3131,6 +3467,16 @@ BEGIN
     WHERE g.policy_hash IS NOT NULL
     ORDER BY o.code
     ON CONFLICT (operation_code, policy_hash, environment) DO NOTHING;
+    INSERT INTO jobs.tb_policy_code (policy_hash)
+    SELECT DISTINCT o.policy_hash
+    FROM jobs.tb_operation AS o
+    WHERE o.policy_hash IS NOT NULL
+        AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = o.policy_hash)
+    ORDER BY o.policy_hash
+    ON CONFLICT (policy_hash) DO NOTHING;
+    UPDATE jobs.tb_operation AS o SET policy_code = p.code
+    FROM jobs.tb_policy_code AS p
+    WHERE p.policy_hash = o.policy_hash AND o.policy_code IS DISTINCT FROM p.code;
 
     RETURN QUERY
     SELECT o.code, o.service_name, o.operation, o.limit_code
@@ -3197,12 +3543,12 @@ DECLARE
     _job record;
 BEGIN
     DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-    WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
+    WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
         AND r.rank = -j.priority AND r.pk_job_run = _pk
-    RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible, r.bound_code INTO _job;
+    RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible, r.bound_code, NULL::bigint AS after_pk INTO _job;
     IF NOT FOUND THEN
         DELETE FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = _pk
-        RETURNING s.epoch, s.attempts, s.keyed, s.effect_possible, s.bound_code INTO _job;
+        RETURNING s.epoch, s.attempts, s.keyed, s.effect_possible, s.bound_code, s.after_pk INTO _job;
     END IF;
     IF NOT FOUND THEN
         RETURN false;
@@ -3214,8 +3560,13 @@ BEGIN
         _job.bound_code, clock_timestamp());
     INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
     VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'cancelled');
-    IF _job.keyed AND NOT _job.effect_possible THEN
-        DELETE FROM jobs.tb_job_key AS k WHERE k.pk_job_run = _pk;
+    IF _job.after_pk IS NOT NULL THEN
+        -- Key and followers go back to the job for which it waited.
+        UPDATE jobs.tb_job_key AS k SET pk_job_run = _job.after_pk WHERE k.pk_job_run = _pk;
+        UPDATE jobs.tb_job_scheduled AS s SET after_pk = _job.after_pk WHERE s.after_pk = _pk;
+    ELSIF _job.keyed AND NOT _job.effect_possible THEN
+        DELETE FROM jobs.tb_job_key AS k WHERE k.ctid = ANY (ARRAY(
+            SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = _pk FOR UPDATE SKIP LOCKED));
     END IF;
     PERFORM jobs.announce(ARRAY[_pk]);
     RETURN true;
@@ -3227,7 +3578,7 @@ CREATE OR REPLACE FUNCTION jobs.own_job(_id uuid) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT j.pk_job_run
     FROM jobs.tb_job_run AS j
-    WHERE j.id = _id
+    WHERE j.pk_job_run = jobs.pk_of(_id)
         AND (coalesce(current_setting('app.tenant_id', true), '') = ''
             OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
 $$;
@@ -3275,13 +3626,13 @@ DECLARE
     _holder bigint;
     _effect_possible boolean;
 BEGIN
-    SELECT j.pk_job_run, j.tenant_id, j.service_name, j.operation, j.priority, j.unique_rule, o.code,
+    SELECT j.pk_job_run, j.tenant_id, o.service_name, o.operation, j.priority, coalesce(j.unique_rule, 'never') AS unique_rule, o.code,
         jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)) AS lane,
         coalesce(j.idempotency_key, j.identifier) AS name,
         j.on_success IS NOT NULL AS has_on_success, j.on_failure IS NOT NULL AS has_on_failure
     INTO _job
     FROM jobs.tb_job_run AS j
-    JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
+    JOIN jobs.tb_operation AS o ON o.code = j.operation_code
     WHERE j.pk_job_run = jobs.own_job(_id);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', _id USING ERRCODE = 'SQ404';
@@ -3408,10 +3759,11 @@ BEGIN
         SELECT j.id
         FROM jobs.tb_job_outcome AS o
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+        JOIN jobs.tb_operation AS op ON op.code = j.operation_code
         WHERE o.status = 'failed'
-            AND (_after IS NULL OR o.pk_job_run > (SELECT a.pk_job_run FROM jobs.tb_job_run AS a WHERE a.id = _after))
-            AND (_service IS NULL OR j.service_name = _service)
-            AND (_operation IS NULL OR j.operation = _operation)
+            AND (_after IS NULL OR o.pk_job_run > jobs.pk_of(_after))
+            AND (_service IS NULL OR op.service_name = _service)
+            AND (_operation IS NULL OR op.operation = _operation)
             AND (_failure_class IS NULL OR o.failure_class = _failure_class)
             AND (_tenant_id IS NULL OR j.tenant_id = _tenant_id)
             AND (_acting IS NULL OR j.tenant_id = _acting)
@@ -3478,7 +3830,7 @@ DECLARE
     _made bigint;
     _next bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
 BEGIN
-    SELECT j.xmin::text::bigint INTO _made FROM jobs.tb_job_run AS j WHERE j.id = _id;
+    SELECT j.xmin::text::bigint INTO _made FROM jobs.tb_job_run AS j WHERE j.pk_job_run = jobs.pk_of(_id);
     -- xmin lacks the upper half of the transaction id; the row is never half the id space away from now.
     _made := _made + (_next & ~4294967295);
     IF _made > _next + 2147483648 THEN
@@ -3838,7 +4190,7 @@ DECLARE
 BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-        WHERE j.id = job_id AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
+        WHERE j.pk_job_run = jobs.pk_of(job_id) AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
             AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
         RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds)
@@ -3859,9 +4211,8 @@ CREATE OR REPLACE FUNCTION jobs.complete_job_successfully(job_id uuid, output js
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM jobs.complete(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
-    FROM jobs.tb_job_run AS j
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = j.pk_job_run
-    WHERE j.id = job_id AND l.worker = '00000000-0000-0000-0000-000000000000';
+    FROM jobs.tb_job_lease AS l
+    WHERE l.pk_job_run = jobs.pk_of(job_id) AND l.worker = '00000000-0000-0000-0000-000000000000';
 END
 $$;
 
@@ -3872,9 +4223,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM jobs.fail(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
         ARRAY[NULL::bigint], ARRAY[true], ARRAY[NULL::jsonb])
-    FROM jobs.tb_job_run AS j
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = j.pk_job_run
-    WHERE j.id = job_id AND l.worker = '00000000-0000-0000-0000-000000000000';
+    FROM jobs.tb_job_lease AS l
+    WHERE l.pk_job_run = jobs.pk_of(job_id) AND l.worker = '00000000-0000-0000-0000-000000000000';
 END
 $$;
 
@@ -3890,8 +4240,8 @@ SELECT
     j.id,
     j.identifier,
     j.idempotency_key,
-    j.service_name,
-    j.operation,
+    coalesce(o.service_name, j.service_name) AS service_name,
+    coalesce(o.operation, j.operation) AS operation,
     coalesce(o.execution_type, j.execution_type) AS execution_type,
     coalesce(j.runner_config, policy.runner_config) AS runner_config,
     coalesce(outcome.resource_usage, callback.resource_usage) AS resource_usage,
@@ -3919,15 +4269,16 @@ SELECT
     -- What the first release of this table did not have.
     outcome.failure_class,
     j.priority,
-    coalesce(scheduled.run_at, callback.run_at, j.run_at) AS run_at,
+    coalesce(nullif(scheduled.run_at, 'infinity'), callback.run_at, j.run_at) AS run_at,
     coalesce(lease.cancel_requested, false) AS cancel_requested,
     lease.worker,
     lease.deadline_at,
-    j.policy_hash,
+    coalesce(j.policy_hash, named.policy_hash) AS policy_hash,
     j.trace_context,
     j.pk_job_run
 FROM jobs.tb_job_run AS j
-LEFT JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
+LEFT JOIN jobs.tb_operation AS o ON o.code = j.operation_code
+LEFT JOIN jobs.tb_policy_code AS named ON named.code = j.policy_code
 LEFT JOIN jobs.tb_job_outcome AS outcome ON outcome.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_lease AS lease ON lease.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_callback AS callback ON callback.pk_job_run = j.pk_job_run
@@ -3939,7 +4290,7 @@ LEFT JOIN LATERAL (
     -- Environments that share a policy share its hash, and then its text.
     SELECT p.runner_config, p.security_context
     FROM jobs.tb_operation_policy AS p
-    WHERE p.operation_code = o.code AND p.policy_hash = j.policy_hash
+    WHERE p.operation_code = o.code AND p.policy_hash = coalesce(j.policy_hash, named.policy_hash)
     LIMIT 1) AS policy ON true
 WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
     OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid;
@@ -3961,18 +4312,19 @@ COMMENT ON VIEW jobs.v_job_stats IS 'Jobs that were started, by operation and st
 
 CREATE VIEW jobs.v_failing_services WITH (security_invoker = true) AS
 SELECT
-    j.service_name,
-    j.operation,
+    op.service_name,
+    op.operation,
     count(*) AS failure_count,
     max(o.completed_at) AS last_failure,
     (array_agg(o.error_message ORDER BY o.completed_at DESC) FILTER (WHERE o.error_message IS NOT NULL))[1:10]
         AS recent_errors
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 WHERE o.status = 'failed' AND o.completed_at > now() - interval '1 hour'
     AND (coalesce(current_setting('app.tenant_id', true), '') = ''
         OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
-GROUP BY j.service_name, j.operation
+GROUP BY op.service_name, op.operation
 HAVING count(*) > 10;
 COMMENT ON VIEW jobs.v_failing_services IS 'Operations with more than ten failed jobs in the last hour.';
 
@@ -4100,8 +4452,8 @@ COMMENT ON VIEW jobs.v_pause IS 'What is paused: jobs that fit all columns that 
 CREATE VIEW jobs.v_dead_letter WITH (security_invoker = true) AS
 SELECT
     j.id,
-    j.service_name,
-    j.operation,
+    coalesce(op.service_name, j.service_name) AS service_name,
+    coalesce(op.operation, j.operation) AS operation,
     o.failure_class,
     o.error_message,
     o.attempts,
@@ -4118,6 +4470,7 @@ SELECT
     o.completed_at AS failed_at
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 WHERE o.status = 'failed'
     AND (coalesce(current_setting('app.tenant_id', true), '') = ''
         OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
@@ -4128,13 +4481,14 @@ SELECT
     j.correlation_id,
     e.at,
     j.id,
-    j.service_name,
-    j.operation,
+    coalesce(op.service_name, j.service_name) AS service_name,
+    coalesce(op.operation, j.operation) AS operation,
     e.event,
     e.attempt,
     e.failure_class,
     e.message
 FROM jobs.tb_job_run AS j
+LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 CROSS JOIN LATERAL (
     SELECT j.created_at AS at, 'queued' AS event, 0 AS attempt, NULL AS failure_class, NULL AS message
     UNION ALL
@@ -4151,8 +4505,8 @@ CREATE VIEW jobs.v_tenant_usage WITH (security_invoker = true) AS
 SELECT
     j.tenant_id,
     o.completed_at::date AS day,
-    j.service_name,
-    j.operation,
+    coalesce(op.service_name, j.service_name) AS service_name,
+    coalesce(op.operation, j.operation) AS operation,
     count(*) AS total_jobs,
     count(*) FILTER (WHERE o.status = 'completed') AS completed_jobs,
     count(*) FILTER (WHERE o.status = 'failed') AS failed_jobs,
@@ -4161,9 +4515,10 @@ SELECT
     sum(jobs.usage_figure(o.resource_usage, 'cost_micros')) AS cost_micros
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
     OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
-GROUP BY j.tenant_id, o.completed_at::date, j.service_name, j.operation;
+GROUP BY j.tenant_id, o.completed_at::date, 3, 4;
 COMMENT ON VIEW jobs.v_tenant_usage IS 'Finished jobs by tenant and day; usage is that of the last call of each.';
 
 CREATE VIEW jobs.v_queue_depth WITH (security_invoker = true) AS

@@ -25,6 +25,8 @@ const JOBS: &[&str] = &[
     include_str!("jobs/01_schema.sql"),
     include_str!("jobs/02_registry_tables.sql"),
     include_str!("jobs/03_job_tables.sql"),
+    include_str!("jobs/04_id.sql"),
+    include_str!("jobs/04_key.sql"),
     include_str!("jobs/04_limit_tables.sql"),
     include_str!("jobs/04_state_tables.sql"),
     include_str!("jobs/05_enqueue.sql"),

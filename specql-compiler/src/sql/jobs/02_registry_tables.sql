@@ -17,9 +17,10 @@ CREATE TABLE jobs.tb_operation (
     own_lane BOOLEAN NOT NULL DEFAULT false,
     lane_changed_at TIMESTAMPTZ,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    policy_code INTEGER,
     CONSTRAINT ck_tb_operation_code CHECK (code BETWEEN 1 AND 1048575),
     CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),
-    CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'once', 'never')),
+    CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'latest', 'once', 'never')),
     CONSTRAINT ck_tb_operation_limits CHECK (timeout_seconds > 0 AND max_attempts > 0)
 );
 COMMENT ON TABLE jobs.tb_operation IS
@@ -32,7 +33,8 @@ COMMENT ON COLUMN jobs.tb_operation.has_fallback IS 'Another service may take a 
 COMMENT ON COLUMN jobs.tb_operation.own_lane IS
     'Something may hold its jobs back (a limit, a breaker, a pause), so they must not stand in the way of others: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_operation.policy_hash IS
-    'The policy in force at the last registration; recorded with every job that is queued.';
+    'The policy in force at the last registration.';
+COMMENT ON COLUMN jobs.tb_operation.policy_code IS 'The same by its number: recorded with every job that is queued.';
 
 -- object: index jobs.idx_tb_operation_own_lane
 -- A claim asks which of its operations have lanes of their own; mostly the answer is none.
@@ -53,6 +55,16 @@ CREATE TABLE jobs.tb_operation_policy (
 );
 COMMENT ON TABLE jobs.tb_operation_policy IS 'Configuration and policy of operations, by environment and hash.';
 COMMENT ON COLUMN jobs.tb_operation_policy.environment IS 'Empty where no environment was chosen.';
+
+-- object: table jobs.tb_policy_code
+-- drop: DROP TABLE jobs.tb_policy_code
+-- A number for each policy, for jobs to name it by: a hash is as long as the rest of an ordinary job.
+CREATE TABLE jobs.tb_policy_code (
+    code INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    policy_hash TEXT NOT NULL,
+    CONSTRAINT uq_tb_policy_code_hash UNIQUE (policy_hash)
+);
+COMMENT ON TABLE jobs.tb_policy_code IS 'Numbers of policies, by which jobs name them.';
 
 -- object: table jobs.tb_callback
 -- drop: DROP TABLE jobs.tb_callback

@@ -2,18 +2,18 @@
 -- drop: DROP TABLE jobs.tb_job_run
 -- A job, written once and never updated; where it stands is in the narrow tables below, and `jobs.v_job_run` puts
 -- both together. The three partitioned tables share their ranges of pk_job_run, so old jobs go by DROP, not DELETE.
+--
+-- What many jobs share is a number here: the operation's and the policy's code. Names are columns all the same, for a plain
+-- INSERT, and for jobs from before there were codes. What a value may be is checked by jobs.check_job: constraints of the table
+-- would be read and compiled anew for each job.
 CREATE TABLE jobs.tb_job_run (
     pk_job_run BIGINT GENERATED ALWAYS AS IDENTITY,
-    -- UUIDv7: ordered by time, so that its index grows at one end.
-    id UUID NOT NULL DEFAULT encode(
-        set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
-            PLACING substring(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
-        52, 1), 53, 1), 'hex')::uuid,
+    id UUID NOT NULL,
     identifier TEXT,
     idempotency_key TEXT,
-    service_name TEXT NOT NULL,
-    operation TEXT NOT NULL,
-    execution_type TEXT NOT NULL DEFAULT 'http',
+    service_name TEXT,
+    operation TEXT,
+    execution_type TEXT,
     runner_config JSONB,
     security_context JSONB,
     input_data JSONB NOT NULL DEFAULT '{}',
@@ -26,25 +26,28 @@ CREATE TABLE jobs.tb_job_run (
     timeout_seconds INTEGER,
     priority INTEGER NOT NULL DEFAULT 0,
     run_at TIMESTAMPTZ,
-    unique_rule TEXT NOT NULL DEFAULT 'never',
+    unique_rule TEXT,
     on_success TEXT,
     on_failure TEXT,
     policy_hash TEXT,
     trace_context TEXT,
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run),
-    CONSTRAINT ck_tb_job_run_execution_type CHECK (execution_type IN ('http', 'shell', 'docker', 'serverless')),
-    CONSTRAINT ck_tb_job_run_keys CHECK (octet_length(identifier) <= 512 AND octet_length(idempotency_key) <= 512),
-    CONSTRAINT ck_tb_job_run_limits CHECK (max_attempts > 0 AND timeout_seconds > 0),
-    CONSTRAINT ck_tb_job_run_priority CHECK (priority BETWEEN -32767 AND 32767),
-    CONSTRAINT ck_tb_job_run_unique_rule CHECK (unique_rule IN ('in_flight', 'once', 'never'))
+    operation_code INTEGER,
+    policy_code INTEGER,
+    input_digest BYTEA,
+    CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run)
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_run IS 'Jobs as they were queued. Read jobs.v_job_run to see where they stand.';
+COMMENT ON COLUMN jobs.tb_job_run.id IS 'Tells its job''s key, to who has jobs.tb_id_key: jobs.pk_of.';
 COMMENT ON COLUMN jobs.tb_job_run.runner_config IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.security_context IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.max_attempts IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.timeout_seconds IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.priority IS 'Higher goes first.';
+COMMENT ON COLUMN jobs.tb_job_run.unique_rule IS 'Absent where the job never asked for a key.';
+COMMENT ON COLUMN jobs.tb_job_run.operation_code IS 'jobs.tb_operation. Absent in jobs that ended before there were codes.';
+COMMENT ON COLUMN jobs.tb_job_run.policy_code IS 'jobs.tb_policy_code: the policy in force when it was queued.';
+COMMENT ON COLUMN jobs.tb_job_run.input_digest IS 'Of a job with a key: tells whether another call of that name asks for the same.';
 
 -- object: table jobs.tb_job_run_p0
 -- The first range; jobs.maintain() keeps two ahead of the last job.
@@ -119,8 +122,9 @@ CREATE TABLE jobs.tb_job_attempt_p0 PARTITION OF jobs.tb_job_attempt FOR VALUES 
 CREATE TABLE jobs.tb_job_attempt_default PARTITION OF jobs.tb_job_attempt DEFAULT;
 
 -- object: index jobs.idx_tb_job_run_id
--- Plain: a unique index of a partitioned table would have to contain the partition key.
-CREATE INDEX idx_tb_job_run_id ON jobs.tb_job_run (id);
+-- For people, and for ids that do not tell their job's key: ids are ordered by time, as the rows are. The functions go by
+-- jobs.pk_of, so that no job pays for an index entry of its own.
+CREATE INDEX idx_tb_job_run_id ON jobs.tb_job_run USING brin (id) WITH (pages_per_range = 32);
 
 -- object: index jobs.idx_tb_job_run_correlation
 CREATE INDEX idx_tb_job_run_correlation ON jobs.tb_job_run (correlation_id) WHERE correlation_id IS NOT NULL;

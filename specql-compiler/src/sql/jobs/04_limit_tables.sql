@@ -17,18 +17,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN _own THEN _operation_code::bigint << 43 ELSE 0::bigint END + (_tenant_lane & 8796093022207)
 $$;
 
--- object: function jobs.lanes_of(text, text, uuid)
--- drop: DROP FUNCTION jobs.lanes_of(text, text, uuid)
+-- object: function jobs.lanes_of(integer, uuid)
+-- drop: DROP FUNCTION jobs.lanes_of(integer, uuid)
 -- Where a job may stand: in its operation's own lane, or in the shared one where it was queued before there was any.
-CREATE OR REPLACE FUNCTION jobs.lanes_of(_service text, _operation text, _tenant_id uuid) RETURNS bigint[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    RETURN ARRAY(
-        SELECT jobs.lane(either.own, o.code, jobs.tenant_lane(_tenant_id))
-        FROM jobs.tb_operation AS o
-        CROSS JOIN (VALUES (false), (true)) AS either (own)
-        WHERE o.service_name = _service AND o.operation = _operation);
-END
+CREATE OR REPLACE FUNCTION jobs.lanes_of(_operation_code integer, _tenant_id uuid) RETURNS bigint[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ARRAY[jobs.lane(false, _operation_code, jobs.tenant_lane(_tenant_id)),
+        jobs.lane(true, _operation_code, jobs.tenant_lane(_tenant_id))]
 $$;
 
 -- object: table jobs.tb_limit

@@ -48,10 +48,13 @@ CREATE TABLE jobs.tb_job_scheduled (
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
+    after_pk BIGINT,
     CONSTRAINT pk_tb_job_scheduled PRIMARY KEY (run_at, pk_job_run),
     CONSTRAINT uq_tb_job_scheduled_job UNIQUE (pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
-COMMENT ON TABLE jobs.tb_job_scheduled IS 'Jobs that wait for a time: delayed ones and retries.';
+COMMENT ON TABLE jobs.tb_job_scheduled IS 'Jobs that wait for a time: delayed ones and retries; or for the end of another.';
+COMMENT ON COLUMN jobs.tb_job_scheduled.after_pk IS
+    'The earlier job of the same key, for whose end it waits. Then run_at is infinity.';
 
 -- object: table jobs.tb_job_lease
 -- drop: DROP TABLE jobs.tb_job_lease
@@ -121,9 +124,10 @@ CREATE TABLE jobs.tb_job_key (
     key BYTEA PRIMARY KEY,
     pk_job_run BIGINT NOT NULL,
     rule TEXT NOT NULL,
-    CONSTRAINT ck_tb_job_key_rule CHECK (rule IN ('in_flight', 'once'))
+    CONSTRAINT ck_tb_job_key_rule CHECK (rule IN ('in_flight', 'latest', 'once'))
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
-COMMENT ON TABLE jobs.tb_job_key IS 'SHA-256 of (tenant, service, operation, identifier), held by one job.';
+COMMENT ON TABLE jobs.tb_job_key IS
+    'SHA-256 of (tenant, service, operation, identifier), held by the newest job of that name.';
 
 -- object: table jobs.tb_job_waiter
 -- drop: DROP TABLE jobs.tb_job_waiter
@@ -146,6 +150,9 @@ CREATE TABLE jobs.tb_worker (
     heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jobs.tb_worker IS 'Worker processes. Rescue goes by the leases, never by this table.';
+
+-- object: index jobs.idx_tb_job_scheduled_after
+CREATE INDEX idx_tb_job_scheduled_after ON jobs.tb_job_scheduled (after_pk) WHERE after_pk IS NOT NULL;
 
 -- object: index jobs.idx_tb_job_callback_due
 CREATE INDEX idx_tb_job_callback_due ON jobs.tb_job_callback (run_at) WHERE run_at IS NOT NULL;

@@ -20,102 +20,106 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sha256(convert_to(jsonb_build_array(_tenant_id, _service, _operation, _identifier)::text, 'UTF8'))
 $$;
 
--- object: function jobs.queue_new_jobs()
--- drop: DROP FUNCTION jobs.queue_new_jobs()
--- Runs once for each statement that inserts jobs, whoever made it: adds the rows that make the jobs due, and wakes
--- the workers. Refuses operations that are not registered and callbacks that were not generated for the job.
---
--- Planner settings are pinned: a session keeps the plan of its first insert, and what is right for one job beside few
--- operations reads all operations again for each job of a bulk.
-CREATE OR REPLACE FUNCTION jobs.queue_new_jobs() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
-SET jit = off AS $$
+-- object: data jobs.tb_job_run.operation_code
+-- Jobs from before there were codes, as far as something may still be done with them.
+UPDATE jobs.tb_job_run AS j SET operation_code = o.code
+FROM jobs.tb_operation AS o
+WHERE j.operation_code IS NULL AND o.service_name = j.service_name AND o.operation = j.operation
+    AND NOT EXISTS (SELECT FROM jobs.tb_job_outcome AS t WHERE t.pk_job_run = j.pk_job_run AND t.status = 'completed');
+
+-- object: function jobs.check_callbacks(text, text, text, text, text)
+-- drop: DROP FUNCTION jobs.check_callbacks(text, text, text, text, text)
+-- Refuses callbacks that were not generated for the operation and entity of the job that names them.
+CREATE OR REPLACE FUNCTION jobs.check_callbacks(
+    _service text, _operation text, _entity_type text, _on_success text, _on_failure text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _inserted bigint;
-    _ready bigint;
-    _scheduled bigint := 0::bigint;
-    _delayed bigint;
     _problem text;
 BEGIN
-    SELECT count(*), count(*) FILTER (WHERE j.run_at > now()) INTO _inserted, _delayed FROM new_jobs AS j;
-
-    INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
-    SELECT jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)), -j.priority, j.pk_job_run, o.code,
-        j.unique_rule <> 'never', j.on_success IS NOT NULL, j.on_failure IS NOT NULL
-    FROM new_jobs AS j
-    JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
-    WHERE j.run_at IS NULL OR j.run_at <= now();
-    GET DIAGNOSTICS _ready = ROW_COUNT;
-
-    IF _delayed > 0 THEN
-        INSERT INTO jobs.tb_job_scheduled (
-            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
-        SELECT j.run_at, j.pk_job_run, jobs.tenant_lane(j.tenant_id), -j.priority, o.code, j.unique_rule <> 'never',
-            j.on_success IS NOT NULL, j.on_failure IS NOT NULL
-        FROM new_jobs AS j
-        JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
-        WHERE j.run_at > now();
-        GET DIAGNOSTICS _scheduled = ROW_COUNT;
+    SELECT named.key INTO _problem
+    FROM (VALUES ('success', _on_success), ('failure', _on_failure)) AS named (kind, key)
+    WHERE named.key IS NOT NULL
+        AND NOT EXISTS (
+            SELECT FROM jobs.tb_callback AS c
+            WHERE c.key = named.key AND c.kind = named.kind AND c.service_name = _service
+                AND c.operation = _operation AND c.entity_type IS NOT DISTINCT FROM _entity_type)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _problem
+            USING ERRCODE = 'SQ403';
     END IF;
-
-    IF _ready + _scheduled < _inserted THEN
-        SELECT format('%s.%s', j.service_name, j.operation) INTO _problem
-        FROM new_jobs AS j
-        WHERE NOT EXISTS (
-            SELECT FROM jobs.tb_operation AS o WHERE o.service_name = j.service_name AND o.operation = j.operation)
-        LIMIT 1;
-        RAISE EXCEPTION 'unknown operation `%`', _problem USING ERRCODE = 'SQ404',
-            HINT = 'Operations are registered by db.migrate() and when a worker starts.';
-    END IF;
-
-    IF EXISTS (SELECT FROM new_jobs AS j WHERE j.on_success IS NOT NULL OR j.on_failure IS NOT NULL) THEN
-        SELECT named.key INTO _problem
-        FROM new_jobs AS j
-        CROSS JOIN LATERAL (VALUES ('success', j.on_success), ('failure', j.on_failure)) AS named (kind, key)
-        WHERE named.key IS NOT NULL
-            AND NOT EXISTS (
-                SELECT FROM jobs.tb_callback AS c
-                WHERE c.key = named.key AND c.kind = named.kind AND c.service_name = j.service_name
-                    AND c.operation = j.operation AND c.entity_type IS NOT DISTINCT FROM j.entity_type)
-        LIMIT 1;
-        IF FOUND THEN
-            RAISE EXCEPTION 'callback `%` was not generated for this operation and entity', _problem
-                USING ERRCODE = 'SQ403';
-        END IF;
-    END IF;
-
-    IF _ready > 0 THEN
-        PERFORM jobs.wake_workers();
-    END IF;
-    RETURN NULL;
 END
 $$;
 
--- object: trigger tr_tb_job_run_queue ON jobs.tb_job_run
--- Per statement, never per row: ten thousand jobs cost one call.
-CREATE TRIGGER tr_tb_job_run_queue AFTER INSERT ON jobs.tb_job_run
-REFERENCING NEW TABLE AS new_jobs FOR EACH STATEMENT EXECUTE FUNCTION jobs.queue_new_jobs();
+-- object: function jobs.check_job(text, text, text, integer, integer, integer)
+-- drop: DROP FUNCTION jobs.check_job(text, text, text, integer, integer, integer)
+-- Refuses a job whose own words cannot be meant.
+CREATE OR REPLACE FUNCTION jobs.check_job(
+    _identifier text, _idempotency_key text, _unique text, _priority integer, _timeout_seconds integer, _max_attempts integer)
+    RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _problem text := CASE
+        WHEN octet_length(_identifier) > 512 THEN 'an identifier has at most 512 bytes'
+        WHEN octet_length(_idempotency_key) > 512 THEN 'an idempotency key has at most 512 bytes'
+        WHEN _unique NOT IN ('in_flight', 'latest', 'once', 'never')
+            THEN format('`%s` is no rule of uniqueness: in_flight, latest, once or never', _unique)
+        WHEN _priority NOT BETWEEN -32767 AND 32767 THEN 'a priority lies between -32767 and 32767'
+        WHEN _timeout_seconds <= 0 THEN 'a job has at least one second'
+        WHEN _max_attempts <= 0 THEN 'a job has at least one attempt' END;
+BEGIN
+    IF _problem IS NOT NULL THEN
+        RAISE EXCEPTION '%', _problem USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END
+$$;
 
--- object: function jobs.take_key(bytea, bigint, text)
--- drop: DROP FUNCTION jobs.take_key(bytea, bigint, text)
--- Takes a key for a job that is about to be inserted. Returns the job that holds it: the given one, or an earlier one.
--- Waits for a transaction that has just taken or released the same key. Under REPEATABLE READ a rival's key raises
--- PostgreSQL's own serialization failure.
-CREATE OR REPLACE FUNCTION jobs.take_key(_key bytea, _pk bigint, _rule text) RETURNS bigint
+-- object: function jobs.queue_plain_insert()
+-- drop: DROP FUNCTION jobs.queue_plain_insert()
+-- What a plain INSERT leaves out: its codes and id, and the row that makes the job due. The functions below give all of it, and
+-- this does not run for them. Refuses operations that are not registered and callbacks that were not generated for the job.
+CREATE OR REPLACE FUNCTION jobs.queue_plain_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _holder bigint;
+    _known record;
+    _keyed boolean := coalesce(NEW.unique_rule, 'never') <> 'never';
+    _time bigint := jobs.id_time(clock_timestamp());
 BEGIN
-    WHILE _holder IS NULL LOOP
-        INSERT INTO jobs.tb_job_key (key, pk_job_run, rule) VALUES (_key, _pk, _rule) ON CONFLICT (key) DO NOTHING;
-        -- A statement of its own: it sees what was committed while the insert waited. Nothing, when the earlier job
-        -- has released the key in between: then another round takes it.
-        SELECT k.pk_job_run INTO _holder FROM jobs.tb_job_key AS k WHERE k.key = _key;
-    END LOOP;
-    RETURN _holder;
+    SELECT o.code, o.execution_type, o.policy_code, o.own_lane, k.key INTO _known
+    FROM jobs.tb_operation AS o
+    CROSS JOIN jobs.tb_id_key AS k
+    WHERE o.service_name = NEW.service_name AND o.operation = NEW.operation;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'unknown operation `%.%`', NEW.service_name, NEW.operation USING ERRCODE = 'SQ404',
+            HINT = 'Operations are registered by db.migrate() and when a worker starts.';
+    END IF;
+    IF NEW.on_success IS NOT NULL OR NEW.on_failure IS NOT NULL THEN
+        PERFORM jobs.check_callbacks(NEW.service_name, NEW.operation, NEW.entity_type, NEW.on_success, NEW.on_failure);
+    END IF;
+    PERFORM jobs.check_job(
+        NEW.identifier, NEW.idempotency_key, NEW.unique_rule, NEW.priority, NEW.timeout_seconds, NEW.max_attempts);
+    -- Never the writer's own: an id tells its job's key.
+    NEW.id := jobs.job_id(NEW.pk_job_run, _known.key, _time);
+    NEW.operation_code := _known.code;
+    NEW.policy_code := coalesce(NEW.policy_code, _known.policy_code);
+    IF NEW.run_at > now() THEN
+        INSERT INTO jobs.tb_job_scheduled (
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
+        VALUES (NEW.run_at, NEW.pk_job_run, jobs.tenant_lane(NEW.tenant_id), -NEW.priority, _known.code, _keyed,
+            NEW.on_success IS NOT NULL, NEW.on_failure IS NOT NULL);
+    ELSE
+        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+        VALUES (jobs.lane(_known.own_lane, _known.code, jobs.tenant_lane(NEW.tenant_id)), -NEW.priority, NEW.pk_job_run,
+            _known.code, _keyed, NEW.on_success IS NOT NULL, NEW.on_failure IS NOT NULL);
+        PERFORM jobs.wake_workers();
+    END IF;
+    RETURN NEW;
 END
 $$;
+
+-- object: trigger tr_tb_job_run_plain ON jobs.tb_job_run
+CREATE TRIGGER tr_tb_job_run_plain BEFORE INSERT ON jobs.tb_job_run
+FOR EACH ROW WHEN (NEW.operation_code IS NULL) EXECUTE FUNCTION jobs.queue_plain_insert();
 
 -- object: function jobs.acting_tenant(uuid)
 -- drop: DROP FUNCTION jobs.acting_tenant(uuid)
@@ -133,54 +137,84 @@ BEGIN
 END
 $$;
 
--- object: function jobs.insert_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text)
--- drop: DROP FUNCTION jobs.insert_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text)
--- What jobs.enqueue and jobs.enqueue_step have in common.
-CREATE OR REPLACE FUNCTION jobs.insert_job(
+-- object: function jobs.queue_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text, text[])
+-- drop: DROP FUNCTION jobs.queue_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text, text[])
+-- What jobs.enqueue and jobs.enqueue_step have in common: key, job, and the row that makes it due. They are its only callers,
+-- and have set search_path; to set it again would cost each job as much as a look-up.
+CREATE OR REPLACE FUNCTION jobs.queue_job(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _trace_context text,
-    _entity_type text, _entity_pk bigint, _on_success text, _on_failure text,
+    _entity_type text, _entity_pk bigint, _on_success text, _on_failure text, _undigested text[],
     OUT job_id uuid, OUT deduplicated boolean)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     _known record;
     _rule text;
-    _named text := coalesce(_idempotency_key, _identifier);
+    _digest bytea;
     _pk bigint := nextval('jobs.tb_job_run_pk_job_run_seq');
-    _holder bigint;
+    _place jobs.key_place;
+    -- In variables, for only a call with plain arguments is put in the place of the call.
+    _time bigint := jobs.id_time(clock_timestamp());
+    _id_key bigint;
 BEGIN
-    SELECT o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.policy_hash INTO _known
+    SELECT o.code, o.unique_rule, o.policy_code, o.own_lane, k.key INTO _known
     FROM jobs.tb_operation AS o
+    CROSS JOIN jobs.tb_id_key AS k
     WHERE o.service_name = _service AND o.operation = _operation;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'unknown operation `%.%`', _service, _operation USING ERRCODE = 'SQ404',
             HINT = 'Operations are registered by db.migrate() and when a worker starts.';
     END IF;
+    IF _on_success IS NOT NULL OR _on_failure IS NOT NULL THEN
+        PERFORM jobs.check_callbacks(_service, _operation, _entity_type, _on_success, _on_failure);
+    END IF;
+    IF octet_length(_identifier) > 512 OR octet_length(_idempotency_key) > 512 OR _priority NOT BETWEEN -32767 AND 32767
+        OR _timeout_seconds <= 0 OR _max_attempts <= 0 OR _unique IS NOT NULL
+    THEN
+        PERFORM jobs.check_job(_identifier, _idempotency_key, _unique, _priority, _timeout_seconds, _max_attempts);
+    END IF;
 
-    -- Without a name there is nothing that a second call could be equal to.
-    _rule := CASE WHEN _named IS NULL THEN 'never' ELSE coalesce(_unique, _known.unique_rule) END;
     deduplicated := false;
+    -- Without a name there is nothing that a second call could be equal to.
+    IF _idempotency_key IS NOT NULL OR _identifier IS NOT NULL THEN
+        _rule := coalesce(_unique, _known.unique_rule);
+    END IF;
     IF _rule <> 'never' THEN
-        _holder := jobs.take_key(jobs.job_key(_tenant_id, _service, _operation, _named), _pk, _rule);
-        IF _holder <> _pk THEN
-            SELECT j.id INTO job_id FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _holder;
+        _digest := jobs.input_digest(coalesce(_input_data, '{}'), _undigested);
+        _place := jobs.enter_key(
+            jobs.job_key(_tenant_id, _service, _operation, coalesce(_idempotency_key, _identifier)),
+            _pk, _rule, _digest, _idempotency_key IS NOT NULL);
+        IF _place.holder <> _pk THEN
+            SELECT j.id INTO job_id FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _place.holder;
             deduplicated := true;
             RETURN;
         END IF;
     END IF;
 
+    _id_key := _known.key;
+    job_id := jobs.job_id(_pk, _id_key, _time);
     INSERT INTO jobs.tb_job_run (
-        pk_job_run, identifier, idempotency_key, service_name, operation, execution_type, input_data,
+        pk_job_run, id, identifier, idempotency_key, operation_code, policy_code, input_data, input_digest,
         tenant_id, triggered_by, correlation_id, entity_type, entity_pk, max_attempts, timeout_seconds,
-        priority, run_at, unique_rule, on_success, on_failure, policy_hash, trace_context)
+        priority, run_at, unique_rule, on_success, on_failure, trace_context)
     OVERRIDING SYSTEM VALUE
     VALUES (
-        _pk, _identifier, _idempotency_key, _service, _operation, _known.execution_type, coalesce(_input_data, '{}'),
-        _tenant_id, _triggered_by, _correlation_id, _entity_type, _entity_pk,
-        coalesce(_max_attempts, _known.max_attempts), coalesce(_timeout_seconds, _known.timeout_seconds),
-        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _known.policy_hash, _trace_context)
-    RETURNING id INTO job_id;
+        _pk, job_id, _identifier, _idempotency_key, _known.code, _known.policy_code, coalesce(_input_data, '{}'), _digest,
+        _tenant_id, _triggered_by, _correlation_id, _entity_type, _entity_pk, _max_attempts, _timeout_seconds,
+        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _trace_context);
+
+    IF _place.after_pk IS NOT NULL OR _run_at > now() THEN
+        INSERT INTO jobs.tb_job_scheduled (
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure, after_pk)
+        VALUES (CASE WHEN _place.after_pk IS NOT NULL THEN 'infinity' ELSE _run_at END, _pk, jobs.tenant_lane(_tenant_id),
+            -coalesce(_priority, 0), _known.code, coalesce(_rule <> 'never', false), _on_success IS NOT NULL, _on_failure IS NOT NULL, _place.after_pk);
+    ELSE
+        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+        VALUES (jobs.lane(_known.own_lane, _known.code, jobs.tenant_lane(_tenant_id)), -coalesce(_priority, 0), _pk, _known.code,
+            coalesce(_rule <> 'never', false), _on_success IS NOT NULL, _on_failure IS NOT NULL);
+        PERFORM jobs.wake_workers();
+    END IF;
 END
 $$;
 
@@ -196,30 +230,31 @@ CREATE OR REPLACE FUNCTION jobs.enqueue(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT made.job_id, made.deduplicated INTO job_id, deduplicated
-    FROM jobs.insert_job(
+    FROM jobs.queue_job(
         _service, _operation, _input_data, NULL, _idempotency_key, _unique, jobs.acting_tenant(_tenant_id), _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, _trace_context,
-        NULL, NULL, NULL, NULL) AS made;
+        NULL, NULL, NULL, NULL, NULL) AS made;
 END
 $$;
 COMMENT ON FUNCTION jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text) IS
     'Queues a call of a registered operation in the caller''s transaction.';
 
--- object: function jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text)
--- drop: DROP FUNCTION jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text)
--- The same for generated actions, which alone may name an originating row and callbacks. Granted to nobody.
+-- object: function jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text, text[])
+-- drop: DROP FUNCTION jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text, text[])
+-- The same for generated actions, which alone may name an originating row and callbacks. Granted to nobody. _undigested are
+-- the inputs that differ in each call though the same is asked: times, random values.
 CREATE OR REPLACE FUNCTION jobs.enqueue_step(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _entity_type text, _entity_pk bigint,
-    _on_success text, _on_failure text,
+    _on_success text, _on_failure text, _undigested text[] DEFAULT NULL,
     OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT made.job_id, made.deduplicated INTO job_id, deduplicated
-    FROM jobs.insert_job(
+    FROM jobs.queue_job(
         _service, _operation, _input_data, _identifier, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, NULL,
-        _entity_type, _entity_pk, _on_success, _on_failure) AS made;
+        _entity_type, _entity_pk, _on_success, _on_failure, _undigested) AS made;
 END
 $$;

@@ -75,7 +75,11 @@ BEGIN
     claimed AS (
         SELECT t.lane, t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
             t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
-            j.id, j.input_data, j.tenant_id, j.correlation_id, j.policy_hash, j.trace_context, o.idempotent,
+            j.id, j.input_data, j.tenant_id, j.correlation_id, j.trace_context, o.idempotent,
+            CASE WHEN j.policy_code = o.policy_code THEN o.policy_hash
+                WHEN j.policy_code IS NULL THEN j.policy_hash
+                ELSE (SELECT p.policy_hash FROM jobs.tb_policy_code AS p WHERE p.code = j.policy_code)
+            END AS policy_hash,
             coalesce(j.max_attempts, o.max_attempts) AS max_attempts,
             coalesce(j.timeout_seconds, o.timeout_seconds) AS timeout_seconds
         FROM taken AS t

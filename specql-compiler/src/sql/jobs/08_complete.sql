@@ -1,6 +1,6 @@
 -- object: function jobs.announce(bigint[])
 -- drop: DROP FUNCTION jobs.announce(bigint[])
--- Tells those who wait for these jobs that they are done.
+-- Tells those who wait for these jobs that they are done: clients, and later jobs of the same key.
 CREATE OR REPLACE FUNCTION jobs.announce(_pks bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -11,6 +11,10 @@ BEGIN
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
         WHERE w.pk_job_run = ANY (_pks);
         DELETE FROM jobs.tb_job_waiter AS w WHERE w.pk_job_run = ANY (_pks);
+    END IF;
+    IF EXISTS (SELECT FROM jobs.tb_job_scheduled AS s WHERE s.after_pk IS NOT NULL) THEN
+        PERFORM jobs.start_followers(_pks);
+        PERFORM jobs.promote();
     END IF;
 END
 $$;
@@ -46,7 +50,9 @@ BEGIN
         FROM freed AS f),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
-        WHERE k.pk_job_run = ANY (ARRAY(SELECT f.pk_job_run FROM freed AS f WHERE f.keyed)) AND k.rule = 'in_flight')
+        WHERE k.ctid = ANY (ARRAY(
+            SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = ANY (ARRAY(SELECT f.pk_job_run FROM freed AS f WHERE f.keyed))
+            FOR UPDATE SKIP LOCKED)) AND k.rule <> 'once')
     SELECT array_agg(f.pk_job_run) INTO _completed FROM freed AS f;
     RETURN _completed;
 END

@@ -27,12 +27,15 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(_job_run_id);
 BEGIN
     RETURN QUERY
-    SELECT j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id, c.attempts
+    SELECT j.entity_pk, j.tenant_id, j.triggered_by, o.service_name, o.operation, j.correlation_id, c.attempts
     FROM jobs.tb_job_run AS j
-    JOIN jobs.tb_job_callback AS c ON c.pk_job_run = j.pk_job_run
-    WHERE j.id = _job_run_id;
+    JOIN jobs.tb_operation AS o ON o.code = j.operation_code
+    JOIN jobs.tb_job_callback AS c ON c.pk_job_run = _pk
+    WHERE j.pk_job_run = _pk;
 END
 $$;
 
@@ -67,14 +70,15 @@ BEGIN
             CASE WHEN c.batch_function IS NULL THEN w.pk_job_run END AS alone,
             CASE WHEN c.batch_function IS NOT NULL
                 THEN row_number() OVER (PARTITION BY j.entity_type, j.entity_pk ORDER BY w.pk_job_run) END AS round,
-            ROW(j.id, j.entity_pk, j.tenant_id, j.triggered_by, j.service_name, j.operation, j.correlation_id,
+            ROW(j.id, j.entity_pk, j.tenant_id, j.triggered_by, o.service_name, o.operation, j.correlation_id,
                 w.attempts, w.result)::jobs.called_job AS job
         FROM jobs.tb_job_callback AS w
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
+        JOIN jobs.tb_operation AS o ON o.code = j.operation_code
         CROSS JOIN LATERAL (SELECT CASE w.kind WHEN 'success' THEN j.on_success ELSE j.on_failure END) AS named (key)
         LEFT JOIN jobs.tb_callback AS c
-            ON c.key = named.key AND c.kind = w.kind AND c.service_name = j.service_name
-            AND c.operation = j.operation AND c.entity_type IS NOT DISTINCT FROM j.entity_type
+            ON c.key = named.key AND c.kind = w.kind AND c.service_name = o.service_name
+            AND c.operation = o.operation AND c.entity_type IS NOT DISTINCT FROM j.entity_type
         WHERE w.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)) AS cut
     GROUP BY cut.round, cut.alone, cut.key, cut.schema_name, cut.function_name, cut.batch_function, cut.tenant_id
     ORDER BY cut.round, cut.alone, cut.key, cut.tenant_id;
@@ -230,9 +234,11 @@ BEGIN
             s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code, s.worker, s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
-    WHERE k.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
+    WHERE k.ctid = ANY (ARRAY(
+            SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = ANY (ARRAY(SELECT w.pk_job_run FROM settled AS w WHERE w.keyed))
+            FOR UPDATE SKIP LOCKED))
         AND k.pk_job_run = s.pk_job_run
-        AND CASE s.kind WHEN 'success' THEN k.rule = 'in_flight' ELSE NOT s.effect_possible END;
+        AND CASE s.kind WHEN 'success' THEN k.rule <> 'once' ELSE NOT s.effect_possible END;
 END
 $$;
 

@@ -54,10 +54,12 @@ BEGIN
         WHERE f.result <> 'retrying' AND NOT f.calls_back),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
-        WHERE k.pk_job_run = ANY (ARRAY(
+        WHERE k.ctid = ANY (ARRAY(
+            SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = ANY (ARRAY(
             SELECT f.pk_job_run
             FROM freed AS f
-            WHERE f.keyed AND f.result <> 'retrying' AND NOT f.calls_back AND NOT f.effect_possible)))
+            WHERE f.keyed AND f.result <> 'retrying' AND NOT f.calls_back AND NOT f.effect_possible))
+            FOR UPDATE SKIP LOCKED)))
     SELECT array_agg(f.pk_job_run) FILTER (WHERE f.result <> 'retrying' AND NOT f.calls_back),
         array_agg(f.pk_job_run ORDER BY f.pk_job_run) FILTER (WHERE f.calls_back)
     INTO _ended, _called

@@ -9,6 +9,7 @@ DECLARE
     _now timestamptz := clock_timestamp();
     _promoted integer;
 BEGIN
+    PERFORM jobs.start_followers();
     WITH due AS MATERIALIZED (
         SELECT s.ctid AS place
         FROM jobs.tb_job_scheduled AS s
@@ -41,7 +42,7 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT least(
-        (SELECT s.run_at FROM jobs.tb_job_scheduled AS s ORDER BY s.run_at LIMIT 1),
+        (SELECT s.run_at FROM jobs.tb_job_scheduled AS s WHERE s.run_at < 'infinity' ORDER BY s.run_at LIMIT 1),
         (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1),
         jobs.next_start(),
         (SELECT min(b.open_until) FROM jobs.tb_circuit_breaker AS b

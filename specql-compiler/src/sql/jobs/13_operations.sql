@@ -123,6 +123,16 @@ BEGIN
     WHERE g.policy_hash IS NOT NULL
     ORDER BY o.code
     ON CONFLICT (operation_code, policy_hash, environment) DO NOTHING;
+    INSERT INTO jobs.tb_policy_code (policy_hash)
+    SELECT DISTINCT o.policy_hash
+    FROM jobs.tb_operation AS o
+    WHERE o.policy_hash IS NOT NULL
+        AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = o.policy_hash)
+    ORDER BY o.policy_hash
+    ON CONFLICT (policy_hash) DO NOTHING;
+    UPDATE jobs.tb_operation AS o SET policy_code = p.code
+    FROM jobs.tb_policy_code AS p
+    WHERE p.policy_hash = o.policy_hash AND o.policy_code IS DISTINCT FROM p.code;
 
     RETURN QUERY
     SELECT o.code, o.service_name, o.operation, o.limit_code

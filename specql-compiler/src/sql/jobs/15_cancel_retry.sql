@@ -7,12 +7,12 @@ DECLARE
     _job record;
 BEGIN
     DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-    WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
+    WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
         AND r.rank = -j.priority AND r.pk_job_run = _pk
-    RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible, r.bound_code INTO _job;
+    RETURNING r.epoch, r.attempts, r.keyed, r.effect_possible, r.bound_code, NULL::bigint AS after_pk INTO _job;
     IF NOT FOUND THEN
         DELETE FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = _pk
-        RETURNING s.epoch, s.attempts, s.keyed, s.effect_possible, s.bound_code INTO _job;
+        RETURNING s.epoch, s.attempts, s.keyed, s.effect_possible, s.bound_code, s.after_pk INTO _job;
     END IF;
     IF NOT FOUND THEN
         RETURN false;
@@ -24,8 +24,13 @@ BEGIN
         _job.bound_code, clock_timestamp());
     INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
     VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'cancelled');
-    IF _job.keyed AND NOT _job.effect_possible THEN
-        DELETE FROM jobs.tb_job_key AS k WHERE k.pk_job_run = _pk;
+    IF _job.after_pk IS NOT NULL THEN
+        -- Key and followers go back to the job for which it waited.
+        UPDATE jobs.tb_job_key AS k SET pk_job_run = _job.after_pk WHERE k.pk_job_run = _pk;
+        UPDATE jobs.tb_job_scheduled AS s SET after_pk = _job.after_pk WHERE s.after_pk = _pk;
+    ELSIF _job.keyed AND NOT _job.effect_possible THEN
+        DELETE FROM jobs.tb_job_key AS k WHERE k.ctid = ANY (ARRAY(
+            SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = _pk FOR UPDATE SKIP LOCKED));
     END IF;
     PERFORM jobs.announce(ARRAY[_pk]);
     RETURN true;
@@ -39,7 +44,7 @@ CREATE OR REPLACE FUNCTION jobs.own_job(_id uuid) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT j.pk_job_run
     FROM jobs.tb_job_run AS j
-    WHERE j.id = _id
+    WHERE j.pk_job_run = jobs.pk_of(_id)
         AND (coalesce(current_setting('app.tenant_id', true), '') = ''
             OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
 $$;
@@ -91,13 +96,13 @@ DECLARE
     _holder bigint;
     _effect_possible boolean;
 BEGIN
-    SELECT j.pk_job_run, j.tenant_id, j.service_name, j.operation, j.priority, j.unique_rule, o.code,
+    SELECT j.pk_job_run, j.tenant_id, o.service_name, o.operation, j.priority, coalesce(j.unique_rule, 'never') AS unique_rule, o.code,
         jobs.lane(o.own_lane, o.code, jobs.tenant_lane(j.tenant_id)) AS lane,
         coalesce(j.idempotency_key, j.identifier) AS name,
         j.on_success IS NOT NULL AS has_on_success, j.on_failure IS NOT NULL AS has_on_failure
     INTO _job
     FROM jobs.tb_job_run AS j
-    JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
+    JOIN jobs.tb_operation AS o ON o.code = j.operation_code
     WHERE j.pk_job_run = jobs.own_job(_id);
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', _id USING ERRCODE = 'SQ404';

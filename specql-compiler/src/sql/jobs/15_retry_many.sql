@@ -24,10 +24,11 @@ BEGIN
         SELECT j.id
         FROM jobs.tb_job_outcome AS o
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+        JOIN jobs.tb_operation AS op ON op.code = j.operation_code
         WHERE o.status = 'failed'
-            AND (_after IS NULL OR o.pk_job_run > (SELECT a.pk_job_run FROM jobs.tb_job_run AS a WHERE a.id = _after))
-            AND (_service IS NULL OR j.service_name = _service)
-            AND (_operation IS NULL OR j.operation = _operation)
+            AND (_after IS NULL OR o.pk_job_run > jobs.pk_of(_after))
+            AND (_service IS NULL OR op.service_name = _service)
+            AND (_operation IS NULL OR op.operation = _operation)
             AND (_failure_class IS NULL OR o.failure_class = _failure_class)
             AND (_tenant_id IS NULL OR j.tenant_id = _tenant_id)
             AND (_acting IS NULL OR j.tenant_id = _acting)

@@ -43,7 +43,7 @@ DECLARE
     _made bigint;
     _next bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
 BEGIN
-    SELECT j.xmin::text::bigint INTO _made FROM jobs.tb_job_run AS j WHERE j.id = _id;
+    SELECT j.xmin::text::bigint INTO _made FROM jobs.tb_job_run AS j WHERE j.pk_job_run = jobs.pk_of(_id);
     -- xmin lacks the upper half of the transaction id; the row is never half the id space away from now.
     _made := _made + (_next & ~4294967295);
     IF _made > _next + 2147483648 THEN

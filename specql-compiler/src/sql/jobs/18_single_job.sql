@@ -9,7 +9,7 @@ DECLARE
 BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-        WHERE j.id = job_id AND r.lane = ANY (jobs.lanes_of(j.service_name, j.operation, j.tenant_id))
+        WHERE j.pk_job_run = jobs.pk_of(job_id) AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
             AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
         RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds)
@@ -32,9 +32,8 @@ CREATE OR REPLACE FUNCTION jobs.complete_job_successfully(job_id uuid, output js
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM jobs.complete(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
-    FROM jobs.tb_job_run AS j
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = j.pk_job_run
-    WHERE j.id = job_id AND l.worker = '00000000-0000-0000-0000-000000000000';
+    FROM jobs.tb_job_lease AS l
+    WHERE l.pk_job_run = jobs.pk_of(job_id) AND l.worker = '00000000-0000-0000-0000-000000000000';
 END
 $$;
 
@@ -47,8 +46,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM jobs.fail(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
         ARRAY[NULL::bigint], ARRAY[true], ARRAY[NULL::jsonb])
-    FROM jobs.tb_job_run AS j
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = j.pk_job_run
-    WHERE j.id = job_id AND l.worker = '00000000-0000-0000-0000-000000000000';
+    FROM jobs.tb_job_lease AS l
+    WHERE l.pk_job_run = jobs.pk_of(job_id) AND l.worker = '00000000-0000-0000-0000-000000000000';
 END
 $$;

@@ -14,8 +14,8 @@ SELECT
     j.id,
     j.identifier,
     j.idempotency_key,
-    j.service_name,
-    j.operation,
+    coalesce(o.service_name, j.service_name) AS service_name,
+    coalesce(o.operation, j.operation) AS operation,
     coalesce(o.execution_type, j.execution_type) AS execution_type,
     coalesce(j.runner_config, policy.runner_config) AS runner_config,
     coalesce(outcome.resource_usage, callback.resource_usage) AS resource_usage,
@@ -43,15 +43,16 @@ SELECT
     -- What the first release of this table did not have.
     outcome.failure_class,
     j.priority,
-    coalesce(scheduled.run_at, callback.run_at, j.run_at) AS run_at,
+    coalesce(nullif(scheduled.run_at, 'infinity'), callback.run_at, j.run_at) AS run_at,
     coalesce(lease.cancel_requested, false) AS cancel_requested,
     lease.worker,
     lease.deadline_at,
-    j.policy_hash,
+    coalesce(j.policy_hash, named.policy_hash) AS policy_hash,
     j.trace_context,
     j.pk_job_run
 FROM jobs.tb_job_run AS j
-LEFT JOIN jobs.tb_operation AS o ON o.service_name = j.service_name AND o.operation = j.operation
+LEFT JOIN jobs.tb_operation AS o ON o.code = j.operation_code
+LEFT JOIN jobs.tb_policy_code AS named ON named.code = j.policy_code
 LEFT JOIN jobs.tb_job_outcome AS outcome ON outcome.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_lease AS lease ON lease.pk_job_run = j.pk_job_run
 LEFT JOIN jobs.tb_job_callback AS callback ON callback.pk_job_run = j.pk_job_run
@@ -63,7 +64,7 @@ LEFT JOIN LATERAL (
     -- Environments that share a policy share its hash, and then its text.
     SELECT p.runner_config, p.security_context
     FROM jobs.tb_operation_policy AS p
-    WHERE p.operation_code = o.code AND p.policy_hash = j.policy_hash
+    WHERE p.operation_code = o.code AND p.policy_hash = coalesce(j.policy_hash, named.policy_hash)
     LIMIT 1) AS policy ON true
 WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
     OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid;
@@ -89,18 +90,19 @@ COMMENT ON VIEW jobs.v_job_stats IS 'Jobs that were started, by operation and st
 -- drop: DROP VIEW jobs.v_failing_services
 CREATE VIEW jobs.v_failing_services WITH (security_invoker = true) AS
 SELECT
-    j.service_name,
-    j.operation,
+    op.service_name,
+    op.operation,
     count(*) AS failure_count,
     max(o.completed_at) AS last_failure,
     (array_agg(o.error_message ORDER BY o.completed_at DESC) FILTER (WHERE o.error_message IS NOT NULL))[1:10]
         AS recent_errors
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 WHERE o.status = 'failed' AND o.completed_at > now() - interval '1 hour'
     AND (coalesce(current_setting('app.tenant_id', true), '') = ''
         OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
-GROUP BY j.service_name, j.operation
+GROUP BY op.service_name, op.operation
 HAVING count(*) > 10;
 COMMENT ON VIEW jobs.v_failing_services IS 'Operations with more than ten failed jobs in the last hour.';
 

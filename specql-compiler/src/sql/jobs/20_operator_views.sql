@@ -3,8 +3,8 @@
 CREATE VIEW jobs.v_dead_letter WITH (security_invoker = true) AS
 SELECT
     j.id,
-    j.service_name,
-    j.operation,
+    coalesce(op.service_name, j.service_name) AS service_name,
+    coalesce(op.operation, j.operation) AS operation,
     o.failure_class,
     o.error_message,
     o.attempts,
@@ -21,6 +21,7 @@ SELECT
     o.completed_at AS failed_at
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 WHERE o.status = 'failed'
     AND (coalesce(current_setting('app.tenant_id', true), '') = ''
         OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
@@ -33,13 +34,14 @@ SELECT
     j.correlation_id,
     e.at,
     j.id,
-    j.service_name,
-    j.operation,
+    coalesce(op.service_name, j.service_name) AS service_name,
+    coalesce(op.operation, j.operation) AS operation,
     e.event,
     e.attempt,
     e.failure_class,
     e.message
 FROM jobs.tb_job_run AS j
+LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 CROSS JOIN LATERAL (
     SELECT j.created_at AS at, 'queued' AS event, 0 AS attempt, NULL AS failure_class, NULL AS message
     UNION ALL
@@ -58,8 +60,8 @@ CREATE VIEW jobs.v_tenant_usage WITH (security_invoker = true) AS
 SELECT
     j.tenant_id,
     o.completed_at::date AS day,
-    j.service_name,
-    j.operation,
+    coalesce(op.service_name, j.service_name) AS service_name,
+    coalesce(op.operation, j.operation) AS operation,
     count(*) AS total_jobs,
     count(*) FILTER (WHERE o.status = 'completed') AS completed_jobs,
     count(*) FILTER (WHERE o.status = 'failed') AS failed_jobs,
@@ -68,9 +70,10 @@ SELECT
     sum(jobs.usage_figure(o.resource_usage, 'cost_micros')) AS cost_micros
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
+LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 WHERE coalesce(current_setting('app.tenant_id', true), '') = ''
     OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid
-GROUP BY j.tenant_id, o.completed_at::date, j.service_name, j.operation;
+GROUP BY j.tenant_id, o.completed_at::date, 3, 4;
 COMMENT ON VIEW jobs.v_tenant_usage IS 'Finished jobs by tenant and day; usage is that of the last call of each.';
 
 -- object: view jobs.v_queue_depth
