@@ -38,6 +38,8 @@ pub enum FailureClass {
     CallbackFailed,
     /// Cancelled by a user.
     Cancelled,
+    /// A newer call of its key made it needless before it was done: `unique: latest`.
+    Superseded,
     /// Three workers died while running this job.
     Poison,
 }
@@ -59,7 +61,7 @@ pub enum RetryRule {
 
 impl FailureClass {
     /// All classes.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::PolicyDenied,
         Self::InvalidInput,
         Self::NotStarted,
@@ -75,6 +77,7 @@ impl FailureClass {
         Self::KilledExternal,
         Self::CallbackFailed,
         Self::Cancelled,
+        Self::Superseded,
         Self::Poison,
     ];
 
@@ -97,6 +100,7 @@ impl FailureClass {
             Self::KilledExternal => "killed_external",
             Self::CallbackFailed => "callback_failed",
             Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
             Self::Poison => "poison",
         }
     }
@@ -120,6 +124,7 @@ impl FailureClass {
             | Self::PermanentReported
             | Self::ResourceLimit
             | Self::Cancelled
+            | Self::Superseded
             | Self::Poison => RetryRule::Never,
         }
     }

@@ -103,25 +103,35 @@ pub enum Call {
     Handler,
 }
 
-/// What a second call of an operation with the same identifier does.
+/// What a second call of an operation with the same identifier, or idempotency key, does.
+///
+/// Two calls are the same one where their inputs are, apart from values that differ each time: `now()`, random functions and the
+/// columns that every row has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unique {
-    /// No new job while an unfinished one exists.
+    /// The same call is no new job while the newest one of that name is unfinished. Another call is, and starts when those before
+    /// it have ended.
     #[default]
     InFlight,
-    /// Nor after one completed.
+    /// Besides, a job that still waits ends as superseded when a newer call comes: only the latest counts.
+    Latest,
+    /// No new job of that name, nor after one completed.
     Once,
     /// Always a new job.
     Never,
 }
 
 impl Unique {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::InFlight, Self::Latest, Self::Once, Self::Never];
+
     /// The name in YAML and SQL.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::InFlight => "in_flight",
+            Self::Latest => "latest",
             Self::Once => "once",
             Self::Never => "never",
         }

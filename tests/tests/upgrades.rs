@@ -15,9 +15,10 @@ use specql_runtime::testing::TestDatabase;
 use specql_tests::{app::repository, compiled};
 use sqlx::{AssertSqlSafe, PgPool};
 
-const EARLIER: [(&str, &str); 2] = [
+const EARLIER: [(&str, &str); 3] = [
     ("before_lanes", include_str!("../fixtures/locks/before_lanes.lock")),
     ("before_one_row_outcomes", include_str!("../fixtures/locks/before_one_row_outcomes.lock")),
+    ("before_codes", include_str!("../fixtures/locks/before_codes.lock")),
 ];
 
 fn snapshot(text: &str) -> Result<Schema> {

@@ -2,7 +2,11 @@
 
 use specql_registry::{ValueType, service::Unique};
 
-use super::{ActionId, EntityId, Expr, Var, VarId, expr::ColumnRef};
+use super::{
+    ActionId, EntityId, Expr, ExprKind, Model, Var, VarId,
+    expr::{ColumnRef, SystemColumn},
+    function::Volatility,
+};
 use crate::source::Origin;
 
 /// A step.
@@ -231,6 +235,34 @@ pub struct CallService {
     pub on_success: Option<Callback>,
     /// Runs in the transaction that ends the job as failed.
     pub on_failure: Option<Callback>,
+}
+
+impl CallService {
+    /// The inputs that differ in each call although the same is asked: they do not tell one call from another.
+    pub fn undigested<'a>(&'a self, model: &Model) -> Vec<&'a str> {
+        self.input.iter().filter(|(_, value)| differs_each_time(model, value)).map(|(name, _)| &**name).collect()
+    }
+}
+
+/// Whether an expression has another value each time: it reads the clock, draws, or asks who changed a row and when.
+fn differs_each_time(model: &Model, expr: &Expr) -> bool {
+    let column = |column: &ColumnRef| match column {
+        ColumnRef::Field(_) => false,
+        ColumnRef::System(column) => {
+            !matches!(column, SystemColumn::Id | SystemColumn::Identifier | SystemColumn::TenantId)
+        }
+    };
+    let mut differs = match &expr.kind {
+        ExprKind::Call { function, .. } => *function == "now",
+        ExprKind::UserCall { function, .. } => model.function(*function).volatility == Volatility::Volatile,
+        ExprKind::Column { column: read, .. }
+        | ExprKind::VarColumn { column: read, .. }
+        | ExprKind::Follow { column: read, .. } => column(read),
+        ExprKind::JobId(_) => true,
+        _ => false,
+    };
+    expr.children(&mut |child| differs = differs || differs_each_time(model, child));
+    differs
 }
 
 /// When a call may start.

@@ -34,8 +34,12 @@ pub(super) static OPERATION: Table = Table::new(
         Key::new("timeout", Shape::Integer(1, MAX_TIMEOUT as i64), "seconds that an attempt may take")
             .default("the service's"),
         Key::new("max_retries", Shape::Integer(1, MAX_ATTEMPTS as i64), "attempts in all").default("`3`"),
-        Key::new("unique", Shape::Words(&["in_flight", "once", "never"]), "what a second call with the same key does")
-            .default("`in_flight`"),
+        Key::new(
+            "unique",
+            Shape::Words(&["in_flight", "latest", "once", "never"]),
+            "what a second call with the same key does",
+        )
+        .default("`in_flight`"),
         Key::new("idempotent", Shape::Boolean, "whether an attempt of unknown outcome may be repeated")
             .default("by the method, or `true` with an `idempotency_header`"),
         Key::new("retry", Shape::Table(&RETRY), "how long to wait between attempts").default("the service's"),
@@ -56,7 +60,7 @@ pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) ->
     let timeout = fields.take("timeout").and_then(|entry| decoder.integer(entry, 1..=MAX_TIMEOUT));
     let attempts = fields.take("max_retries").and_then(|entry| decoder.integer(entry, 1..=MAX_ATTEMPTS));
     let unique = fields.take("unique").and_then(|entry| {
-        let words = [Unique::InFlight, Unique::Once, Unique::Never].map(|unique| (unique.name(), unique));
+        let words = Unique::ALL.map(|unique| (unique.name(), unique));
         decoder.word(entry, &words)
     });
     let declared_idempotent = fields.take("idempotent").and_then(|entry| decoder.boolean(entry));

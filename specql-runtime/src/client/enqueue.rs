@@ -53,6 +53,9 @@ pub enum EnqueueError {
         /// Its operation.
         operation: &'static str,
     },
+    /// Another job has this idempotency key, and asks for something else.
+    #[error("conflict on the idempotency key: {0}; give each call a key of its own, or repeat it as it was")]
+    KeyConflict(String),
     /// A list beside the inputs is not as long as they are.
     #[error("{inputs} inputs, but {given} {list}: give one for each input, or none")]
     Lengths {
@@ -210,13 +213,13 @@ impl<O: Operation> EnqueueMany<O> {
 
 impl EnqueueError {
     fn of<O: Operation>(error: sqlx::Error) -> Self {
-        let unknown = error
-            .as_database_error()
-            .is_some_and(|error| error.code().is_some_and(|code| code == statements::UNKNOWN_OPERATION));
-        if unknown {
-            Self::UnknownOperation { service: O::SERVICE, operation: O::OPERATION }
-        } else {
-            Self::Database(error)
+        let code = error.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
+        match code.as_deref() {
+            Some(statements::UNKNOWN_OPERATION) => {
+                Self::UnknownOperation { service: O::SERVICE, operation: O::OPERATION }
+            }
+            Some(statements::KEY_CONFLICT) => Self::KeyConflict(statements::detail(&error)),
+            _ => Self::Database(error),
         }
     }
 }

@@ -1,13 +1,26 @@
 //! The statements of clients: an action, a job, many jobs, a job's outcome.
 
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection, PgPool, Row, postgres::PgRow, types::Json};
+use sqlx::{
+    AssertSqlSafe, FromRow, PgConnection, PgPool, Row,
+    postgres::{PgDatabaseError, PgRow},
+    types::Json,
+};
 use uuid::Uuid;
 
 use super::Target;
 
 /// SQLSTATE with which `jobs.enqueue` refuses an operation that this database does not know.
 pub(crate) const UNKNOWN_OPERATION: &str = "SQ404";
+
+/// SQLSTATE with which `jobs.enqueue` refuses another input under an idempotency key that is held.
+pub(crate) const KEY_CONFLICT: &str = "SQ001";
+
+/// What PostgreSQL says about an error besides its message.
+pub(crate) fn detail(error: &sqlx::Error) -> String {
+    let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    database.and_then(PgDatabaseError::detail).map_or_else(|| error.to_string(), str::to_owned)
+}
 
 /// `app.mutation_result`.
 #[derive(Debug)]

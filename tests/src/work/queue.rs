@@ -321,11 +321,12 @@ async fn pool(url: &str) -> PgPool {
 /// One row of [`Standing`].
 const STANDING: &str = "
     WITH job AS (
-        SELECT t.id AS task, t.done, t.failed, j.id, j.operation, o.status,
+        SELECT t.id AS task, t.done, t.failed, j.id, op.operation, o.status,
             (SELECT count(*) FROM far_side.tb_call AS c WHERE c.job = j.id) AS calls,
             count(*) OVER (PARTITION BY t.pk_task) AS jobs
         FROM work.tb_task AS t
         LEFT JOIN jobs.tb_job_run AS j ON j.entity_type = 'Task' AND j.entity_pk = t.pk_task
+        LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
         LEFT JOIN jobs.tb_job_outcome AS o ON o.pk_job_run = j.pk_job_run)
     SELECT count(DISTINCT task) AS tasks,
         count(*) FILTER (WHERE id IS NULL OR jobs > 1) AS lost,

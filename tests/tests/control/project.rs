@@ -184,8 +184,8 @@ impl Queue {
     /// Jobs that are done, of one service.
     pub(crate) async fn done(&self, service: &str) -> i64 {
         sqlx::query_scalar(
-            "SELECT count(*) FROM jobs.tb_job_outcome AS o JOIN jobs.tb_job_run AS j USING (pk_job_run)
-            WHERE j.service_name = $1 AND o.status = 'completed'",
+            "SELECT count(*) FROM jobs.v_job_run AS j
+            WHERE j.service_name = $1 AND j.status = 'completed'",
         )
         .bind(service)
         .fetch_one(self.database.pool())

@@ -279,7 +279,7 @@ impl Sequence<'_> {
         let rows: Vec<(String, String, i64, String)> = sqlx::query_as(
             "SELECT j.operation, coalesce(j.idempotency_key, j.identifier), k.pk_job_run, k.rule
             FROM jobs.tb_job_key AS k
-            JOIN jobs.tb_job_run AS j ON j.pk_job_run = k.pk_job_run
+            JOIN jobs.v_job_run AS j ON j.pk_job_run = k.pk_job_run
             WHERE k.key = jobs.job_key(NULL, 'pay', j.operation, coalesce(j.idempotency_key, j.identifier))
             ORDER BY 1, 2",
         )

@@ -69,7 +69,7 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
             "SELECT j.pk_job_run FROM jobs.tb_job_run AS j JOIN jobs.tb_job_outcome AS o USING (pk_job_run)
             WHERE j.pk_job_run > $1
                 AND EXISTS (SELECT FROM jobs.tb_job_key AS k WHERE k.pk_job_run = j.pk_job_run)
-                <> CASE WHEN j.unique_rule = 'never' THEN false
+                <> CASE WHEN coalesce(j.unique_rule, 'never') = 'never' THEN false
                     WHEN o.status = 'completed' THEN j.unique_rule = 'once'
                     -- jobs.retry repeats the callback; until then nobody else may begin anew.
                     WHEN o.failure_class = 'callback_failed' THEN true
@@ -87,7 +87,7 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
     (
         "a call that may not be repeated is not made again after its worker was lost, unless somebody asked for it",
         "SELECT a.pk_job_run FROM jobs.v_job_attempt AS a
-        JOIN jobs.tb_job_run AS j ON j.pk_job_run = a.pk_job_run AND j.operation = 'transfer'
+        JOIN jobs.v_job_run AS j ON j.pk_job_run = a.pk_job_run AND j.operation = 'transfer'
         WHERE a.pk_job_run > $1 AND a.event = 'lost'
             AND (SELECT n.event FROM jobs.v_job_attempt AS n
                 WHERE n.pk_job_run = a.pk_job_run AND n.at > a.at AND n.event IN ('claimed', 'retried')

@@ -179,7 +179,9 @@ pub(crate) enum Step {
 fn class() -> impl Strategy<Value = FailureClass> {
     let reported: Vec<FailureClass> = FailureClass::ALL
         .into_iter()
-        .filter(|class| !matches!(class, FailureClass::CallbackFailed | FailureClass::Poison))
+        .filter(|class| {
+            !matches!(class, FailureClass::CallbackFailed | FailureClass::Superseded | FailureClass::Poison)
+        })
         .collect();
     // The two that matter most, more often than one time in fourteen.
     prop_oneof![

@@ -86,8 +86,8 @@ async fn under_repeatable_read_a_rivals_key_is_postgresqls_own_serialization_fai
 async fn a_final_failure_gives_the_key_back_exactly_when_its_class_proves_that_nothing_happened() -> Result<()> {
     let queue = Queue::new().await?;
     for class in FailureClass::ALL {
-        // These two are the queue's own verdicts.
-        if matches!(class, FailureClass::CallbackFailed | FailureClass::Poison) {
+        // These are the queue's own verdicts.
+        if matches!(class, FailureClass::CallbackFailed | FailureClass::Superseded | FailureClass::Poison) {
             continue;
         }
         // A class of "we did not start" is final only when the worker gives up on it; nothing happened then.

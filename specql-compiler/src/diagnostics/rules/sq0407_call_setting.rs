@@ -37,7 +37,8 @@ pub fn range(span: Span, key: &str, found: i64, least: i64, most: i64) -> Diagno
 #[must_use]
 pub fn unique(span: Span, found: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("`unique` cannot be `{found}`"))
-        .help("it is `in_flight` (no second job while one is unfinished), `once` (nor after it completed) or `never`")
+        .help("it is `in_flight` (the same call is one job while it is unfinished), `latest` (and a newer call replaces one that waits), \
+             `once` (nor after it completed) or `never`")
 }
 
 /// A duration that cannot be read.

@@ -162,7 +162,7 @@ BEGIN
         ORDER BY s.pk_job_run
         FOR UPDATE OF s SKIP LOCKED
         LIMIT 1000)
-    UPDATE jobs.tb_job_scheduled AS s SET after_pk = NULL, run_at = coalesce(j.run_at, clock_timestamp())
+    UPDATE jobs.tb_job_scheduled AS s SET after_pk = NULL, run_at = coalesce(j.run_at, now())
     FROM free AS f
     JOIN jobs.tb_job_run AS j ON j.pk_job_run = f.pk_job_run
     WHERE s.pk_job_run = f.pk_job_run;

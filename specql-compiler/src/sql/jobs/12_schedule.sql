@@ -13,7 +13,7 @@ BEGIN
     WITH due AS MATERIALIZED (
         SELECT s.ctid AS place
         FROM jobs.tb_job_scheduled AS s
-        WHERE s.run_at <= _now
+        WHERE s.run_at <= _now AND s.after_pk IS NULL
         ORDER BY s.run_at, s.pk_job_run
         FOR UPDATE SKIP LOCKED
         LIMIT _limit),

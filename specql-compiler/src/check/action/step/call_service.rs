@@ -169,8 +169,7 @@ impl<'a> ActionChecker<'a> {
 
     fn unique(&mut self, given: Option<&Spanned<String>>) -> Option<Unique> {
         let Spanned { value, span } = given?;
-        let known = [Unique::InFlight, Unique::Once, Unique::Never];
-        match known.into_iter().find(|unique| unique.name() == value) {
+        match Unique::ALL.into_iter().find(|unique| unique.name() == value) {
             Some(unique) => Some(unique),
             None => self.report(call_setting::unique(*span, value)),
         }

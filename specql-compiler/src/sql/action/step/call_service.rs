@@ -62,7 +62,8 @@ impl Body<'_> {
         let callback = |callback: &Option<crate::model::Callback>| {
             callback.as_ref().map_or_else(null, |callback| literal(&callback.key))
         };
-        vec![
+        let undigested = call.undigested(self.scope.model);
+        let mut arguments = vec![
             ("_service", literal(&call.service)),
             ("_operation", literal(&call.operation)),
             ("_input_data", self.input_data(call)),
@@ -80,7 +81,12 @@ impl Body<'_> {
             ("_entity_pk", key.unwrap_or_else(null)),
             ("_on_success", callback(&call.on_success)),
             ("_on_failure", callback(&call.on_failure)),
-        ]
+        ];
+        if !undigested.is_empty() {
+            let names: Vec<String> = undigested.into_iter().map(literal).collect();
+            arguments.push(("_undigested", format!("ARRAY[{}]", names.join(", "))));
+        }
+        arguments
     }
 
     /// The input document. Fields without a value are left out, so that the operation's defaults apply.
