@@ -38,6 +38,12 @@ services:
         path: /contacts
 ";
 
+/// The entity that `docs/the-same-call.md` shows.
+fn documented() -> String {
+    let text = include_str!("../../docs/the-same-call.md");
+    text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default().to_owned()
+}
+
 struct Crm {
     database: TestDatabase,
     contact: Uuid,
@@ -45,7 +51,10 @@ struct Crm {
 
 impl Crm {
     async fn with(rule: &str) -> Result<Self> {
-        let contact = CONTACT.replace("RULE", rule);
+        Self::of(CONTACT.replace("RULE", rule)).await
+    }
+
+    async fn of(contact: String) -> Result<Self> {
         let project = compiled::files(&[("entities/contact.yaml", &contact), ("registry/mirror.yaml", MIRROR)])?;
         let database = compiled::database(&project).await?;
         let contact = sqlx::query_scalar("INSERT INTO crm.tb_contact (name) VALUES ('Ada') RETURNING id")
@@ -97,6 +106,16 @@ async fn with_latest_only_the_newest_state_is_told() -> Result<()> {
         assert!(!crm.move_to(status).await?);
     }
     assert_eq!(crm.told().await?, ["lost"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_documented_action_tells_the_newest_state() -> Result<()> {
+    let crm = Crm::of(documented()).await?;
+    for status in ["customer", "former"] {
+        assert!(!crm.move_to(status).await?);
+    }
+    assert_eq!(crm.told().await?, ["former"]);
     Ok(())
 }
 

@@ -121,7 +121,15 @@ async fn no_function_that_reads_is_open_to_public_and_none_trusts_the_callers_se
     .fetch_all(queue.db.pool())
     .await?;
     // They compute, and the views need them.
-    assert_eq!(open, ["jobs.lane(boolean,integer,bigint)", "jobs.tenant_lane(uuid)", "jobs.usage_figure(jsonb,text)"]);
+    assert_eq!(
+        open,
+        [
+            "jobs.lane(boolean,integer,bigint)",
+            "jobs.tenant_lane(uuid)",
+            "jobs.time_of(uuid)",
+            "jobs.usage_figure(jsonb,text)"
+        ]
+    );
     let trusting: Vec<String> = sqlx::query_scalar(
         "SELECT p.oid::regprocedure::text FROM pg_proc AS p
         WHERE p.pronamespace = 'jobs'::regnamespace AND p.prosecdef

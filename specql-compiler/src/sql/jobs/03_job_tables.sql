@@ -31,7 +31,7 @@ CREATE TABLE jobs.tb_job_run (
     on_failure TEXT,
     policy_hash TEXT,
     trace_context TEXT,
-    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    created_at TIMESTAMPTZ,
     operation_code INTEGER,
     policy_code INTEGER,
     input_digest BYTEA,
@@ -39,6 +39,7 @@ CREATE TABLE jobs.tb_job_run (
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_run IS 'Jobs as they were queued. Read jobs.v_job_run to see where they stand.';
 COMMENT ON COLUMN jobs.tb_job_run.id IS 'Tells its job''s key, to who has jobs.tb_id_key: jobs.pk_of.';
+COMMENT ON COLUMN jobs.tb_job_run.created_at IS 'Where it is absent the id tells it: jobs.time_of.';
 COMMENT ON COLUMN jobs.tb_job_run.runner_config IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.security_context IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.max_attempts IS 'Where it is absent the operation''s own applies.';

@@ -21,6 +21,14 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT (pg_catalog.date_part('epoch', _at) * 4096000)::bigint
 $$;
 
+-- object: function jobs.time_of(uuid)
+-- drop: DROP FUNCTION jobs.time_of(uuid)
+-- When a job was queued, by its id: to the millisecond.
+CREATE OR REPLACE FUNCTION jobs.time_of(_id uuid) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT pg_catalog.to_timestamp(('x' || pg_catalog.translate(pg_catalog.left(_id::text, 13), '-', ''))::bit(48)::bigint / 1000.0)
+$$;
+
 -- object: function jobs.job_id(bigint, bigint, bigint)
 -- drop: DROP FUNCTION jobs.job_id(bigint, bigint, bigint)
 -- The id of the job with that key, at a time of jobs.id_time. Three rounds of a Feistel network over 62 bits. Written as one

@@ -36,10 +36,10 @@ SELECT
     j.correlation_id,
     j.entity_type,
     j.entity_pk,
-    j.created_at,
+    coalesce(j.created_at, jobs.time_of(j.id)) AS created_at,
     coalesce(outcome.started_at, callback.started_at, lease.claimed_at) AS started_at,
     outcome.completed_at,
-    coalesce(outcome.completed_at, lease.claimed_at, j.created_at) AS updated_at,
+    coalesce(outcome.completed_at, lease.claimed_at, j.created_at, jobs.time_of(j.id)) AS updated_at,
     -- What the first release of this table did not have.
     outcome.failure_class,
     j.priority,

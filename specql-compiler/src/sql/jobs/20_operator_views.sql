@@ -17,7 +17,7 @@ SELECT
     j.entity_type,
     j.entity_pk,
     j.input_data,
-    j.created_at,
+    coalesce(j.created_at, jobs.time_of(j.id)) AS created_at,
     o.completed_at AS failed_at
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
@@ -43,7 +43,7 @@ SELECT
 FROM jobs.tb_job_run AS j
 LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 CROSS JOIN LATERAL (
-    SELECT j.created_at AS at, 'queued' AS event, 0 AS attempt, NULL AS failure_class, NULL AS message
+    SELECT coalesce(j.created_at, jobs.time_of(j.id)) AS at, 'queued' AS event, 0 AS attempt, NULL AS failure_class, NULL AS message
     UNION ALL
     SELECT a.at, a.event, a.attempt, a.failure_class, a.message
     FROM jobs.v_job_attempt AS a
@@ -85,7 +85,7 @@ SELECT
     coalesce(ready.jobs, 0) AS ready,
     coalesce(scheduled.jobs, 0) AS scheduled,
     coalesce(running.jobs, 0) AS running,
-    extract(epoch FROM now() - oldest.created_at)::numeric(12, 2) AS oldest_ready_seconds
+    extract(epoch FROM now() - coalesce(oldest.created_at, jobs.time_of(oldest.id)))::numeric(12, 2) AS oldest_ready_seconds
 FROM jobs.tb_operation AS o
 LEFT JOIN (
     SELECT r.operation_code, count(*) AS jobs, min(r.pk_job_run) AS oldest
