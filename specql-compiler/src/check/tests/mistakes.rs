@@ -398,7 +398,7 @@ fn a_call_is_checked_against_the_registry() {
                     "7:100 SQ0407 `timeout` is 0 | it is a number from 1 to 86400",
                     "7:116 SQ0407 `max_retries` is 101 | it is a number from 1 to 100",
                     "7:128 SQ0407 `soon` is not a length of time | write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`",
-                    "7:142 SQ0407 `unique` cannot be `twice` | it is `in_flight` (no second job while one is unfinished), `once` (nor after it completed) or `never`",
+                    "7:142 SQ0407 `unique` cannot be `twice` | it is `in_flight` (the same call is one job while it is unfinished), `latest` (and a newer call replaces one that waits), `once` (nor after it completed) or `never`",
                     "7:149 SQ0132 unknown key `retries` in a `call_service` | known are `service`, `operation`, `input`, `async`, `async_mode`, `timeout`, `max_retries`, `correlation_field`, `idempotency_key`, `unique`, `delay`, `run_at` and 4 more",
                 ],
             ),
