@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     explanation: "\
 `timeout` is in seconds, `max_retries` counts all attempts, `priority` orders jobs (higher first), `delay` is a number with its
-unit, `unique` one of three words. `async: false` makes the caller of the action wait for the job, so it stands in the action's own
+unit, `unique` one of four words. `async: false` makes the caller of the action wait for the job, so it stands in the action's own
 steps, not in a callback's.
 
 Wrong:
