@@ -12,6 +12,7 @@ mod lanes;
 mod lint;
 mod newer_calls;
 mod plans;
+mod ranges;
 mod rescue;
 mod retention;
 mod retry;
