@@ -19,6 +19,7 @@ mod retry;
 mod retry_many;
 mod rights;
 mod schedule;
+mod standing;
 mod support;
 mod views;
 mod wait;

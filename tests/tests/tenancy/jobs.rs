@@ -63,6 +63,8 @@ async fn who_acts_for_a_tenant_does_nothing_to_anothers_job() -> Result<()> {
     for job in [ann, nobody] {
         assert_eq!(world.ask::<String>(bob, &format!("SELECT jobs.cancel('{job}')")).await?, "unknown");
         assert_eq!(world.ask::<Option<String>>(bob, &format!("SELECT jobs.watch('{job}')")).await?, None);
+        let standing = format!("SELECT (SELECT status FROM jobs.standing('{job}'))");
+        assert_eq!(world.ask::<Option<String>>(bob, &standing).await?, None);
         for call in ["retry", "wait"] {
             let code = raised(&world, bob, &format!("SELECT jobs.{call}('{job}')")).await?;
             assert_eq!(code.as_deref(), Some("SQ404"), "{call}");
@@ -72,6 +74,7 @@ async fn who_acts_for_a_tenant_does_nothing_to_anothers_job() -> Result<()> {
     assert_eq!(world.ask::<String>(own, &format!("SELECT jobs.cancel('{ann}')")).await?, "finished");
     assert_eq!(world.ask::<String>(own, &format!("SELECT jobs.watch('{ann}')")).await?, "failed");
     assert_eq!(world.ask::<String>(own, &format!("SELECT jobs.wait('{ann}')")).await?, "failed");
+    assert_eq!(world.ask::<String>(own, &format!("SELECT status FROM jobs.standing('{ann}')")).await?, "failed");
     world.run(own, &format!("SELECT jobs.retry('{ann}')")).await?;
     assert_eq!(
         world.ask::<String>(own, &format!("SELECT status FROM jobs.v_job_run WHERE id = '{ann}'")).await?,
