@@ -272,6 +272,7 @@ class Worker:
             await self.link.call("SELECT jobs.rescue()")
             await self.link.call("SELECT jobs.promote()")
             await self.link.call("SELECT jobs.run_callbacks()")
+            await self.link.call("SELECT jobs.make_ranges()")
         if now >= self.maintain_at:
             self.maintain_at = now + random.uniform(45, 75)
             await self.link.call("SELECT jobs.maintain()")

@@ -273,3 +273,47 @@ async fn an_operation_that_the_database_does_not_know_is_named() -> Tested {
     assert!(error.to_string().contains("does not know the operation `pay.refund`"), "{error}");
     Ok(())
 }
+
+/// Until a condition holds.
+async fn until(db: &Database, condition: &'static str) {
+    for _ in 0..1000 {
+        if sqlx::query_scalar(condition).fetch_one(db.pool()).await.expect("a condition") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never: {condition}");
+}
+
+const LISTENS: &str =
+    "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'specql wait'";
+
+#[tokio::test]
+async fn who_waits_is_told_over_one_connection_for_all_and_looks_for_himself_where_it_is_lost() -> Tested {
+    let db = TestDatabase::migrated(&PROJECT).await?;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let (database, job) = (Database::clone(&db), enqueue::stripe::create_charge(charge(1)).send(&*db).await?);
+        waiting.push(tokio::spawn(async move { job.outcome(&database).await }));
+    }
+    until(&db, "SELECT count(*) = 3 FROM jobs.tb_job_waiter").await;
+    until(&db, LISTENS).await;
+    let answer = serde_json::json!({"id": "ch_1", "status": "succeeded", "amount": 1, "currency": "usd"});
+    work(&db, answer.clone()).await?;
+    for job in waiting {
+        assert_eq!(tokio::time::timeout(Duration::from_secs(30), job).await???.id, "ch_1");
+    }
+    assert_eq!(count(&db, "jobs.tb_job_waiter").await, 0, "announced");
+
+    let (database, job) = (Database::clone(&db), enqueue::stripe::create_charge(charge(1)).send(&*db).await?);
+    let waiting = tokio::spawn(async move { job.outcome(&database).await });
+    until(&db, "SELECT count(*) = 1 FROM jobs.tb_job_waiter").await;
+    until(&db, LISTENS).await;
+    sqlx::query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'specql wait'")
+        .execute(db.pool())
+        .await?;
+    sqlx::query("DELETE FROM jobs.tb_job_waiter").execute(db.pool()).await?;
+    work(&db, answer).await?;
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), waiting).await???.id, "ch_1");
+    Ok(())
+}

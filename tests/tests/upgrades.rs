@@ -56,6 +56,9 @@ async fn an_upgraded_database_is_the_same_as_a_fresh_one() -> Result<()> {
         assert!(differences.is_empty(), "{name}: {differences:#?}");
         assert!(wanted.keys().all(|object| is.contains_key(object)), "{name}");
         assert!(migrations::retired(&before, &now).is_empty());
+        // Rows that an earlier state did not have.
+        let rows = "SELECT (SELECT count(*) FROM jobs.tb_retention) * 10 + (SELECT count(*) FROM jobs.tb_upkeep)";
+        assert_eq!(sqlx::query_scalar::<_, i64>(rows).fetch_one(database.pool()).await?, 51, "{name}");
     }
     Ok(())
 }

@@ -49,6 +49,8 @@ const JOBS: &[&str] = &[
     include_str!("jobs/15_retry_many.sql"),
     include_str!("jobs/16_wait.sql"),
     include_str!("jobs/17_maintain.sql"),
+    include_str!("jobs/17_ranges.sql"),
+    include_str!("jobs/17_ranges_default.sql"),
     include_str!("jobs/17_retention.sql"),
     include_str!("jobs/18_single_job.sql"),
     include_str!("jobs/19_views.sql"),

@@ -1,6 +1,10 @@
 //! A queued job, and what became of it.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{
+    fmt,
+    marker::PhantomData,
+    time::{Duration, Instant},
+};
 
 use specql_registry::FailureClass;
 use sqlx::PgPool;
@@ -9,13 +13,22 @@ use uuid::Uuid;
 use super::Operation;
 use crate::{
     Database,
-    queue::client::{self as statements, Queued, Standing},
+    queue::{
+        client::{self as statements, Queued, Standing},
+        ended::Wait,
+    },
 };
 
 /// The first wait between two looks at a job; each further one is half as long again.
 const FIRST_WAIT: Duration = Duration::from_millis(5);
-/// The longest wait between two looks at a job.
+/// The longest wait between two looks at a job while nothing would be heard of it.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
+/// The first wait for a notification; each further one is twice as long.
+const FIRST_HEARD_WAIT: Duration = Duration::from_millis(50);
+/// The longest wait for a notification: it may have been missed.
+const LONGEST_HEARD_WAIT: Duration = Duration::from_secs(1);
+/// The database forgets after a minute that somebody waits.
+const WATCH_EVERY: Duration = Duration::from_secs(40);
 
 /// A job that was queued. It exists once its transaction has committed.
 pub struct Job<O: Operation> {
@@ -78,7 +91,8 @@ impl<O: Operation> Job<O> {
 
     /// Waits until the job is done and returns its typed output.
     ///
-    /// It asks with short queries, first after 5 ms and at last every 250 ms, and holds no connection in between.
+    /// It is told by PostgreSQL: while anybody waits, the process has one connection more, which listens for all. In case
+    /// that is not heard (a pooler swallows LISTEN), it also looks for itself, with short queries, at least once a second.
     /// Dropping the future stops the waiting and nothing else (so `tokio::time::timeout` around it is safe): the job
     /// goes on, and its outcome can be asked for again.
     ///
@@ -93,14 +107,33 @@ impl<O: Operation> Job<O> {
 
 /// Waits until a job is no longer pending or running; `None` where there is no such job.
 pub(super) async fn settled(pool: &PgPool, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
-    let mut wait = FIRST_WAIT;
+    let standing = statements::standing(pool, id).await?;
+    if !standing.as_ref().is_some_and(is_unfinished) {
+        return Ok(standing);
+    }
+    let waiting = Wait::begin(pool, id);
+    let (mut wait, mut watched) = (FIRST_WAIT, None::<Instant>);
     loop {
+        if !waiting.listens() {
+            watched = None;
+        } else if watched.is_none_or(|since| since.elapsed() >= WATCH_EVERY) {
+            statements::watch(pool, id).await?;
+            if watched.is_none() {
+                wait = FIRST_HEARD_WAIT;
+            }
+            watched = Some(Instant::now());
+        }
+        // After `watch`: what ended before it is seen here, and what ends later is announced.
         let standing = statements::standing(pool, id).await?;
         if !standing.as_ref().is_some_and(is_unfinished) {
             return Ok(standing);
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 3 / 2).min(LONGEST_WAIT);
+        // A job that is heard of is looked at, and so is one of which nothing was heard for so long.
+        let _told = tokio::time::timeout(wait, waiting.told()).await.is_ok();
+        wait = match watched {
+            Some(_) => (wait * 2).min(LONGEST_HEARD_WAIT),
+            None => (wait * 3 / 2).min(LONGEST_WAIT),
+        };
     }
 }
 

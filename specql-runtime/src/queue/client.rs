@@ -193,10 +193,18 @@ pub(crate) async fn enqueue_many(
 
 /// Where a job stands; `None` when there is no such job, or none yet.
 pub(crate) async fn standing(pool: &PgPool, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
-    sqlx::query_as(
-        "SELECT status, output_data, error_message, failure_class, attempts FROM jobs.v_job_run WHERE id = $1",
-    )
-    .bind(id)
-    .fetch_optional(pool)
-    .await
+    sqlx::query_as("SELECT status, output_data, error_message, failure_class, attempts FROM jobs.standing($1)")
+        .bind(id)
+        .fetch_optional(pool)
+        .await
+}
+
+/// Asks for a job's end to be announced on `jobs_done`, if it comes within a minute. A wish that a crash of PostgreSQL
+/// undoes is no loss, so it does not wait for the disk.
+pub(crate) async fn watch(pool: &PgPool, id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT jobs.watch($1) FROM pg_catalog.set_config('synchronous_commit', 'off', true)")
+        .bind(id)
+        .execute(pool)
+        .await?;
+    Ok(())
 }

@@ -87,13 +87,19 @@ pub async fn list(pool: &PgPool, status: Option<&str>, limit: i64) -> Result<Vec
     .await
 }
 
+/// By its key a job is looked for in one range, and not in all.
+async fn key(pool: &PgPool, id: Uuid) -> Result<Option<i64>, sqlx::Error> {
+    sqlx::query_scalar("SELECT jobs.own_job($1)").bind(id).fetch_one(pool).await
+}
+
 /// All columns of `jobs.v_job_run` of one job, as JSON. `None`: there is no such job.
 ///
 /// # Errors
 /// When the database cannot be asked.
 pub async fn show(pool: &PgPool, id: Uuid) -> Result<Option<Value>, sqlx::Error> {
-    sqlx::query_scalar("SELECT to_jsonb(j) FROM jobs.v_job_run AS j WHERE j.id = $1")
-        .bind(id)
+    let Some(key) = key(pool, id).await? else { return Ok(None) };
+    sqlx::query_scalar("SELECT to_jsonb(j) FROM jobs.v_job_run AS j WHERE j.pk_job_run = $1")
+        .bind(key)
         .fetch_optional(pool)
         .await
 }
@@ -103,13 +109,14 @@ pub async fn show(pool: &PgPool, id: Uuid) -> Result<Option<Value>, sqlx::Error>
 /// # Errors
 /// When the database cannot be asked.
 pub async fn history(pool: &PgPool, id: Uuid) -> Result<Vec<JobEvent>, sqlx::Error> {
+    let Some(key) = key(pool, id).await? else { return Ok(Vec::new()) };
     sqlx::query_as(
         "SELECT a.at::text AS at, a.event, a.attempt, a.failure_class, a.message
          FROM jobs.v_job_attempt AS a
-         WHERE a.id = $1
+         WHERE a.pk_job_run = $1
          ORDER BY a.at, a.epoch",
     )
-    .bind(id)
+    .bind(key)
     .fetch_all(pool)
     .await
 }

@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `client` | what clients ask: enqueue, a job's outcome, actions |
+//! | `ended` | one LISTEN for all that wait for a job |
 //! | [`target`] | where a client's statement goes: a pool, or the caller's own transaction |
 //! | [`inspect`] | what operators ask: list, show, retry, cancel |
 //! | [`link`] | a connection of one's own, with a limit on every call |
@@ -18,6 +19,7 @@
 //! Each call is one statement: it holds no lock and no transaction once it has returned.
 
 pub(crate) mod client;
+pub(crate) mod ended;
 pub mod error;
 pub mod finish;
 pub mod inspect;

@@ -40,7 +40,15 @@ impl Link {
         self.value("jobs.run_callbacks", query_as("SELECT jobs.run_callbacks($1)").bind(limit)).await
     }
 
-    /// Keeps partitions ahead and clears the rows of dead workers.
+    /// Makes ranges of jobs where the next two are not there. Answers how many steps that took; as a rule none.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn make_ranges(&mut self) -> Result<i32, QueueError> {
+        self.value("jobs.make_ranges", query_as("SELECT jobs.make_ranges()")).await
+    }
+
+    /// Keeps ranges ahead, drops what is old, and clears the rows of dead workers.
     ///
     /// # Errors
     /// [`QueueError`]

@@ -17,6 +17,8 @@ const SHORTEST: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_secs(3);
 /// Between two calls of `jobs.maintain`.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+/// Between two looks whether the next ranges of jobs are there: a fast producer fills one in ten seconds.
+const RANGES_EVERY: Duration = Duration::from_secs(2);
 /// Jobs promoted in one call.
 const PROMOTED_AT_ONCE: i32 = 1_000;
 /// Callbacks run in one call.
@@ -24,7 +26,7 @@ const CALLBACKS_AT_ONCE: i32 = 100;
 
 /// Runs until it is dropped.
 pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
-    let mut times = Times { rescue: Instant::now(), maintain: Instant::now() };
+    let mut times = Times { rescue: Instant::now(), maintain: Instant::now(), ranges: Instant::now() };
     let mut wakes;
     loop {
         let pause = match round(&shared, &mut link, &mut times).await {
@@ -50,6 +52,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
 struct Times {
     rescue: Instant,
     maintain: Instant,
+    ranges: Instant,
 }
 
 /// Does what is due. Answers when to look again, and whether something is due then.
@@ -70,6 +73,10 @@ async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<(D
     if now >= times.maintain {
         times.maintain = now + jittered(MAINTAIN_EVERY);
         link.maintain().await?;
+    }
+    if now >= times.ranges {
+        times.ranges = now + jittered(RANGES_EVERY);
+        link.make_ranges().await?;
     }
     while link.run_callbacks(CALLBACKS_AT_ONCE).await? == CALLBACKS_AT_ONCE {}
     loop {

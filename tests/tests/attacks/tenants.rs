@@ -137,6 +137,7 @@ async fn sq_08_no_job_is_read_or_touched_across_tenants() -> Result<()> {
     for (sql, other, own) in [
         ("SELECT jobs.cancel('{}')", Ok(Some("unknown")), Ok(Some("finished"))),
         ("SELECT jobs.watch('{}')", Ok(None), Ok(Some("failed"))),
+        ("SELECT (SELECT status FROM jobs.standing('{}'))", Ok(None), Ok(Some("failed"))),
         ("SELECT jobs.wait('{}')", Err("SQ404"), Ok(Some("failed"))),
         ("SELECT jobs.retry('{}') IS NOT NULL", Err("SQ404"), Ok(Some("true"))),
     ] {

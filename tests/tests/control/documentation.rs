@@ -1,4 +1,4 @@
-//! What `docs/holding-back.md` shows is true.
+//! What `docs/holding-back.md` and `docs/keeping.md` show is true.
 
 use std::path::Path;
 
@@ -10,9 +10,13 @@ use specql_compiler::{
 
 use crate::project::{Queue, Settings};
 
-/// The samples of a language, in order.
+/// The samples of a language in `docs/holding-back.md`, in order.
 fn samples(language: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/holding-back.md");
+    samples_of("holding-back.md", language)
+}
+
+fn samples_of(page: &str, language: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
     let text = std::fs::read_to_string(path).unwrap();
     let fence = format!("```{language}\n");
     text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
@@ -47,4 +51,16 @@ async fn its_statements_run() {
     }
     // `resume` ended the pause that was made with the same words, and no other.
     assert_eq!(queue.count("SELECT count(*) FROM jobs.v_pause").await, 2);
+}
+
+#[tokio::test]
+async fn how_long_things_are_kept_is_changed_and_seen_as_shown() {
+    let queue = Queue::new(Settings::default(), Settings::default()).await;
+    let statements = samples_of("keeping.md", "sql");
+    assert_eq!(statements.len(), 4);
+    for text in statements {
+        queue.execute(text.leak()).await;
+    }
+    let kept = "SELECT string_agg(format('%s %s', status, extract(day FROM keep)), ', ' ORDER BY status) FROM jobs.tb_retention";
+    assert_eq!(queue.text(kept).await, "audit_log 400, cancelled 7, completed 30, failed 90, notifications 400");
 }

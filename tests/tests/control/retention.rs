@@ -32,6 +32,8 @@ async fn stop(workers: [Worker; 2]) {
 const A_WEEK_LATER: &str = "SELECT jobs.maintain();
     COMMIT;
     UPDATE jobs.tb_job_outcome SET completed_at = completed_at - interval '8 days';
+    UPDATE jobs.tb_job_run SET created_at = coalesce(created_at, jobs.time_of(id)) - interval '8 days'
+    WHERE pk_job_run < (SELECT last_value / 100 * 100 FROM jobs.tb_job_run_pk_job_run_seq);
     UPDATE jobs.tb_retention SET looked_at = '-infinity'";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,4 +91,22 @@ async fn left(queue: &Queue) -> String {
                FROM (SELECT status, count(*) AS jobs FROM jobs.v_job_run GROUP BY status) AS s",
         )
         .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_makes_ranges_as_fast_as_jobs_come() {
+    let queue = Queue::with_small_partitions().await;
+    let [one, other] = two_workers(&queue).await;
+    queue.until("SELECT count(*) >= 3 FROM jobs.partitions()").await;
+    // Upkeep comes once a minute; these jobs fill four ranges before.
+    for _ in 0..4 {
+        queue.enqueue_many("mail", 100, None).await;
+        queue
+            .until(
+                "SELECT count(*) >= 3 FROM jobs.partitions(), jobs.tb_job_run_pk_job_run_seq WHERE high > last_value",
+            )
+            .await;
+    }
+    assert_eq!(queue.text("SELECT count(*)::text FROM jobs.tb_job_run_default").await, "0");
+    stop([one, other]).await;
 }

@@ -5,8 +5,11 @@ use uuid::Uuid;
 
 use crate::support::{Lease, Queue};
 
-/// Everything that has ended did so so long ago, and upkeep has not looked for an hour.
+/// Everything that has ended did so so long ago, what is in the ranges that are full was queued so long ago, and upkeep has
+/// not looked for an hour.
 const AGE: &str = "UPDATE jobs.tb_job_outcome SET completed_at = completed_at - interval '8 days';
+    UPDATE jobs.tb_job_run SET created_at = coalesce(created_at, jobs.time_of(id)) - interval '8 days'
+    WHERE pk_job_run < (SELECT last_value / 100 * 100 FROM jobs.tb_job_run_pk_job_run_seq);
     UPDATE jobs.tb_retention SET looked_at = '-infinity'";
 const LOOK_AGAIN: &str = "UPDATE jobs.tb_retention SET looked_at = '-infinity'";
 
@@ -71,7 +74,13 @@ async fn a_range_of_jobs_that_ended_long_ago_is_dropped_from_all_three_tables() 
     assert_eq!(jobs(&queue).await?, 51);
     assert_eq!(queue.scalar::<i64>("SELECT min(pk_job_run) FROM jobs.tb_job_attempt").await?, 200);
     // The next look is in an hour.
-    assert!(queue.scalar::<bool>("SELECT min(looked_at) > now() - interval '1 minute' FROM jobs.tb_retention").await?);
+    assert!(
+        queue
+            .scalar::<bool>(
+                "SELECT looked_at > now() - interval '1 minute' FROM jobs.tb_retention WHERE status = 'failed'"
+            )
+            .await?
+    );
     Ok(())
 }
 
@@ -181,7 +190,7 @@ async fn a_failure_that_is_queued_again_is_not_lost_when_its_remainder_grows() -
     queue.complete(&leases).await?;
     queue.run(AGE).await?;
     maintain(&queue).await?;
-    assert_eq!(ranges(&queue).await?, ["kept_300", "p3"]);
+    assert_eq!(ranges(&queue).await?, ["kept_200", "kept_300", "p3"], "what runs is not moved");
     assert_eq!(queue.complete(&[retried]).await?, ["completed"]);
     assert_eq!(queue.state(first).await?, "completed");
     assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.v_dead_letter").await?, 2);
@@ -257,11 +266,103 @@ async fn nothing_is_dropped_behind_a_dump_and_nobody_waits_for_it() -> Result<()
     assert!(started.elapsed() < std::time::Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(jobs(&queue).await?, 120);
     // It asks again in ten minutes, not in one.
-    let pause = "SELECT min(looked_at) + interval '1 hour' - now() > interval '9 minutes' FROM jobs.tb_retention";
+    let pause = "SELECT looked_at + interval '1 hour' - now() > interval '9 minutes' FROM jobs.tb_retention WHERE status = 'failed'";
     assert!(queue.scalar::<bool>(pause).await?);
     dump.rollback().await?;
     queue.run(LOOK_AGAIN).await?;
     maintain(&queue).await?;
     assert_eq!(jobs(&queue).await?, 21);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_is_due_in_months_is_moved_aside_and_run_in_its_time() -> Result<()> {
+    let queue = Queue::with_small_partitions().await?;
+    maintain(&queue).await?;
+    let leases = claimed(&queue, 40).await?;
+    queue.complete(&leases).await?;
+    let later: Uuid = queue
+        .scalar("SELECT job_id FROM jobs.enqueue('pay', 'charge', '{\"n\": 1}', _run_at => now() + interval '60 days')")
+        .await?;
+    let leases = claimed(&queue, 80).await?;
+    queue.complete(&leases).await?;
+    queue.run(AGE).await?;
+    maintain(&queue).await?;
+    assert_eq!(ranges(&queue).await?, ["kept_100", "p1"]);
+    assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.tb_job_run_kept_100").await?, 1);
+    assert_eq!(queue.state(later).await?, "pending");
+
+    queue.pass_time().await?;
+    let lease = queue.claim_one().await?;
+    assert_eq!(lease.id, later);
+    assert_eq!(queue.complete(&[lease]).await?, ["completed"]);
+    assert_eq!(queue.state(later).await?, "completed");
+    Ok(())
+}
+
+#[tokio::test]
+async fn one_call_reads_one_range_and_the_next_goes_on_from_there() -> Result<()> {
+    let queue = Queue::with_small_partitions().await?;
+    queue.run("UPDATE jobs.tb_retention SET keep = NULL WHERE status = 'completed'").await?;
+    maintain(&queue).await?;
+    let leases = claimed(&queue, 320).await?;
+    queue.complete(&leases).await?;
+    queue.run("SELECT jobs.maintain()").await?; // the ranges ahead
+    queue.run(AGE).await?;
+    queue.run("UPDATE jobs.tb_upkeep SET next_job = 0").await?;
+    let next = "SELECT next_job FROM jobs.tb_upkeep";
+    for expected in [100, 200, 300, 0] {
+        queue.run("SELECT jobs.maintain()").await?;
+        assert_eq!(queue.scalar::<i64>(next).await?, expected);
+    }
+    // What it has found wanted is asked again in an hour.
+    queue.run("UPDATE jobs.tb_retention SET keep = '1 day' WHERE status = 'completed'").await?;
+    maintain(&queue).await?;
+    assert_eq!(jobs(&queue).await?, 320);
+    queue.run(LOOK_AGAIN).await?;
+    maintain(&queue).await?;
+    assert_eq!(ranges(&queue).await?, ["p3"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_range_whose_jobs_are_all_young_is_not_read() -> Result<()> {
+    let queue = Queue::with_small_partitions().await?;
+    maintain(&queue).await?;
+    let leases = claimed(&queue, 120).await?;
+    queue.complete(&leases).await?;
+    queue.run("SELECT jobs.maintain()").await?;
+    queue.run(LOOK_AGAIN).await?;
+    let mut session = queue.db.begin().await?;
+    sqlx::query("SELECT jobs.expire()").execute(&mut *session).await?;
+    let read: i64 =
+        sqlx::query_scalar("SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'tb_job_outcome_p0'")
+            .fetch_one(&mut *session)
+            .await?;
+    assert_eq!(read, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_range_that_is_larger_than_others_is_counted_in_pieces() -> Result<()> {
+    let queue = Queue::with_small_partitions().await?;
+    // Without upkeep: all but the first hundred are going to be one range.
+    let mut leases = claimed(&queue, 357).await?;
+    queue.run("SELECT jobs.maintain()").await?;
+    leases.extend(claimed(&queue, 60).await?);
+    let failed = leases.remove(250);
+    queue.fail(&failed, "ambiguous", None).await?;
+    queue.complete(&leases).await?;
+    queue.run("SELECT jobs.maintain()").await?; // the ranges ahead
+    queue.run(AGE).await?;
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        queue.run("SELECT jobs.maintain()").await?;
+        seen.push(queue.scalar::<i64>("SELECT next_job FROM jobs.tb_upkeep").await?);
+    }
+    assert_eq!(seen, [100, 200, 300, 400]);
+    assert_eq!(ranges(&queue).await?, ["kept_400", "p4"]);
+    assert_eq!(queue.state(failed.id).await?, "failed/ambiguous");
+    assert_eq!(jobs(&queue).await?, 19);
     Ok(())
 }

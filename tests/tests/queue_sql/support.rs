@@ -60,7 +60,7 @@ impl Queue {
         Self::of(&queue_schema()?.replace("1000000", "100")).await
     }
 
-    async fn of(schema: &str) -> Result<Self> {
+    pub(crate) async fn of(schema: &str) -> Result<Self> {
         let db = TestDatabase::from_sql(&format!("{schema}{SHOP}")).await?;
         let operation = |name: &str, unique: &str, idempotent: bool| {
             json!({"service": "pay", "operation": name, "execution_type": "http", "timeout_seconds": 30, "max_attempts": 3,

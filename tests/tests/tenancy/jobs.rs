@@ -63,6 +63,8 @@ async fn who_acts_for_a_tenant_does_nothing_to_anothers_job() -> Result<()> {
     for job in [ann, nobody] {
         assert_eq!(world.ask::<String>(bob, &format!("SELECT jobs.cancel('{job}')")).await?, "unknown");
         assert_eq!(world.ask::<Option<String>>(bob, &format!("SELECT jobs.watch('{job}')")).await?, None);
+        let standing = format!("SELECT (SELECT status FROM jobs.standing('{job}'))");
+        assert_eq!(world.ask::<Option<String>>(bob, &standing).await?, None);
         for call in ["retry", "wait"] {
             let code = raised(&world, bob, &format!("SELECT jobs.{call}('{job}')")).await?;
             assert_eq!(code.as_deref(), Some("SQ404"), "{call}");
@@ -72,6 +74,7 @@ async fn who_acts_for_a_tenant_does_nothing_to_anothers_job() -> Result<()> {
     assert_eq!(world.ask::<String>(own, &format!("SELECT jobs.cancel('{ann}')")).await?, "finished");
     assert_eq!(world.ask::<String>(own, &format!("SELECT jobs.watch('{ann}')")).await?, "failed");
     assert_eq!(world.ask::<String>(own, &format!("SELECT jobs.wait('{ann}')")).await?, "failed");
+    assert_eq!(world.ask::<String>(own, &format!("SELECT status FROM jobs.standing('{ann}')")).await?, "failed");
     world.run(own, &format!("SELECT jobs.retry('{ann}')")).await?;
     assert_eq!(
         world.ask::<String>(own, &format!("SELECT status FROM jobs.v_job_run WHERE id = '{ann}'")).await?,
@@ -249,5 +252,44 @@ async fn a_callback_that_is_tried_again_runs_in_the_name_of_its_job() -> Result<
     world.run(None, "UPDATE jobs.tb_job_callback SET run_at = now()").await?;
     world.run(Some(world.bob), "SELECT jobs.run_callbacks()").await?;
     assert_eq!(world.order(world.ann, "charge").await?.as_deref(), Some("ch_1"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_audit_log_and_the_notifications_are_kept_for_ever_or_as_long_as_somebody_says() -> Result<()> {
+    let world = World::new(Layers::Both).await?;
+    world.run(None, "INSERT INTO app.tb_notification (channel) VALUES ('sales'), ('sales')").await?;
+    let audited: i64 = world.ask(None, "SELECT count(*) FROM app.tb_mutation_audit_log").await?;
+    assert!(audited > 2);
+    for table in ["mutation_audit_log", "notification"] {
+        let age = format!(
+            "UPDATE app.tb_{table} SET created_at = created_at - interval '20 days'
+            WHERE pk_{table} > (SELECT min(pk_{table}) FROM app.tb_{table});
+            UPDATE app.tb_{table} SET created_at = created_at - interval '40 days'
+            WHERE pk_{table} = (SELECT min(pk_{table}) FROM app.tb_{table})"
+        );
+        world.run(None, &age).await?;
+    }
+    let left = async |world: &World| {
+        anyhow::Ok((
+            world.ask::<i64>(None, "SELECT count(*) FROM app.tb_mutation_audit_log").await?,
+            world.ask::<i64>(None, "SELECT count(*) FROM app.tb_notification").await?,
+        ))
+    };
+    let maintain = "SELECT jobs.maintain()";
+    for _ in 0..3 {
+        world.run(None, maintain).await?; // the first calls make ranges
+    }
+    assert_eq!(left(&world).await?, (audited, 2));
+    world.run(None, "UPDATE jobs.tb_retention SET keep = '30 days' WHERE status = 'audit_log'").await?;
+    world.run(None, maintain).await?;
+    assert_eq!(left(&world).await?, (audited - 1, 2));
+    let looked = "SELECT looked_at > now() - interval '1 minute' FROM jobs.tb_retention WHERE status = 'audit_log'";
+    assert!(world.ask::<bool>(None, looked).await?, "there were no more");
+    world
+        .run(None, "UPDATE jobs.tb_retention SET keep = '10 days', looked_at = '-infinity' WHERE status IN ('audit_log', 'notifications')")
+        .await?;
+    world.run(None, maintain).await?;
+    assert_eq!(left(&world).await?, (0, 0));
     Ok(())
 }

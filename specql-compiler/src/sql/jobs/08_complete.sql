@@ -6,9 +6,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- Nobody waits for most jobs: then this one look is all it costs.
     IF EXISTS (SELECT FROM jobs.tb_job_waiter) THEN
-        PERFORM pg_notify('jobs_done', j.id::text)
+        -- Each job by its key: a join could read all of them.
+        PERFORM pg_notify('jobs_done', (SELECT j.id::text FROM jobs.tb_job_run AS j WHERE j.pk_job_run = w.pk_job_run))
         FROM jobs.tb_job_waiter AS w
-        JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
         WHERE w.pk_job_run = ANY (_pks);
         DELETE FROM jobs.tb_job_waiter AS w WHERE w.pk_job_run = ANY (_pks);
     END IF;

@@ -41,12 +41,17 @@ $$;
 -- drop: DROP FUNCTION jobs.own_job(uuid)
 -- The job of that id, as far as its asker may know of it: who acts for a tenant knows that tenant's jobs alone.
 CREATE OR REPLACE FUNCTION jobs.own_job(_id uuid) RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j.pk_job_run
-    FROM jobs.tb_job_run AS j
-    WHERE j.pk_job_run = jobs.pk_of(_id)
-        AND (coalesce(current_setting('app.tenant_id', true), '') = ''
-            OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(_id);
+    _tenant uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
+BEGIN
+    IF _tenant IS NULL OR EXISTS (SELECT FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _pk AND j.tenant_id = _tenant) THEN
+        RETURN _pk;
+    END IF;
+    RETURN NULL;
+END
 $$;
 
 -- object: function jobs.cancel(uuid)
@@ -90,6 +95,7 @@ COMMENT ON FUNCTION jobs.cancel(uuid) IS 'Cancels a job; returns cancelled, canc
 CREATE OR REPLACE FUNCTION jobs.retry(_id uuid) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    _pk bigint := jobs.own_job(_id);
     _job record;
     _ended record;
     _key bytea;
@@ -103,7 +109,7 @@ BEGIN
     INTO _job
     FROM jobs.tb_job_run AS j
     JOIN jobs.tb_operation AS o ON o.code = j.operation_code
-    WHERE j.pk_job_run = jobs.own_job(_id);
+    WHERE j.pk_job_run = _pk;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', _id USING ERRCODE = 'SQ404';
     END IF;

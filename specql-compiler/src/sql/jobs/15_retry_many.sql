@@ -14,6 +14,7 @@ CREATE OR REPLACE FUNCTION jobs.retry_many(
     OUT retried integer, OUT refused integer, OUT last_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    _after_pk bigint := jobs.pk_of(_after);
     _job record;
     _acting uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
     _seen integer := 0;
@@ -26,7 +27,7 @@ BEGIN
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
         JOIN jobs.tb_operation AS op ON op.code = j.operation_code
         WHERE o.status = 'failed'
-            AND (_after IS NULL OR o.pk_job_run > jobs.pk_of(_after))
+            AND (_after IS NULL OR o.pk_job_run > _after_pk)
             AND (_service IS NULL OR op.service_name = _service)
             AND (_operation IS NULL OR op.operation = _operation)
             AND (_failure_class IS NULL OR o.failure_class = _failure_class)

@@ -5,11 +5,12 @@
 CREATE OR REPLACE FUNCTION jobs.mark_job_started(job_id uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    _pk bigint := jobs.pk_of(job_id);
     _now timestamptz := clock_timestamp();
 BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-        WHERE j.pk_job_run = jobs.pk_of(job_id) AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
+        WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
             AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
         RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds)
@@ -30,10 +31,12 @@ $$;
 -- Ends a job that jobs.mark_job_started started.
 CREATE OR REPLACE FUNCTION jobs.complete_job_successfully(job_id uuid, output jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(job_id);
 BEGIN
     PERFORM jobs.complete(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = jobs.pk_of(job_id) AND l.worker = '00000000-0000-0000-0000-000000000000';
+    WHERE l.pk_job_run = _pk AND l.worker = '00000000-0000-0000-0000-000000000000';
 END
 $$;
 
@@ -43,10 +46,12 @@ $$;
 -- key is kept; jobs.retry queues it again.
 CREATE OR REPLACE FUNCTION jobs.fail_job(job_id uuid, error_text text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(job_id);
 BEGIN
     PERFORM jobs.fail(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
         ARRAY[NULL::bigint], ARRAY[true], ARRAY[NULL::jsonb])
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = jobs.pk_of(job_id) AND l.worker = '00000000-0000-0000-0000-000000000000';
+    WHERE l.pk_job_run = _pk AND l.worker = '00000000-0000-0000-0000-000000000000';
 END
 $$;

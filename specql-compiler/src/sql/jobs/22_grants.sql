@@ -47,6 +47,7 @@ BEGIN
             jobs.next_due(),
             jobs.run_callbacks(integer),
             jobs.rescue(),
+            jobs.make_ranges(),
             jobs.maintain(),
             jobs.schedules(),
             jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean),
