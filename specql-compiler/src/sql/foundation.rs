@@ -42,6 +42,7 @@ const JOBS: &[&str] = &[
     include_str!("jobs/10_fail.sql"),
     include_str!("jobs/11_lease.sql"),
     include_str!("jobs/12_schedule.sql"),
+    include_str!("jobs/13_assign_lanes.sql"),
     include_str!("jobs/13_operations.sql"),
     include_str!("jobs/14_worker.sql"),
     include_str!("jobs/15_cancel_retry.sql"),

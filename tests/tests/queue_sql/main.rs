@@ -2,6 +2,7 @@
 //!
 //! Each module is a part of a job's life. Time is moved by writing to the state tables as their owner.
 
+mod blocked_lanes;
 mod callback_batches;
 mod callbacks;
 mod cancel;
@@ -22,3 +23,4 @@ mod schedule;
 mod support;
 mod views;
 mod wait;
+mod worker_lanes;

@@ -44,6 +44,7 @@ BEGIN
             jobs.bind(uuid, bigint, integer, integer),
             jobs.release(uuid, bigint[], integer[]),
             jobs.promote(integer),
+            jobs.move_to_lanes(integer),
             jobs.next_due(),
             jobs.run_callbacks(integer),
             jobs.rescue(),
