@@ -52,6 +52,7 @@ const JOBS: &[&str] = &[
     include_str!("jobs/17_maintain.sql"),
     include_str!("jobs/17_retention.sql"),
     include_str!("jobs/18_single_job.sql"),
+    include_str!("jobs/18_waits_for.sql"),
     include_str!("jobs/19_views.sql"),
     include_str!("jobs/20_attempt_view.sql"),
     include_str!("jobs/20_limit_views.sql"),

@@ -23,4 +23,5 @@ mod schedule;
 mod support;
 mod views;
 mod wait;
+mod waits_for;
 mod worker_lanes;
