@@ -190,6 +190,11 @@ class Worker:
             # Nothing has begun: another worker takes them, and no attempt is used up.
             await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[])", self.id, *keys(jobs))
             return
+        if len(jobs) < room:
+            # A claim looks at a part of very many lanes. Then the next one goes on there, and need not be waited for.
+            ask: LiteralString = "SELECT coalesce(current_setting('specql.claim_partial', true), 'false') AS partial"
+            if (await self.link.call(ask))[0].partial == "true":
+                self.wake.set()
         for job in jobs:
             self.active_at = now
             if lost := self.held.get(job.pk_job_run):
@@ -271,6 +276,7 @@ class Worker:
             await self.link.call(call, self.id, limits, [0 for _ in limits])  # what is in use stays
             await self.link.call("SELECT jobs.rescue()")
             await self.link.call("SELECT jobs.promote()")
+            await self.link.call("SELECT jobs.move_to_lanes()")
             await self.link.call("SELECT jobs.run_callbacks()")
             await self.link.call("SELECT jobs.make_ranges()")
         if now >= self.maintain_at:

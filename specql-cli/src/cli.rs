@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// Look at the services that jobs may call.
     #[command(subcommand)]
     Services(Services),
-    /// Look at jobs in the database, and retry or cancel one.
+    /// Look at jobs in the database; retry, cancel and hold them back.
     Jobs {
         #[command(subcommand)]
         command: Jobs,
@@ -147,6 +147,51 @@ pub(crate) enum Jobs {
     Cancel {
         /// The job's id.
         id: Uuid,
+    },
+    /// Start no jobs that fit all that is given, until `resume` with the same words. What runs goes on.
+    Pause {
+        #[command(flatten)]
+        held: Held,
+        /// Why, for `jobs.v_pause`.
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// End the pause that was made with the same words.
+    Resume {
+        #[command(flatten)]
+        held: Held,
+    },
+    /// Act on circuit breakers.
+    #[command(subcommand)]
+    Breaker(Breaker),
+}
+
+/// Which jobs a pause holds back.
+#[derive(Debug, Args)]
+#[group(id = "held", required = true, multiple = true)]
+pub(crate) struct Held {
+    /// Those of this service.
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+    /// Those of this operation.
+    #[arg(long, requires = "service")]
+    pub(crate) operation: Option<String>,
+    /// Those of this execution type: `http`, `shell`, …
+    #[arg(long = "type")]
+    pub(crate) execution_type: Option<String>,
+    /// Those of this tenant.
+    #[arg(long)]
+    pub(crate) tenant: Option<Uuid>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Breaker {
+    /// Close the breaker of an operation, or those of all of a service's: its jobs are called again at once.
+    Close {
+        /// The service.
+        service: String,
+        /// Its operation.
+        operation: Option<String>,
     },
 }
 

@@ -75,3 +75,38 @@ async fn retry_wants_a_job_or_what_jobs_have_in_common_and_not_both() {
     let failed = said(&specql(&database, &["list", "--status", "failed"]));
     assert_eq!(failed.matches("pay.charge").count(), 3, "{failed}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_job_says_why_it_waits() {
+    let database = database().await;
+    let run = |arguments: &[&str]| said(&specql(&database, arguments));
+    let pending = |reason: &str| {
+        let listed = run(&["list", "--status", "pending"]);
+        assert!(listed.lines().any(|line| line.contains("pay.charge") && line.contains(reason)), "{reason}: {listed}");
+    };
+    pending("worker");
+    assert_eq!(run(&["pause", "--service", "pay", "--reason", "maintenance"]), "paused; what runs goes on\n");
+    assert_eq!(run(&["pause", "--service", "pay"]), "it was paused already\n");
+    pending("pause");
+    let id: uuid::Uuid = sqlx::query_scalar("SELECT id FROM jobs.v_job_run WHERE status = 'pending'")
+        .fetch_one(database.pool())
+        .await
+        .unwrap();
+    let shown = run(&["show", &id.to_string()]);
+    let reason = shown.lines().find(|line| line.starts_with("waits_for")).unwrap_or_default();
+    assert!(reason.contains("pause"), "{shown}");
+    assert_eq!(run(&["resume", "--service", "pay"]), "resumed\n");
+    assert!(!specql(&database, &["resume", "--service", "pay"]).status.success(), "there is none any more");
+    assert!(!specql(&database, &["pause"]).status.success(), "nothing is named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breaker_is_closed_by_hand() {
+    let database = database().await;
+    let open = "SELECT jobs.open_breaker(gen_random_uuid(), 1, 60000, 60000, 'down')";
+    sqlx::query(open).execute(database.pool()).await.unwrap();
+    assert_eq!(said(&specql(&database, &["breaker", "close", "pay", "charge"])), "closed: 1\n");
+    assert_eq!(said(&specql(&database, &["breaker", "close", "pay"])), "closed: 0\n");
+    let unknown = specql(&database, &["breaker", "close", "mail"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("there is no operation `mail`"));
+}

@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 use crate::{
-    cli::{Jobs, Status, Which},
+    cli::{Breaker, Held, Jobs, Status, Which},
     project, table,
 };
 
@@ -24,6 +24,11 @@ pub(super) fn run(command: &Jobs, dir: &Path) -> anyhow::Result<ExitCode> {
             Jobs::Retry { id: Some(id), .. } => retry(pool, *id).await,
             Jobs::Retry { id: None, which, limit } => retry_many(pool, which, *limit).await,
             Jobs::Cancel { id } => cancel(pool, *id).await,
+            Jobs::Pause { held, reason } => pause(pool, held, reason.as_deref()).await,
+            Jobs::Resume { held } => resume(pool, held).await,
+            Jobs::Breaker(Breaker::Close { service, operation }) => {
+                close_breakers(pool, service, operation.as_deref()).await
+            }
         }
     })
 }
@@ -59,11 +64,12 @@ async fn list(pool: &PgPool, status: Option<Status>, limit: u32) -> anyhow::Resu
                 format!("{}.{}", job.service_name, job.operation),
                 attempts,
                 job.created_at,
+                job.waits_for.unwrap_or_default(),
                 job.error_message.unwrap_or_default(),
             ]
         })
         .collect();
-    table::print(["ID", "STATUS", "CALL", "ATTEMPTS", "QUEUED", "ERROR"], &rows);
+    table::print(["ID", "STATUS", "CALL", "ATTEMPTS", "QUEUED", "WAITS FOR", "ERROR"], &rows);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -118,6 +124,36 @@ async fn cancel(pool: &PgPool, id: Uuid) -> anyhow::Result<ExitCode> {
         "finished" => bail!("job {id} is finished already"),
         _ => bail!("there is no job {id}"),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn held(held: &Held) -> inspect::Held {
+    inspect::Held {
+        service: held.service.clone(),
+        operation: held.operation.clone(),
+        execution_type: held.execution_type.clone(),
+        tenant: held.tenant,
+    }
+}
+
+async fn pause(pool: &PgPool, which: &Held, reason: Option<&str>) -> anyhow::Result<ExitCode> {
+    match inspect::pause(pool, &held(which), reason).await? {
+        true => println!("paused; what runs goes on"),
+        false => println!("it was paused already"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn resume(pool: &PgPool, which: &Held) -> anyhow::Result<ExitCode> {
+    if !inspect::resume(pool, &held(which)).await? {
+        bail!("there is no pause of these words (`jobs.v_pause` has all)");
+    }
+    println!("resumed");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn close_breakers(pool: &PgPool, service: &str, operation: Option<&str>) -> anyhow::Result<ExitCode> {
+    println!("closed: {}", inspect::close_breakers(pool, service, operation).await?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,4 +1,4 @@
-//! What operators ask and do: list jobs, look at one, retry it, cancel it.
+//! What operators ask and do: list jobs, look at one, retry it, cancel it; hold jobs back and let them go.
 
 use serde_json::Value;
 use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
@@ -24,6 +24,8 @@ pub struct JobLine {
     pub created_at: String,
     /// Why it failed, or fails so far.
     pub error_message: Option<String>,
+    /// Why it has not ended, where it does not run: `pause`, `worker`, `breaker`, `limit`, `schedule`, `callback`, …
+    pub waits_for: Option<String>,
 }
 
 /// An event in a job's history.
@@ -53,6 +55,7 @@ impl FromRow<'_, PgRow> for JobLine {
             max_attempts: row.try_get("max_attempts")?,
             created_at: row.try_get("created_at")?,
             error_message: row.try_get("error_message")?,
+            waits_for: row.try_get("waits_for")?,
         })
     }
 }
@@ -75,7 +78,8 @@ impl FromRow<'_, PgRow> for JobEvent {
 /// When the database cannot be asked.
 pub async fn list(pool: &PgPool, status: Option<&str>, limit: i64) -> Result<Vec<JobLine>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT id, status, service_name, operation, attempts, max_attempts, created_at::text AS created_at, error_message
+        "SELECT id, status, service_name, operation, attempts, max_attempts, created_at::text AS created_at, error_message,
+            waits_for
          FROM jobs.v_job_run
          WHERE $1::text IS NULL OR status = $1
          ORDER BY pk_job_run DESC
@@ -202,4 +206,54 @@ pub async fn retry_many(pool: &PgPool, failed: &Failed, limit: Option<u64>) -> R
 /// When the database cannot be asked.
 pub async fn cancel(pool: &PgPool, id: Uuid) -> Result<String, sqlx::Error> {
     sqlx::query_scalar("SELECT jobs.cancel($1)").bind(id).fetch_one(pool).await
+}
+
+/// Which jobs a pause holds back: those of which everything that is given holds.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// Of this service.
+    pub service: Option<String>,
+    /// Of this operation.
+    pub operation: Option<String>,
+    /// Of this execution type: `http`, `shell`, …
+    pub execution_type: Option<String>,
+    /// Of this tenant.
+    pub tenant: Option<Uuid>,
+}
+
+/// Holds jobs back. False: they are already, by a pause of the same words.
+///
+/// # Errors
+/// When there is no such operation, or the database cannot be asked.
+pub async fn pause(pool: &PgPool, held: &Held, reason: Option<&str>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT jobs.pause($1, $2, $3, $4, $5)")
+        .bind(held.service.as_deref())
+        .bind(held.operation.as_deref())
+        .bind(held.execution_type.as_deref())
+        .bind(held.tenant)
+        .bind(reason)
+        .fetch_one(pool)
+        .await
+}
+
+/// Ends the pause of the same words. False: there is none.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn resume(pool: &PgPool, held: &Held) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT jobs.resume($1, $2, $3, $4)")
+        .bind(held.service.as_deref())
+        .bind(held.operation.as_deref())
+        .bind(held.execution_type.as_deref())
+        .bind(held.tenant)
+        .fetch_one(pool)
+        .await
+}
+
+/// Closes the circuit breaker of an operation, or those of a service. Answers how many were open.
+///
+/// # Errors
+/// When there is no such operation, or the database cannot be asked.
+pub async fn close_breakers(pool: &PgPool, service: &str, operation: Option<&str>) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar("SELECT jobs.reset_breaker($1, $2)").bind(service).bind(operation).fetch_one(pool).await
 }

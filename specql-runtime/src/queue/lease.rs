@@ -50,6 +50,21 @@ pub enum BreakerState {
     Probe,
 }
 
+/// What a claim got.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    /// The jobs, the most urgent first.
+    pub jobs: Vec<ClaimedJob>,
+    /// It looked at a part of the lanes only: there may be jobs in the others.
+    pub partial: bool,
+}
+
+/// A row of the answer. The first has no job where there is none.
+struct ClaimRow {
+    job: Option<ClaimedJob>,
+    partial: bool,
+}
+
 /// What a worker asks for with a claim.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
@@ -89,17 +104,27 @@ impl<'r> FromRow<'r, PgRow> for ClaimedJob {
     }
 }
 
+impl<'r> FromRow<'r, PgRow> for ClaimRow {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        let any = row.try_get::<Option<i64>, _>(0)?.is_some();
+        Ok(Self { job: any.then(|| ClaimedJob::from_row(row)).transpose()?, partial: row.try_get(14)? })
+    }
+}
+
 impl Link {
     /// Takes due jobs.
     ///
     /// # Errors
     /// [`QueueError`]; after an unknown outcome the leases, if made, are this worker's all the same.
-    pub async fn claim(&mut self, worker: Uuid, claim: Claim<'_>) -> Result<Vec<ClaimedJob>, QueueError> {
+    pub async fn claim(&mut self, worker: Uuid, claim: Claim<'_>) -> Result<Claimed, QueueError> {
         let (limits, running) = claim.running.unzip();
+        // The setting is read when the call has been made; the join, because it is wanted without a job, too.
         let query = query_as(
-            "SELECT pk_job_run, epoch, attempt, id, operation_code, input_data, tenant_id, correlation_id, \
-             max_attempts, timeout_seconds, policy_hash, bound_code, effect_possible, breaker \
-             FROM jobs.claim($1, $2, $3, $4, $5, $6)",
+            "SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id, \
+             c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.bound_code, c.effect_possible, \
+             c.breaker, current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
+             FROM (VALUES (true)) AS one \
+             LEFT JOIN jobs.claim($1, $2, $3, $4, $5, $6) AS c ON true",
         )
         .bind(worker)
         .bind(claim.operations)
@@ -107,7 +132,12 @@ impl Link {
         .bind(claim.full_scan)
         .bind(limits)
         .bind(running);
-        self.rows("jobs.claim", query).await
+        let mut claimed = Claimed::default();
+        for row in self.rows::<ClaimRow>("jobs.claim", query).await? {
+            claimed.partial = row.partial;
+            claimed.jobs.extend(row.job);
+        }
+        Ok(claimed)
     }
 
     /// Renews this worker's leases. Answers those that it still holds, and whether each is to be cancelled.

@@ -22,6 +22,14 @@ impl Link {
         self.value("jobs.promote", query_as("SELECT jobs.promote($1)").bind(limit)).await
     }
 
+    /// Moves waiting jobs of operations that were given a lane of their own there. Answers how many.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn move_to_lanes(&mut self, limit: i32) -> Result<i32, QueueError> {
+        self.value("jobs.move_to_lanes", query_as("SELECT jobs.move_to_lanes($1)").bind(limit)).await
+    }
+
     /// How long until the next scheduled job or waiting callback is due, by the database's clock; `None` where there is none.
     ///
     /// # Errors

@@ -71,11 +71,14 @@ pub(super) async fn carry_out<'a>(shared: &'a Shared, claimed: &Claimed, served:
 
 /// Why the operation must not be called now: its breaker is open, by the claim's word or by what this worker knows.
 fn held_back(shared: &Shared, claimed: &Claimed, code: i32, served: &Served) -> Option<Failure> {
-    let own = shared.breakers.open_for(code);
     let open = match claimed.job.breaker {
-        // It may have opened since the claim.
-        BreakerState::Closed => own?,
-        BreakerState::Open => own.unwrap_or_default(),
+        BreakerState::Closed => {
+            // It may have opened since the claim, or been closed by hand before it.
+            shared.breakers.open_for(code)?;
+            shared.breakers.found_closed(code, claimed.at);
+            shared.breakers.open_for(code)?
+        }
+        BreakerState::Open => shared.breakers.open_for(code).unwrap_or_default(),
         BreakerState::Probe => return None,
     };
     Some(breaker_open(served, open))

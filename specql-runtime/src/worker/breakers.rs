@@ -27,6 +27,8 @@ struct Memory {
     calls: VecDeque<bool>,
     /// Until when it is open as far as this worker knows.
     open_until: Option<Instant>,
+    /// Since when the database says so.
+    told_at: Option<Instant>,
 }
 
 impl Breakers {
@@ -38,6 +40,15 @@ impl Breakers {
     pub(crate) fn open_for(&self, code: i32) -> Option<Duration> {
         let until = self.memory().get(&code)?.open_until?;
         until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+
+    /// A claim that was made at this moment found the breaker closed. Where it had been opened in the database before that,
+    /// somebody has closed it since.
+    pub(crate) fn found_closed(&self, code: i32, claimed_at: Instant) {
+        let mut memory = self.memory();
+        if memory.get(&code).and_then(|memory| memory.told_at).is_some_and(|told_at| told_at < claimed_at) {
+            memory.remove(&code);
+        }
     }
 
     /// Remembers a call. True: too many failed, the breaker must open now.
@@ -57,6 +68,7 @@ impl Breakers {
             *memory = Memory {
                 calls: VecDeque::new(),
                 open_until: Instant::now().checked_add(Duration::from_millis(breaker.open_for_ms)),
+                told_at: None,
             };
         }
         opens
@@ -64,7 +76,8 @@ impl Breakers {
 
     fn set(&self, code: i32, open_for: Option<Duration>) {
         let open_until = open_for.and_then(|open| Instant::now().checked_add(open));
-        self.memory().insert(code, Memory { calls: VecDeque::new(), open_until });
+        let told_at = open_for.map(|_| Instant::now());
+        self.memory().insert(code, Memory { calls: VecDeque::new(), open_until, told_at });
     }
 }
 
@@ -173,5 +186,25 @@ mod tests {
         assert_eq!(breakers.open_for(1), None);
         breakers.set(1, Some(Duration::ZERO));
         assert_eq!(breakers.open_for(1), None);
+    }
+
+    #[test]
+    fn one_that_was_closed_by_hand_is_believed_to_a_later_claim_alone() {
+        let breakers = Breakers::default();
+        let before = Instant::now();
+        std::thread::sleep(Duration::from_millis(1));
+        breakers.set(1, Some(Duration::from_secs(60)));
+        breakers.found_closed(1, before);
+        assert!(breakers.open_for(1).is_some(), "it was opened after that claim");
+        std::thread::sleep(Duration::from_millis(1));
+        breakers.found_closed(1, Instant::now());
+        assert_eq!(breakers.open_for(1), None);
+        // Opened here, and the database could not be told: it does not know better.
+        for _ in 0..3 {
+            breakers.record(1, &BREAKER, true);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        breakers.found_closed(1, Instant::now());
+        assert!(breakers.open_for(1).is_some());
     }
 }

@@ -65,12 +65,16 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             running: running.as_deref().map(|running| (shared.catalog.limits(), running)),
         };
         match link.claim(shared.worker, claim).await {
-            Ok(jobs) => {
-                let got = jobs.len();
-                let claimed: Vec<Claimed> = jobs.into_iter().map(|job| claimed(&shared, job, at)).collect();
+            Ok(answer) => {
+                let got = answer.jobs.len();
+                let claimed: Vec<Claimed> = answer.jobs.into_iter().map(|job| claimed(&shared, job, at)).collect();
                 shared.leases.insert(claimed.iter().map(|claimed| Arc::clone(&claimed.lease)));
                 shared.lanes.accept(&shared, claimed);
                 let wait = pace.after(got);
+                if got < asked && answer.partial {
+                    // The next one looks at the lanes that this one did not come to, and ends where it began.
+                    continue;
+                }
                 if got == asked {
                     // There is more. A small claim now would be a waste; a lane becomes free soon.
                     if shared.lanes.room().0 * 4 < capacity {

@@ -21,6 +21,10 @@ const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 const RANGES_EVERY: Duration = Duration::from_secs(2);
 /// Jobs promoted in one call.
 const PROMOTED_AT_ONCE: i32 = 1_000;
+/// Jobs moved to lanes of their own in one call, which locks them for some tens of milliseconds.
+const MOVED_AT_ONCE: i32 = 5_000;
+/// Such calls in one round: other duties wait meanwhile.
+const MOVES: usize = 10;
 /// Callbacks run in one call.
 const CALLBACKS_AT_ONCE: i32 = 100;
 
@@ -68,6 +72,11 @@ async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<(D
         if rescued > 0 {
             tracing::warn!(jobs = rescued, "took back the jobs of a worker that was not heard of for 10 s");
             shared.wake.notify_one();
+        }
+        for _ in 0..MOVES {
+            if link.move_to_lanes(MOVED_AT_ONCE).await? < MOVED_AT_ONCE {
+                break;
+            }
         }
     }
     if now >= times.maintain {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::work::{
     PROJECT,
-    actions::task::{self, PayTask, RunTask, SqueezeTask},
+    actions::task::{self, DetourTask, PayTask, RunTask, SqueezeTask},
 };
 
 /// What one producer did.
@@ -51,16 +51,22 @@ async fn one(database: &Database, random: &mut StdRng) -> Result<Uuid, ()> {
         90..96 => format!("{}ms", random.random_range(200..4_000)),
         _ => "refuse".to_owned(),
     };
-    let sent = match random.random_range(0..10) {
-        0..2 => {
+    let sent = match random.random_range(0..20) {
+        0..4 => {
             let input = PayTask::builder().how(how).build();
             task::pay_task(input).send(database).await.map(|sent| sent.jobs)
         }
-        2 => {
+        4..6 => {
             // Few at once: long ones would still be there when all else has ended.
             let how = format!("{}ms", random.random_range(1..100));
             let input = SqueezeTask::builder().how(how).build();
             task::squeeze_task(input).send(database).await.map(|sent| sent.jobs)
+        }
+        6 => {
+            // The same slots, taken by a fallback.
+            let how = format!("{}ms", random.random_range(1..100));
+            let input = DetourTask::builder().how(how).build();
+            task::detour_task(input).send(database).await.map(|sent| sent.jobs)
         }
         _ => {
             let input = RunTask::builder().how(how).build();
@@ -114,7 +120,9 @@ async fn running(
         Some(connection) => connection,
         None => server.connect().await?,
     };
-    let sql = "SELECT o.service_name, count(*) FROM jobs.tb_job_lease AS l JOIN jobs.tb_operation AS o ON o.code = l.operation_code
+    // What a fallback carries out runs under the fallback's limit.
+    let sql = "SELECT o.service_name, count(*) FROM jobs.tb_job_lease AS l
+        JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         GROUP BY 1";
     let rows = sqlx::query_as(sql).fetch_all(&mut connection).await?;
     Ok((rows, connection))

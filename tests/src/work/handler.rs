@@ -15,6 +15,7 @@ use sqlx::{
 };
 
 use super::services::{
+    detour,
     narrow::{Squeeze, SqueezeOutput},
     work::{Pay, PayOutput, Run, RunOutput},
 };
@@ -68,6 +69,9 @@ pub fn builder(database: &Database, far_side: &PgConnectOptions) -> WorkerBuilde
                 call(&far_side, "squeeze", &input.how, &job).await?;
                 Ok::<_, Failure>(SqueezeOutput { process: process() })
             }
+        })
+        .handle::<detour::Squeeze>(move |_, _| async move {
+            Err::<detour::SqueezeOutput, _>(Failure::new(FailureClass::NotStarted, "there is no way through"))
         })
 }
 

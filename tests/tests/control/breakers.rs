@@ -104,3 +104,20 @@ async fn a_probe_whose_worker_died_is_made_by_another() {
     queue.until_done("mail", 3).await;
     worker.shutdown().await.unwrap();
 }
+
+/// The worker that opened it remembers for how long, and must believe whoever knows better.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_closed_by_hand_is_closed_for_the_worker_that_opened_it_too() {
+    let queue = Queue::new(guarded(600_000), Settings::default()).await;
+    let (calls, broken) = (Calls::default(), Arc::new(AtomicBool::new(true)));
+    let worker = serving(&queue, &calls, &broken, FailureClass::NotStarted).await;
+    queue.enqueue_many("mail", 10, None).await;
+    eventually(async || (queue.count(STATE).await == 1).then_some(())).await;
+    // Those that the worker had already come again in ten minutes; these are not claimed.
+    queue.enqueue_many("mail", 5, None).await;
+    queue.until("SELECT count(*) = 5 FROM jobs.v_job_run WHERE waits_for = 'breaker'").await;
+    broken.store(false, Ordering::SeqCst);
+    queue.execute("SELECT jobs.reset_breaker('mail', 'go')").await;
+    queue.until_done("mail", 5).await;
+    worker.shutdown().await.unwrap();
+}

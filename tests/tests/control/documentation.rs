@@ -45,7 +45,7 @@ async fn its_statements_run() {
         )
         .await;
     let statements = samples("sql");
-    assert_eq!(statements.len(), 2);
+    assert_eq!(statements.len(), 3);
     for text in statements {
         queue.execute(text.leak()).await;
     }

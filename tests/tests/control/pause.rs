@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use specql_runtime::queue::{Link, lease::Claim};
 use uuid::Uuid;
 
 use crate::project::{Empty, Mail, Other, Queue, Settings, eventually};
@@ -58,7 +59,47 @@ async fn a_pause_holds_what_it_names_and_nothing_else() {
     queue.until_done("mail", 3).await;
     queue.until_done("other", 1).await;
     // Nothing is left of it: the operations share a lane again.
-    let own = "SELECT count(*) FROM jobs.tb_operation WHERE own_lane";
+    let own = "SELECT count(*) FROM jobs.tb_operation WHERE own_lane AND NOT lane_for_workers";
     eventually(async || (queue.count(own).await == 0).then_some(())).await;
     worker.shutdown().await.unwrap();
+}
+
+/// A worker comes again at once where a claim did not look at all lanes, and not for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_says_whether_it_came_to_all_lanes() {
+    let queue = Queue::new(Settings::default(), Settings::default()).await;
+    queue
+        .execute(
+            "INSERT INTO jobs.tb_pause (tenant_id)
+            SELECT format('00000000-0000-0000-0000-%s', lpad(n::text, 12, '0'))::uuid FROM generate_series(1, 3000) AS n;
+            INSERT INTO jobs.tb_job_run (service_name, operation, tenant_id) SELECT 'mail', 'go', tenant_id FROM jobs.tb_pause",
+        )
+        .await;
+    queue.enqueue("mail").await;
+    let mut link = Link::new(&queue.options(), "test", Duration::from_secs(20));
+    let claim = Claim { operations: &[1, 2, 3], limit: 10, full_scan: true, running: None };
+    let (mut jobs, mut claims) = (0, 0);
+    let mut partial = true;
+    while partial && claims < 10 {
+        let claimed = link.claim(Uuid::from_u128(1), claim).await.unwrap();
+        (jobs, claims, partial) = (jobs + claimed.jobs.len(), claims + 1, claimed.partial);
+    }
+    assert_eq!((jobs, partial), (1, false));
+    assert!(claims > 1, "3,000 lanes in one claim");
+}
+
+/// What another worker serves is moved out of the way of one that does not, by that one itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_a_worker_does_not_serve_move_to_a_lane_of_their_own() {
+    let queue = Queue::new(Settings::default(), Settings::default()).await;
+    queue.enqueue_many("other", 30, None).await;
+    let done = || std::future::ready(Ok::<_, Infallible>(Empty::new()));
+    let worker = queue.worker().handle::<Mail>(move |_, _| done()).start().await.unwrap();
+    queue.until("SELECT count(*) = 0 FROM jobs.tb_job_ready WHERE lane = 0").await;
+    queue.until("SELECT count(*) = 30 FROM jobs.v_job_run WHERE waits_for = 'worker'").await;
+    let other = queue.worker().handle::<Other>(move |_, _| done()).start().await.unwrap();
+    queue.until_done("other", 30).await;
+    for worker in [worker, other] {
+        worker.shutdown().await.unwrap();
+    }
 }

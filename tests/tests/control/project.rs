@@ -24,6 +24,7 @@ use specql_runtime::{
     worker::WorkerBuilder,
 };
 use specql_tests::compiled::queue_schema;
+use sqlx::postgres::PgConnectOptions;
 use uuid::Uuid;
 
 pub(crate) type Empty = HashMap<String, String>;
@@ -121,6 +122,10 @@ impl Queue {
         let mut link = Link::new(&test.pool().connect_options(), "test", Duration::from_secs(10));
         link.register_operations(&operation_records(&registry, None)).await.unwrap();
         Self { database, _test: test }
+    }
+
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.database.pool().connect_options().as_ref().clone()
     }
 
     pub(crate) fn worker(&self) -> WorkerBuilder {

@@ -84,7 +84,7 @@ async fn a_call_that_is_never_answered_ends_by_itself_and_the_next_one_works() {
     let queue = Queue::new().await;
     let proxy = Proxy::start(queue.url()).await;
     let mut link = specql_runtime::queue::Link::new(&proxy.url().parse().unwrap(), "test", Duration::from_millis(300));
-    assert!(link.claim(Uuid::new_v4(), CLAIM).await.unwrap().is_empty());
+    assert!(link.claim(Uuid::new_v4(), CLAIM).await.unwrap().jobs.is_empty());
     proxy.set(Fault::BlackHole);
     // On the connection that is open, and on one that is opened.
     let fetch = answered(link.claim(Uuid::new_v4(), CLAIM)).await;
@@ -92,7 +92,7 @@ async fn a_call_that_is_never_answered_ends_by_itself_and_the_next_one_works() {
     let fetch = answered(link.claim(Uuid::new_v4(), CLAIM)).await;
     assert!(matches!(fetch, Err(QueueError::Connect { .. })), "{fetch:?}");
     proxy.set(Fault::None);
-    assert!(link.claim(Uuid::new_v4(), CLAIM).await.unwrap().is_empty());
+    assert!(link.claim(Uuid::new_v4(), CLAIM).await.unwrap().jobs.is_empty());
 }
 
 async fn answered<T>(call: impl Future<Output = T>) -> T {

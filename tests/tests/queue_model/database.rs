@@ -355,6 +355,8 @@ impl Sequence<'_> {
                 .fetch_all(&mut *self.tx)
                 .await?;
         let flush: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut *self.tx).await?;
+        // What this worker leaves out has a lane of its own from now on; those that keep house move there what waits.
+        sqlx::query("SELECT jobs.move_to_lanes()").execute(&mut *self.tx).await?;
         let leases = rows
             .into_iter()
             .map(|(pk, epoch, attempt, most)| Ok((Lease { job: self.number(pk)?, epoch }, attempt, most)))

@@ -65,6 +65,30 @@ async fn one_job_at_a_time_goes_round() -> Result<()> {
     Ok(())
 }
 
+/// All jobs are of one tenant, which is offered its share in every claim.
+#[tokio::test]
+async fn operations_with_lanes_of_their_own_take_turns() -> Result<()> {
+    let queue = Queue::new().await?;
+    let mut session = queue.db.pool().acquire().await?;
+    queue
+        .run(
+            "SELECT jobs.register_operations(jsonb_agg(jsonb_build_object('service', s, 'operation', 'go', 'timeout_seconds', 30,
+                'max_attempts', 3, 'concurrency', 1000))) FROM unnest('{large,small}'::text[]) AS s;
+            SELECT jobs.enqueue_many('large', 'go', array_fill('{}'::jsonb, ARRAY[500]));
+            SELECT jobs.enqueue('small', 'go')",
+        )
+        .await?;
+    let claim = "SELECT count(*) FILTER (WHERE o.service_name = 'small')
+        FROM jobs.claim($1, ARRAY(SELECT code FROM jobs.tb_operation), 10, true) AS c
+        JOIN jobs.tb_operation AS o ON o.code = c.operation_code";
+    let mut small = 0;
+    for _ in 0..3 {
+        small += sqlx::query_scalar::<_, i64>(claim).bind(queue.worker).fetch_one(&mut *session).await?;
+    }
+    assert_eq!(small, 1, "it waits until the large one is done");
+    Ok(())
+}
+
 #[tokio::test]
 async fn priority_decides_between_a_tenants_own_jobs_and_not_between_tenants() -> Result<()> {
     let queue = Queue::new().await?;
@@ -102,7 +126,7 @@ async fn more_tenants_than_a_claim_looks_at_are_all_served() -> Result<()> {
 }
 
 #[tokio::test]
-async fn jobs_that_were_queued_before_a_pause_move_to_a_lane_of_their_own_and_back() -> Result<()> {
+async fn jobs_that_were_queued_before_a_pause_move_to_a_lane_of_their_own() -> Result<()> {
     let queue = Queue::new().await?;
     queue.enqueue("charge", None).await?;
     queue.enqueue("transfer", None).await?;
@@ -122,8 +146,10 @@ async fn jobs_that_were_queued_before_a_pause_move_to_a_lane_of_their_own_and_ba
     assert_eq!(cancelled, "cancelled");
     assert!(queue.scalar::<bool>("SELECT jobs.resume('pay', 'charge')").await?);
     assert!(!queue.scalar::<bool>("SELECT jobs.resume('pay', 'charge')").await?);
-    assert_eq!(queue.scalar::<i64>(apart).await?, 0);
-    assert_eq!(queue.claim(10).await?.len(), 2);
+    // Those that stand there are claimed from there; new ones stand with the others again.
+    queue.enqueue("charge", None).await?;
+    assert_eq!(queue.scalar::<i64>(apart).await?, 2);
+    assert_eq!(queue.claim(10).await?.len(), 3);
     Ok(())
 }
 
@@ -180,7 +206,7 @@ async fn a_worker_that_does_not_count_its_jobs_is_held_to_the_limit_too() -> Res
 async fn a_turn_that_found_nothing_is_not_the_last() -> Result<()> {
     let queue = Queue::new().await?;
     let mut session = queue.db.pool().acquire().await?;
-    sqlx::query("SELECT jobs.pick_lanes($1, $2, '{}', 10, -2147483648, 0, NULL, NULL)")
+    sqlx::query("SELECT jobs.pick_lanes($1, $2, $2, 10, -2147483648, 0, NULL, NULL)")
         .bind(queue.worker)
         .bind(&queue.operations)
         .execute(&mut *session)

@@ -2,11 +2,13 @@
 //!
 //! Each module is a part of a job's life. Time is moved by writing to the state tables as their owner.
 
+mod blocked_lanes;
 mod callback_batches;
 mod callbacks;
 mod cancel;
 mod claim;
 mod enqueue;
+mod fallback;
 mod keys;
 mod lanes;
 mod lint;
@@ -23,3 +25,5 @@ mod standing;
 mod support;
 mod views;
 mod wait;
+mod waits_for;
+mod worker_lanes;

@@ -53,7 +53,7 @@ async fn a_worker_that_lost_its_lease_can_write_nothing() {
     let codes: Vec<i32> =
         sqlx::query_scalar("SELECT code FROM jobs.tb_operation").fetch_all(queue.database().pool()).await.unwrap();
     let claim = Claim { operations: &codes, limit: 10, full_scan: true, running: None };
-    let claimed = zombie.claim(worker, claim).await.unwrap();
+    let claimed = zombie.claim(worker, claim).await.unwrap().jobs;
     assert_eq!(claimed.len(), 1);
 
     // It is paused for longer than its lease lasts.

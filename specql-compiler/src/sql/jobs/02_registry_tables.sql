@@ -15,6 +15,8 @@ CREATE TABLE jobs.tb_operation (
     has_breaker BOOLEAN NOT NULL DEFAULT false,
     has_fallback BOOLEAN NOT NULL DEFAULT false,
     own_lane BOOLEAN NOT NULL DEFAULT false,
+    lane_for_workers BOOLEAN NOT NULL DEFAULT false,
+    unmoved BOOLEAN NOT NULL DEFAULT false,
     lane_changed_at TIMESTAMPTZ,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     policy_code INTEGER,
@@ -31,7 +33,10 @@ COMMENT ON COLUMN jobs.tb_operation.limit_code IS 'The limit of its service, a r
 COMMENT ON COLUMN jobs.tb_operation.has_breaker IS 'Calls stop for a while when too many fail: jobs.tb_circuit_breaker.';
 COMMENT ON COLUMN jobs.tb_operation.has_fallback IS 'Another service may take a call over that was not started.';
 COMMENT ON COLUMN jobs.tb_operation.own_lane IS
-    'Something may hold its jobs back (a limit, a breaker, a pause), so they must not stand in the way of others: jobs.lane.';
+    'Its jobs must not stand in the way of others: something may hold them back (a limit, a breaker, a pause), or not every worker serves it. jobs.lane.';
+COMMENT ON COLUMN jobs.tb_operation.lane_for_workers IS
+    'It has a lane of its own only because not every worker serves it: who does may take its jobs from the shared lane too.';
+COMMENT ON COLUMN jobs.tb_operation.unmoved IS 'Jobs of it may stand in the shared lane that belong in its own, and are being moved there.';
 COMMENT ON COLUMN jobs.tb_operation.policy_hash IS
     'The policy in force at the last registration.';
 COMMENT ON COLUMN jobs.tb_operation.policy_code IS 'The same by its number: recorded with every job that is queued.';
@@ -39,6 +44,9 @@ COMMENT ON COLUMN jobs.tb_operation.policy_code IS 'The same by its number: reco
 -- object: index jobs.idx_tb_operation_own_lane
 -- A claim asks which of its operations have lanes of their own; mostly the answer is none.
 CREATE INDEX idx_tb_operation_own_lane ON jobs.tb_operation (code) WHERE own_lane;
+
+-- object: index jobs.idx_tb_operation_unmoved
+CREATE INDEX idx_tb_operation_unmoved ON jobs.tb_operation (code) WHERE unmoved;
 
 -- object: table jobs.tb_operation_policy
 -- drop: DROP TABLE jobs.tb_operation_policy

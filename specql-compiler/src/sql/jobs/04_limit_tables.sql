@@ -53,10 +53,13 @@ CREATE TABLE jobs.tb_limit_share (
     limit_code INTEGER NOT NULL,
     worker UUID NOT NULL,
     slots INTEGER NOT NULL,
+    bound_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_limit_share PRIMARY KEY (limit_code, worker),
     CONSTRAINT ck_tb_limit_share_slots CHECK (slots > 0)
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE jobs.tb_limit_share IS 'Parts of a concurrency limit that workers hold; their sum never exceeds it.';
+COMMENT ON COLUMN jobs.tb_limit_share.bound_at IS
+    'When the worker last took a slot of it for a fallback, give or take a second. What it counted before does not have that one.';
 
 -- object: table jobs.tb_circuit_breaker
 -- drop: DROP TABLE jobs.tb_circuit_breaker

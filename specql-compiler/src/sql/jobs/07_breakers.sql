@@ -91,3 +91,32 @@ BEGIN
 END
 $$;
 
+
+-- object: function jobs.reset_breaker(text, text)
+-- drop: DROP FUNCTION jobs.reset_breaker(text, text)
+-- Closes the breaker of an operation by hand, or those of a whole service: jobs that wait are claimed at once. Those that a
+-- worker had when it opened were put off, and come at their time. Returns how many were not closed.
+CREATE OR REPLACE FUNCTION jobs.reset_breaker(_service text, _operation text DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _closed integer;
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM jobs.tb_operation AS o
+        WHERE o.service_name = _service AND (_operation IS NULL OR o.operation = _operation))
+    THEN
+        RAISE EXCEPTION 'there is no operation `%`', concat_ws('.', _service, _operation) USING ERRCODE = 'SQ404';
+    END IF;
+    UPDATE jobs.tb_circuit_breaker AS b
+    SET state = 'closed', probe_worker = NULL, probe_until = NULL, reason = 'closed by hand', changed_at = clock_timestamp()
+    FROM jobs.tb_operation AS o
+    WHERE o.code = b.operation_code AND o.service_name = _service AND (_operation IS NULL OR o.operation = _operation)
+        AND b.state <> 'closed';
+    GET DIAGNOSTICS _closed = ROW_COUNT;
+    IF _closed > 0 THEN
+        PERFORM jobs.wake_workers();
+    END IF;
+    RETURN _closed;
+END
+$$;
+COMMENT ON FUNCTION jobs.reset_breaker(text, text) IS 'Closes circuit breakers by hand.';

@@ -7,7 +7,8 @@
 -- again. A job may become visible before that place (a higher priority, a slower transaction); _full_scan finds it, and a
 -- worker asks for that when it is woken and once a second. Where dead entries have made that dear, it begins at the place
 -- of a quarter of a second ago instead, and at the head no more often than costs a twentieth of the time. Where there are
--- other lanes, jobs.pick_lanes shares the claim out.
+-- other lanes, jobs.pick_lanes shares the claim out. Of very many it looks at a part: then the setting
+-- specql.claim_partial is 'true' until this connection's next claim, and the worker should claim again at once.
 --
 -- _running says how many jobs of each of _limits the worker has; without them they are counted.
 --
@@ -27,14 +28,24 @@ DECLARE
     _mark jobs.watermark := jobs.watermark_of(_worker);
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
-    _own integer[] := ARRAY(SELECT o.code FROM jobs.tb_operation AS o WHERE o.own_lane AND o.code = ANY (_operations));
+    -- Those that something may hold back, which are never taken from where others stand.
+    _held integer[] := ARRAY(
+        SELECT o.code FROM jobs.tb_operation AS o
+        WHERE o.own_lane AND NOT o.lane_for_workers AND o.code = ANY (_operations));
     _shared integer[] := _operations;
     _places tid[];
     _last_rank integer;
     _last_pk bigint;
     _probing integer[];
     _broken integer[];
+    _partial boolean := false;
+    _shared_seen boolean := true;
 BEGIN
+    IF current_setting('specql.serving', true) IS DISTINCT FROM jobs.serving(_worker, _operations) THEN
+        PERFORM jobs.note_operations(_worker, _operations);
+    END IF;
+    -- An earlier claim may have been full before it came to the shared lane.
+    _full_scan := _full_scan OR coalesce(current_setting('specql.full_scan_due', true) = _worker::text, false);
     IF NOT _full_scan THEN
         _after_rank := _mark.rank;
         _after_pk := _mark.pk;
@@ -42,14 +53,14 @@ BEGIN
         _after_rank := _mark.recent_rank;
         _after_pk := _mark.recent_pk;
     END IF;
-    IF _own <> '{}' THEN
-        _shared := ARRAY(SELECT o.code FROM unnest(_operations) AS o (code) WHERE o.code <> ALL (_own));
+    IF _held <> '{}' THEN
+        _shared := ARRAY(SELECT o.code FROM unnest(_operations) AS o (code) WHERE o.code <> ALL (_held));
     END IF;
 
     IF EXISTS (SELECT FROM jobs.tb_job_ready AS r WHERE r.lane > 0) THEN
-        SELECT p.places, p.last_rank, p.last_pk, p.probing, p.broken
-        INTO _places, _last_rank, _last_pk, _probing, _broken
-        FROM jobs.pick_lanes(_worker, _shared, _own, _limit, _after_rank, _after_pk, _limits, _running) AS p;
+        SELECT p.places, p.last_rank, p.last_pk, p.probing, p.broken, p.partial, p.shared_seen
+        INTO _places, _last_rank, _last_pk, _probing, _broken, _partial, _shared_seen
+        FROM jobs.pick_lanes(_worker, _operations, _shared, _limit, _after_rank, _after_pk, _limits, _running) AS p;
     ELSE
         SELECT coalesce(array_agg(p.place), '{}'), max(p.rank), (array_agg(p.pk_job_run))[count(*)]
         INTO _places, _last_rank, _last_pk
@@ -61,8 +72,10 @@ BEGIN
             FOR UPDATE SKIP LOCKED
             LIMIT _limit) AS p;
     END IF;
-    PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _after_rank = -2147483648, cardinality(_places) < _limit,
-        _last_rank, _last_pk);
+    PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _shared_seen AND _after_rank = -2147483648,
+        cardinality(_places) < _limit, _last_rank, _last_pk);
+    PERFORM set_config('specql.full_scan_due', CASE WHEN _full_scan AND NOT _shared_seen THEN _worker::text ELSE '' END, false),
+        set_config('specql.claim_partial', _partial::text, false);
     IF _places = '{}' THEN
         RETURN;
     END IF;

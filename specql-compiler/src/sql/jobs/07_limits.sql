@@ -12,6 +12,33 @@ BEGIN
 END
 $$;
 
+-- object: function jobs.limit_is_used_up(uuid, integer, integer)
+-- drop: DROP FUNCTION jobs.limit_is_used_up(uuid, integer, integer)
+-- Whether jobs.limit_room would find none, as far as can be seen without a lock. NULL where there is no such limit.
+CREATE OR REPLACE FUNCTION jobs.limit_is_used_up(_worker uuid, _limit_code integer, _running integer) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _limit jobs.tb_limit;
+    _slots integer;
+    _own_slots integer;
+BEGIN
+    IF _limit_code IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT l.* INTO _limit FROM jobs.tb_limit AS l WHERE l.code = _limit_code;
+    IF _limit.concurrency IS NOT NULL THEN
+        SELECT coalesce(sum(s.slots), 0)::integer, coalesce(sum(s.slots) FILTER (WHERE s.worker = _worker), 0)::integer
+        INTO _slots, _own_slots
+        FROM jobs.tb_limit_share AS s
+        WHERE s.limit_code = _limit_code;
+        IF _slots >= _limit.concurrency AND _own_slots <= coalesce(_running, jobs.running(_worker, _limit_code)) THEN
+            RETURN true;
+        END IF;
+    END IF;
+    RETURN _limit.rate_starts IS NOT NULL AND jobs.starts_free(_limit, clock_timestamp()) = 0;
+END
+$$;
+
 -- object: function jobs.limit_room(uuid, integer, integer, integer)
 -- drop: DROP FUNCTION jobs.limit_room(uuid, integer, integer, integer)
 -- How many jobs of a limited service this claim may take, at most _wanted, now that the worker runs _running of them
@@ -22,23 +49,26 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _limit jobs.tb_limit;
     _slots integer;
+    _bound_at timestamptz;
     _room integer := _wanted;
     _grant integer;
 BEGIN
     SELECT l.* INTO _limit FROM jobs.tb_limit AS l WHERE l.code = _limit_code;
     IF _limit.concurrency IS NOT NULL THEN
-        -- Locked, so that nobody takes the share away before these leases are there to be seen.
-        SELECT s.slots INTO _slots
+        -- Locked, so that nobody takes the share away before these leases are there to be seen, and no other claim or
+        -- fallback of this worker takes the same slots meanwhile.
+        SELECT s.slots, s.bound_at INTO _slots, _bound_at
         FROM jobs.tb_limit_share AS s
         WHERE s.limit_code = _limit_code AND s.worker = _worker
-        FOR SHARE SKIP LOCKED;
+        FOR UPDATE SKIP LOCKED;
         IF NOT FOUND AND EXISTS (
             SELECT FROM jobs.tb_limit_share AS s WHERE s.limit_code = _limit_code AND s.worker = _worker)
         THEN
             RETURN 0;
         END IF;
-        IF _running IS NULL THEN
-            _running := jobs.running(_worker, _limit_code);
+        -- The worker may have counted before a fallback of its own took a slot: longer ago than any claim takes.
+        IF _running IS NULL OR _bound_at > clock_timestamp() - interval '15 seconds' THEN
+            _running := greatest(_running, jobs.running(_worker, _limit_code));
         END IF;
         _room := coalesce(_slots, 0) - _running;
         IF _room < _wanted THEN

@@ -8,6 +8,36 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
 $$;
 
+-- object: function jobs.serving(uuid, integer[])
+-- drop: DROP FUNCTION jobs.serving(uuid, integer[])
+-- What a session remembers (specql.serving) of a claim's worker and operations that are noted.
+CREATE OR REPLACE FUNCTION jobs.serving(_worker uuid, _operations integer[]) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT pg_catalog.concat_ws(' ', _worker, pg_catalog.hash_array_extended(_operations, 0))
+$$;
+
+-- object: function jobs.note_operations(uuid, integer[])
+-- drop: DROP FUNCTION jobs.note_operations(uuid, integer[])
+-- Notes what a worker claims, once for each of its connections, and gives what it does not claim lanes of its own. A
+-- worker that has not registered, or whose row somebody holds, is left for its next claim.
+CREATE OR REPLACE FUNCTION jobs.note_operations(_worker uuid, _operations integer[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _sorted integer[] := ARRAY(SELECT DISTINCT s.code FROM unnest(_operations) AS s (code) ORDER BY s.code);
+    _known integer[];
+BEGIN
+    SELECT w.operations INTO _known FROM jobs.tb_worker AS w WHERE w.id = _worker FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF _known IS DISTINCT FROM _sorted THEN
+        UPDATE jobs.tb_worker AS w SET operations = _sorted WHERE w.id = _worker;
+        PERFORM jobs.assign_worker_lanes();
+    END IF;
+    PERFORM set_config('specql.serving', jobs.serving(_worker, _operations), false);
+END
+$$;
+
 -- object: function jobs.breaking_migration()
 -- drop: DROP FUNCTION jobs.breaking_migration()
 -- The last migration that broke with older binaries: a worker that does not have it must not start. No row where there is none.

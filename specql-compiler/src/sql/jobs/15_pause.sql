@@ -21,6 +21,14 @@ BEGIN
     THEN
         RETURN false;
     END IF;
+    -- Whoever takes lanes away at this moment looks for pauses again when this one is there.
+    PERFORM FROM jobs.tb_operation AS o
+    WHERE (_service IS NOT NULL OR _execution_type IS NOT NULL)
+        AND (_service IS NULL OR o.service_name = _service)
+        AND (_operation IS NULL OR o.operation = _operation)
+        AND (_execution_type IS NULL OR o.execution_type = _execution_type)
+    ORDER BY o.service_name, o.operation
+    FOR UPDATE;
     INSERT INTO jobs.tb_pause (service_name, operation, execution_type, tenant_id, reason)
     VALUES (_service, _operation, _execution_type, _tenant_id, _reason);
     PERFORM jobs.assign_lanes();

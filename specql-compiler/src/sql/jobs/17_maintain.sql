@@ -10,9 +10,10 @@ BEGIN
     END IF;
 
     DELETE FROM jobs.tb_job_waiter AS w WHERE w.expires_at < now();
-    -- Transactions that were under way when an operation changed lanes have queued jobs where nobody looks for them.
-    PERFORM jobs.move_to_lanes(array_agg(o.code)) FROM jobs.tb_operation AS o
-    WHERE o.lane_changed_at > now() - interval '1 day' HAVING count(*) > 0;
+    -- Workers have come and gone, and some of them move no jobs.
+    PERFORM jobs.assign_worker_lanes();
+    PERFORM jobs.move_to_lanes();
+    PERFORM jobs.move_late();
     -- Rescue goes by leases; a worker's row is kept for people as long as it has any.
     DELETE FROM jobs.tb_worker AS w
     WHERE w.heartbeat_at < now() - interval '1 day'

@@ -49,7 +49,16 @@ SELECT
     lease.deadline_at,
     coalesce(j.policy_hash, named.policy_hash) AS policy_hash,
     j.trace_context,
-    j.pk_job_run
+    j.pk_job_run,
+    -- Why it has not ended, where it does not run: NULL where nothing is known but that its turn has not come.
+    CASE
+        WHEN outcome.status IS NOT NULL THEN NULL
+        WHEN callback.epoch IS NOT NULL THEN 'callback'
+        WHEN lease.epoch IS NOT NULL THEN NULL
+        WHEN scheduled.run_at = 'infinity' THEN 'earlier'
+        WHEN scheduled.epoch IS NOT NULL THEN 'schedule'
+        WHEN ready.epoch IS NOT NULL THEN jobs.held_by(ready.operation_code, j.tenant_id)
+    END AS waits_for
 FROM jobs.tb_job_run AS j
 LEFT JOIN jobs.tb_operation AS o ON o.code = j.operation_code
 LEFT JOIN jobs.tb_policy_code AS named ON named.code = j.policy_code
