@@ -7,6 +7,7 @@ mod callbacks;
 mod cancel;
 mod claim;
 mod enqueue;
+mod input;
 mod keys;
 mod lanes;
 mod lint;
