@@ -65,7 +65,8 @@ pub(crate) struct Queued {
 #[derive(Debug)]
 pub(crate) struct Standing {
     pub(crate) status: String,
-    pub(crate) output_data: Option<serde_json::Value>,
+    /// As text, in which numbers have all their digits.
+    pub(crate) output_data: Option<String>,
     pub(crate) error_message: Option<String>,
     pub(crate) failure_class: Option<String>,
     pub(crate) attempts: i32,
@@ -194,7 +195,7 @@ pub(crate) async fn enqueue_many(
 /// Where a job stands; `None` when there is no such job, or none yet.
 pub(crate) async fn standing(pool: &PgPool, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
     sqlx::query_as(
-        "SELECT status, output_data, error_message, failure_class, attempts FROM jobs.v_job_run WHERE id = $1",
+        "SELECT status, output_data::text AS output_data, error_message, failure_class, attempts FROM jobs.v_job_run WHERE id = $1",
     )
     .bind(id)
     .fetch_optional(pool)

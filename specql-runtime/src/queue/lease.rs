@@ -1,7 +1,7 @@
 //! Claim, heartbeat and release: a job's lease.
 
-use serde_json::Value;
-use sqlx::{FromRow, Row, postgres::PgRow, query_as};
+use futures_util::TryStreamExt;
+use sqlx::{Row, postgres::PgRow, query, query_as};
 use uuid::Uuid;
 
 use super::{Link, QueueError};
@@ -20,7 +20,7 @@ pub struct ClaimedJob {
     /// The operation, by the database's code for it.
     pub operation_code: i32,
     /// The input as it was queued.
-    pub input: Value,
+    pub input: Input,
     /// The tenant in whose name it was queued.
     pub tenant_id: Option<Uuid>,
     /// Groups jobs for people.
@@ -37,6 +37,15 @@ pub struct ClaimedJob {
     pub effect_possible: bool,
     /// How the operation's circuit breaker stands.
     pub breaker: BreakerState,
+}
+
+/// A job's input, as it came with a claim. It is read when the job runs: one that cannot be is the matter of that job alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// JSON text, in which numbers have all their digits.
+    Text(Box<str>),
+    /// The row is not what this version of the worker understands.
+    Unreadable(String),
 }
 
 /// How an operation's circuit breaker stood at a claim.
@@ -63,29 +72,48 @@ pub struct Claim<'a> {
     pub running: Option<(&'a [i32], &'a [i32])>,
 }
 
-impl<'r> FromRow<'r, PgRow> for ClaimedJob {
-    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
-        let natural = |value: i32| u32::try_from(value).unwrap_or(0);
-        Ok(Self {
+impl ClaimedJob {
+    /// A job of a claim's row. What cannot be read spoils this job and no other.
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let mut job = Self {
             pk: row.try_get(0)?,
             epoch: row.try_get(1)?,
-            attempt: natural(row.try_get(2)?),
+            attempt: 0,
             id: row.try_get(3)?,
             operation_code: row.try_get(4)?,
-            input: row.try_get(5)?,
-            tenant_id: row.try_get(6)?,
-            correlation_id: row.try_get(7)?,
-            max_attempts: natural(row.try_get(8)?),
-            timeout_seconds: natural(row.try_get(9)?),
-            policy_hash: row.try_get(10)?,
-            bound_code: Some(row.try_get(11)?).filter(|code: &i32| *code != 0),
-            effect_possible: row.try_get(12)?,
-            breaker: match row.try_get::<Option<&str>, _>(13)? {
-                None => BreakerState::Closed,
-                Some("probe") => BreakerState::Probe,
-                Some(_) => BreakerState::Open,
-            },
-        })
+            input: Input::Unreadable(String::new()),
+            tenant_id: None,
+            correlation_id: None,
+            max_attempts: 0,
+            timeout_seconds: 0,
+            policy_hash: None,
+            bound_code: None,
+            effect_possible: false,
+            breaker: BreakerState::Closed,
+        };
+        if let Err(error) = job.read_rest(row) {
+            job.input = Input::Unreadable(error.to_string());
+        }
+        Ok(job)
+    }
+
+    fn read_rest(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        let natural = |value: i32| u32::try_from(value).unwrap_or(0);
+        self.attempt = natural(row.try_get(2)?);
+        self.input = Input::Text(row.try_get(5)?);
+        self.tenant_id = row.try_get(6)?;
+        self.correlation_id = row.try_get(7)?;
+        self.max_attempts = natural(row.try_get(8)?);
+        self.timeout_seconds = natural(row.try_get(9)?);
+        self.policy_hash = row.try_get(10)?;
+        self.bound_code = Some(row.try_get(11)?).filter(|code: &i32| *code != 0);
+        self.effect_possible = row.try_get(12)?;
+        self.breaker = match row.try_get::<Option<&str>, _>(13)? {
+            None => BreakerState::Closed,
+            Some("probe") => BreakerState::Probe,
+            Some(_) => BreakerState::Open,
+        };
+        Ok(())
     }
 }
 
@@ -96,8 +124,9 @@ impl Link {
     /// [`QueueError`]; after an unknown outcome the leases, if made, are this worker's all the same.
     pub async fn claim(&mut self, worker: Uuid, claim: Claim<'_>) -> Result<Vec<ClaimedJob>, QueueError> {
         let (limits, running) = claim.running.unzip();
-        let query = query_as(
-            "SELECT pk_job_run, epoch, attempt, id, operation_code, input_data, tenant_id, correlation_id, \
+        // As text: PostgreSQL writes jsonb as text in any case, and here it is read later.
+        let query = query(
+            "SELECT pk_job_run, epoch, attempt, id, operation_code, input_data::text, tenant_id, correlation_id, \
              max_attempts, timeout_seconds, policy_hash, bound_code, effect_possible, breaker \
              FROM jobs.claim($1, $2, $3, $4, $5, $6)",
         )
@@ -107,7 +136,15 @@ impl Link {
         .bind(claim.full_scan)
         .bind(limits)
         .bind(running);
-        self.rows("jobs.claim", query).await
+        self.within_limit("jobs.claim", async |connection| {
+            let mut jobs = Vec::new();
+            let mut rows = query.fetch(connection);
+            while let Some(row) = rows.try_next().await? {
+                jobs.push(ClaimedJob::read(&row)?);
+            }
+            Ok(jobs)
+        })
+        .await
     }
 
     /// Renews this worker's leases. Answers those that it still holds, and whether each is to be cancelled.

@@ -45,7 +45,7 @@ impl Link {
     }
 
     /// Runs `answer` within the limit, and keeps the connection only if its state is certain.
-    async fn within_limit<T>(
+    pub(super) async fn within_limit<T>(
         &mut self,
         call: &'static str,
         answer: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     breakers,
+    clock::Moment,
     finisher::Ending,
     jitter::jittered,
     lanes::{self, Claimed},
@@ -18,6 +19,8 @@ use crate::queue::{
     lease::{Claim, ClaimedJob},
 };
 
+/// A claim that took so long was answered late: its leases are renewed at once.
+const LATE: Duration = Duration::from_secs(1);
 /// The most that one call claims.
 const LARGEST_CLAIM: usize = 1_000;
 /// Between two scans from the head of the index.
@@ -56,7 +59,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
         }
         let asked = room.min(LARGEST_CLAIM);
         // The leases are no older than this, whatever the answer takes.
-        let at = Instant::now();
+        let (at, sent) = (Instant::now(), Moment::now());
         let running = if shared.catalog.limits().is_empty() { Some(Vec::new()) } else { shared.slots.running(&shared) };
         let claim = Claim {
             operations: shared.catalog.codes(),
@@ -67,9 +70,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
         match link.claim(shared.worker, claim).await {
             Ok(jobs) => {
                 let got = jobs.len();
-                let claimed: Vec<Claimed> = jobs.into_iter().map(|job| claimed(&shared, job, at)).collect();
-                shared.leases.insert(claimed.iter().map(|claimed| Arc::clone(&claimed.lease)));
-                shared.lanes.accept(&shared, claimed);
+                accept(&shared, jobs, at, sent);
                 let wait = pace.after(got);
                 if got == asked {
                     // There is more. A small claim now would be a waste; a lane becomes free soon.
@@ -96,8 +97,19 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     give_back(&shared, true).await;
 }
 
-fn claimed(shared: &Shared, job: ClaimedJob, at: Instant) -> Claimed {
-    let lease = Lease::new(job.pk, job.epoch, job.id);
+/// Takes the jobs of a claim in that was sent then.
+fn accept(shared: &Arc<Shared>, jobs: Vec<ClaimedJob>, at: Instant, sent: Moment) {
+    let claimed: Vec<Claimed> = jobs.into_iter().map(|job| claimed(shared, job, at, sent)).collect();
+    shared.leases.insert(claimed.iter().map(|claimed| Arc::clone(&claimed.lease)));
+    if sent.elapsed() >= LATE {
+        // The database has counted from the claim on: a lease is to be renewed before it is taken back.
+        shared.renew.notify_one();
+    }
+    shared.lanes.accept(shared, claimed);
+}
+
+fn claimed(shared: &Shared, job: ClaimedJob, at: Instant, sent: Moment) -> Claimed {
+    let lease = Lease::new(job.pk, job.epoch, job.id, sent);
     lease.set_limit(shared.catalog.limit_of(job.bound_code.unwrap_or(job.operation_code)));
     Claimed { lease: Arc::new(lease), job, at }
 }

@@ -3,10 +3,11 @@
 //! There is no timer. While one batch is being flushed the next one grows, so batches are as large as the load makes
 //! them, and a single job waits for nobody.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use serde_json::Value;
-use specql_registry::FailureClass;
+use specql_registry::{FailureClass, Json};
 use tokio::sync::{Mutex, mpsc};
 
 use super::{lease::Lease, retry::Verdict, shared::Shared};
@@ -35,7 +36,7 @@ pub(crate) struct Finished {
 #[derive(Debug)]
 pub(crate) enum Ending {
     Completed {
-        output: Value,
+        output: Json,
         usage: Value,
     },
     Failed {
@@ -68,7 +69,11 @@ pub(crate) async fn run(shared: Arc<Shared>, inbox: Inbox, mut link: Link) {
         }
         for kind in [completed, failed, released] {
             if !kind.is_empty() {
-                write(&shared, &mut link, kind).await;
+                let fences: Vec<_> = kind.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)).collect();
+                if AssertUnwindSafe(write(&shared, &mut link, kind)).catch_unwind().await.is_err() {
+                    tracing::error!(jobs = fences.len(), "the end of jobs was lost in a panic; they will be rescued");
+                    shared.leases.remove(fences.into_iter());
+                }
             }
         }
     }
@@ -117,7 +122,7 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
 async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<Vec<Written>, QueueError> {
     let (mut completions, mut failures) = (Completions::default(), Failures::default());
     let (mut pks, mut epochs) = (Vec::new(), Vec::new());
-    for Finished { lease, ending } in endings {
+    for Finished { lease, ending, .. } in endings {
         match ending {
             Ending::Completed { output, usage } => {
                 completions.pks.push(lease.pk);
@@ -174,7 +179,7 @@ fn settle(shared: &Shared, part: &[Finished], written: &[Written]) {
 
 /// What to write instead of an ending that the database cannot take.
 fn substitute(shared: &Shared, finished: Finished, error: &QueueError) -> Option<Finished> {
-    let Finished { lease, ending } = finished;
+    let Finished { lease, ending, .. } = finished;
     let reason = error.describe();
     match ending {
         Ending::Completed { usage: _, output: _ } => {

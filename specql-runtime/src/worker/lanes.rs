@@ -5,10 +5,12 @@
 
 use std::{
     collections::VecDeque,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tracing::Instrument;
 
@@ -127,10 +129,22 @@ async fn run_lane(shared: Arc<Shared>) {
     while let Some(claimed) = shared.lanes.next(took) {
         let started = Instant::now();
         let span = tracing::info_span!("job", id = %claimed.job.id, attempt = claimed.job.attempt);
-        let ending = executor::run(&shared, &claimed).instrument(span).await;
+        let lease = Arc::clone(&claimed.lease);
+        // A panic here would take the slot with it, and leave the job running for as long as there are heartbeats.
+        if AssertUnwindSafe(run_one(&shared, claimed).instrument(span)).catch_unwind().await.is_err() {
+            tracing::error!(job.id = %lease.id, "the end of a job was lost in a panic; it will be rescued");
+            shared.leases.remove([(lease.pk, lease.epoch)].into_iter());
+        }
         took = Some(started.elapsed());
-        finish(&shared, claimed.lease, ending).await;
     }
+}
+
+async fn run_one(shared: &Shared, claimed: Claimed) {
+    let ending = match AssertUnwindSafe(executor::run(shared, &claimed)).catch_unwind().await {
+        Ok(ending) => ending,
+        Err(panic) => executor::panicked(shared, &claimed, panic).await,
+    };
+    finish(shared, claimed.lease, ending).await;
 }
 
 /// Hands an ending to the finisher.

@@ -11,10 +11,11 @@
 //! | `breakers`, `slots` | what holds calls back: circuit breakers, shares of limits |
 //! | `retry` | what follows a failed attempt |
 //! | `finisher` | writes how jobs ended, in batches |
-//! | `heartbeat`, `contact`, `lease` | leases: renewed, believed, lost |
+//! | `heartbeat`, `contact`, `clock`, `lease` | leases: renewed, believed, lost |
 //! | `keeper` | what any worker does for all |
 //! | `scheduler` | calls the actions of schedules |
 //! | `listener` | wake-ups and cancels |
+//! | `supervise` | begins a task again that panicked |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
 //! A worker has nine connections of its own and takes none from the application's pool.
@@ -23,6 +24,7 @@ mod attempt;
 mod breakers;
 pub mod builder;
 mod catalog;
+mod clock;
 mod contact;
 mod error;
 mod executor;
@@ -39,6 +41,7 @@ mod scheduler;
 mod shared;
 pub mod signals;
 mod slots;
+mod supervise;
 mod text;
 
 use std::{sync::Arc, time::Duration};
@@ -54,10 +57,11 @@ use uuid::Uuid;
 pub use builder::WorkerBuilder;
 pub use error::{ShutdownError, StartError};
 pub(crate) use jitter::jittered;
+pub(crate) use supervise::words;
 
 use self::{
-    breakers::Breakers, catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop, shared::Shared,
-    slots::Slots,
+    breakers::Breakers, catalog::Catalog, clock::Moment, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop,
+    shared::Shared, slots::Slots, supervise::supervised,
 };
 use crate::{
     Database,
@@ -115,27 +119,46 @@ impl Worker {
             worker,
             catalog,
             leases: Leases::default(),
-            contact: Contact::new(),
+            contact: Contact::at(Moment::now()),
             lanes: Lanes::new(builder.concurrency),
             breakers: Breakers::default(),
             slots: Slots::default(),
             settings,
             control: Mutex::new(Link::new(&options, "control", CALL_LIMIT)),
             finished,
+            renew: Notify::new(),
             wake: Notify::new(),
             stopping: CancellationToken::new(),
         });
         let (mut fetcher, mut scheduler, mut keepers) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+        let link_to = {
+            let options = options.clone();
+            move |role, limit| Link::new(&options, role, limit)
+        };
+        // Each begins anew, with a connection of its own, where it panics.
         for _ in 0..2 {
-            let link = Link::new(&options, "finish", CALL_LIMIT);
-            keepers.spawn(finisher::run(Arc::clone(&shared), Arc::clone(&inbox), link));
+            let (all, link_to, inbox) = (Arc::clone(&shared), link_to.clone(), Arc::clone(&inbox));
+            let task = move || finisher::run(Arc::clone(&all), Arc::clone(&inbox), link_to("finish", CALL_LIMIT));
+            keepers.spawn(supervised("finish", shared.stopping.clone(), task));
         }
-        keepers.spawn(heartbeat::run(Arc::clone(&shared), Link::new(&options, "heartbeat", HEARTBEAT_LIMIT)));
-        keepers.spawn(keeper::run(Arc::clone(&shared), Link::new(&options, "upkeep", CALL_LIMIT)));
-        keepers.spawn(listener::run(Arc::clone(&shared), Signals::new(&options)));
-        scheduler.spawn(scheduler::run(Arc::clone(&shared), Link::new(&options, "schedule", ACTION_LIMIT)));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || heartbeat::beat(Arc::clone(&all), to("heartbeat", HEARTBEAT_LIMIT));
+        keepers.spawn(supervised("heartbeat", shared.stopping.clone(), task));
+        let all = Arc::clone(&shared);
+        keepers.spawn(supervised("fence", shared.stopping.clone(), move || heartbeat::fence(Arc::clone(&all))));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || keeper::run(Arc::clone(&all), to("upkeep", CALL_LIMIT));
+        keepers.spawn(supervised("upkeep", shared.stopping.clone(), task));
+        let all = Arc::clone(&shared);
+        let task = move || listener::run(Arc::clone(&all), Signals::new(&options));
+        keepers.spawn(supervised("listen", shared.stopping.clone(), task));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || scheduler::run(Arc::clone(&all), to("schedule", ACTION_LIMIT));
+        scheduler.spawn(supervised("schedule", shared.stopping.clone(), task));
         if !shared.catalog.codes().is_empty() {
-            fetcher.spawn(fetcher::run(Arc::clone(&shared), Link::new(&options, "claim", CALL_LIMIT)));
+            let all = Arc::clone(&shared);
+            let task = move || fetcher::run(Arc::clone(&all), link_to("claim", CALL_LIMIT));
+            fetcher.spawn(supervised("claim", shared.stopping.clone(), task));
         }
         Self {
             shared,

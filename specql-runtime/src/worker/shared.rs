@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) control: Mutex<Link>,
     /// To the finisher. Bounded: while results cannot be written, no further jobs are run.
     pub(crate) finished: mpsc::Sender<Finished>,
+    /// Leases are to be renewed at once.
+    pub(crate) renew: Notify,
     /// There may be something to claim.
     pub(crate) wake: Notify,
     /// No more claims.

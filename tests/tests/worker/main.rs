@@ -4,6 +4,9 @@
 mod callbacks;
 mod cancel;
 mod completion;
+mod inputs;
+mod numbers;
+mod panics;
 mod project;
 mod rescue;
 mod retries;
