@@ -124,6 +124,19 @@ impl Json {
         self.as_array()?.get(index)
     }
 
+    /// About how much memory it takes, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let own = size_of::<Self>();
+        own + match self {
+            Self::Null | Self::Bool(_) => 0,
+            Self::Number(number) => number.as_str().len(),
+            Self::String(text) => text.len(),
+            Self::Array(items) => items.iter().map(Self::size).sum(),
+            Self::Object(members) => members.iter().map(|(key, member)| key.len() + own + member.size()).sum(),
+        }
+    }
+
     /// Whether a text in it, or a key, is such a one.
     #[must_use]
     pub fn any_text(&self, is_such: &impl Fn(&str) -> bool) -> bool {

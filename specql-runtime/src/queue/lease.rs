@@ -44,8 +44,21 @@ pub struct ClaimedJob {
 pub enum Input {
     /// JSON text, in which numbers have all their digits.
     Text(Box<str>),
+    /// It was not taken along: the claim's inputs are too large together. The job is to be given back.
+    Left,
     /// The row is not what this version of the worker understands.
     Unreadable(String),
+}
+
+impl Input {
+    /// How many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Left | Self::Unreadable(_) => 0,
+        }
+    }
 }
 
 /// How an operation's circuit breaker stood at a claim.
@@ -81,7 +94,7 @@ impl ClaimedJob {
             attempt: 0,
             id: row.try_get(3)?,
             operation_code: row.try_get(4)?,
-            input: Input::Unreadable(String::new()),
+            input: Input::Left,
             tenant_id: None,
             correlation_id: None,
             max_attempts: 0,
@@ -123,6 +136,20 @@ impl Link {
     /// # Errors
     /// [`QueueError`]; after an unknown outcome the leases, if made, are this worker's all the same.
     pub async fn claim(&mut self, worker: Uuid, claim: Claim<'_>) -> Result<Vec<ClaimedJob>, QueueError> {
+        self.claim_within(worker, claim, usize::MAX).await
+    }
+
+    /// The same, with inputs of no more than so many bytes together, but always the first: what comes after that is
+    /// [`Input::Left`], and was never all in memory.
+    ///
+    /// # Errors
+    /// As [`Link::claim`].
+    pub async fn claim_within(
+        &mut self,
+        worker: Uuid,
+        claim: Claim<'_>,
+        bytes: usize,
+    ) -> Result<Vec<ClaimedJob>, QueueError> {
         let (limits, running) = claim.running.unzip();
         // As text: PostgreSQL writes jsonb as text in any case, and here it is read later.
         let query = query(
@@ -138,9 +165,17 @@ impl Link {
         .bind(running);
         self.within_limit("jobs.claim", async |connection| {
             let mut jobs = Vec::new();
+            let mut left = bytes;
             let mut rows = query.fetch(connection);
             while let Some(row) = rows.try_next().await? {
-                jobs.push(ClaimedJob::read(&row)?);
+                let mut job = ClaimedJob::read(&row)?;
+                let size = job.input.size();
+                if size > left && !jobs.is_empty() {
+                    job.input = Input::Left;
+                } else {
+                    left = left.saturating_sub(size);
+                }
+                jobs.push(job);
             }
             Ok(jobs)
         })

@@ -205,6 +205,7 @@ fn checked_input(served: &Served, input: &Input) -> Result<Object, Failure> {
     let invalid = |why: String| Failure::new(FailureClass::InvalidInput, why);
     let text = match input {
         Input::Text(text) => text,
+        Input::Left => return Err(Failure::new(FailureClass::NoCapacity, "the input was left in the database")),
         Input::Unreadable(why) => return Err(invalid(format!("the job's row cannot be read: {why}"))),
     };
     match Json::parse(text).map_err(|error| invalid(format!("the input cannot be read: {error}")))? {

@@ -10,13 +10,13 @@ use super::{
     clock::Moment,
     finisher::Ending,
     jitter::jittered,
-    lanes::{self, Claimed},
+    lanes::{self, Claimed, Room},
     lease::Lease,
     shared::Shared,
 };
 use crate::queue::{
     Link,
-    lease::{Claim, ClaimedJob},
+    lease::{Claim, ClaimedJob, Input},
 };
 
 /// A claim that took so long was answered late: its leases are renewed at once.
@@ -46,7 +46,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             pause(&shared, AFTER_FAILURE).await;
             continue;
         }
-        let (room, capacity) = shared.lanes.room();
+        let Room { jobs: room, capacity, bytes } = shared.lanes.room();
         if room == 0 {
             tokio::select! {
                 () = shared.lanes.freed.notified() => {}
@@ -67,14 +67,14 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             full_scan: pace.full_scan(at),
             running: running.as_deref().map(|running| (shared.catalog.limits(), running)),
         };
-        match link.claim(shared.worker, claim).await {
+        match link.claim_within(shared.worker, claim, bytes).await {
             Ok(jobs) => {
                 let got = jobs.len();
-                accept(&shared, jobs, at, sent);
+                accept(&shared, jobs, at, sent).await;
                 let wait = pace.after(got);
                 if got == asked {
                     // There is more. A small claim now would be a waste; a lane becomes free soon.
-                    if shared.lanes.room().0 * 4 < capacity {
+                    if shared.lanes.room().jobs * 4 < capacity {
                         tokio::time::sleep(GATHER).await;
                     }
                     continue;
@@ -98,14 +98,23 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
 }
 
 /// Takes the jobs of a claim in that was sent then.
-fn accept(shared: &Arc<Shared>, jobs: Vec<ClaimedJob>, at: Instant, sent: Moment) {
-    let claimed: Vec<Claimed> = jobs.into_iter().map(|job| claimed(shared, job, at, sent)).collect();
-    shared.leases.insert(claimed.iter().map(|claimed| Arc::clone(&claimed.lease)));
+async fn accept(shared: &Arc<Shared>, jobs: Vec<ClaimedJob>, at: Instant, sent: Moment) {
+    let (claimed, left): (Vec<Claimed>, Vec<Claimed>) = jobs
+        .into_iter()
+        .map(|job| claimed(shared, job, at, sent))
+        .partition(|claimed| claimed.job.input != Input::Left);
+    let all = claimed.iter().chain(&left);
+    shared.leases.insert(all.map(|claimed| Arc::clone(&claimed.lease)));
     if sent.elapsed() >= LATE {
         // The database has counted from the claim on: a lease is to be renewed before it is taken back.
         shared.renew.notify_one();
     }
     shared.lanes.accept(shared, claimed);
+    if !left.is_empty() {
+        tracing::debug!(jobs = left.len(), "claimed jobs with large inputs are given back");
+        shared.lanes.overflowed();
+        release(shared, left).await;
+    }
 }
 
 fn claimed(shared: &Shared, job: ClaimedJob, at: Instant, sent: Moment) -> Claimed {
@@ -123,7 +132,11 @@ async fn pause(shared: &Shared, duration: Duration) {
 
 /// Gives jobs back that were claimed ahead: those that have waited too long, or all.
 async fn give_back(shared: &Shared, all: bool) {
-    for claimed in shared.lanes.take_waiting(all) {
+    release(shared, shared.lanes.take_waiting(all)).await;
+}
+
+async fn release(shared: &Shared, jobs: Vec<Claimed>) {
+    for claimed in jobs {
         breakers::abandon_probe(shared, &claimed).await;
         lanes::finish(shared, claimed.lease, Ending::Released).await;
     }

@@ -8,9 +8,9 @@ use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Durati
 use futures_util::FutureExt;
 use serde_json::Value;
 use specql_registry::{FailureClass, Json};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 
-use super::{lease::Lease, retry::Verdict, shared::Shared};
+use super::{budget, lease::Lease, retry::Verdict, shared::Shared};
 use crate::{
     queue::{
         Link, QueueError,
@@ -30,6 +30,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Finished {
     pub(crate) lease: Arc<Lease>,
     pub(crate) ending: Ending,
+    /// About how many its output takes.
+    pub(crate) bytes: usize,
+    /// The room that its output takes, until it is written.
+    pub(crate) _room: Option<OwnedSemaphorePermit>,
 }
 
 /// How it ended.
@@ -45,6 +49,16 @@ pub(crate) enum Ending {
     },
     /// Given back; nothing happened that counts.
     Released,
+}
+
+impl Ending {
+    /// About how many bytes are to be written, beside what is small anyway.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Completed { output, .. } => output.size(),
+            Self::Failed { .. } | Self::Released => 0,
+        }
+    }
 }
 
 /// Where both writers take their batches from.
@@ -68,9 +82,9 @@ pub(crate) async fn run(shared: Arc<Shared>, inbox: Inbox, mut link: Link) {
             }
         }
         for kind in [completed, failed, released] {
-            if !kind.is_empty() {
-                let fences: Vec<_> = kind.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)).collect();
-                if AssertUnwindSafe(write(&shared, &mut link, kind)).catch_unwind().await.is_err() {
+            for part in budget::cut(kind, |finished| finished.bytes) {
+                let fences: Vec<_> = part.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)).collect();
+                if AssertUnwindSafe(write(&shared, &mut link, part)).catch_unwind().await.is_err() {
                     tracing::error!(jobs = fences.len(), "the end of jobs was lost in a panic; they will be rescued");
                     shared.leases.remove(fences.into_iter());
                 }
@@ -188,7 +202,7 @@ fn substitute(shared: &Shared, finished: Finished, error: &QueueError) -> Option
                 super::text::message(&format!("the call succeeded, but its output cannot be stored: {reason}"));
             let failure = Failure::new(FailureClass::EffectResultLost, message);
             let verdict = Verdict { retry_in: None, counted: true };
-            Some(Finished { lease, ending: Ending::Failed { failure, verdict } })
+            Some(Finished { lease, ending: Ending::Failed { failure, verdict }, bytes: 0, _room: None })
         }
         Ending::Failed { .. } | Ending::Released => {
             tracing::error!(

@@ -11,6 +11,7 @@
 //! | `breakers`, `slots` | what holds calls back: circuit breakers, shares of limits |
 //! | `retry` | what follows a failed attempt |
 //! | `finisher` | writes how jobs ended, in batches |
+//! | `budget` | bounds what is in memory, in bytes |
 //! | `heartbeat`, `contact`, `clock`, `lease` | leases: renewed, believed, lost |
 //! | `keeper` | what any worker does for all |
 //! | `scheduler` | calls the actions of schedules |
@@ -22,6 +23,7 @@
 
 mod attempt;
 mod breakers;
+mod budget;
 pub mod builder;
 mod catalog;
 mod clock;
@@ -44,12 +46,15 @@ mod slots;
 mod supervise;
 mod text;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::{Mutex, Notify, mpsc},
     task::JoinSet,
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -60,8 +65,8 @@ pub(crate) use jitter::jittered;
 pub(crate) use supervise::words;
 
 use self::{
-    breakers::Breakers, catalog::Catalog, clock::Moment, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop,
-    shared::Shared, slots::Slots, supervise::supervised,
+    breakers::Breakers, budget::Outputs, catalog::Catalog, clock::Moment, contact::Contact, lanes::Lanes,
+    lease::Leases, lease::Stop, shared::Shared, slots::Slots, supervise::supervised,
 };
 use crate::{
     Database,
@@ -120,12 +125,13 @@ impl Worker {
             catalog,
             leases: Leases::default(),
             contact: Contact::at(Moment::now()),
-            lanes: Lanes::new(builder.concurrency),
+            lanes: Lanes::new(builder.concurrency, builder.memory),
             breakers: Breakers::default(),
             slots: Slots::default(),
             settings,
             control: Mutex::new(Link::new(&options, "control", CALL_LIMIT)),
             finished,
+            outputs: Outputs::new(builder.memory),
             renew: Notify::new(),
             wake: Notify::new(),
             stopping: CancellationToken::new(),
@@ -179,14 +185,22 @@ impl Worker {
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
         tracing::info!(worker = %self.shared.worker, "worker stops");
         self.shared.stopping.cancel();
-        while self.fetcher.join_next().await.is_some() {}
+        let until = Instant::now() + self.shutdown_timeout;
+        // It ends by itself, unless the database takes nothing back. A claim that is under way is waited for: its jobs would
+        // count as crashed.
+        let mut fetcher = std::mem::take(&mut self.fetcher);
+        let ended = async { while fetcher.join_next().await.is_some() {} };
+        if timeout(self.shutdown_timeout.max(CALL_LIMIT), ended).await.is_err() {
+            tracing::warn!("claimed jobs could not be given back in time; they will be rescued");
+        }
+        fetcher.shutdown().await;
         // Given up after the timeout: the server ends an action that it has begun, and records it.
         let mut scheduler = std::mem::take(&mut self.scheduler);
         let drained = async {
             while scheduler.join_next().await.is_some() {}
             self.drained().await;
         };
-        if timeout(self.shutdown_timeout, drained).await.is_err() {
+        if timeout_at(until.into(), drained).await.is_err() {
             tracing::warn!(
                 jobs = self.shared.leases.all().len(),
                 "jobs still run after {:?}; they are stopped",
@@ -198,11 +212,17 @@ impl Worker {
         }
         // Not before: heartbeats go on until the last result is written.
         self.keepers.shutdown().await;
-        let mut unregistered = self.link.unregister_worker(self.shared.worker).await;
-        if unregistered.as_ref().is_err_and(QueueError::outcome_unknown) {
+        let unregister = async {
+            let unregistered = self.link.unregister_worker(self.shared.worker).await;
+            if !unregistered.as_ref().is_err_and(QueueError::outcome_unknown) {
+                return unregistered;
+            }
             // The connection was idle since the start and may have been cut off long ago: once more, on a new one.
-            unregistered = self.link.unregister_worker(self.shared.worker).await;
-        }
+            self.link.unregister_worker(self.shared.worker).await
+        };
+        let unregistered = timeout(LAST_GRACE, unregister)
+            .await
+            .unwrap_or(Err(QueueError::Timeout { call: "jobs.unregister_worker", limit: LAST_GRACE }));
         let mut left = self.shared.leases.all();
         if left.is_empty() {
             return unregistered.map_err(ShutdownError::Registered);

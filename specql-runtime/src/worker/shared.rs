@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    breakers::Breakers, catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes, lease::Leases,
-    slots::Slots,
+    breakers::Breakers, budget::Outputs, catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes,
+    lease::Leases, slots::Slots,
 };
 use crate::{queue::Link, runner::Settings};
 
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) control: Mutex<Link>,
     /// To the finisher. Bounded: while results cannot be written, no further jobs are run.
     pub(crate) finished: mpsc::Sender<Finished>,
+    /// For outputs until they are written.
+    pub(crate) outputs: Outputs,
     /// Leases are to be renewed at once.
     pub(crate) renew: Notify,
     /// There may be something to claim.

@@ -5,6 +5,7 @@ mod callbacks;
 mod cancel;
 mod completion;
 mod inputs;
+mod memory;
 mod numbers;
 mod panics;
 mod project;
