@@ -19,6 +19,8 @@ use crate::queue::{
     lease::{Claim, ClaimedJob, Input},
 };
 
+/// The name under which its troubles are said.
+const TASK: &str = "claim";
 /// A claim that took so long was answered late: its leases are renewed at once.
 const LATE: Duration = Duration::from_secs(1);
 /// The most that one call claims.
@@ -67,8 +69,10 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             full_scan: pace.full_scan(at),
             running: running.as_deref().map(|running| (shared.catalog.limits(), running)),
         };
-        match link.claim_within(shared.worker, claim, bytes).await {
+        let answer = shared.outage.or_recovery("jobs.claim", link.claim_within(shared.worker, claim, bytes)).await;
+        match answer {
             Ok(jobs) => {
+                shared.outage.worked(TASK);
                 let got = jobs.len();
                 accept(&shared, jobs, at, sent).await;
                 let wait = pace.after(got);
@@ -86,7 +90,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
                 }
             }
             Err(error) => {
-                tracing::warn!("claiming jobs failed and will be repeated: {}", error.describe());
+                shared.outage.failed(TASK, &error);
                 if error.outcome_unknown() {
                     shared.slots.doubt();
                 }

@@ -19,6 +19,8 @@ use crate::{
     runner::Failure,
 };
 
+/// The name under which its troubles are said.
+const TASK: &str = "complete";
 /// The largest batch.
 const LARGEST_BATCH: usize = 1_000;
 /// The waits between repetitions of a batch that the database did not take.
@@ -98,8 +100,9 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
     let mut parts = vec![endings];
     let mut wait = FIRST_WAIT;
     while let Some(mut part) = parts.pop() {
-        match send(shared, link, &part).await {
+        match shared.outage.or_recovery("jobs.complete", send(shared, link, &part)).await {
             Ok(written) => {
+                shared.outage.worked(TASK);
                 wait = FIRST_WAIT;
                 settle(shared, &part, &written);
             }
@@ -115,10 +118,7 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
                 }
             }
             Err(error) => {
-                tracing::warn!(
-                    jobs = part.len(), retry_in = ?wait,
-                    "the end of jobs could not be written and will be tried again: {}", error.describe()
-                );
+                shared.outage.failed(TASK, &error);
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
                 if error.outcome_unknown() {

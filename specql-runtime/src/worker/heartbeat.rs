@@ -6,6 +6,7 @@ use super::{
     clock::Moment,
     contact::FENCE_AFTER,
     lease::{Lease, Stop},
+    outage::HEARTBEAT,
     shared::Shared,
 };
 use crate::queue::Link;
@@ -29,11 +30,12 @@ pub(crate) async fn beat(shared: Arc<Shared>, mut link: Link) {
         let pause = match link.heartbeat(shared.worker, &pks, &epochs).await {
             Ok(held) => {
                 shared.contact.succeeded(sent);
+                shared.outage.worked(HEARTBEAT);
                 renewed(shared, &leases, held, sent);
                 INTERVAL
             }
             Err(error) => {
-                tracing::warn!("a heartbeat failed and will be repeated: {}", error.describe());
+                shared.outage.failed(HEARTBEAT, &error);
                 AFTER_FAILURE
             }
         };

@@ -16,6 +16,7 @@
 //! | `keeper` | what any worker does for all |
 //! | `scheduler` | calls the actions of schedules |
 //! | `listener` | wake-ups and cancels |
+//! | `outage` | what is said while the database does not answer |
 //! | `supervise` | begins a task again that panicked |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
@@ -38,6 +39,7 @@ mod keeper;
 mod lanes;
 mod lease;
 mod listener;
+mod outage;
 mod retry;
 mod scheduler;
 mod shared;
@@ -66,7 +68,7 @@ pub(crate) use supervise::words;
 
 use self::{
     breakers::Breakers, budget::Outputs, catalog::Catalog, clock::Moment, contact::Contact, lanes::Lanes,
-    lease::Leases, lease::Stop, shared::Shared, slots::Slots, supervise::supervised,
+    lease::Leases, lease::Stop, outage::Outage, shared::Shared, slots::Slots, supervise::supervised,
 };
 use crate::{
     Database,
@@ -125,6 +127,7 @@ impl Worker {
             catalog,
             leases: Leases::default(),
             contact: Contact::at(Moment::now()),
+            outage: Outage::new(),
             lanes: Lanes::new(builder.concurrency, builder.memory),
             breakers: Breakers::default(),
             slots: Slots::default(),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     breakers::Breakers, budget::Outputs, catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes,
-    lease::Leases, slots::Slots,
+    lease::Leases, outage::Outage, slots::Slots,
 };
 use crate::{queue::Link, runner::Settings};
 
@@ -19,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
     pub(crate) leases: Leases,
     pub(crate) contact: Contact,
+    pub(crate) outage: Outage,
     pub(crate) lanes: Lanes,
     pub(crate) breakers: Breakers,
     pub(crate) slots: Slots,
