@@ -4,6 +4,7 @@ DATABASE_URL=postgresql://… python worker.py    (Python 3.11, psycopg 3, and a
 """
 
 import asyncio
+import decimal
 import json
 import logging
 import os
@@ -17,6 +18,10 @@ from uuid import uuid4
 
 import psycopg
 from psycopg.rows import namedtuple_row
+from psycopg.types.json import set_json_loads
+
+# A float would round what jsonb keeps exactly.
+set_json_loads(lambda text: json.loads(text, parse_float=decimal.Decimal))
 
 CONCURRENCY = 10
 HEARTBEAT = 3.0  # seconds, like those below
@@ -64,6 +69,13 @@ HANDLERS: dict[tuple[str, str], Handler] = {}
 def operation(service: str, name: str) -> Callable[[Handler], Handler]:
     """Registers a handler. What is called is decided here, never by what stands in a job."""
     return lambda handler: HANDLERS.setdefault((service, name), handler)
+
+
+def text_of(value: Any) -> str:
+    """What is no JSON by itself: decimals are texts in outputs, so that nobody rounds them."""
+    if isinstance(value, decimal.Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 async def connect(role: str) -> psycopg.AsyncConnection[Any]:
@@ -209,7 +221,7 @@ class Worker:
         try:
             if job.breaker == "open" or job.bound_code not in (0, job.operation_code):
                 raise NoCapacity("only a fallback may be called, and this worker has none")
-            lease.output = json.dumps(await HANDLERS[operation.service_name, operation.operation](job))
+            lease.output = json.dumps(await HANDLERS[operation.service_name, operation.operation](job), default=text_of)
             lease.failure = None
         except asyncio.CancelledError as stopped:
             lease.failure, lease.message = lease.failure or "ambiguous", str(stopped)

@@ -9,6 +9,7 @@
 //! | [`scalars`] | the table of named scalar types (`email`, `money`, …): the one place that defines them |
 //! | [`composites`] | the table of composite types (`SimpleAddress`, `MoneyAmount`, …) |
 //! | [`duration`] | lengths of time, in the form of ISO 8601 |
+//! | [`json`] | JSON values whose numbers keep their digits |
 //! | [`schema`] | input and output schemas, and the JSON check against them |
 //! | [`service`] | services, operations, limits, retries: the checked registry |
 //! | [`http`] | what the HTTP runner needs of a service and an operation |
@@ -30,6 +31,7 @@ pub mod duration;
 pub mod execution_type;
 pub mod failure;
 pub mod http;
+pub mod json;
 pub mod limits;
 pub mod output_path;
 pub mod scalars;
@@ -42,6 +44,7 @@ pub mod value;
 
 pub use execution_type::ExecutionType;
 pub use failure::FailureClass;
+pub use json::Json;
 pub use schema::{Schema, SchemaField};
 pub use service::{Operation, Registry, Service};
 pub use setting::Setting;

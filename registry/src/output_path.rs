@@ -1,7 +1,8 @@
 //! Where an output field is found in a response: `$.data[0].id`, `$header.<name>`, `$status`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::Json;
 
 /// Where an output field is found in a response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,10 +70,10 @@ impl OutputPath {
 
     /// The value at the end of a body path; `None` where a step finds nothing.
     #[must_use]
-    pub fn find<'v>(steps: &[PathStep], body: &'v Value) -> Option<&'v Value> {
+    pub fn find<'v>(steps: &[PathStep], body: &'v Json) -> Option<&'v Json> {
         steps.iter().try_fold(body, |value, step| match step {
-            PathStep::Key(key) => value.get(key),
-            PathStep::Index(index) => value.get(index),
+            PathStep::Key(key) => value.member(key),
+            PathStep::Index(index) => value.item(*index),
         })
     }
 }
@@ -108,9 +109,9 @@ mod tests {
     #[test]
     fn a_body_path_is_read_and_followed() {
         let OutputPath::Body(steps) = OutputPath::parse(r#"$.data[1]["a b"].id"#).unwrap() else { panic!() };
-        let body = json!({"data": [0, {"a b": {"id": "x"}}]});
-        assert_eq!(OutputPath::find(&steps, &body), Some(&json!("x")));
-        assert_eq!(OutputPath::find(&steps, &json!({"data": []})), None);
+        let body = Json::from(json!({"data": [0, {"a b": {"id": "x"}}]}));
+        assert_eq!(OutputPath::find(&steps, &body), Some(&Json::from("x")));
+        assert_eq!(OutputPath::find(&steps, &json!({"data": []}).into()), None);
         assert_eq!(OutputPath::parse("$").unwrap(), OutputPath::Body(vec![]));
     }
 

@@ -2,9 +2,8 @@
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::setting::Setting;
+use crate::{Json, setting::Setting};
 
 /// A text with slots, such as `/v1/customers/{customer}/charges`. Parsed once, by the compiler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +28,7 @@ pub enum Part {
 #[serde(rename_all = "snake_case")]
 pub enum BodyTemplate {
     /// `null`, a boolean or a number, as it stands.
-    Constant(Value),
+    Constant(Json),
     /// Exactly one `{field}`: the field's own JSON value.
     Field(String),
     /// Text with slots in it.
@@ -143,10 +142,10 @@ impl BodyTemplate {
 
 /// A value as it stands in text: a string without quotes, a list or an object as JSON; `None` for null.
 #[must_use]
-pub fn scalar_text(value: &Value) -> Option<String> {
+pub fn scalar_text(value: &Json) -> Option<String> {
     match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
+        Json::Null => None,
+        Json::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     }
 }

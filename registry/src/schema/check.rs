@@ -4,10 +4,10 @@
 //! A value comes out in the one form that the rest of the system knows: integers as JSON numbers, decimals as JSON
 //! strings (a JSON number would pass through a binary float), absent optional fields left out rather than null.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{FieldDefault, Schema, number, text};
-use crate::{Basic, ValueType, scalars::ScalarBase};
+use crate::{Basic, Json, ValueType, json::Object, scalars::ScalarBase};
 
 /// Longest excerpt of a value that an error shows, in characters.
 const EXCERPT: usize = 60;
@@ -60,7 +60,7 @@ impl Schema {
     ///
     /// # Errors
     /// An unknown or missing field, or a value that does not fit its type.
-    pub fn check_input(&self, input: &Map<String, Value>) -> Result<Map<String, Value>, SchemaError> {
+    pub fn check_input(&self, input: &Object) -> Result<Object, SchemaError> {
         check_fields(self, input, Way::In).map_err(|problem| problem.into_error("input_schema"))
     }
 
@@ -68,14 +68,14 @@ impl Schema {
     ///
     /// # Errors
     /// A missing field, or a value that does not fit its type.
-    pub fn check_output(&self, output: Value) -> Result<Value, SchemaError> {
-        let checked = match &output {
-            Value::Object(fields) => check_fields(self, fields, Way::Out),
+    pub fn check_output(&self, output: &Json) -> Result<Json, SchemaError> {
+        let checked = match output {
+            Json::Object(fields) => check_fields(self, fields, Way::Out),
             // An operation without declared output may answer anything.
-            _ if self.fields.is_empty() => Ok(Map::new()),
+            _ if self.fields.is_empty() => Ok(Object::new()),
             other => Err(Problem::new(format!("expected an object, got {}", excerpt(other)))),
         };
-        checked.map(Value::Object).map_err(|problem| problem.into_error("output_schema"))
+        checked.map(Json::Object).map_err(|problem| problem.into_error("output_schema"))
     }
 }
 
@@ -85,6 +85,14 @@ impl ValueType {
     /// # Errors
     /// What was expected and what came, below `$`.
     pub fn check_input(&self, value: &Value) -> Result<Value, SchemaError> {
+        self.check(&value.clone().into()).map(Value::from)
+    }
+
+    /// The same, of a value whose numbers have all their digits.
+    ///
+    /// # Errors
+    /// What was expected and what came, below `$`.
+    pub fn check(&self, value: &Json) -> Result<Json, SchemaError> {
         check_value(self, value, Way::In).map_err(|problem| problem.into_error("input_schema"))
     }
 
@@ -104,7 +112,7 @@ impl ValueType {
     }
 }
 
-fn check_fields(schema: &Schema, given: &Map<String, Value>, way: Way) -> Result<Map<String, Value>, Problem> {
+fn check_fields(schema: &Schema, given: &Object, way: Way) -> Result<Object, Problem> {
     if way == Way::In
         && let Some(unknown) = given.keys().find(|key| !schema.fields.contains_key(*key))
     {
@@ -112,12 +120,12 @@ fn check_fields(schema: &Schema, given: &Map<String, Value>, way: Way) -> Result
         let known = if known.is_empty() { "it takes none".into() } else { format!("it takes {}", known.join(", ")) };
         return Err(Problem::new(format!("unknown field; {known}")).at(step(unknown)));
     }
-    let mut checked = Map::new();
+    let mut checked = Object::new();
     for (name, field) in &schema.fields {
         let given = given.get(name).filter(|value| !value.is_null());
         let value = match (given, &field.default) {
             (Some(value), _) => check_value(&field.ty, value, way).map_err(|problem| problem.at(step(name)))?,
-            (None, Some(FieldDefault::Value(constant))) if way == Way::In => constant.clone(),
+            (None, Some(FieldDefault::Value(constant))) if way == Way::In => constant.clone().into(),
             (None, Some(FieldDefault::Setting(_))) if way == Way::In => continue,
             (None, _) if field.required => {
                 let problem = format!("required, expected {}", field.ty.describe());
@@ -130,7 +138,7 @@ fn check_fields(schema: &Schema, given: &Map<String, Value>, way: Way) -> Result
     Ok(checked)
 }
 
-fn check_value(ty: &ValueType, value: &Value, way: Way) -> Result<Value, Problem> {
+fn check_value(ty: &ValueType, value: &Json, way: Way) -> Result<Json, Problem> {
     match ty {
         ValueType::Basic(basic) => check_basic(*basic, value),
         ValueType::Decimal(limits) => check_decimal(*limits, ty, value),
@@ -155,68 +163,69 @@ fn check_value(ty: &ValueType, value: &Value, way: Way) -> Result<Value, Problem
             let items = value.as_array().ok_or_else(|| expected(ty, value))?;
             let check =
                 |(index, item)| check_value(item_type, item, way).map_err(|problem| problem.at(format!("[{index}]")));
-            Ok(Value::Array(items.iter().enumerate().map(check).collect::<Result<_, _>>()?))
+            Ok(Json::Array(items.iter().enumerate().map(check).collect::<Result<_, _>>()?))
         }
         ValueType::Composite(composite) => {
             let fields = value.as_object().ok_or_else(|| expected(ty, value))?;
-            check_fields(composite.schema(), fields, way).map(Value::Object)
+            check_fields(composite.schema(), fields, way).map(Json::Object)
         }
         ValueType::Object(schema) => {
             let fields = value.as_object().ok_or_else(|| expected(ty, value))?;
-            check_fields(schema, fields, way).map(Value::Object)
+            check_fields(schema, fields, way).map(Json::Object)
         }
     }
 }
 
 /// `{"x": 1.5, "y": 2}` and nothing else.
-fn is_point(value: &Value) -> bool {
+fn is_point(value: &Json) -> bool {
     let Some(members) = value.as_object() else { return false };
-    members.len() == 2 && ["x", "y"].iter().all(|axis| members.get(*axis).is_some_and(Value::is_number))
+    members.len() == 2
+        && ["x", "y"].iter().all(|axis| members.get(*axis).is_some_and(|value| value.as_number().is_some()))
 }
 
-fn check_basic(basic: Basic, value: &Value) -> Result<Value, Problem> {
+fn check_basic(basic: Basic, value: &Json) -> Result<Json, Problem> {
     let ty = ValueType::Basic(basic);
     let fits = match basic {
         Basic::Integer => {
             let whole = number::whole(value).filter(|n| i32::try_from(*n).is_ok());
-            return whole.map(Value::from).ok_or_else(|| expected(&ty, value));
+            return whole.map(Json::from).ok_or_else(|| expected(&ty, value));
         }
         Basic::Bigint => {
             let whole = number::whole(value).or_else(|| value.as_str()?.parse().ok());
-            return whole.map(Value::from).ok_or_else(|| expected(&ty, value));
+            return whole.map(Json::from).ok_or_else(|| expected(&ty, value));
         }
         Basic::Text => match value.as_str() {
             Some(text) if text.contains('\0') => return Err(Problem::new("text must not hold NUL characters")),
             text => text.is_some(),
         },
-        Basic::Float => value.is_number(),
-        Basic::Boolean => value.is_boolean(),
+        Basic::Float => value.as_number().is_some(),
+        Basic::Boolean => matches!(value, Json::Bool(_)),
         Basic::Timestamp => value.as_str().is_some_and(text::is_timestamp),
         Basic::Json => true,
     };
     if fits { Ok(value.clone()) } else { Err(expected(&ty, value)) }
 }
 
-fn check_decimal(limits: Option<(u16, u16)>, ty: &ValueType, value: &Value) -> Result<Value, Problem> {
+fn check_decimal(limits: Option<(u16, u16)>, ty: &ValueType, value: &Json) -> Result<Json, Problem> {
     let decimal = number::decimal(value).ok_or_else(|| expected(ty, value))?;
     if let Some((precision, scale)) = limits {
         number::fits(&decimal, precision, scale).map_err(Problem::new)?;
     }
-    Ok(Value::String(decimal))
+    Ok(Json::String(decimal))
 }
 
-fn expected(ty: &ValueType, value: &Value) -> Problem {
+fn expected(ty: &ValueType, value: &Json) -> Problem {
     Problem::new(format!("expected {}, got {}", ty.describe(), excerpt(value)))
 }
 
 /// A field's step of a path: `.amount`, or `["a b"]` where the name is no word.
 fn step(name: &str) -> String {
     let is_word = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    if is_word { format!(".{name}") } else { format!("[{}]", excerpt(&Value::from(name))) }
+    if is_word { format!(".{name}") } else { format!("[{}]", excerpt(&name.into())) }
 }
 
 /// The value as JSON, cut short.
-fn excerpt(value: &Value) -> String {
+fn excerpt(value: &Json) -> String {
     let text = value.to_string();
     match text.char_indices().nth(EXCERPT) {
         Some((end, _)) => format!("{}…", &text[..end]),

@@ -2,24 +2,18 @@
 
 use std::cmp::Ordering;
 
-use serde_json::Value;
+use crate::Json;
 
 /// The whole number that a JSON number is; `5.0` is one, as in JSON Schema.
-pub(super) fn whole(value: &Value) -> Option<i64> {
-    /// Beyond this a float no longer holds every whole number.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let float = || value.as_f64().filter(|f| f.fract() == 0.0 && f.abs() <= EXACT);
-    #[expect(clippy::cast_possible_truncation, reason = "whole and within ±2^53")]
-    value.as_i64().or_else(|| value.is_f64().then(float).flatten().map(|f| f as i64))
+pub(super) fn whole(value: &Json) -> Option<i64> {
+    value.as_number()?.whole()
 }
 
-/// A JSON number or a string holding one, as decimal text without exponent: `-12.50`.
-pub(super) fn decimal(value: &Value) -> Option<String> {
+/// A JSON number or a string holding one, as decimal text without exponent: `-12.50`. No digit is lost.
+pub(super) fn decimal(value: &Json) -> Option<String> {
     let text = match value {
-        Value::String(text) => text.clone(),
-        // `Display` of a float writes no exponent, and the shortest digits that mean the same float.
-        Value::Number(number) if number.is_f64() => number.as_f64()?.to_string(),
-        Value::Number(number) => number.to_string(),
+        Json::String(text) => text.clone(),
+        Json::Number(number) => number.plain(),
         _ => return None,
     };
     let digits = text.strip_prefix('-').unwrap_or(&text);
@@ -42,7 +36,7 @@ pub(super) fn fits(decimal: &str, precision: u16, scale: u16) -> Result<(), Stri
 }
 
 /// Whether decimal text (as a JSON string) lies in a range of decimal texts.
-pub(super) fn in_range(value: &Value, range: (Option<&str>, Option<&str>)) -> Result<(), String> {
+pub(super) fn in_range(value: &Json, range: (Option<&str>, Option<&str>)) -> Result<(), String> {
     let Some(decimal) = value.as_str() else { return Ok(()) };
     if let Some(least) = range.0.filter(|least| compare(decimal, least) == Ordering::Less) {
         return Err(format!("expected {least} or more, got {decimal}"));
@@ -76,8 +70,6 @@ fn compare(a: &str, b: &str) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -91,13 +83,14 @@ mod tests {
 
     #[test]
     fn decimals_keep_their_digits() {
-        assert_eq!(decimal(&json!("12345678901234567890.12")).as_deref(), Some("12345678901234567890.12"));
-        assert_eq!(decimal(&json!(0.1)).as_deref(), Some("0.1"));
-        assert_eq!(decimal(&json!(1e21)).as_deref(), Some("1000000000000000000000"));
-        for bad in
-            [json!("1e5"), json!(""), json!("-"), json!("1."), json!(".5"), json!("--1"), json!("NaN"), json!(true)]
-        {
-            assert_eq!(decimal(&bad), None, "{bad}");
+        let decimal = |text: &str| decimal(&Json::parse(text).unwrap());
+        for text in ["0.1", "99999999999999.99", "123456789012345.6789", "12345678901234567.89", "1.50", "-0.0001"] {
+            assert_eq!(decimal(text).as_deref(), Some(text));
+            assert_eq!(decimal(&format!("\"{text}\"")).as_deref(), Some(text));
+        }
+        assert_eq!(decimal("1e21").as_deref(), Some("1000000000000000000000"));
+        for bad in [r#""1e5""#, r#""""#, r#""-""#, r#""1.""#, r#"".5""#, r#""--1""#, r#""NaN""#, "true"] {
+            assert_eq!(decimal(bad), None, "{bad}");
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
-use serde_json::Value;
 use specql_runtime::{Database, Project, queue::inspect};
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -74,13 +73,10 @@ async fn list(pool: &PgPool, status: Option<Status>, limit: u32) -> anyhow::Resu
 }
 
 async fn show(pool: &PgPool, id: Uuid) -> anyhow::Result<ExitCode> {
-    let Some(Value::Object(job)) = inspect::show(pool, id).await.context(NO_QUEUE)? else {
+    let Some(job) = inspect::show(pool, id).await.context(NO_QUEUE)? else {
         bail!("there is no job {id}");
     };
-    let rows: Vec<_> = (job.iter())
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| [name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)])
-        .collect();
+    let rows: Vec<_> = job.into_iter().map(<[String; 2]>::from).collect();
     table::print(["COLUMN", "VALUE"], &rows);
     println!();
     let events = inspect::history(pool, id).await?;

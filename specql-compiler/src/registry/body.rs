@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use specql_registry::{
+    Json,
     schema::Schema,
     setting::names_credential,
     template::{BodyTemplate, Template},
@@ -62,9 +63,9 @@ pub(super) fn templates(entry: &Entry, input: &Schema, decoder: &mut Decoder) ->
 /// A body template; `key` is the key that it stands under. Recursion is bounded by the YAML reader's depth.
 pub(super) fn body(node: &Node, key: &str, input: &Schema, decoder: &mut Decoder) -> Option<BodyTemplate> {
     Some(match &node.value {
-        Value::Null => BodyTemplate::Constant(serde_json::Value::Null),
-        Value::Bool(value) => BodyTemplate::Constant((*value).into()),
-        Value::Number(digits) => match serde_json::from_str(digits) {
+        Value::Null => BodyTemplate::Constant(Json::Null),
+        Value::Bool(value) => BodyTemplate::Constant(Json::Bool(*value)),
+        Value::Number(digits) => match Json::parse(digits) {
             Ok(number) => BodyTemplate::Constant(number),
             Err(_) => BodyTemplate::Text(template(node, input, decoder)?),
         },

@@ -29,6 +29,7 @@ const JOBS: &[&str] = &[
     include_str!("jobs/04_key.sql"),
     include_str!("jobs/04_limit_tables.sql"),
     include_str!("jobs/04_state_tables.sql"),
+    include_str!("jobs/05_input.sql"),
     include_str!("jobs/05_enqueue.sql"),
     include_str!("jobs/06_enqueue_many.sql"),
     include_str!("jobs/06_watermark.sql"),

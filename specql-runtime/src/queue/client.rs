@@ -65,7 +65,8 @@ pub(crate) struct Queued {
 #[derive(Debug)]
 pub(crate) struct Standing {
     pub(crate) status: String,
-    pub(crate) output_data: Option<serde_json::Value>,
+    /// As text, in which numbers have all their digits.
+    pub(crate) output_data: Option<String>,
     pub(crate) error_message: Option<String>,
     pub(crate) failure_class: Option<String>,
     pub(crate) attempts: i32,
@@ -193,10 +194,12 @@ pub(crate) async fn enqueue_many(
 
 /// Where a job stands; `None` when there is no such job, or none yet.
 pub(crate) async fn standing(pool: &PgPool, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
-    sqlx::query_as("SELECT status, output_data, error_message, failure_class, attempts FROM jobs.standing($1)")
-        .bind(id)
-        .fetch_optional(pool)
-        .await
+    sqlx::query_as(
+        "SELECT status, output_data::text AS output_data, error_message, failure_class, attempts FROM jobs.standing($1)",
+    )
+    .bind(id)
+    .fetch_optional(pool)
+    .await
 }
 
 /// Asks for a job's end to be announced on `jobs_done`, if it comes within a minute. A wish that a crash of PostgreSQL

@@ -1,7 +1,8 @@
 //! Complete and fail: the end of an attempt.
 
 use serde_json::Value;
-use sqlx::query_as;
+use specql_registry::Json;
+use sqlx::{query_as, types::Json as Bound};
 use uuid::Uuid;
 
 use super::{Link, QueueError};
@@ -21,7 +22,7 @@ pub struct Written {
 pub struct Completions {
     pub pks: Vec<i64>,
     pub epochs: Vec<i32>,
-    pub outputs: Vec<Value>,
+    pub outputs: Vec<Json>,
     pub usages: Vec<Value>,
 }
 
@@ -50,7 +51,7 @@ impl Link {
             .bind(worker)
             .bind(&batch.pks)
             .bind(&batch.epochs)
-            .bind(&batch.outputs)
+            .bind(batch.outputs.iter().map(Bound).collect::<Vec<_>>())
             .bind(&batch.usages);
         self.rows("jobs.complete", query).await.map(written)
     }

@@ -1,6 +1,5 @@
 //! What operators ask and do: list jobs, look at one, retry it, cancel it; hold jobs back and let them go.
 
-use serde_json::Value;
 use sqlx::{FromRow, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
@@ -96,16 +95,17 @@ async fn key(pool: &PgPool, id: Uuid) -> Result<Option<i64>, sqlx::Error> {
     sqlx::query_scalar("SELECT jobs.own_job($1)").bind(id).fetch_one(pool).await
 }
 
-/// All columns of `jobs.v_job_run` of one job, as JSON. `None`: there is no such job.
+/// The columns of `jobs.v_job_run` of one job that are not null, by name, each as text. `None`: there is no such job.
 ///
 /// # Errors
 /// When the database cannot be asked.
-pub async fn show(pool: &PgPool, id: Uuid) -> Result<Option<Value>, sqlx::Error> {
+pub async fn show(pool: &PgPool, id: Uuid) -> Result<Option<Vec<(String, String)>>, sqlx::Error> {
     let Some(key) = key(pool, id).await? else { return Ok(None) };
-    sqlx::query_scalar("SELECT to_jsonb(j) FROM jobs.v_job_run AS j WHERE j.pk_job_run = $1")
-        .bind(key)
-        .fetch_optional(pool)
-        .await
+    // As text, which can be shown whatever is in it.
+    let sql = r#"SELECT c.key, c.value FROM jobs.v_job_run AS j CROSS JOIN LATERAL jsonb_each_text(to_jsonb(j)) AS c
+                 WHERE j.pk_job_run = $1 AND c.value IS NOT NULL ORDER BY c.key COLLATE "C""#;
+    let columns: Vec<(String, String)> = sqlx::query_as(sql).bind(key).fetch_all(pool).await?;
+    Ok((!columns.is_empty()).then_some(columns))
 }
 
 /// What happened to a job, in order.

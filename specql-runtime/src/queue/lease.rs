@@ -1,7 +1,7 @@
 //! Claim, heartbeat and release: a job's lease.
 
-use serde_json::Value;
-use sqlx::{FromRow, Row, postgres::PgRow, query_as};
+use futures_util::TryStreamExt;
+use sqlx::{Row, postgres::PgRow, query, query_as};
 use uuid::Uuid;
 
 use super::{Link, QueueError};
@@ -20,7 +20,7 @@ pub struct ClaimedJob {
     /// The operation, by the database's code for it.
     pub operation_code: i32,
     /// The input as it was queued.
-    pub input: Value,
+    pub input: Input,
     /// The tenant in whose name it was queued.
     pub tenant_id: Option<Uuid>,
     /// Groups jobs for people.
@@ -37,6 +37,28 @@ pub struct ClaimedJob {
     pub effect_possible: bool,
     /// How the operation's circuit breaker stands.
     pub breaker: BreakerState,
+}
+
+/// A job's input, as it came with a claim. It is read when the job runs: one that cannot be is the matter of that job alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// JSON text, in which numbers have all their digits.
+    Text(Box<str>),
+    /// It was not taken along: the claim's inputs are too large together. The job is to be given back.
+    Left,
+    /// The row is not what this version of the worker understands.
+    Unreadable(String),
+}
+
+impl Input {
+    /// How many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Left | Self::Unreadable(_) => 0,
+        }
+    }
 }
 
 /// How an operation's circuit breaker stood at a claim.
@@ -59,12 +81,6 @@ pub struct Claimed {
     pub partial: bool,
 }
 
-/// A row of the answer. The first has no job where there is none.
-struct ClaimRow {
-    job: Option<ClaimedJob>,
-    partial: bool,
-}
-
 /// What a worker asks for with a claim.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim<'a> {
@@ -78,36 +94,48 @@ pub struct Claim<'a> {
     pub running: Option<(&'a [i32], &'a [i32])>,
 }
 
-impl<'r> FromRow<'r, PgRow> for ClaimedJob {
-    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
-        let natural = |value: i32| u32::try_from(value).unwrap_or(0);
-        Ok(Self {
+impl ClaimedJob {
+    /// A job of a claim's row. What cannot be read spoils this job and no other.
+    fn read(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let mut job = Self {
             pk: row.try_get(0)?,
             epoch: row.try_get(1)?,
-            attempt: natural(row.try_get(2)?),
+            attempt: 0,
             id: row.try_get(3)?,
             operation_code: row.try_get(4)?,
-            input: row.try_get(5)?,
-            tenant_id: row.try_get(6)?,
-            correlation_id: row.try_get(7)?,
-            max_attempts: natural(row.try_get(8)?),
-            timeout_seconds: natural(row.try_get(9)?),
-            policy_hash: row.try_get(10)?,
-            bound_code: Some(row.try_get(11)?).filter(|code: &i32| *code != 0),
-            effect_possible: row.try_get(12)?,
-            breaker: match row.try_get::<Option<&str>, _>(13)? {
-                None => BreakerState::Closed,
-                Some("probe") => BreakerState::Probe,
-                Some(_) => BreakerState::Open,
-            },
-        })
+            input: Input::Left,
+            tenant_id: None,
+            correlation_id: None,
+            max_attempts: 0,
+            timeout_seconds: 0,
+            policy_hash: None,
+            bound_code: None,
+            effect_possible: false,
+            breaker: BreakerState::Closed,
+        };
+        if let Err(error) = job.read_rest(row) {
+            job.input = Input::Unreadable(error.to_string());
+        }
+        Ok(job)
     }
-}
 
-impl<'r> FromRow<'r, PgRow> for ClaimRow {
-    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
-        let any = row.try_get::<Option<i64>, _>(0)?.is_some();
-        Ok(Self { job: any.then(|| ClaimedJob::from_row(row)).transpose()?, partial: row.try_get(14)? })
+    fn read_rest(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        let natural = |value: i32| u32::try_from(value).unwrap_or(0);
+        self.attempt = natural(row.try_get(2)?);
+        self.input = Input::Text(row.try_get(5)?);
+        self.tenant_id = row.try_get(6)?;
+        self.correlation_id = row.try_get(7)?;
+        self.max_attempts = natural(row.try_get(8)?);
+        self.timeout_seconds = natural(row.try_get(9)?);
+        self.policy_hash = row.try_get(10)?;
+        self.bound_code = Some(row.try_get(11)?).filter(|code: &i32| *code != 0);
+        self.effect_possible = row.try_get(12)?;
+        self.breaker = match row.try_get::<Option<&str>, _>(13)? {
+            None => BreakerState::Closed,
+            Some("probe") => BreakerState::Probe,
+            Some(_) => BreakerState::Open,
+        };
+        Ok(())
     }
 }
 
@@ -117,10 +145,20 @@ impl Link {
     /// # Errors
     /// [`QueueError`]; after an unknown outcome the leases, if made, are this worker's all the same.
     pub async fn claim(&mut self, worker: Uuid, claim: Claim<'_>) -> Result<Claimed, QueueError> {
+        self.claim_within(worker, claim, usize::MAX).await
+    }
+
+    /// The same, with inputs of no more than so many bytes together, but always the first: what comes after that is
+    /// [`Input::Left`], and was never all in memory.
+    ///
+    /// # Errors
+    /// As [`Link::claim`].
+    pub async fn claim_within(&mut self, worker: Uuid, claim: Claim<'_>, bytes: usize) -> Result<Claimed, QueueError> {
         let (limits, running) = claim.running.unzip();
-        // The setting is read when the call has been made; the join, because it is wanted without a job, too.
-        let query = query_as(
-            "SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id, \
+        // The input as text: PostgreSQL writes jsonb as text in any case, and here it is read later. The setting is read when
+        // the call has been made; the join, because it is wanted without a job, too.
+        let query = query(
+            "SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data::text, c.tenant_id, \
              c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.bound_code, c.effect_possible, \
              c.breaker, current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
              FROM (VALUES (true)) AS one \
@@ -132,12 +170,28 @@ impl Link {
         .bind(claim.full_scan)
         .bind(limits)
         .bind(running);
-        let mut claimed = Claimed::default();
-        for row in self.rows::<ClaimRow>("jobs.claim", query).await? {
-            claimed.partial = row.partial;
-            claimed.jobs.extend(row.job);
-        }
-        Ok(claimed)
+        self.within_limit("jobs.claim", async |connection| {
+            let mut claimed = Claimed::default();
+            let mut left = bytes;
+            let mut rows = query.fetch(connection);
+            while let Some(row) = rows.try_next().await? {
+                claimed.partial = row.try_get(14)?;
+                if row.try_get::<Option<i64>, _>(0)?.is_none() {
+                    // Without a job there is one row.
+                    continue;
+                }
+                let mut job = ClaimedJob::read(&row)?;
+                let size = job.input.size();
+                if size > left && !claimed.jobs.is_empty() {
+                    job.input = Input::Left;
+                } else {
+                    left = left.saturating_sub(size);
+                }
+                claimed.jobs.push(job);
+            }
+            Ok(claimed)
+        })
+        .await
     }
 
     /// Renews this worker's leases. Answers those that it still holds, and whether each is to be cancelled.

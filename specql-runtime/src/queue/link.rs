@@ -14,6 +14,10 @@ use sqlx::{
 
 use super::QueueError;
 
+/// No connection is waited for any longer, whatever the limit of its calls: one that was asked for during an outage may never
+/// come, and the next one does at once.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
 /// A connection that is opened when needed and given up when in doubt.
 #[derive(Debug)]
 pub struct Link {
@@ -35,7 +39,7 @@ impl Link {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        match tokio::time::timeout(self.limit, self.options.connect()).await {
+        match tokio::time::timeout(self.limit.min(CONNECT_LIMIT), self.options.connect()).await {
             Ok(connected) => connected.map_err(|source| QueueError::Connect { call, source }),
             Err(_) => {
                 let source = sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
@@ -45,7 +49,7 @@ impl Link {
     }
 
     /// Runs `answer` within the limit, and keeps the connection only if its state is certain.
-    async fn within_limit<T>(
+    pub(super) async fn within_limit<T>(
         &mut self,
         call: &'static str,
         answer: impl AsyncFnOnce(&mut PgConnection) -> Result<T, sqlx::Error>,

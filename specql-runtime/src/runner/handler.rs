@@ -3,13 +3,13 @@
 use std::{any::Any, error::Error, marker::PhantomData, panic::AssertUnwindSafe, time::Instant};
 
 use futures_util::FutureExt;
-use serde_json::{Value, json};
-use specql_registry::{FailureClass, Service, service::Configuration};
+use serde_json::json;
+use specql_registry::{FailureClass, Json, Service, service::Configuration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{BoxFuture, Context, Failure, Plan, Runner, RunningJob, Success};
-use crate::client::Operation;
+use crate::{client::Operation, worker::words};
 
 /// A function that can serve operation `O`: `|input: O::Input, job: JobContext| async move { Ok(output) }`.
 ///
@@ -64,7 +64,8 @@ impl<O: Operation, H: Handler<O>> HandlerRunner<O, H> {
     }
 
     async fn call(&self, job: &RunningJob<'_>, context: &Context) -> Result<Success, Failure> {
-        let input = serde_json::from_value(Value::Object(job.input.clone())).map_err(|error| {
+        // As text, in which numbers have all their digits: a type that can hold them is given them.
+        let input = serde_json::to_string(job.input).and_then(|text| serde_json::from_str(&text)).map_err(|error| {
             let reason = format!("the input does not fit the handler's type: {error}");
             Failure::new(FailureClass::InvalidInput, reason)
         })?;
@@ -91,11 +92,13 @@ impl<O: Operation, H: Handler<O>> HandlerRunner<O, H> {
                 return Err(Failure::new(FailureClass::Timeout, "the handler was dropped at its deadline"));
             }
         };
-        let output = serde_json::to_value(output).map_err(|error| {
+        let unwritable = |error: &dyn std::fmt::Display| {
             let reason = format!("the handler's output cannot be written as JSON: {error}");
             Failure::new(FailureClass::EffectResultLost, reason)
-        })?;
-        let output = job.operation.output.check_output(output).map_err(|error| {
+        };
+        let output = serde_json::to_string(&output).map_err(|error| unwritable(&error))?;
+        let output = Json::parse(&output).map_err(|error| unwritable(&error))?;
+        let output = job.operation.output.check_output(&output).map_err(|error| {
             let reason = format!("the handler's output does not fit the operation: {error}");
             Failure::new(FailureClass::EffectResultLost, reason)
         })?;
@@ -141,12 +144,7 @@ fn failure_of(error: Box<dyn Error + Send + Sync>) -> Failure {
 
 /// A panic is a failure at an unknown point.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Failure {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message");
-    Failure::new(FailureClass::Ambiguous, format!("the runner panicked: {text}"))
+    Failure::new(FailureClass::Ambiguous, format!("the runner panicked: {}", words(panic)))
 }
 
 #[cfg(test)]

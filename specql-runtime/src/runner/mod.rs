@@ -5,7 +5,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 
-use specql_registry::{FailureClass, Operation, Service, service::Configuration};
+use specql_registry::{FailureClass, Json, Operation, Service, json::Object, service::Configuration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ pub struct RunningJob<'a> {
     /// The operation, from the worker's registry.
     pub operation: &'a Operation,
     /// The input, checked against the operation's schema, with constant defaults filled in.
-    pub input: &'a serde_json::Map<String, serde_json::Value>,
+    pub input: &'a Object,
 }
 
 /// What a runner is about to do.
@@ -83,7 +83,7 @@ pub struct Context {
 #[derive(Clone, Debug)]
 pub struct Success {
     /// Fits the operation's output schema.
-    pub output: serde_json::Value,
+    pub output: Json,
     /// Measured use of resources: keys of `resource_usage`.
     pub usage: serde_json::Value,
 }

@@ -8,7 +8,8 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use specql_registry::Json;
 
 /// What stands where a credential stood.
 pub const MASK: &str = "***";
@@ -60,20 +61,8 @@ impl Redactor {
 
     /// The value with every credential masked, in strings and in keys.
     #[must_use]
-    pub fn value(&self, value: Value) -> Value {
-        if self.spellings.is_empty() {
-            return value;
-        }
-        match value {
-            Value::String(text) => Value::String(self.text(&text)),
-            Value::Array(items) => Value::Array(items.into_iter().map(|item| self.value(item)).collect()),
-            Value::Object(members) => {
-                let masked: Map<_, _> =
-                    members.into_iter().map(|(key, member)| (self.text(&key), self.value(member))).collect();
-                Value::Object(masked)
-            }
-            other => other,
-        }
+    pub fn json(&self, value: Json) -> Json {
+        if self.spellings.is_empty() { value } else { value.map_texts(&|text| self.text(&text)) }
     }
 }
 
@@ -189,7 +178,7 @@ mod tests {
 
     #[test]
     fn values_are_masked_in_strings_and_keys_at_any_depth() {
-        let masked = redactor().value(json!({"a": [{(SECRET): format!("x{SECRET}")}], "n": 5}));
+        let masked = redactor().json(json!({"a": [{(SECRET): format!("x{SECRET}")}], "n": 5}).into());
         assert_eq!(masked, json!({"a": [{"***": "x***"}], "n": 5}));
     }
 

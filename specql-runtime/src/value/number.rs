@@ -115,7 +115,7 @@ impl<'de> Deserialize<'de> for Lenient {
 
 struct Visitor;
 
-impl de::Visitor<'_> for Visitor {
+impl<'de> de::Visitor<'de> for Visitor {
     type Value = Lenient;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,6 +128,14 @@ impl de::Visitor<'_> for Visitor {
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Lenient, E> {
         i64::try_from(value).map(Lenient).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(value), &self))
+    }
+
+    /// How a text's number arrives in a build in which somebody asked for `serde_json/arbitrary_precision`.
+    fn visit_map<A: de::MapAccess<'de>>(self, mut number: A) -> Result<Lenient, A::Error> {
+        match number.next_entry::<String, String>()? {
+            Some((key, digits)) if key == "$serde_json::private::Number" => self.visit_str(&digits),
+            _ => Err(de::Error::invalid_type(de::Unexpected::Map, &self)),
+        }
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Lenient, E> {
@@ -168,6 +176,17 @@ mod tests {
             serde_json::to_string(&row).unwrap(),
             r#"{"text":"9223372036854775807","number":7,"optional":"-1","list":[1]}"#
         );
+    }
+
+    #[test]
+    fn a_bigint_is_read_in_a_build_with_arbitrary_precision() {
+        let read = |key: &str, digits: &str| {
+            let members = [(key.to_owned(), digits.to_owned())].into_iter();
+            Lenient::deserialize(de::value::MapDeserializer::<_, de::value::Error>::new(members)).map(|read| read.0)
+        };
+        assert_eq!(read("$serde_json::private::Number", "9007199254740993"), Ok(9_007_199_254_740_993));
+        assert!(read("$serde_json::private::Number", "1.5").is_err());
+        assert!(read("number", "1").is_err());
     }
 
     #[test]

@@ -6,8 +6,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use serde_json::{Map, Value};
-use specql_registry::FailureClass;
+use specql_registry::{FailureClass, Json, json::Object};
 
 use super::{
     breakers::{abandon_probe, observe},
@@ -16,7 +15,10 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    queue::{lease::BreakerState, limits::Bound},
+    queue::{
+        lease::{BreakerState, Input},
+        limits::Bound,
+    },
     runner::{Context, Failure, RunningJob, Success, handler::panicked},
 };
 
@@ -122,7 +124,7 @@ async fn take_over(
     let name = format!("{}.{}", served.service.name, served.operation.name);
     match &mut result {
         Ok(success) => {
-            if let Value::Object(usage) = &mut success.usage {
+            if let serde_json::Value::Object(usage) = &mut success.usage {
                 usage.insert("served_by".into(), name.into());
             }
         }
@@ -148,6 +150,17 @@ async fn observed(
 }
 
 async fn call(shared: &Shared, claimed: &Claimed, served: &Served, deadline: Instant) -> Result<Success, Failure> {
+    // Runners are code of others: whatever panics in one is the failure of this attempt and of nothing else.
+    let attempt = AssertUnwindSafe(planned_and_executed(shared, claimed, served, deadline)).catch_unwind();
+    attempt.await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+}
+
+async fn planned_and_executed(
+    shared: &Shared,
+    claimed: &Claimed,
+    served: &Served,
+    deadline: Instant,
+) -> Result<Success, Failure> {
     let input = checked_input(served, &claimed.job.input)?;
     let job = RunningJob {
         id: claimed.job.id,
@@ -165,14 +178,12 @@ async fn call(shared: &Shared, claimed: &Claimed, served: &Served, deadline: Ins
     let context =
         Context { cancel: claimed.lease.cancel.clone(), deadline, settings: std::sync::Arc::clone(&shared.settings) };
     tracing::debug!(service = served.service.name, operation = served.operation.name, "starting");
-    let execution = AssertUnwindSafe(served.runner.execute(plan, &job, &context)).catch_unwind();
     tokio::select! {
         biased;
-        result = execution => match result {
-            // A runner may see only while it calls that a policy forbids it: an address that a name stands for.
-            Ok(result) => result.map_err(|failure| denied_by_newer_policy(failure, claimed, served)),
-            Err(panic) => Err(panicked(&*panic)),
-        },
+        // A runner may see only while it calls that a policy forbids it: an address that a name stands for.
+        result = served.runner.execute(plan, &job, &context) => {
+            result.map_err(|failure| denied_by_newer_policy(failure, claimed, served))
+        }
         () = overdue(&context) => Err(Failure::new(
             FailureClass::Ambiguous,
             "the runner did not stop in time and was abandoned; the call may still have its effect",
@@ -193,15 +204,17 @@ async fn overdue(context: &Context) {
 }
 
 /// The input as an object that fits the operation's schema, with constant defaults filled in.
-fn checked_input(served: &Served, input: &Value) -> Result<Map<String, Value>, Failure> {
-    let Value::Object(input) = input else {
-        return Err(Failure::new(FailureClass::InvalidInput, "the input is not an object"));
+fn checked_input(served: &Served, input: &Input) -> Result<Object, Failure> {
+    let invalid = |why: String| Failure::new(FailureClass::InvalidInput, why);
+    let text = match input {
+        Input::Text(text) => text,
+        Input::Left => return Err(Failure::new(FailureClass::NoCapacity, "the input was left in the database")),
+        Input::Unreadable(why) => return Err(invalid(format!("the job's row cannot be read: {why}"))),
     };
-    served
-        .operation
-        .input
-        .check_input(input)
-        .map_err(|error| Failure::new(FailureClass::InvalidInput, error.to_string()))
+    match Json::parse(text).map_err(|error| invalid(format!("the input cannot be read: {error}")))? {
+        Json::Object(input) => served.operation.input.check_input(&input).map_err(|error| invalid(error.to_string())),
+        _ => Err(invalid("the input is not an object".into())),
+    }
 }
 
 /// Says so where a plan was refused that the policy at enqueue may have allowed.

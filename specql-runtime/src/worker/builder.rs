@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{
     StartError, Worker,
+    budget::MEMORY,
     catalog::{self, Catalog, Runners},
 };
 use crate::{
@@ -34,6 +35,7 @@ pub struct WorkerBuilder {
     environment: Option<String>,
     settings: HashMap<String, String>,
     pub(super) concurrency: usize,
+    pub(super) memory: usize,
     pub(super) shutdown_timeout: Duration,
     runners: Runners,
 }
@@ -45,6 +47,7 @@ impl WorkerBuilder {
             environment: std::env::var("SPECQL_ENV").ok().filter(|name| !name.is_empty()),
             settings: HashMap::new(),
             concurrency: CONCURRENCY,
+            memory: MEMORY,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
             runners: Runners::built_in(),
         }
@@ -65,6 +68,13 @@ impl WorkerBuilder {
     /// Jobs at a time.
     pub const fn concurrency(mut self, jobs: usize) -> Self {
         self.concurrency = jobs;
+        self
+    }
+
+    /// How many bytes of inputs are held at a time, of jobs that run or wait for a slot, and how many of outputs that are not
+    /// written yet: 64 MiB each, where nothing is said. One that is larger by itself is carried out all the same.
+    pub const fn memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
         self
     }
 

@@ -1,8 +1,11 @@
 //! Runs one job: checks it against the worker's own registry, plans it, executes it, and says how it ended.
 
-use std::time::{Duration, Instant};
+use std::{
+    any::Any,
+    time::{Duration, Instant},
+};
 
-use specql_registry::FailureClass;
+use specql_registry::{FailureClass, Json};
 
 use super::{
     attempt::{self, Attempt},
@@ -15,17 +18,17 @@ use super::{
     shared::Shared,
     text,
 };
-use crate::runner::{Failure, Success};
+use crate::runner::{Failure, Success, handler};
 
-/// Runs a claimed job to its end. Never panics, and never runs on for long after the job's deadline.
+/// Runs a claimed job to its end. Never runs on for long after the job's deadline.
 pub(crate) async fn run(shared: &Shared, claimed: &Claimed) -> Ending {
     let Some(served) = shared.catalog.get(claimed.job.operation_code) else {
         // The database gave what was not asked for. No row chooses what runs.
         let failure = Failure::new(FailureClass::PolicyDenied, "this worker does not serve the job's operation");
         return Ending::Failed { failure, verdict: Verdict { retry_in: None, counted: false } };
     };
-    if !shared.contact.is_fresh() {
-        // A worker that was paused: its leases may be others' by now, so nothing is started.
+    if !shared.contact.is_fresh() || !claimed.lease.is_fresh() {
+        // A worker that was paused, or a claim that was answered late: the lease may be another's by now, so nothing is started.
         claimed.lease.stop(Stop::LeaseLost);
     }
     if let Some(why) = claimed.lease.stopped() {
@@ -56,13 +59,13 @@ fn conclude(shared: &Shared, claimed: &Claimed, served: &Served, result: Result<
     let mut failure = match result {
         // It happened: a cancel that came too late does not undo it.
         Ok(success) => {
-            let output = text::storable(redactor.value(success.output));
-            return Ending::Completed { output, usage: text::storable(success.usage) };
+            let output = redactor.json(success.output).without_nul();
+            return Ending::Completed { output, usage: storable(success.usage) };
         }
         Err(failure) => failure,
     };
     failure.message = text::message(&redactor.text(&failure.message));
-    failure.usage = text::storable(failure.usage);
+    failure.usage = storable(failure.usage);
     match claimed.lease.stopped() {
         Some(Stop::Cancelled) => {
             // A runner that was cancelled says no more than that it has stopped: what it had sent may still be acted on.
@@ -86,6 +89,25 @@ fn conclude(shared: &Shared, claimed: &Claimed, served: &Served, result: Result<
     }
     let verdict = retry::judge(&failure, &served.operation, job.attempt, job.max_attempts);
     report(claimed, served, &failure, verdict);
+    Ending::Failed { failure, verdict }
+}
+
+fn storable(usage: serde_json::Value) -> serde_json::Value {
+    Json::from(usage).without_nul().into()
+}
+
+/// The end of a job whose run panicked outside of its runner, too: at a point that nobody knows.
+pub(crate) async fn panicked(shared: &Shared, claimed: &Claimed, panic: Box<dyn Any + Send>) -> Ending {
+    let failure = handler::panicked(&*panic);
+    drop(panic);
+    Box::pin(breakers::abandon_probe(shared, claimed)).await;
+    let failure = Failure { message: text::message(&failure.message), ..failure };
+    tracing::error!("running the job panicked; please report this: {}", failure.message);
+    let job = &claimed.job;
+    let verdict = match shared.catalog.get(job.operation_code) {
+        Some(served) => retry::judge(&failure, &served.operation, job.attempt, job.max_attempts),
+        None => Verdict { retry_in: None, counted: true },
+    };
     Ending::Failed { failure, verdict }
 }
 

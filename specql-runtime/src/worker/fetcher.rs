@@ -7,17 +7,22 @@ use std::{
 
 use super::{
     breakers,
+    clock::Moment,
     finisher::Ending,
     jitter::jittered,
-    lanes::{self, Claimed},
+    lanes::{self, Claimed, Room},
     lease::Lease,
     shared::Shared,
 };
 use crate::queue::{
     Link,
-    lease::{Claim, ClaimedJob},
+    lease::{Claim, ClaimedJob, Input},
 };
 
+/// The name under which its troubles are said.
+const TASK: &str = "claim";
+/// A claim that took so long was answered late: its leases are renewed at once.
+const LATE: Duration = Duration::from_secs(1);
 /// The most that one call claims.
 const LARGEST_CLAIM: usize = 1_000;
 /// Between two scans from the head of the index.
@@ -43,7 +48,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             pause(&shared, AFTER_FAILURE).await;
             continue;
         }
-        let (room, capacity) = shared.lanes.room();
+        let Room { jobs: room, capacity, bytes } = shared.lanes.room();
         if room == 0 {
             tokio::select! {
                 () = shared.lanes.freed.notified() => {}
@@ -56,7 +61,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
         }
         let asked = room.min(LARGEST_CLAIM);
         // The leases are no older than this, whatever the answer takes.
-        let at = Instant::now();
+        let (at, sent) = (Instant::now(), Moment::now());
         let running = if shared.catalog.limits().is_empty() { Some(Vec::new()) } else { shared.slots.running(&shared) };
         let claim = Claim {
             operations: shared.catalog.codes(),
@@ -64,12 +69,12 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             full_scan: pace.full_scan(at),
             running: running.as_deref().map(|running| (shared.catalog.limits(), running)),
         };
-        match link.claim(shared.worker, claim).await {
+        let answer = shared.outage.or_recovery("jobs.claim", link.claim_within(shared.worker, claim, bytes)).await;
+        match answer {
             Ok(answer) => {
+                shared.outage.worked(TASK);
                 let got = answer.jobs.len();
-                let claimed: Vec<Claimed> = answer.jobs.into_iter().map(|job| claimed(&shared, job, at)).collect();
-                shared.leases.insert(claimed.iter().map(|claimed| Arc::clone(&claimed.lease)));
-                shared.lanes.accept(&shared, claimed);
+                accept(&shared, answer.jobs, at, sent).await;
                 let wait = pace.after(got);
                 if got < asked && answer.partial {
                     // The next one looks at the lanes that this one did not come to, and ends where it began.
@@ -77,7 +82,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
                 }
                 if got == asked {
                     // There is more. A small claim now would be a waste; a lane becomes free soon.
-                    if shared.lanes.room().0 * 4 < capacity {
+                    if shared.lanes.room().jobs * 4 < capacity {
                         tokio::time::sleep(GATHER).await;
                     }
                     continue;
@@ -89,7 +94,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
                 }
             }
             Err(error) => {
-                tracing::warn!("claiming jobs failed and will be repeated: {}", error.describe());
+                shared.outage.failed(TASK, &error);
                 if error.outcome_unknown() {
                     shared.slots.doubt();
                 }
@@ -100,8 +105,28 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     give_back(&shared, true).await;
 }
 
-fn claimed(shared: &Shared, job: ClaimedJob, at: Instant) -> Claimed {
-    let lease = Lease::new(job.pk, job.epoch, job.id);
+/// Takes the jobs of a claim in that was sent then.
+async fn accept(shared: &Arc<Shared>, jobs: Vec<ClaimedJob>, at: Instant, sent: Moment) {
+    let (claimed, left): (Vec<Claimed>, Vec<Claimed>) = jobs
+        .into_iter()
+        .map(|job| claimed(shared, job, at, sent))
+        .partition(|claimed| claimed.job.input != Input::Left);
+    let all = claimed.iter().chain(&left);
+    shared.leases.insert(all.map(|claimed| Arc::clone(&claimed.lease)));
+    if sent.elapsed() >= LATE {
+        // The database has counted from the claim on: a lease is to be renewed before it is taken back.
+        shared.renew.notify_one();
+    }
+    shared.lanes.accept(shared, claimed);
+    if !left.is_empty() {
+        tracing::debug!(jobs = left.len(), "claimed jobs with large inputs are given back");
+        shared.lanes.overflowed();
+        release(shared, left).await;
+    }
+}
+
+fn claimed(shared: &Shared, job: ClaimedJob, at: Instant, sent: Moment) -> Claimed {
+    let lease = Lease::new(job.pk, job.epoch, job.id, sent);
     lease.set_limit(shared.catalog.limit_of(job.bound_code.unwrap_or(job.operation_code)));
     Claimed { lease: Arc::new(lease), job, at }
 }
@@ -115,7 +140,11 @@ async fn pause(shared: &Shared, duration: Duration) {
 
 /// Gives jobs back that were claimed ahead: those that have waited too long, or all.
 async fn give_back(shared: &Shared, all: bool) {
-    for claimed in shared.lanes.take_waiting(all) {
+    release(shared, shared.lanes.take_waiting(all)).await;
+}
+
+async fn release(shared: &Shared, jobs: Vec<Claimed>) {
+    for claimed in jobs {
         breakers::abandon_probe(shared, &claimed).await;
         lanes::finish(shared, claimed.lease, Ending::Released).await;
     }

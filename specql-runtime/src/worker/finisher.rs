@@ -3,13 +3,14 @@
 //! There is no timer. While one batch is being flushed the next one grows, so batches are as large as the load makes
 //! them, and a single job waits for nobody.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use serde_json::Value;
-use specql_registry::FailureClass;
-use tokio::sync::{Mutex, mpsc};
+use specql_registry::{FailureClass, Json};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
 
-use super::{lease::Lease, retry::Verdict, shared::Shared};
+use super::{budget, lease::Lease, retry::Verdict, shared::Shared};
 use crate::{
     queue::{
         Link, QueueError,
@@ -18,6 +19,8 @@ use crate::{
     runner::Failure,
 };
 
+/// The name under which its troubles are said.
+const TASK: &str = "complete";
 /// The largest batch.
 const LARGEST_BATCH: usize = 1_000;
 /// The waits between repetitions of a batch that the database did not take.
@@ -29,13 +32,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Finished {
     pub(crate) lease: Arc<Lease>,
     pub(crate) ending: Ending,
+    /// About how many its output takes.
+    pub(crate) bytes: usize,
+    /// The room that its output takes, until it is written.
+    pub(crate) _room: Option<OwnedSemaphorePermit>,
 }
 
 /// How it ended.
 #[derive(Debug)]
 pub(crate) enum Ending {
     Completed {
-        output: Value,
+        output: Json,
         usage: Value,
     },
     Failed {
@@ -44,6 +51,16 @@ pub(crate) enum Ending {
     },
     /// Given back; nothing happened that counts.
     Released,
+}
+
+impl Ending {
+    /// About how many bytes are to be written, beside what is small anyway.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Completed { output, .. } => output.size(),
+            Self::Failed { .. } | Self::Released => 0,
+        }
+    }
 }
 
 /// Where both writers take their batches from.
@@ -67,8 +84,12 @@ pub(crate) async fn run(shared: Arc<Shared>, inbox: Inbox, mut link: Link) {
             }
         }
         for kind in [completed, failed, released] {
-            if !kind.is_empty() {
-                write(&shared, &mut link, kind).await;
+            for part in budget::cut(kind, |finished| finished.bytes) {
+                let fences: Vec<_> = part.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)).collect();
+                if AssertUnwindSafe(write(&shared, &mut link, part)).catch_unwind().await.is_err() {
+                    tracing::error!(jobs = fences.len(), "the end of jobs was lost in a panic; they will be rescued");
+                    shared.leases.remove(fences.into_iter());
+                }
             }
         }
     }
@@ -79,8 +100,9 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
     let mut parts = vec![endings];
     let mut wait = FIRST_WAIT;
     while let Some(mut part) = parts.pop() {
-        match send(shared, link, &part).await {
+        match shared.outage.or_recovery("jobs.complete", send(shared, link, &part)).await {
             Ok(written) => {
+                shared.outage.worked(TASK);
                 wait = FIRST_WAIT;
                 settle(shared, &part, &written);
             }
@@ -96,10 +118,7 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
                 }
             }
             Err(error) => {
-                tracing::warn!(
-                    jobs = part.len(), retry_in = ?wait,
-                    "the end of jobs could not be written and will be tried again: {}", error.describe()
-                );
+                shared.outage.failed(TASK, &error);
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
                 if error.outcome_unknown() {
@@ -117,7 +136,7 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
 async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<Vec<Written>, QueueError> {
     let (mut completions, mut failures) = (Completions::default(), Failures::default());
     let (mut pks, mut epochs) = (Vec::new(), Vec::new());
-    for Finished { lease, ending } in endings {
+    for Finished { lease, ending, .. } in endings {
         match ending {
             Ending::Completed { output, usage } => {
                 completions.pks.push(lease.pk);
@@ -174,7 +193,7 @@ fn settle(shared: &Shared, part: &[Finished], written: &[Written]) {
 
 /// What to write instead of an ending that the database cannot take.
 fn substitute(shared: &Shared, finished: Finished, error: &QueueError) -> Option<Finished> {
-    let Finished { lease, ending } = finished;
+    let Finished { lease, ending, .. } = finished;
     let reason = error.describe();
     match ending {
         Ending::Completed { usage: _, output: _ } => {
@@ -183,7 +202,7 @@ fn substitute(shared: &Shared, finished: Finished, error: &QueueError) -> Option
                 super::text::message(&format!("the call succeeded, but its output cannot be stored: {reason}"));
             let failure = Failure::new(FailureClass::EffectResultLost, message);
             let verdict = Verdict { retry_in: None, counted: true };
-            Some(Finished { lease, ending: Ending::Failed { failure, verdict } })
+            Some(Finished { lease, ending: Ending::Failed { failure, verdict }, bytes: 0, _room: None })
         }
         Ending::Failed { .. } | Ending::Released => {
             tracing::error!(

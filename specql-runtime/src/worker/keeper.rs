@@ -33,13 +33,14 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     let mut times = Times { rescue: Instant::now(), maintain: Instant::now(), ranges: Instant::now() };
     let mut wakes;
     loop {
-        let pause = match round(&shared, &mut link, &mut times).await {
+        let pause = match shared.outage.or_recovery("upkeep", round(&shared, &mut link, &mut times)).await {
             Ok((pause, due)) => {
+                shared.outage.worked("upkeep");
                 wakes = due;
                 pause
             }
             Err(error) => {
-                tracing::warn!("upkeep of the queue failed and will be repeated: {}", error.describe());
+                shared.outage.failed("upkeep", &error);
                 wakes = false;
                 ROUND
             }

@@ -5,10 +5,12 @@
 
 use std::{
     collections::VecDeque,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tracing::Instrument;
 
@@ -40,44 +42,83 @@ pub(crate) struct Claimed {
 pub(crate) struct Lanes {
     state: Mutex<State>,
     concurrency: usize,
+    /// Of inputs, in bytes.
+    memory: usize,
     /// A lane ended or a waiting job was taken.
     pub(crate) freed: Notify,
+}
+
+/// What may be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    /// Jobs now.
+    pub(crate) jobs: usize,
+    /// Jobs at most.
+    pub(crate) capacity: usize,
+    /// Of inputs, now.
+    pub(crate) bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Claimed>,
     active: usize,
+    /// Of the inputs of jobs that wait or run.
+    bytes: usize,
+    /// Moving average of an input's size, in bytes.
+    input_size: f64,
+    /// The last claim brought more than there was room for, and nothing has ended since.
+    full: bool,
     /// Moving average of how long a job takes, in seconds; `None` before the first.
     service_time: Option<f64>,
 }
 
+#[allow(clippy::cast_precision_loss)] // averages
 impl State {
     fn measured(&mut self, took: Duration) {
         let took = took.as_secs_f64();
         self.service_time = Some(self.service_time.map_or(took, |mean| mean * 0.95 + took * 0.05));
     }
+
+    /// How many inputs of the usual size there is room for. One always, where none is held.
+    fn inputs(&self, bytes: usize) -> usize {
+        if self.bytes == 0 {
+            return (approximate(bytes as f64 / self.input_size.max(1.0))).max(1);
+        }
+        if self.full { 0 } else { approximate(bytes as f64 / self.input_size.max(1.0)) }
+    }
 }
 
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+const fn approximate(number: f64) -> usize {
+    number as usize
+}
+
+#[allow(clippy::cast_precision_loss)] // averages
 impl Lanes {
-    pub(crate) fn new(concurrency: usize) -> Self {
-        Self { state: Mutex::default(), concurrency, freed: Notify::new() }
+    pub(crate) fn new(concurrency: usize, memory: usize) -> Self {
+        Self { state: Mutex::default(), concurrency, memory, freed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many jobs may be claimed now, and how many could be at most.
-    pub(crate) fn room(&self) -> (usize, usize) {
+    /// What may be claimed now.
+    pub(crate) fn room(&self) -> Room {
         let state = self.state();
         let ahead = state.service_time.map_or(0, |mean| {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-            let ahead = (self.concurrency as f64 * AHEAD.as_secs_f64() / mean.max(1e-9)) as usize;
-            ahead.min(MOST_AHEAD)
+            approximate(self.concurrency as f64 * AHEAD.as_secs_f64() / mean.max(1e-9)).min(MOST_AHEAD)
         });
         let capacity = self.concurrency + ahead;
-        (capacity.saturating_sub(state.active + state.waiting.len()), capacity)
+        let bytes = self.memory.saturating_sub(state.bytes);
+        let jobs = capacity.saturating_sub(state.active + state.waiting.len()).min(state.inputs(bytes));
+        Room { jobs, capacity, bytes }
+    }
+
+    /// Of a claim some jobs had to be given back, because their inputs are too large: no more until a job has ended.
+    pub(crate) fn overflowed(&self) {
+        self.state().full = true;
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -87,16 +128,23 @@ impl Lanes {
 
     /// Takes jobs in, and starts lanes for them where there are slots.
     pub(crate) fn accept(&self, shared: &Arc<Shared>, jobs: Vec<Claimed>) {
-        let starting = {
-            let mut state = self.state();
-            state.waiting.extend(jobs);
-            let starting = state.waiting.len().min(self.concurrency - state.active.min(self.concurrency));
-            state.active += starting;
-            starting
-        };
-        for _ in 0..starting {
+        for _ in 0..self.take_in(jobs) {
             tokio::spawn(run_lane(Arc::clone(shared)));
         }
+    }
+
+    /// Takes jobs in. Answers how many lanes are to be started.
+    fn take_in(&self, jobs: Vec<Claimed>) -> usize {
+        let mut state = self.state();
+        for claimed in &jobs {
+            let size = claimed.job.input.size();
+            state.bytes += size;
+            state.input_size = state.input_size * 0.95 + size as f64 * 0.05;
+        }
+        state.waiting.extend(jobs);
+        let starting = state.waiting.len().min(self.concurrency - state.active.min(self.concurrency));
+        state.active += starting;
+        starting
     }
 
     /// Takes out the jobs that have waited too long, or all that wait.
@@ -104,13 +152,17 @@ impl Lanes {
         let mut state = self.state();
         // In order of arrival: the first that is fresh ends the search.
         let stale = state.waiting.iter().take_while(|claimed| all || claimed.at.elapsed() >= STALE).count();
-        state.waiting.drain(..stale).collect()
+        let taken: Vec<_> = state.waiting.drain(..stale).collect();
+        state.bytes -= taken.iter().map(|claimed| claimed.job.input.size()).sum::<usize>();
+        taken
     }
 
-    fn next(&self, took: Option<Duration>) -> Option<Claimed> {
+    fn next(&self, ended: Option<Ended>) -> Option<Claimed> {
         let mut state = self.state();
-        if let Some(took) = took {
+        if let Some(Ended { took, bytes }) = ended {
             state.measured(took);
+            state.bytes -= bytes;
+            state.full = false;
         }
         let next = state.waiting.pop_front();
         if next.is_none() {
@@ -122,23 +174,123 @@ impl Lanes {
     }
 }
 
+/// A job that has run.
+struct Ended {
+    took: Duration,
+    /// Of its input.
+    bytes: usize,
+}
+
 async fn run_lane(shared: Arc<Shared>) {
-    let mut took = None;
-    while let Some(claimed) = shared.lanes.next(took) {
-        let started = Instant::now();
+    let mut ended = None;
+    while let Some(claimed) = shared.lanes.next(ended) {
+        let (started, bytes) = (Instant::now(), claimed.job.input.size());
         let span = tracing::info_span!("job", id = %claimed.job.id, attempt = claimed.job.attempt);
-        let ending = executor::run(&shared, &claimed).instrument(span).await;
-        took = Some(started.elapsed());
-        finish(&shared, claimed.lease, ending).await;
+        let lease = Arc::clone(&claimed.lease);
+        // A panic here would take the slot with it, and leave the job running for as long as there are heartbeats.
+        if AssertUnwindSafe(run_one(&shared, claimed).instrument(span)).catch_unwind().await.is_err() {
+            tracing::error!(job.id = %lease.id, "the end of a job was lost in a panic; it will be rescued");
+            shared.leases.remove([(lease.pk, lease.epoch)].into_iter());
+        }
+        ended = Some(Ended { took: started.elapsed(), bytes });
     }
+}
+
+async fn run_one(shared: &Shared, claimed: Claimed) {
+    let ending = match AssertUnwindSafe(executor::run(shared, &claimed)).catch_unwind().await {
+        Ok(ending) => ending,
+        Err(panic) => executor::panicked(shared, &claimed, panic).await,
+    };
+    // The input is not needed any more, and the output may have to wait.
+    let Claimed { lease, .. } = claimed;
+    finish(shared, lease, ending).await;
 }
 
 /// Hands an ending to the finisher.
 pub(crate) async fn finish(shared: &Shared, lease: Arc<Lease>, ending: Ending) {
     let (pk, epoch, id) = (lease.pk, lease.epoch, lease.id);
-    if shared.finished.send(Finished { lease, ending }).await.is_err() {
+    let bytes = ending.size();
+    let room = shared.outputs.room_for(bytes).await;
+    if shared.finished.send(Finished { lease, ending, bytes, _room: room }).await.is_err() {
         // Only when the worker was killed: the lease runs out, and another worker rescues the job.
         tracing::warn!(job.id = %id, "the worker has gone before the job's end was written; it will be rescued");
         shared.leases.remove([(pk, epoch)].into_iter());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{
+        queue::lease::{BreakerState, Input},
+        worker::{budget::MEMORY, clock::Moment},
+    };
+
+    fn claimed(bytes: usize) -> Claimed {
+        let id = Uuid::from_u128(1);
+        let job = ClaimedJob {
+            pk: 1,
+            epoch: 1,
+            attempt: 1,
+            id,
+            operation_code: 1,
+            input: Input::Text("x".repeat(bytes).into()),
+            tenant_id: None,
+            correlation_id: None,
+            max_attempts: 1,
+            timeout_seconds: 1,
+            policy_hash: None,
+            bound_code: None,
+            effect_possible: false,
+            breaker: BreakerState::Closed,
+        };
+        Claimed { job, lease: Arc::new(Lease::new(1, 1, id, Moment::now())), at: Instant::now() }
+    }
+
+    /// Lanes with jobs that wait, of which none runs.
+    fn lanes(inputs: &[usize]) -> Lanes {
+        let lanes = Lanes::new(1_000, MEMORY);
+        lanes.take_in(inputs.iter().map(|bytes| claimed(*bytes)).collect());
+        lanes
+    }
+
+    #[test]
+    fn small_inputs_are_bounded_by_their_number() {
+        assert_eq!(lanes(&[]).room().jobs, 1_000);
+        // Each is counted twice: it waits, and the lane that will take it counts already.
+        assert_eq!(lanes(&[100; 10]).room().jobs, 980);
+    }
+
+    #[test]
+    fn large_inputs_are_bounded_by_their_size() {
+        let large = MEMORY / 32;
+        let lanes = lanes(&[large; 24]);
+        let room = lanes.room();
+        assert_eq!(room.bytes, large * 8);
+        // The average still remembers that it was nothing at first.
+        assert!((8..16).contains(&room.jobs), "{room:?}");
+        lanes.take_waiting(true);
+        assert!((32..64).contains(&lanes.room().jobs));
+    }
+
+    #[test]
+    fn an_input_that_is_larger_than_all_room_runs_alone() {
+        let lanes = lanes(&[MEMORY * 2]);
+        assert_eq!(lanes.room().jobs, 0);
+        lanes.take_waiting(true);
+        assert!(lanes.room().jobs >= 1);
+    }
+
+    #[test]
+    fn what_was_too_large_is_not_asked_for_again_before_a_job_has_ended() {
+        let lanes = lanes(&[1_000; 4]);
+        lanes.overflowed();
+        assert_eq!(lanes.room().jobs, 0);
+        lanes.next(None).unwrap();
+        assert_eq!(lanes.room().jobs, 0);
+        lanes.next(Some(Ended { took: Duration::from_secs(1), bytes: 1_000 })).unwrap();
+        assert!(lanes.room().jobs > 0);
     }
 }

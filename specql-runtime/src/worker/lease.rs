@@ -11,6 +11,8 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::{clock::Moment, contact::Contact};
+
 /// One claim of one job: the fence is (`pk`, `epoch`).
 #[derive(Debug)]
 pub(crate) struct Lease {
@@ -20,6 +22,8 @@ pub(crate) struct Lease {
     /// Fires when the job must stop.
     pub(crate) cancel: CancellationToken,
     why: AtomicU8,
+    /// When it was claimed or last renewed: it is believed by itself, for its claim may have been answered late.
+    contact: Contact,
     /// The limit under which it runs; 0: none.
     limit: AtomicI32,
 }
@@ -36,9 +40,20 @@ pub(crate) enum Stop {
 }
 
 impl Lease {
-    pub(crate) fn new(pk: i64, epoch: i32, id: Uuid) -> Self {
+    /// Of a claim that was sent then.
+    pub(crate) fn new(pk: i64, epoch: i32, id: Uuid, sent: Moment) -> Self {
         let (cancel, why, limit) = (CancellationToken::new(), AtomicU8::new(0), AtomicI32::new(0));
-        Self { pk, epoch, id, cancel, why, limit }
+        Self { pk, epoch, id, cancel, why, contact: Contact::at(sent), limit }
+    }
+
+    /// A heartbeat that was sent then has renewed it.
+    pub(crate) fn renewed(&self, sent: Moment) {
+        self.contact.succeeded(sent);
+    }
+
+    /// Whether it is surely still this worker's.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.contact.is_fresh()
     }
 
     /// The limit under which the job runs.
@@ -122,6 +137,21 @@ impl Leases {
         self.held().values().find(|lease| lease.id == id).cloned()
     }
 
+    /// Stops the jobs whose lease may be another's by now. Answers when the next one would be, and how many were stopped.
+    pub(crate) fn stop_stale(&self) -> (Option<Moment>, usize) {
+        let (mut next, mut stopped) = (None, 0);
+        for lease in self.all() {
+            if lease.is_fresh() {
+                let at = lease.contact.fence_at();
+                next = Some(next.map_or(at, |next: Moment| next.min(at)));
+            } else if lease.stopped().is_none() {
+                lease.stop(Stop::LeaseLost);
+                stopped += 1;
+            }
+        }
+        (next, stopped)
+    }
+
     pub(crate) fn stop_all(&self, why: Stop) {
         for lease in self.all() {
             lease.stop(why);
@@ -131,10 +161,12 @@ impl Leases {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::{super::contact::FENCE_AFTER, *};
 
     fn lease(pk: i64, epoch: i32) -> Arc<Lease> {
-        Arc::new(Lease::new(pk, epoch, Uuid::from_u128(1)))
+        Arc::new(Lease::new(pk, epoch, Uuid::from_u128(1), Moment::now()))
     }
 
     #[test]
@@ -159,6 +191,21 @@ mod tests {
         assert_eq!(leases.running(&[5, 6]), [2, 0]);
         jobs[1].set_limit(Some(6));
         assert_eq!(leases.running(&[5, 6]), [1, 1]);
+    }
+
+    #[test]
+    fn each_lease_is_believed_by_itself() {
+        let leases = Leases::default();
+        let late = Lease::new(1, 1, Uuid::from_u128(1), Moment::ago(FENCE_AFTER));
+        let renewed = Lease::new(2, 1, Uuid::from_u128(2), Moment::ago(FENCE_AFTER));
+        let sent = Moment::ago(Duration::from_secs(1));
+        renewed.renewed(sent);
+        let [late, renewed] = [late, renewed].map(Arc::new);
+        leases.insert([late.clone(), renewed.clone()].into_iter());
+        let (next, stopped) = leases.stop_stale();
+        assert_eq!((late.stopped(), renewed.stopped(), stopped), (Some(Stop::LeaseLost), None, 1));
+        assert!(next.is_some_and(|next| next.remaining() > Duration::from_secs(5)));
+        assert_eq!(leases.stop_stale().1, 0, "it is said once");
     }
 
     #[test]

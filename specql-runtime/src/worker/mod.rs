@@ -11,18 +11,23 @@
 //! | `breakers`, `slots` | what holds calls back: circuit breakers, shares of limits |
 //! | `retry` | what follows a failed attempt |
 //! | `finisher` | writes how jobs ended, in batches |
-//! | `heartbeat`, `contact`, `lease` | leases: renewed, believed, lost |
+//! | `budget` | bounds what is in memory, in bytes |
+//! | `heartbeat`, `contact`, `clock`, `lease` | leases: renewed, believed, lost |
 //! | `keeper` | what any worker does for all |
 //! | `scheduler` | calls the actions of schedules |
 //! | `listener` | wake-ups and cancels |
+//! | `outage` | what is said while the database does not answer |
+//! | `supervise` | begins a task again that panicked |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
 //! A worker has nine connections of its own and takes none from the application's pool.
 
 mod attempt;
 mod breakers;
+mod budget;
 pub mod builder;
 mod catalog;
+mod clock;
 mod contact;
 mod error;
 mod executor;
@@ -34,19 +39,24 @@ mod keeper;
 mod lanes;
 mod lease;
 mod listener;
+mod outage;
 mod retry;
 mod scheduler;
 mod shared;
 pub mod signals;
 mod slots;
+mod supervise;
 mod text;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::{Mutex, Notify, mpsc},
     task::JoinSet,
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -54,10 +64,11 @@ use uuid::Uuid;
 pub use builder::WorkerBuilder;
 pub use error::{ShutdownError, StartError};
 pub(crate) use jitter::jittered;
+pub(crate) use supervise::words;
 
 use self::{
-    breakers::Breakers, catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop, shared::Shared,
-    slots::Slots,
+    breakers::Breakers, budget::Outputs, catalog::Catalog, clock::Moment, contact::Contact, lanes::Lanes,
+    lease::Leases, lease::Stop, outage::Outage, shared::Shared, slots::Slots, supervise::supervised,
 };
 use crate::{
     Database,
@@ -115,27 +126,48 @@ impl Worker {
             worker,
             catalog,
             leases: Leases::default(),
-            contact: Contact::new(),
-            lanes: Lanes::new(builder.concurrency),
+            contact: Contact::at(Moment::now()),
+            outage: Outage::new(),
+            lanes: Lanes::new(builder.concurrency, builder.memory),
             breakers: Breakers::default(),
             slots: Slots::default(),
             settings,
             control: Mutex::new(Link::new(&options, "control", CALL_LIMIT)),
             finished,
+            outputs: Outputs::new(builder.memory),
+            renew: Notify::new(),
             wake: Notify::new(),
             stopping: CancellationToken::new(),
         });
         let (mut fetcher, mut scheduler, mut keepers) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
+        let link_to = {
+            let options = options.clone();
+            move |role, limit| Link::new(&options, role, limit)
+        };
+        // Each begins anew, with a connection of its own, where it panics.
         for _ in 0..2 {
-            let link = Link::new(&options, "finish", CALL_LIMIT);
-            keepers.spawn(finisher::run(Arc::clone(&shared), Arc::clone(&inbox), link));
+            let (all, link_to, inbox) = (Arc::clone(&shared), link_to.clone(), Arc::clone(&inbox));
+            let task = move || finisher::run(Arc::clone(&all), Arc::clone(&inbox), link_to("finish", CALL_LIMIT));
+            keepers.spawn(supervised("finish", shared.stopping.clone(), task));
         }
-        keepers.spawn(heartbeat::run(Arc::clone(&shared), Link::new(&options, "heartbeat", HEARTBEAT_LIMIT)));
-        keepers.spawn(keeper::run(Arc::clone(&shared), Link::new(&options, "upkeep", CALL_LIMIT)));
-        keepers.spawn(listener::run(Arc::clone(&shared), Signals::new(&options)));
-        scheduler.spawn(scheduler::run(Arc::clone(&shared), Link::new(&options, "schedule", ACTION_LIMIT)));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || heartbeat::beat(Arc::clone(&all), to("heartbeat", HEARTBEAT_LIMIT));
+        keepers.spawn(supervised("heartbeat", shared.stopping.clone(), task));
+        let all = Arc::clone(&shared);
+        keepers.spawn(supervised("fence", shared.stopping.clone(), move || heartbeat::fence(Arc::clone(&all))));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || keeper::run(Arc::clone(&all), to("upkeep", CALL_LIMIT));
+        keepers.spawn(supervised("upkeep", shared.stopping.clone(), task));
+        let all = Arc::clone(&shared);
+        let task = move || listener::run(Arc::clone(&all), Signals::new(&options));
+        keepers.spawn(supervised("listen", shared.stopping.clone(), task));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || scheduler::run(Arc::clone(&all), to("schedule", ACTION_LIMIT));
+        scheduler.spawn(supervised("schedule", shared.stopping.clone(), task));
         if !shared.catalog.codes().is_empty() {
-            fetcher.spawn(fetcher::run(Arc::clone(&shared), Link::new(&options, "claim", CALL_LIMIT)));
+            let all = Arc::clone(&shared);
+            let task = move || fetcher::run(Arc::clone(&all), link_to("claim", CALL_LIMIT));
+            fetcher.spawn(supervised("claim", shared.stopping.clone(), task));
         }
         Self {
             shared,
@@ -156,14 +188,22 @@ impl Worker {
     pub async fn shutdown(mut self) -> Result<(), ShutdownError> {
         tracing::info!(worker = %self.shared.worker, "worker stops");
         self.shared.stopping.cancel();
-        while self.fetcher.join_next().await.is_some() {}
+        let until = Instant::now() + self.shutdown_timeout;
+        // It ends by itself, unless the database takes nothing back. A claim that is under way is waited for: its jobs would
+        // count as crashed.
+        let mut fetcher = std::mem::take(&mut self.fetcher);
+        let ended = async { while fetcher.join_next().await.is_some() {} };
+        if timeout(self.shutdown_timeout.max(CALL_LIMIT), ended).await.is_err() {
+            tracing::warn!("claimed jobs could not be given back in time; they will be rescued");
+        }
+        fetcher.shutdown().await;
         // Given up after the timeout: the server ends an action that it has begun, and records it.
         let mut scheduler = std::mem::take(&mut self.scheduler);
         let drained = async {
             while scheduler.join_next().await.is_some() {}
             self.drained().await;
         };
-        if timeout(self.shutdown_timeout, drained).await.is_err() {
+        if timeout_at(until.into(), drained).await.is_err() {
             tracing::warn!(
                 jobs = self.shared.leases.all().len(),
                 "jobs still run after {:?}; they are stopped",
@@ -175,11 +215,17 @@ impl Worker {
         }
         // Not before: heartbeats go on until the last result is written.
         self.keepers.shutdown().await;
-        let mut unregistered = self.link.unregister_worker(self.shared.worker).await;
-        if unregistered.as_ref().is_err_and(QueueError::outcome_unknown) {
+        let unregister = async {
+            let unregistered = self.link.unregister_worker(self.shared.worker).await;
+            if !unregistered.as_ref().is_err_and(QueueError::outcome_unknown) {
+                return unregistered;
+            }
             // The connection was idle since the start and may have been cut off long ago: once more, on a new one.
-            unregistered = self.link.unregister_worker(self.shared.worker).await;
-        }
+            self.link.unregister_worker(self.shared.worker).await
+        };
+        let unregistered = timeout(LAST_GRACE, unregister)
+            .await
+            .unwrap_or(Err(QueueError::Timeout { call: "jobs.unregister_worker", limit: LAST_GRACE }));
         let mut left = self.shared.leases.all();
         if left.is_empty() {
             return unregistered.map_err(ShutdownError::Registered);

@@ -15,8 +15,13 @@ use crate::queue::{Link, QueueError, periodic::Scheduled};
 const LONGEST: Duration = Duration::from_secs(5);
 /// Between two looks, at least.
 const SHORTEST: Duration = Duration::from_millis(10);
-/// Before a look after one that failed: doubled with each, up to the second.
-const AFTER_FAILURE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Before a look after one that failed: doubled with each, up to the longest. A database that refuses an action is not asked
+/// often; one that does not answer is, for schedules are to be run as soon as it does.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+const LONGEST_AFTER_REFUSAL: Duration = Duration::from_secs(60);
+const LONGEST_AFTER_OUTAGE: Duration = Duration::from_secs(2);
+/// The name under which its troubles are said.
+const TASK: &str = "schedule";
 /// A time that is later than this was missed: no worker was there.
 const LATE: TimeDelta = TimeDelta::minutes(5);
 /// Missed times that are looked at.
@@ -27,23 +32,31 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     let mut known = Rules::default();
     let mut failures = 0;
     while !shared.stopping.is_cancelled() {
-        let pause = match round(&shared, &mut link, &mut known).await {
+        let pause = match shared.outage.or_recovery("jobs.schedules", round(&shared, &mut link, &mut known)).await {
             Ok(pause) => {
+                shared.outage.worked(TASK);
                 failures = 0;
                 pause
             }
             Err(error) => {
-                tracing::warn!("schedules could not be run and will be tried again: {}", error.describe());
-                let (first, longest) = AFTER_FAILURE;
+                shared.outage.failed(TASK, &error);
                 failures += 1;
-                jittered(first.saturating_mul(1 << (failures - 1_u32).min(10)).min(longest))
+                jittered(after_failure(&error, failures))
             }
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
+            () = shared.outage.recovery() => {}
             () = shared.stopping.cancelled() => {}
         }
     }
+}
+
+/// The wait after so many failures in a row.
+fn after_failure(error: &QueueError, failures: u32) -> Duration {
+    let refused = matches!(error, QueueError::Call { .. }) && !error.outcome_unknown();
+    let longest = if refused { LONGEST_AFTER_REFUSAL } else { LONGEST_AFTER_OUTAGE };
+    AFTER_FAILURE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest)
 }
 
 /// The rules that were read before, by cron and time zone. One that cannot be read is `None`, and was reported.
@@ -191,5 +204,16 @@ mod tests {
         assert_eq!(all.iter().filter(|turn| turn.call).count(), MOST);
         assert_eq!(all[0], turn("2025-12-31T07:20:00Z", 1, false));
         assert_eq!(all[MOST], turn("2026-01-01T00:00:00Z", 0, true));
+    }
+
+    #[test]
+    fn an_outage_is_never_waited_out_for_long() {
+        let refused = QueueError::Call { call: "jobs.run_schedule", source: sqlx::Error::Encode("NaN".into()) };
+        let away = QueueError::Connect { call: "jobs.schedules", source: sqlx::Error::PoolClosed };
+        let silent = QueueError::Timeout { call: "jobs.schedules", limit: LONGEST };
+        let waits = |error: &QueueError| [1, 2, 3, 100].map(|failures| after_failure(error, failures).as_secs());
+        assert_eq!(waits(&refused), [1, 2, 4, 60]);
+        assert_eq!(waits(&away), [1, 2, 2, 2]);
+        assert_eq!(waits(&silent), [1, 2, 2, 2]);
     }
 }

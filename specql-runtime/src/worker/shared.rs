@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    breakers::Breakers, catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes, lease::Leases,
-    slots::Slots,
+    breakers::Breakers, budget::Outputs, catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes,
+    lease::Leases, outage::Outage, slots::Slots,
 };
 use crate::{queue::Link, runner::Settings};
 
@@ -19,6 +19,7 @@ pub(crate) struct Shared {
     pub(crate) catalog: Catalog,
     pub(crate) leases: Leases,
     pub(crate) contact: Contact,
+    pub(crate) outage: Outage,
     pub(crate) lanes: Lanes,
     pub(crate) breakers: Breakers,
     pub(crate) slots: Slots,
@@ -27,6 +28,10 @@ pub(crate) struct Shared {
     pub(crate) control: Mutex<Link>,
     /// To the finisher. Bounded: while results cannot be written, no further jobs are run.
     pub(crate) finished: mpsc::Sender<Finished>,
+    /// For outputs until they are written.
+    pub(crate) outputs: Outputs,
+    /// Leases are to be renewed at once.
+    pub(crate) renew: Notify,
     /// There may be something to claim.
     pub(crate) wake: Notify,
     /// No more claims.

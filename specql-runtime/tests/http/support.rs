@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use specql_registry::{Operation, Service, service::Configuration};
+use specql_registry::{Json, Operation, Service, service::Configuration};
 use specql_runtime::runner::{Context, Failure, Runner, RunningJob, Settings, Success, http::HttpRunner};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -95,7 +95,7 @@ impl Call {
 
     /// Runs it with a declared output.
     pub(crate) async fn run_with(&self, input: Value, output: Value) -> Result<Success, Failure> {
-        let input = input.as_object().expect("an input is an object").clone();
+        let Json::Object(input) = Json::from(input) else { panic!("an input is an object") };
         let mut fields: serde_json::Map<_, _> = input.keys().map(|name| (name.clone(), field("json"))).collect();
         fields.extend(self.defaults.iter().map(|(name, default)| {
             let mut field = field("text");

@@ -20,6 +20,7 @@
 //! | its backends terminated | `worker::completion::a_worker_survives_the_loss_of_all_its_connections` |
 //! | the connection half open | [`network`]`::a_half_open_worker_stops_its_jobs_before_another_one_runs_them_and_recovers` |
 //! | … slow, reset, cut off in the middle of an answer | [`network`]`::a_network_that_delays_resets_and_cuts_loses_no_job_and_doubles_no_effect` |
+//! | the database away, and back | [`network`]`::all_duties_are_back_within_seconds_after_an_outage` |
 //! | pool exhausted | [`application`]`::a_worker_starts_works_and_stops_while_the_applications_pool_is_exhausted` |
 //! | clock of the worker wrong by an hour | [`process`]`::workers_whose_clocks_are_an_hour_off_run_every_job_once_and_in_its_time` |
 //! | a transaction that holds xmin | [`application`]`::the_cost_of_a_claim_stays_the_same_while_a_transaction_holds_back_vacuum` |

@@ -163,3 +163,42 @@ const END_LISTENERS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activ
 /// For good, and not for the moment in which a lost session is noticed.
 const LISTENING: &str = "SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'specql listen' AND query LIKE 'LISTEN%' AND pid <> $1 AND backend_start < clock_timestamp() - interval '1 second'";
+
+/// A look at `pg_stat_activity`: which of the worker's connections have been used since.
+async fn used_since(pool: &sqlx::PgPool, since: chrono::DateTime<chrono::Utc>) -> Vec<String> {
+    let sql = "SELECT DISTINCT substr(application_name, 8) FROM pg_stat_activity
+        WHERE application_name LIKE 'specql %' AND datname = current_database() AND query_start > $1 ORDER BY 1";
+    sqlx::query_scalar(sql).bind(since).fetch_all(pool).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_duties_are_back_within_seconds_after_an_outage() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    let worker = queue.worker_through(proxy.url()).await.start().await.unwrap();
+    let job = queue.run("now").await;
+    assert_eq!(queue.outcome(job).await.status, "completed");
+    let pool = sqlx::PgPool::connect_with(queue.options()).await.unwrap();
+    let duties = ["claim", "heartbeat", "listen", "schedule", "upkeep"];
+    for fault in [Fault::BlackHole, Fault::Reset] {
+        proxy.set(fault);
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        let healed = chrono::Utc::now();
+        proxy.set(Fault::None);
+        let next = queue.run("now").await;
+        let back = async {
+            loop {
+                let used = used_since(&pool, healed).await;
+                if duties.iter().all(|duty| used.iter().any(|one| one == duty)) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        // Five seconds, and what a busy machine adds.
+        let back = tokio::time::timeout(Duration::from_secs(7), back).await;
+        assert!(back.is_ok(), "{fault:?}: back are only {:?}", used_since(&pool, healed).await);
+        assert_eq!(queue.outcome(next).await.status, "completed");
+    }
+    worker.shutdown().await.unwrap();
+}

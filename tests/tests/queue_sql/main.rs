@@ -9,6 +9,7 @@ mod cancel;
 mod claim;
 mod enqueue;
 mod fallback;
+mod input;
 mod keys;
 mod lanes;
 mod lint;

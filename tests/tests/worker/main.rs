@@ -4,6 +4,10 @@
 mod callbacks;
 mod cancel;
 mod completion;
+mod inputs;
+mod memory;
+mod numbers;
+mod panics;
 mod project;
 mod rescue;
 mod retries;

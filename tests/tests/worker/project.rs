@@ -43,7 +43,7 @@ fn field(name: &str) -> Schema {
     Schema { fields: IndexMap::from([(name.to_owned(), field)]) }
 }
 
-fn operation(name: &str, idempotent: bool) -> Declared {
+pub(crate) fn operation(name: &str, idempotent: bool) -> Declared {
     Declared {
         name: name.into(),
         description: None,
@@ -60,7 +60,11 @@ fn operation(name: &str, idempotent: bool) -> Declared {
 }
 
 fn registry() -> Registry {
-    let operations = [operation("echo", true), operation("pay", false)];
+    registry_of([operation("echo", true), operation("pay", false)], Configuration::Handler)
+}
+
+/// The service `work` with these operations.
+pub(crate) fn registry_of(operations: impl IntoIterator<Item = Declared>, base: Configuration) -> Registry {
     let service = Service {
         name: "work".into(),
         kind: None,
@@ -69,7 +73,7 @@ fn registry() -> Registry {
         execution_type: ExecutionType::Http,
         limits: specql_registry::limits::Limits::default(),
         fallback: None,
-        base: Configuration::Handler,
+        base,
         environments: IndexMap::new(),
         operations: operations.into_iter().map(|operation| (operation.name.clone(), operation)).collect(),
     };
@@ -94,17 +98,22 @@ pub(crate) struct Outcome {
 
 impl Queue {
     pub(crate) async fn new() -> Self {
+        Self::with(&registry()).await
+    }
+
+    /// With other operations than `echo` and `pay`.
+    pub(crate) async fn with(registry: &Registry) -> Self {
         let test = TestDatabase::from_sql(&queue_schema().unwrap()).await.unwrap();
         let project = Project {
             name: "test",
             compiler_version: "",
             migrations: &[],
-            registry: Box::leak(serde_json::to_string(&registry()).unwrap().into_boxed_str()),
+            registry: Box::leak(serde_json::to_string(registry).unwrap().into_boxed_str()),
             uses_jobs: true,
         };
         let database = Database::from_pool(test.pool().clone(), Box::leak(Box::new(project)));
         let mut link = Link::new(&test.pool().connect_options(), "test", Duration::from_secs(10));
-        link.register_operations(&operation_records(&registry(), None)).await.unwrap();
+        link.register_operations(&operation_records(registry, None)).await.unwrap();
         Self { database, _test: test }
     }
 

@@ -66,7 +66,7 @@ async fn a_worker_that_lost_its_lease_can_write_nothing() {
     let batch = Completions {
         pks: vec![claimed[0].pk],
         epochs: vec![claimed[0].epoch],
-        outputs: vec![serde_json::json!({"said": "first"})],
+        outputs: vec![serde_json::json!({"said": "first"}).into()],
         usages: vec![serde_json::json!({})],
     };
     let written = zombie.complete(worker, &batch).await.unwrap();

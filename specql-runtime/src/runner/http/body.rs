@@ -7,7 +7,7 @@ use std::{
 
 use flate2::write::MultiGzDecoder;
 use reqwest::{Response, header::CONTENT_ENCODING};
-use serde_json::{Map, Value};
+use specql_registry::{Json, json::JsonError};
 
 use super::usage::Usage;
 
@@ -117,46 +117,13 @@ impl Write for Bounded {
 }
 
 /// Reads a body as JSON of bounded depth; NUL characters, which PostgreSQL cannot store, become U+FFFD.
-pub(super) fn parse_json(body: &[u8]) -> Result<Value, String> {
+pub(super) fn parse_json(body: &[u8]) -> Result<Json, String> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    if depth(body) > MAX_DEPTH {
-        return Err(format!("it is nested deeper than {MAX_DEPTH} levels"));
-    }
-    let value = serde_json::from_slice(body).map_err(|error| format!("it is not JSON: {error}"))?;
-    Ok(without_nul(value))
-}
-
-/// The deepest nesting, counted without recursion.
-fn depth(json: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
-
-/// The value with U+FFFD for every NUL.
-pub(super) fn without_nul(value: Value) -> Value {
-    let replace = |text: String| if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text };
-    match value {
-        Value::String(text) => Value::String(replace(text)),
-        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
-        Value::Object(members) => {
-            let members: Map<_, _> = members.into_iter().map(|(key, item)| (replace(key), without_nul(item))).collect();
-            Value::Object(members)
-        }
-        other => other,
-    }
+    let text = std::str::from_utf8(body).map_err(|error| format!("it is not JSON: {error}"))?;
+    Json::parse_within(text, MAX_DEPTH).map(Json::without_nul).map_err(|error| match error {
+        JsonError::Depth(_) => error.to_string(),
+        _ => format!("it is not JSON: {error}"),
+    })
 }
 
 #[cfg(test)]
@@ -171,8 +138,9 @@ mod tests {
         assert!(parse_json(nested(64).as_bytes()).is_ok());
         assert!(parse_json(nested(65).as_bytes()).unwrap_err().contains("64 levels"));
         assert!(parse_json(nested(100_000).as_bytes()).is_err());
-        assert_eq!(parse_json(br#"{"a\u0000": "[[\"x\u0000"}"#), Ok(json!({"a\u{fffd}": "[[\"x\u{fffd}"})));
-        assert_eq!(parse_json(b"\xef\xbb\xbf[1]"), Ok(json!([1])));
+        let read = |text: &[u8]| parse_json(text).unwrap();
+        assert_eq!(read(br#"{"a\u0000": "[[\"x\u0000"}"#), json!({"a\u{fffd}": "[[\"x\u{fffd}"}));
+        assert_eq!(read(b"\xef\xbb\xbf[1]"), json!([1]));
         for bad in [&b"NaN"[..], b"1e999", b"<html>", b"{} x", b"\"\\ud800\"", b"\"\xff\""] {
             assert!(parse_json(bad).is_err(), "{bad:?}");
         }

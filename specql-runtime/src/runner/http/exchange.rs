@@ -4,7 +4,7 @@ use std::{future::Future, time::Instant};
 
 use reqwest::{Client, StatusCode};
 use specql_registry::{
-    FailureClass,
+    FailureClass, Json,
     http::{HttpOperation, HttpService},
 };
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub(super) async fn exchange(
     (service, call): (&HttpService, &HttpOperation),
     context: &Context,
     usage: &mut Usage,
-) -> Result<serde_json::Value, Failure> {
+) -> Result<Json, Failure> {
     let host = request.url.host_str().unwrap_or_default().to_owned();
     let limits = Limits { cancel: &context.cancel, deadline: context.deadline };
     let builder = client.request(request.method, request.url).headers(request.headers);

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
 use specql_registry::{
-    FailureClass, Setting,
+    FailureClass, Json, Setting,
     http::{Auth, BodyEncoding, HttpOperation, HttpService, HttpTarget, Method},
     template::{Template, scalar_text},
 };
@@ -139,7 +138,7 @@ fn plan_url(
 /// The text of a field that decides where the request goes. Never a setting: then it would be configuration.
 fn input_text(field: &str, slots: &Slots<'_>) -> Result<String, Failure> {
     match slots.get(field) {
-        Some(Slot::Value(Value::String(text))) => Ok(text),
+        Some(Slot::Value(Json::String(text))) => Ok(text),
         _ => Err(failure(FailureClass::InvalidInput, format!("input `{field}` is needed here: it says where to call"))),
     }
 }

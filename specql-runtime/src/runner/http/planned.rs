@@ -1,8 +1,9 @@
 //! Texts and bodies of a request whose input is filled in and whose settings are still references.
 
-use serde_json::{Map, Value};
 use specql_registry::{
-    FailureClass, Setting, setting,
+    FailureClass, Json, Setting,
+    json::Object,
+    setting,
     template::{BodyTemplate, Part, Template, scalar_text},
 };
 
@@ -83,7 +84,7 @@ impl PlannedText {
 /// A JSON body.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum PlannedBody {
-    Value(Value),
+    Value(Json),
     Text(PlannedText),
     Setting(Setting),
     Slot(SettingSlot),
@@ -124,27 +125,27 @@ impl PlannedBody {
     }
 
     /// The JSON; `None` where it is an optional field's setting that is not there.
-    pub(super) fn resolve(&self, settings: &Settings, key: &str) -> Result<Option<Value>, Failure> {
+    pub(super) fn resolve(&self, settings: &Settings, key: &str) -> Result<Option<Json>, Failure> {
         Ok(match self {
             Self::Value(value) => Some(value.clone()),
-            Self::Text(text) => text.resolve(settings, key, as_is)?.map(Value::String),
-            Self::Setting(setting) => Some(Value::String(resolve(setting, settings, key)?)),
+            Self::Text(text) => text.resolve(settings, key, as_is)?.map(Json::String),
+            Self::Setting(setting) => Some(Json::String(resolve(setting, settings, key)?)),
             Self::Slot(slot) => slot.resolve(settings)?,
             Self::Array(items) => {
                 let mut array = Vec::with_capacity(items.len());
                 for item in items {
                     array.extend(item.resolve(settings, key)?);
                 }
-                Some(Value::Array(array))
+                Some(Json::Array(array))
             }
             Self::Object(members) => {
-                let mut object = Map::new();
+                let mut object = Object::new();
                 for (key, member) in members {
                     if let Some(value) = member.resolve(settings, key)? {
                         object.insert(key.clone(), value);
                     }
                 }
-                Some(Value::Object(object))
+                Some(Json::Object(object))
             }
         })
     }
@@ -166,7 +167,7 @@ pub(super) fn resolve(setting: &Setting, settings: &Settings, place: &str) -> Re
 #[cfg(test)]
 mod tests {
     use indexmap::IndexMap;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use specql_registry::{Basic, Schema, SchemaField, ValueType, schema::FieldDefault};
 
     use super::*;
@@ -187,11 +188,12 @@ mod tests {
     }
 
     fn body(template: &BodyTemplate, input: Value, env: &[(&str, &str)]) -> Result<Option<Value>, String> {
-        let input = input.as_object().unwrap().clone();
+        let Json::Object(input) = Json::from(input) else { panic!("an input is an object") };
         let schema = schema();
         let settings = Settings::new(env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
         let planned = PlannedBody::fill(template, &Slots { schema: &schema, input: &input }).unwrap();
-        planned.map_or(Ok(None), |planned| planned.resolve(&settings, "body")).map_err(|failure| failure.message)
+        let body = planned.map_or(Ok(None), |planned| planned.resolve(&settings, "body"));
+        body.map(|body| body.map(Value::from)).map_err(|failure| failure.message)
     }
 
     fn text(text: &str) -> BodyTemplate {

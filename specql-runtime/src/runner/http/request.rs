@@ -5,8 +5,9 @@ use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
 use specql_registry::{
-    FailureClass, Setting,
+    FailureClass, Json, Setting,
     http::{ApiKeyPlace, Auth, HttpService, Method},
+    json::Object,
 };
 use url::Url;
 use uuid::Uuid;
@@ -135,7 +136,7 @@ fn authenticate<'a>(auth: &'a Auth, settings: &Settings) -> Result<Credential<'a
 }
 
 fn build_body(body: &PlannedPayload, settings: &Settings) -> Result<(Option<&'static str>, Vec<u8>), Failure> {
-    let empty = || serde_json::Value::Object(serde_json::Map::new());
+    let empty = || Json::Object(Object::new());
     Ok(match body {
         PlannedPayload::None => (None, Vec::new()),
         PlannedPayload::Json(planned) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use specql_registry::{
-    FailureClass, Service, Setting,
+    FailureClass, Json, Service, Setting,
     http::{HttpOperation, HttpService, HttpTarget},
     service::{Call, Configuration},
 };
@@ -38,7 +38,7 @@ impl HttpRunner {
         job: &RunningJob<'_>,
         context: &Context,
         usage: &mut Option<Usage>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Json, Failure> {
         let (service, call) = http_parts(job)?;
         let Plan::Http(plan) = plan else { return Err(not_http()) };
         let now = chrono::Utc::now().timestamp();
@@ -110,7 +110,7 @@ impl Runner for HttpRunner {
             // Whatever the far side said may hold what we sent it.
             let redactor = context.settings.redactor();
             match result {
-                Ok(output) => Ok(Success { output: redactor.value(output), usage }),
+                Ok(output) => Ok(Success { output: redactor.json(output), usage }),
                 Err(failure) => Err(Failure { message: redactor.text(&failure.message), usage, ..failure }),
             }
         })

@@ -1,8 +1,8 @@
 //! What fills a template's slots: the input's values, and defaults that only the worker can resolve.
 
-use serde_json::{Map, Value};
 use specql_registry::{
-    Basic, FailureClass, Schema, Setting, ValueType, scalars::ScalarBase, schema::FieldDefault, setting,
+    Basic, FailureClass, Json, Schema, Setting, ValueType, json::Object, scalars::ScalarBase, schema::FieldDefault,
+    setting,
 };
 
 use super::failure;
@@ -12,13 +12,13 @@ use crate::runner::{Failure, Settings, settings::SettingError};
 #[derive(Clone, Copy)]
 pub(super) struct Slots<'a> {
     pub(super) schema: &'a Schema,
-    pub(super) input: &'a Map<String, Value>,
+    pub(super) input: &'a Object,
 }
 
 /// What a field holds.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Slot {
-    Value(Value),
+    Value(Json),
     Setting(SettingSlot),
 }
 
@@ -45,7 +45,7 @@ impl<'a> Slots<'a> {
                 ty: declared.ty.clone(),
                 required: declared.required,
             })),
-            Some(FieldDefault::Value(value)) => Some(Slot::Value(value.clone())),
+            Some(FieldDefault::Value(value)) => Some(Slot::Value(value.clone().into())),
             None => None,
         }
     }
@@ -58,7 +58,7 @@ impl<'a> Slots<'a> {
 
 impl SettingSlot {
     /// The default's value, of the field's type; `None` for an optional field whose variable is not set on this machine.
-    pub(super) fn resolve(&self, settings: &Settings) -> Result<Option<Value>, Failure> {
+    pub(super) fn resolve(&self, settings: &Settings) -> Result<Option<Json>, Failure> {
         let resolved = if setting::names_credential(&self.field) {
             settings.resolve_credential(&self.setting)
         } else {
@@ -70,13 +70,12 @@ impl SettingSlot {
             Err(error) => return Err(self.denied(&error.to_string())),
         };
         let value = if is_text(&self.ty) {
-            Value::String(text)
+            Json::String(text)
         } else {
-            serde_json::from_str(&text)
-                .map_err(|_| self.denied(&format!("the setting holds no {}", self.ty.describe())))?
+            Json::parse(&text).map_err(|_| self.denied(&format!("the setting holds no {}", self.ty.describe())))?
         };
         // The message of a failed check would show the value.
-        let checked = self.ty.check_input(&value);
+        let checked = self.ty.check(&value);
         checked.map(Some).map_err(|_| self.denied(&format!("the setting holds no {}", self.ty.describe())))
     }
 
