@@ -87,3 +87,23 @@ async fn every_number_of_jsonb_keeps_its_digits_on_the_way_in() -> Result<()> {
     assert_eq!(serde_json::from_str::<Value>(&taken)?["list"].as_array().map(Vec::len), Some(2));
     Ok(())
 }
+
+#[tokio::test]
+async fn every_way_to_queue_a_job_refuses_an_input_that_is_too_deep() -> Result<()> {
+    let queue = Queue::new().await?;
+    let deep = nested(101, "");
+    for statement in [
+        format!("SELECT jobs.enqueue('pay', 'charge', {deep})"),
+        format!("SELECT jobs.enqueue_many('pay', 'charge', ARRAY['{{}}', {deep}])"),
+        format!("INSERT INTO jobs.tb_job_run (service_name, operation, input_data) VALUES ('pay', 'charge', {deep})"),
+        format!(
+            "SELECT jobs.enqueue_step('pay', 'charge', {deep}, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, \
+             NULL, NULL)"
+        ),
+    ] {
+        let refused = sqlx::query(sqlx::AssertSqlSafe(statement.clone())).execute(queue.db.pool()).await;
+        assert_eq!(crate::support::raised(refused).0, "54000", "{statement}");
+    }
+    assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.tb_job_run").await?, 0);
+    Ok(())
+}

@@ -197,7 +197,7 @@ async fn a_cancel_in_the_middle_lets_the_later_ones_wait_for_the_earlier_one() -
     assert_eq!(sync(&queue, "past due").await?, (third, true));
 
     sqlx::query("SELECT jobs.cancel($1)").bind(third).execute(queue.db.pool()).await?;
-    assert_eq!(sync(&queue, "trial").await?.1, true, "the running one is the newest again");
+    assert!(sync(&queue, "trial").await?.1, "the running one is the newest again");
     queue.complete(&[running]).await?;
     assert!(queue.claim(10).await?.is_empty());
     assert!(!sync(&queue, "trial").await?.1);

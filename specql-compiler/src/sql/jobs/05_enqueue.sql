@@ -98,6 +98,7 @@ BEGIN
     END IF;
     PERFORM jobs.check_job(
         NEW.identifier, NEW.idempotency_key, NEW.unique_rule, NEW.priority, NEW.timeout_seconds, NEW.max_attempts);
+    PERFORM jobs.checked_input(NEW.input_data);
     -- Never the writer's own: an id tells its job's key.
     NEW.id := jobs.job_id(NEW.pk_job_run, _known.key, _time);
     NEW.operation_code := _known.code;
@@ -139,15 +140,14 @@ $$;
 
 -- object: function jobs.queue_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text, text[])
 -- drop: DROP FUNCTION jobs.queue_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text, text[])
--- What jobs.enqueue and jobs.enqueue_step have in common: key, job, and the row that makes it due. They are its only callers,
--- and have set search_path; to set it again would cost each job as much as a look-up.
+-- What jobs.enqueue and jobs.enqueue_step have in common: key, job, and the row that makes it due.
 CREATE OR REPLACE FUNCTION jobs.queue_job(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _trace_context text,
     _entity_type text, _entity_pk bigint, _on_success text, _on_failure text, _undigested text[],
     OUT job_id uuid, OUT deduplicated boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _known record;
     _rule text;
@@ -173,6 +173,10 @@ BEGIN
         OR _timeout_seconds <= 0 OR _max_attempts <= 0 OR _unique IS NOT NULL
     THEN
         PERFORM jobs.check_job(_identifier, _idempotency_key, _unique, _priority, _timeout_seconds, _max_attempts);
+    END IF;
+    -- The same question as there, which spares most jobs the call.
+    IF pg_column_size(_input_data) >= 800 OR pg_column_compression(_input_data) IS NOT NULL THEN
+        PERFORM jobs.checked_input(_input_data);
     END IF;
 
     deduplicated := false;

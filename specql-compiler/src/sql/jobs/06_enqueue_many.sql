@@ -71,6 +71,9 @@ BEGIN
 
     PERFORM jobs.check_job(NULL, given.name, _unique, _priority, NULL, NULL)
     FROM (SELECT max(k.name) AS name FROM unnest(_idempotency_keys) AS k (name) WHERE octet_length(k.name) > 512) AS given;
+    PERFORM jobs.checked_input(given.input)
+    FROM unnest(_inputs) AS given (input)
+    WHERE pg_column_size(given.input) >= 800 OR pg_column_compression(given.input) IS NOT NULL;
     _tenant_lane := jobs.tenant_lane(_tenant_id);
     _id_key := _known.key;
     _lane := jobs.lane(_known.own_lane, _known.code, _tenant_lane);
