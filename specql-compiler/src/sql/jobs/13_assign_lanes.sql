@@ -68,8 +68,9 @@ $$;
 -- object: function jobs.assign_worker_lanes()
 -- drop: DROP FUNCTION jobs.assign_worker_lanes()
 -- The same for operations that not every worker serves: a claim of a worker that does not would read their jobs on its way.
--- Changes nothing about operations whose jobs something holds back, and waits for nobody: jobs.maintain does it again.
-CREATE OR REPLACE FUNCTION jobs.assign_worker_lanes() RETURNS void
+-- Changes nothing about operations whose jobs something holds back, and waits for nobody. Whether all lanes are as they
+-- should be now: else somebody holds a row, and it is to be done again.
+CREATE OR REPLACE FUNCTION jobs.assign_worker_lanes() RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _left_out integer[] := jobs.left_out();
@@ -85,6 +86,9 @@ BEGIN
         lane_changed_at = clock_timestamp()
     FROM changed AS c
     WHERE o.code = c.code;
+    RETURN NOT EXISTS (
+        SELECT FROM jobs.tb_operation AS o
+        WHERE NOT o.own_lane AND o.code = ANY (_left_out) OR o.lane_for_workers AND o.code <> ALL (_left_out));
 END
 $$;
 

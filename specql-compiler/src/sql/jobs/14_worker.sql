@@ -18,8 +18,8 @@ $$;
 
 -- object: function jobs.note_operations(uuid, integer[])
 -- drop: DROP FUNCTION jobs.note_operations(uuid, integer[])
--- Notes what a worker claims, once for each of its connections, and gives what it does not claim lanes of its own. A
--- worker that has not registered, or whose row somebody holds, is left for its next claim.
+-- Notes what a worker claims, once for each of its connections, and gives what it does not claim lanes of its own. What
+-- cannot be done because somebody holds a row, or because the worker has not registered, is left for its next claim.
 CREATE OR REPLACE FUNCTION jobs.note_operations(_worker uuid, _operations integer[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -32,9 +32,10 @@ BEGIN
     END IF;
     IF _known IS DISTINCT FROM _sorted THEN
         UPDATE jobs.tb_worker AS w SET operations = _sorted WHERE w.id = _worker;
-        PERFORM jobs.assign_worker_lanes();
     END IF;
-    PERFORM set_config('specql.serving', jobs.serving(_worker, _operations), false);
+    IF jobs.assign_worker_lanes() THEN
+        PERFORM set_config('specql.serving', jobs.serving(_worker, _operations), false);
+    END IF;
 END
 $$;
 

@@ -10,26 +10,25 @@ BEGIN
     END IF;
 
     DELETE FROM jobs.tb_job_waiter AS w WHERE w.expires_at < now();
-    -- Workers have come and gone, and some of them move no jobs.
-    PERFORM jobs.assign_worker_lanes();
-    PERFORM jobs.move_to_lanes();
-    PERFORM jobs.move_late();
     -- Rescue goes by leases; a worker's row is kept for people as long as it has any.
     DELETE FROM jobs.tb_worker AS w
     WHERE w.heartbeat_at < now() - interval '1 day'
         AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = w.id);
 
-    IF jobs.add_ranges() > 0 THEN
-        -- Its locks are held until the end: whoever waits for one of them may hold one that a DROP needs.
-        RETURN;
+    IF jobs.add_ranges() = 0 THEN
+        -- Else its locks are held until the end: whoever waits for one of them may hold one that a DROP needs.
+        PERFORM jobs.end_day();
+        PERFORM jobs.prune_logs();
+        BEGIN
+            PERFORM jobs.expire();
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE DEBUG 'no old jobs were dropped: %', SQLERRM;
+        END;
     END IF;
-    PERFORM jobs.end_day();
-    PERFORM jobs.prune_logs();
-    BEGIN
-        PERFORM jobs.expire();
-    EXCEPTION WHEN lock_not_available THEN
-        RAISE DEBUG 'no old jobs were dropped: %', SQLERRM;
-    END;
+    -- Workers have come and gone, and some of them move no jobs. Last, for what is moved cannot be claimed until the end.
+    PERFORM jobs.assign_worker_lanes();
+    PERFORM jobs.move_to_lanes();
+    PERFORM jobs.move_late();
 EXCEPTION WHEN lock_not_available THEN
     -- Somebody holds a table (a dump, a migration). The ranges ahead leave time to try again.
     RAISE DEBUG 'no range was made: %', SQLERRM;
