@@ -10,6 +10,7 @@ mod enqueue;
 mod keys;
 mod lanes;
 mod lint;
+mod locks;
 mod newer_calls;
 mod plans;
 mod rescue;
