@@ -22,7 +22,7 @@ impl Link {
         self.value("jobs.promote", query_as("SELECT jobs.promote($1)").bind(limit)).await
     }
 
-    /// How long until the next scheduled job or waiting callback is due, by the database's clock; `None` where there is none.
+    /// How long until the next scheduled job is due, by the database's clock; `None` where there is none.
     ///
     /// # Errors
     /// [`QueueError`]

@@ -1,4 +1,7 @@
 //! What any worker does for all: rescues, promotes what is due, repeats callbacks, keeps partitions ahead.
+//!
+//! Each duty is a task with a connection of its own: none waits for another, so a user's lock on the row of a callback delays
+//! no rescue and no retry.
 
 use std::{
     sync::Arc,
@@ -8,7 +11,7 @@ use std::{
 use super::{jitter::jittered, shared::Shared};
 use crate::queue::{Link, QueueError};
 
-/// Between two rounds, at most.
+/// Between two rounds of a duty, at most.
 const ROUND: Duration = Duration::from_secs(1);
 /// Between two rounds, at least.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -22,56 +25,45 @@ const PROMOTED_AT_ONCE: i32 = 1_000;
 /// Callbacks run in one call.
 const CALLBACKS_AT_ONCE: i32 = 100;
 
-/// Runs until it is dropped.
-pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
-    let mut times = Times { rescue: Instant::now(), maintain: Instant::now() };
-    let mut wakes;
+/// Gives slots of limits back that this worker does not need. Over the connection that fallbacks use: it waits for nobody.
+pub(crate) async fn trim(shared: Arc<Shared>) {
     loop {
-        let pause = match round(&shared, &mut link, &mut times).await {
-            Ok((pause, due)) => {
-                wakes = due;
-                pause
-            }
-            Err(error) => {
-                tracing::warn!("upkeep of the queue failed and will be repeated: {}", error.describe());
-                wakes = false;
-                ROUND
-            }
-        };
+        let trimmed = shared.slots.trim(&shared, &mut *shared.control.lock().await).await;
+        done_or_said(trimmed);
+        tokio::time::sleep(jittered(ROUND)).await;
+    }
+}
+
+/// Takes jobs from workers that are gone.
+pub(crate) async fn rescue(shared: Arc<Shared>, mut link: Link) {
+    loop {
+        let asked = Instant::now();
+        if let Some(rescued @ 1..) = done_or_said(link.rescue().await) {
+            tracing::warn!(jobs = rescued, "took back the jobs of a worker that was not heard of for 10 s");
+            shared.wake.notify_one();
+        }
+        // An old snapshot keeps dead leases in the table, and each look reads them all.
+        let delay = (asked.elapsed() * 9).min(LONGEST_DELAY);
+        tokio::time::sleep(jittered(ROUND).saturating_sub(asked.elapsed()) + delay).await;
+    }
+}
+
+/// Makes jobs ready whose time has come.
+pub(crate) async fn promote(shared: Arc<Shared>, mut link: Link) {
+    loop {
+        let due = done_or_said(promote_due(&shared, &mut link).await).flatten();
+        let round = jittered(ROUND);
+        let pause = due.map_or(round, |due| due.min(round)).max(SHORTEST);
         tokio::time::sleep(pause).await;
-        if wakes {
+        if due.is_some_and(|due| due <= pause) {
             // A rate allows the next start, or a breaker its probe: no row changes with that.
             shared.wake.notify_one();
         }
     }
 }
 
-/// When the rarer duties are next due.
-struct Times {
-    rescue: Instant,
-    maintain: Instant,
-}
-
-/// Does what is due. Answers when to look again, and whether something is due then.
-async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<(Duration, bool), QueueError> {
-    let now = Instant::now();
-    if now >= times.rescue {
-        shared.slots.trim(shared, link).await?;
-        let asked = Instant::now();
-        times.rescue = asked + jittered(ROUND);
-        let rescued = link.rescue().await?;
-        // An old snapshot keeps dead leases in the table, and each look reads them all.
-        times.rescue += (asked.elapsed() * 9).min(LONGEST_DELAY);
-        if rescued > 0 {
-            tracing::warn!(jobs = rescued, "took back the jobs of a worker that was not heard of for 10 s");
-            shared.wake.notify_one();
-        }
-    }
-    if now >= times.maintain {
-        times.maintain = now + jittered(MAINTAIN_EVERY);
-        link.maintain().await?;
-    }
-    while link.run_callbacks(CALLBACKS_AT_ONCE).await? == CALLBACKS_AT_ONCE {}
+/// Promotes what is due. Answers how long it is until the next is.
+async fn promote_due(shared: &Shared, link: &mut Link) -> Result<Option<Duration>, QueueError> {
     loop {
         let promoted = link.promote(PROMOTED_AT_ONCE).await?;
         if promoted > 0 {
@@ -81,8 +73,33 @@ async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<(D
             break;
         }
     }
-    let due = link.next_due_in().await?.map(|due| due.to_std().unwrap_or_default());
-    let until_rescue = times.rescue.saturating_duration_since(Instant::now());
-    let pause = due.map_or(until_rescue, |due| due.min(until_rescue));
-    Ok((pause.max(SHORTEST), due.is_some_and(|due| due <= pause)))
+    Ok(link.next_due_in().await?.map(|due| due.to_std().unwrap_or_default()))
+}
+
+/// Runs callbacks that wait for a repetition, or for which a completion had no time.
+pub(crate) async fn run_callbacks(shared: Arc<Shared>, mut link: Link) {
+    loop {
+        // Until none is due: a call may leave some to the next.
+        while let Some(1..) = done_or_said(link.run_callbacks(CALLBACKS_AT_ONCE).await) {}
+        tokio::select! {
+            () = shared.callback.notified() => {}
+            () = tokio::time::sleep(jittered(ROUND)) => {}
+        }
+    }
+}
+
+/// Keeps partitions ahead, and removes what is old.
+pub(crate) async fn maintain(mut link: Link) {
+    loop {
+        done_or_said(link.maintain().await);
+        link.close().await;
+        tokio::time::sleep(jittered(MAINTAIN_EVERY)).await;
+    }
+}
+
+/// What a duty answered, or nothing where it failed, which is said: the next round repeats it.
+fn done_or_said<T>(result: Result<T, QueueError>) -> Option<T> {
+    result
+        .inspect_err(|error| tracing::warn!("upkeep of the queue failed and will be repeated: {}", error.describe()))
+        .ok()
 }

@@ -17,7 +17,7 @@
 //! | `listener` | wake-ups and cancels |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
-//! A worker has nine connections of its own and takes none from the application's pool.
+//! A worker has ten connections of its own, and an eleventh while `jobs.maintain` runs; it takes none from the application's pool.
 
 mod attempt;
 mod breakers;
@@ -71,6 +71,10 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
 /// Limit of a schedule's action. One that takes longer goes on, and is recorded, but nobody waits for it.
 const ACTION_LIMIT: Duration = Duration::from_secs(60);
+/// Limit of a callback that a completion had no time for.
+const CALLBACK_LIMIT: Duration = Duration::from_secs(60);
+/// Limit of `jobs.maintain`, which may copy old jobs.
+const MAINTAIN_LIMIT: Duration = Duration::from_secs(600);
 /// Results that may wait to be written before no more jobs are run.
 const UNWRITTEN: usize = 4_096;
 /// How long stopped jobs may take to end, and results to be written, at shutdown.
@@ -89,8 +93,6 @@ pub struct Worker {
     scheduler: JoinSet<()>,
     /// Write results, renew leases, keep house: run until they are dropped.
     keepers: JoinSet<()>,
-    /// For the last call.
-    link: Link,
     /// Keeps an embedded server alive.
     _database: Database,
 }
@@ -120,9 +122,10 @@ impl Worker {
             breakers: Breakers::default(),
             slots: Slots::default(),
             settings,
-            control: Mutex::new(Link::new(&options, "control", CALL_LIMIT)),
+            control: Mutex::new(link),
             finished,
             wake: Notify::new(),
+            callback: Notify::new(),
             stopping: CancellationToken::new(),
         });
         let (mut fetcher, mut scheduler, mut keepers) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
@@ -131,9 +134,14 @@ impl Worker {
             keepers.spawn(finisher::run(Arc::clone(&shared), Arc::clone(&inbox), link));
         }
         keepers.spawn(heartbeat::run(Arc::clone(&shared), Link::new(&options, "heartbeat", HEARTBEAT_LIMIT)));
-        keepers.spawn(keeper::run(Arc::clone(&shared), Link::new(&options, "upkeep", CALL_LIMIT)));
+        keepers.spawn(keeper::trim(Arc::clone(&shared)));
+        keepers.spawn(keeper::rescue(Arc::clone(&shared), Link::new(&options, "rescue", CALL_LIMIT)));
+        keepers.spawn(keeper::promote(Arc::clone(&shared), Link::new(&options, "promote", CALL_LIMIT)));
+        keepers.spawn(keeper::run_callbacks(Arc::clone(&shared), Link::new(&options, "callbacks", CALLBACK_LIMIT)));
+        keepers.spawn(keeper::maintain(Link::new(&options, "maintain", MAINTAIN_LIMIT)));
         keepers.spawn(listener::run(Arc::clone(&shared), Signals::new(&options)));
-        scheduler.spawn(scheduler::run(Arc::clone(&shared), Link::new(&options, "schedule", ACTION_LIMIT)));
+        let actions = Link::new(&options, "schedule", ACTION_LIMIT).letting_statements_go_on();
+        scheduler.spawn(scheduler::run(Arc::clone(&shared), actions));
         if !shared.catalog.codes().is_empty() {
             fetcher.spawn(fetcher::run(Arc::clone(&shared), Link::new(&options, "claim", CALL_LIMIT)));
         }
@@ -143,7 +151,6 @@ impl Worker {
             fetcher,
             scheduler,
             keepers,
-            link,
             _database: builder.database.clone(),
         }
     }
@@ -175,11 +182,13 @@ impl Worker {
         }
         // Not before: heartbeats go on until the last result is written.
         self.keepers.shutdown().await;
-        let mut unregistered = self.link.unregister_worker(self.shared.worker).await;
+        let mut link = self.shared.control.lock().await;
+        let mut unregistered = link.unregister_worker(self.shared.worker).await;
         if unregistered.as_ref().is_err_and(QueueError::outcome_unknown) {
-            // The connection was idle since the start and may have been cut off long ago: once more, on a new one.
-            unregistered = self.link.unregister_worker(self.shared.worker).await;
+            // The connection is rarely used and may have been cut off long ago: once more, on a new one.
+            unregistered = link.unregister_worker(self.shared.worker).await;
         }
+        drop(link);
         let mut left = self.shared.leases.all();
         if left.is_empty() {
             return unregistered.map_err(ShutdownError::Registered);

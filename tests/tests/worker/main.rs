@@ -9,3 +9,4 @@ mod rescue;
 mod retries;
 mod schedules;
 mod shutdown;
+mod waits;
