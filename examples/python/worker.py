@@ -243,12 +243,12 @@ class Worker:
         which = keys(lease.job for lease in leases)
         try:
             if leases[0].failure is None:
-                call: LiteralString = "SELECT * FROM jobs.complete(%s, %s::bigint[], %s::integer[], %s::jsonb[], NULL)"
+                call: LiteralString = "SELECT * FROM jobs.complete(%s, %s::bigint[], %s::integer[], %s::jsonb[], NULL, true)"
                 results = await self.link.call(call, self.id, *which, [lease.output for lease in leases])
             else:
                 failures, messages = [lease.failure for lease in leases], [lease.message for lease in leases]
                 waits, counted = [lease.retry_in_ms() for lease in leases], [lease.counted for lease in leases]
-                call = "SELECT * FROM jobs.fail(%s, %s::bigint[], %s::integer[], %s, %s, %s::bigint[], %s, NULL)"
+                call = "SELECT * FROM jobs.fail(%s, %s::bigint[], %s::integer[], %s, %s, %s::bigint[], %s, NULL, true)"
                 results = await self.link.call(call, self.id, *which, failures, messages, waits, counted)
         except UNSTORABLE as error:
             if len(leases) == 1:
@@ -257,6 +257,8 @@ class Worker:
                 await self.write([lease])
             return
         for lease, row in zip(leases, results, strict=True):
+            if row.result == "busy":  # another transaction has it locked: said again in the next round
+                continue
             # `fenced`: the lease was lost, the job's end is another worker's to tell, and nothing was changed.
             level = logging.WARNING if row.result == "fenced" else logging.INFO
             logging.log(level, "job %s: %s", lease.job.id, row.result)

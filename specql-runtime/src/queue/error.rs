@@ -56,14 +56,41 @@ impl QueueError {
         source.as_database_error().and_then(|error| error.code()).is_some_and(|found| found == code)
     }
 
-    /// Whether it is the data that the database cannot take, so that a repetition would fail alike.
+    /// Whether the error is about the statement and what it was given, so that the connection is as good as before. A list
+    /// of what is: a server that has become read-only (25006), stops (57), has no room (53) or is confused (XX) may be so
+    /// for this connection alone, and another one leads elsewhere. After a migration (42, 0A) it may hold an old plan.
+    pub(super) fn speaks_of_the_statement(&self) -> bool {
+        match self {
+            Self::Call { source: sqlx::Error::Encode(_), .. } => true,
+            Self::Call { source: sqlx::Error::Database(error), .. } => error.code().is_some_and(|code| {
+                // Cardinality, data, constraints, rollbacks, views' checks, limits, locks, and what functions raise.
+                ["21", "22", "23", "40", "44", "54", "55P03", "P0", "SQ"].iter().any(|class| code.starts_with(class))
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether PostgreSQL itself failed. It says nothing about the data, and may yet come again with them.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        match self {
+            Self::Call { source: sqlx::Error::Database(error), .. } => {
+                error.code().is_some_and(|code| code.starts_with("XX"))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it is the data that the database cannot take, so that a repetition would fail alike. While a migration is
+    /// under way anything may fail that has nothing to do with them: `cache lookup failed` (XX), a relation or a function that
+    /// is not there (42), a plan that is out of date (0A).
     #[must_use]
     pub fn blames_the_data(&self) -> bool {
         match self {
             Self::Call { source: sqlx::Error::Encode(_), .. } => true,
             Self::Call { source: sqlx::Error::Database(error), .. } => error.code().is_some_and(|code| {
-                // 22: data exception; 23: constraint; 54: program limit; P0 and XX: raised on the way.
-                ["22", "23", "54", "P0", "XX"].iter().any(|class| code.starts_with(class))
+                // 22: data exception; 23: constraint; 54: program limit; P0: raised on the way.
+                ["22", "23", "54", "P0"].iter().any(|class| code.starts_with(class))
             }),
             _ => false,
         }

@@ -12,9 +12,13 @@ use super::{Link, QueueError};
 pub struct Written {
     /// The job.
     pub pk: i64,
-    /// `completed`, `retrying`, `failed`, `cancelled`, `callback_waiting`, or `fenced`: the lease was another's by then.
+    /// `completed`, `retrying`, `failed`, `cancelled`, `callback_waiting`, `fenced` (the lease was another's by then), or
+    /// [`BUSY`].
     pub result: String,
 }
+
+/// Nothing was written about a job, for another transaction has its lease locked: it is to be said again.
+pub const BUSY: &str = "busy";
 
 /// Jobs whose call succeeded, column by column.
 #[derive(Debug, Default)]
@@ -47,7 +51,7 @@ impl Link {
     /// # Errors
     /// [`QueueError`]; nothing of the batch is written then, unless the outcome is unknown.
     pub async fn complete(&mut self, worker: Uuid, batch: &Completions) -> Result<Vec<Written>, QueueError> {
-        let query = query_as("SELECT pk_job_run, result FROM jobs.complete($1, $2, $3, $4, $5)")
+        let query = query_as("SELECT pk_job_run, result FROM jobs.complete($1, $2, $3, $4, $5, true)")
             .bind(worker)
             .bind(&batch.pks)
             .bind(&batch.epochs)
@@ -61,7 +65,7 @@ impl Link {
     /// # Errors
     /// [`QueueError`]; nothing of the batch is written then, unless the outcome is unknown.
     pub async fn fail(&mut self, worker: Uuid, batch: &Failures) -> Result<Vec<Written>, QueueError> {
-        let query = query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, $8)")
+        let query = query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, $8, true)")
             .bind(worker)
             .bind(&batch.pks)
             .bind(&batch.epochs)

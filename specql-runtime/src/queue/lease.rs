@@ -211,12 +211,13 @@ impl Link {
         self.rows("jobs.heartbeat", query).await
     }
 
-    /// Gives jobs back that were not started. No attempt is counted.
+    /// Gives jobs back that were not started. No attempt is counted. Answers how many; the others are lost, or locked by
+    /// another transaction: those a heartbeat names, and they are to be released again.
     ///
     /// # Errors
     /// [`QueueError`]
     pub async fn release(&mut self, worker: Uuid, pks: &[i64], epochs: &[i32]) -> Result<i32, QueueError> {
-        let query = query_as("SELECT jobs.release($1, $2, $3)").bind(worker).bind(pks).bind(epochs);
+        let query = query_as("SELECT jobs.release($1, $2, $3, true)").bind(worker).bind(pks).bind(epochs);
         self.value("jobs.release", query).await
     }
 }

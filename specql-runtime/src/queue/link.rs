@@ -1,13 +1,16 @@
 //! A connection of one's own, with a limit on every call.
 //!
 //! The worker does not take its connections from the application's pool: a pool that the application has exhausted
-//! must not stop heartbeats. A call that fails in any way but a plain refusal gives its connection up, so that no
-//! later call meets a half-open socket or the rest of an earlier answer.
+//! must not stop heartbeats. A connection is kept only after an error that speaks of the statement: so no later call
+//! meets a half-open socket, the rest of an earlier answer, or a server that has become a standby.
+//!
+//! The server is told the limit too, a shorter one, and cancels by itself what takes longer: a statement that went on
+//! behind its caller would hold the rows that the next try wants.
 
 use std::time::Duration;
 
 use sqlx::{
-    ConnectOptions, FromRow, PgConnection, Postgres,
+    ConnectOptions, Connection as _, FromRow, PgConnection, Postgres,
     postgres::{PgArguments, PgConnectOptions, PgRow},
     query::{Query, QueryAs},
 };
@@ -23,6 +26,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 pub struct Link {
     options: PgConnectOptions,
     limit: Duration,
+    /// After which the server cancels a statement.
+    statement_limit: Option<Duration>,
     connection: Option<PgConnection>,
 }
 
@@ -31,7 +36,21 @@ impl Link {
     #[must_use]
     pub fn new(options: &PgConnectOptions, role: &str, limit: Duration) -> Self {
         let options = options.clone().application_name(&format!("specql {role}"));
-        Self { options, limit, connection: None }
+        Self { options, limit, statement_limit: Some(limit.mul_f64(0.8)), connection: None }
+    }
+
+    /// What it asks for goes on at the server when the limit is over. For actions of schedules, which record themselves.
+    pub(crate) fn letting_statements_go_on(self) -> Self {
+        Self { statement_limit: None, ..self }
+    }
+
+    /// Closes the connection, if there is one. The next call opens another.
+    pub(crate) async fn close(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && let Ok(Err(error)) = tokio::time::timeout(self.limit, connection.close()).await
+        {
+            tracing::debug!("a connection was gone before it was closed: {error}");
+        }
     }
 
     /// The connection, opened where there is none.
@@ -39,7 +58,7 @@ impl Link {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        match tokio::time::timeout(self.limit.min(CONNECT_LIMIT), self.options.connect()).await {
+        match tokio::time::timeout(self.limit.min(CONNECT_LIMIT), self.open()).await {
             Ok(connected) => connected.map_err(|source| QueueError::Connect { call, source }),
             Err(_) => {
                 let source = sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
@@ -48,7 +67,18 @@ impl Link {
         }
     }
 
-    /// Runs `answer` within the limit, and keeps the connection only if its state is certain.
+    async fn open(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = self.options.connect().await?;
+        // Not an option of the connection, which a pooler may refuse. None given: whatever a role's default is, not that.
+        let millis = self.statement_limit.map_or(0, |limit| limit.as_millis());
+        sqlx::query("SELECT pg_catalog.set_config('statement_timeout', $1, false)")
+            .bind(millis.to_string())
+            .execute(&mut connection)
+            .await?;
+        Ok(connection)
+    }
+
+    /// Runs `answer` within the limit, and keeps the connection only if nothing speaks against it.
     pub(super) async fn within_limit<T>(
         &mut self,
         call: &'static str,
@@ -64,7 +94,7 @@ impl Link {
             Ok(Err(source)) => QueueError::Call { call, source },
             Err(_) => QueueError::Timeout { call, limit: self.limit },
         };
-        if !error.outcome_unknown() {
+        if error.speaks_of_the_statement() {
             self.connection = Some(connection);
         }
         Err(error)

@@ -30,7 +30,7 @@ impl Link {
         self.value("jobs.move_to_lanes", query_as("SELECT jobs.move_to_lanes($1)").bind(limit)).await
     }
 
-    /// How long until the next scheduled job or waiting callback is due, by the database's clock; `None` where there is none.
+    /// How long until the next scheduled job is due, by the database's clock; `None` where there is none.
     ///
     /// # Errors
     /// [`QueueError`]

@@ -141,7 +141,7 @@ impl WorkerBuilder {
             );
         }
         let worker = Uuid::new_v4();
-        let mut link = Link::new(&self.database.pool().connect_options(), "worker", CALL_LIMIT);
+        let mut link = Link::new(&self.database.pool().connect_options(), "control", CALL_LIMIT);
         compatible::check(self.database.project().migrations, link.last_breaking().await?)?;
         let codes = link.register_operations(&operation_records(&registry, environment)).await?;
         let catalog = Catalog::new(served, codes)?;

@@ -8,13 +8,16 @@ use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Durati
 use futures_util::FutureExt;
 use serde_json::Value;
 use specql_registry::{FailureClass, Json};
-use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, mpsc},
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use super::{budget, lease::Lease, retry::Verdict, shared::Shared};
 use crate::{
     queue::{
         Link, QueueError,
-        finish::{Completions, Failures, Written},
+        finish::{BUSY, Completions, Failures, Written},
     },
     runner::Failure,
 };
@@ -26,6 +29,8 @@ const LARGEST_BATCH: usize = 1_000;
 /// The waits between repetitions of a batch that the database did not take.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// So often a batch is repeated as a whole when PostgreSQL itself fails; then each half of it is.
+const WHOLE_TRIES: u32 = 3;
 
 /// A job whose run is over.
 #[derive(Debug)]
@@ -66,45 +71,105 @@ impl Ending {
 /// Where both writers take their batches from.
 pub(crate) type Inbox = Arc<Mutex<mpsc::Receiver<Finished>>>;
 
-/// A writer: runs until the inbox is closed and empty.
+/// A writer: runs until the inbox is closed and everything is written.
 pub(crate) async fn run(shared: Arc<Shared>, inbox: Inbox, mut link: Link) {
     let mut batch = Vec::new();
+    let mut put_off = PutOff::default();
     loop {
         // One writer waits for results while the other writes.
-        let taken = inbox.lock().await.recv_many(&mut batch, LARGEST_BATCH).await;
-        if taken == 0 {
-            return;
-        }
-        let (mut completed, mut failed, mut released) = (Vec::new(), Vec::new(), Vec::new());
-        for finished in batch.drain(..) {
-            match finished.ending {
-                Ending::Completed { .. } => completed.push(finished),
-                Ending::Failed { .. } => failed.push(finished),
-                Ending::Released => released.push(finished),
+        let next = async { inbox.lock().await.recv_many(&mut batch, LARGEST_BATCH).await };
+        let closed = match put_off.due {
+            Some(due) => timeout_at(due, next).await == Ok(0),
+            None => next.await == 0,
+        };
+        if closed {
+            match put_off.due {
+                Some(due) => sleep_until(due).await,
+                None => return,
             }
         }
-        for kind in [completed, failed, released] {
-            for part in budget::cut(kind, |finished| finished.bytes) {
-                let fences: Vec<_> = part.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)).collect();
-                if AssertUnwindSafe(write(&shared, &mut link, part)).catch_unwind().await.is_err() {
+        // Apart: those who were busy may be so still, and others do not wait with them.
+        for endings in [std::mem::take(&mut batch), put_off.take_due()] {
+            let busy = write_all(&shared, &mut link, endings).await;
+            put_off.add(busy);
+        }
+    }
+}
+
+/// Jobs whose end could not be written by themselves, while others' could.
+#[derive(Debug, Default)]
+struct PutOff {
+    endings: Vec<Finished>,
+    /// When they are tried again; there is a time while there are any.
+    due: Option<Instant>,
+    wait: Option<Duration>,
+}
+
+impl PutOff {
+    fn add(&mut self, endings: Vec<Finished>) {
+        if !endings.is_empty() && self.due.is_none() {
+            let wait = self.wait.map_or(FIRST_WAIT, |wait| (wait * 2).min(LONGEST_WAIT));
+            self.wait = Some(wait);
+            self.due = Some(Instant::now() + wait);
+        }
+        self.endings.extend(endings);
+    }
+
+    fn take_due(&mut self) -> Vec<Finished> {
+        match self.due {
+            Some(due) if due <= Instant::now() => {
+                self.due = None;
+                std::mem::take(&mut self.endings)
+            }
+            Some(_) => Vec::new(),
+            None => {
+                // The last ones are written.
+                self.wait = None;
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// Writes endings. Answers those that are to be tried again later.
+async fn write_all(shared: &Shared, link: &mut Link, endings: Vec<Finished>) -> Vec<Finished> {
+    let (mut completed, mut failed, mut released) = (Vec::new(), Vec::new(), Vec::new());
+    for finished in endings {
+        match finished.ending {
+            Ending::Completed { .. } => completed.push(finished),
+            Ending::Failed { .. } => failed.push(finished),
+            Ending::Released => released.push(finished),
+        }
+    }
+    let mut later = Vec::new();
+    for kind in [completed, failed, released] {
+        for part in budget::cut(kind, |finished| finished.bytes) {
+            let fences: Vec<_> = part.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)).collect();
+            match AssertUnwindSafe(write(shared, link, part)).catch_unwind().await {
+                Ok(busy) => later.extend(busy),
+                Err(_) => {
                     tracing::error!(jobs = fences.len(), "the end of jobs was lost in a panic; they will be rescued");
                     shared.leases.remove(fences.into_iter());
                 }
             }
         }
     }
+    later
 }
 
-/// Writes endings of one kind, until each is written or no longer ours to write.
-async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
+/// Writes endings of one kind, until each is written or no longer ours to write. Answers those that are to be tried again
+/// later by themselves.
+async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) -> Vec<Finished> {
+    let mut later = Vec::new();
     let mut parts = vec![endings];
     let mut wait = FIRST_WAIT;
+    let mut failures = 0;
     while let Some(mut part) = parts.pop() {
         match shared.outage.or_recovery("jobs.complete", send(shared, link, &part)).await {
             Ok(written) => {
                 shared.outage.worked(TASK);
                 wait = FIRST_WAIT;
-                settle(shared, &part, &written);
+                later.extend(settle(shared, part, &written));
             }
             Err(error) if error.blames_the_data() && part.len() > 1 => {
                 // One of them is to blame: halve until it is alone, so that the others are not held up.
@@ -119,6 +184,18 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
             }
             Err(error) => {
                 shared.outage.failed(TASK, &error);
+                failures += 1;
+                if error.is_internal() && failures >= WHOLE_TRIES {
+                    // It may come with one of them, who then waits alone.
+                    match part.len() {
+                        1 => later.append(&mut part),
+                        jobs => {
+                            let rest = part.split_off(jobs / 2);
+                            parts.extend([rest, part]);
+                        }
+                    }
+                    continue;
+                }
                 tokio::time::sleep(wait).await;
                 wait = (wait * 2).min(LONGEST_WAIT);
                 if error.outcome_unknown() {
@@ -130,6 +207,7 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) {
             }
         }
     }
+    later
 }
 
 /// One call for endings of one kind.
@@ -166,12 +244,33 @@ async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<
     if !failures.pks.is_empty() {
         return link.fail(shared.worker, &failures).await;
     }
-    link.release(shared.worker, &pks, &epochs).await?;
-    Ok(pks.into_iter().map(|pk| Written { pk, result: "released".into() }).collect())
+    let released = link.release(shared.worker, &pks, &epochs).await?;
+    let busy = match usize::try_from(released) {
+        Ok(released) if released >= pks.len() => HashSet::new(),
+        _ => held(shared, link, &pks, &epochs).await?,
+    };
+    let result = |pk| if busy.contains(&pk) { BUSY } else { "released" };
+    Ok(pks.into_iter().map(|pk| Written { pk, result: result(pk).into() }).collect())
 }
 
-/// Forgets what is written, and says what did not go as planned.
-fn settle(shared: &Shared, part: &[Finished], written: &[Written]) {
+/// Those of these jobs that are still this worker's.
+async fn held(shared: &Shared, link: &mut Link, pks: &[i64], epochs: &[i32]) -> Result<HashSet<i64>, QueueError> {
+    let held = link.heartbeat(shared.worker, pks, epochs).await?;
+    Ok(held.into_iter().map(|(pk, _)| pk).collect())
+}
+
+/// Forgets what is written, and says what did not go as planned. Answers the jobs whose lease was busy.
+fn settle(shared: &Shared, mut part: Vec<Finished>, written: &[Written]) -> Vec<Finished> {
+    let busy: HashSet<i64> = written.iter().filter(|one| one.result == BUSY).map(|one| one.pk).collect();
+    let later = if busy.is_empty() {
+        Vec::new()
+    } else {
+        tracing::debug!(
+            jobs = busy.len(),
+            "another transaction has the leases of these jobs locked; their end is written later"
+        );
+        part.extract_if(.., |finished| busy.contains(&finished.lease.pk)).collect()
+    };
     shared.leases.remove(part.iter().map(|finished| (finished.lease.pk, finished.lease.epoch)));
     if part.iter().any(|finished| finished.lease.limit().is_some()) {
         // The limit kept others waiting, perhaps.
@@ -181,7 +280,10 @@ fn settle(shared: &Shared, part: &[Finished], written: &[Written]) {
     for one in written {
         let outcome = match one.result.as_str() {
             "fenced" => "the job's lease had passed to another worker; this worker's result was not recorded",
-            "callback_waiting" => "the job's callback did not succeed and will be repeated; the call will not",
+            "callback_waiting" => {
+                shared.callback.notify_one();
+                "the job's callback has not succeeded yet and will be run again; the call will not"
+            }
             // Looked up for the rare ones alone: a batch is large.
             _ => continue,
         };
@@ -189,6 +291,7 @@ fn settle(shared: &Shared, part: &[Finished], written: &[Written]) {
             tracing::warn!(job.id = %finished.lease.id, "{outcome}");
         }
     }
+    later
 }
 
 /// What to write instead of an ending that the database cannot take.
@@ -219,9 +322,8 @@ fn substitute(shared: &Shared, finished: Finished, error: &QueueError) -> Option
 async fn still_ours(shared: &Shared, link: &mut Link, mut part: Vec<Finished>) -> Vec<Finished> {
     let pks: Vec<i64> = part.iter().map(|finished| finished.lease.pk).collect();
     let epochs: Vec<i32> = part.iter().map(|finished| finished.lease.epoch).collect();
-    match link.heartbeat(shared.worker, &pks, &epochs).await {
+    match held(shared, link, &pks, &epochs).await {
         Ok(held) => {
-            let held: HashSet<i64> = held.into_iter().map(|(pk, _)| pk).collect();
             let over = part.iter().filter(|finished| !held.contains(&finished.lease.pk));
             shared.leases.remove(over.map(|finished| (finished.lease.pk, finished.lease.epoch)));
             part.retain(|finished| held.contains(&finished.lease.pk));

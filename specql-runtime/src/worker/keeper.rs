@@ -1,4 +1,7 @@
-//! What any worker does for all: rescues, promotes what is due, repeats callbacks, keeps partitions ahead.
+//! What any worker does for all: rescues, promotes what is due, repeats callbacks, keeps ranges ahead.
+//!
+//! Each duty is a task with a connection of its own: none waits for another, so a user's lock on the row of a callback delays
+//! no rescue and no retry.
 
 use std::{
     sync::Arc,
@@ -8,7 +11,7 @@ use std::{
 use super::{jitter::jittered, shared::Shared};
 use crate::queue::{Link, QueueError};
 
-/// Between two rounds, at most.
+/// Between two rounds of a duty, at most.
 const ROUND: Duration = Duration::from_secs(1);
 /// Between two rounds, at least.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -23,72 +26,68 @@ const RANGES_EVERY: Duration = Duration::from_secs(2);
 const PROMOTED_AT_ONCE: i32 = 1_000;
 /// Jobs moved to lanes of their own in one call, which locks them for some tens of milliseconds.
 const MOVED_AT_ONCE: i32 = 5_000;
-/// Such calls in one round: other duties wait meanwhile.
+/// Such calls in one round.
 const MOVES: usize = 10;
 /// Callbacks run in one call.
 const CALLBACKS_AT_ONCE: i32 = 100;
 
-/// Runs until it is dropped.
-pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
-    let mut times = Times { rescue: Instant::now(), maintain: Instant::now(), ranges: Instant::now() };
-    let mut wakes;
+/// Gives slots of limits back that this worker does not need. Over the connection that fallbacks use: it waits for nobody.
+pub(crate) async fn trim(shared: Arc<Shared>) {
     loop {
-        let pause = match shared.outage.or_recovery("upkeep", round(&shared, &mut link, &mut times)).await {
-            Ok((pause, due)) => {
-                shared.outage.worked("upkeep");
-                wakes = due;
-                pause
-            }
-            Err(error) => {
-                shared.outage.failed("upkeep", &error);
-                wakes = false;
-                ROUND
-            }
-        };
+        let trimmed = async { shared.slots.trim(&shared, &mut *shared.control.lock().await).await };
+        done(&shared, "jobs.trim_shares", trimmed).await;
+        tokio::time::sleep(jittered(ROUND)).await;
+    }
+}
+
+/// Takes jobs from workers that are gone.
+pub(crate) async fn rescue(shared: Arc<Shared>, mut link: Link) {
+    loop {
+        let asked = Instant::now();
+        if let Some(rescued @ 1..) = done(&shared, "jobs.rescue", link.rescue()).await {
+            tracing::warn!(jobs = rescued, "took back the jobs of a worker that was not heard of for 10 s");
+            shared.wake.notify_one();
+        }
+        // An old snapshot keeps dead leases in the table, and each look reads them all.
+        let delay = (asked.elapsed() * 9).min(LONGEST_DELAY);
+        tokio::time::sleep(jittered(ROUND).saturating_sub(asked.elapsed()) + delay).await;
+    }
+}
+
+/// Makes jobs ready whose time has come.
+pub(crate) async fn promote(shared: Arc<Shared>, mut link: Link) {
+    loop {
+        let due = done(&shared, "jobs.promote", promote_due(&shared, &mut link)).await.flatten();
+        let round = jittered(ROUND);
+        let pause = due.map_or(round, |due| due.min(round)).max(SHORTEST);
         tokio::time::sleep(pause).await;
-        if wakes {
+        if due.is_some_and(|due| due <= pause) {
             // A rate allows the next start, or a breaker its probe: no row changes with that.
             shared.wake.notify_one();
         }
     }
 }
 
-/// When the rarer duties are next due.
-struct Times {
-    rescue: Instant,
-    maintain: Instant,
-    ranges: Instant,
-}
-
-/// Does what is due. Answers when to look again, and whether something is due then.
-async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<(Duration, bool), QueueError> {
-    let now = Instant::now();
-    if now >= times.rescue {
-        shared.slots.trim(shared, link).await?;
-        let asked = Instant::now();
-        times.rescue = asked + jittered(ROUND);
-        let rescued = link.rescue().await?;
-        // An old snapshot keeps dead leases in the table, and each look reads them all.
-        times.rescue += (asked.elapsed() * 9).min(LONGEST_DELAY);
-        if rescued > 0 {
-            tracing::warn!(jobs = rescued, "took back the jobs of a worker that was not heard of for 10 s");
-            shared.wake.notify_one();
-        }
+/// Moves waiting jobs to the lanes in which they belong, and sees that there are ranges for the next ones.
+pub(crate) async fn arrange(shared: Arc<Shared>, mut link: Link) {
+    let mut ranges = Instant::now();
+    loop {
         for _ in 0..MOVES {
-            if link.move_to_lanes(MOVED_AT_ONCE).await? < MOVED_AT_ONCE {
-                break;
+            match done(&shared, "jobs.move_to_lanes", link.move_to_lanes(MOVED_AT_ONCE)).await {
+                Some(moved) if moved >= MOVED_AT_ONCE => {}
+                _ => break,
             }
         }
+        if Instant::now() >= ranges {
+            ranges = Instant::now() + jittered(RANGES_EVERY);
+            done(&shared, "jobs.make_ranges", link.make_ranges()).await;
+        }
+        tokio::time::sleep(jittered(ROUND)).await;
     }
-    if now >= times.maintain {
-        times.maintain = now + jittered(MAINTAIN_EVERY);
-        link.maintain().await?;
-    }
-    if now >= times.ranges {
-        times.ranges = now + jittered(RANGES_EVERY);
-        link.make_ranges().await?;
-    }
-    while link.run_callbacks(CALLBACKS_AT_ONCE).await? == CALLBACKS_AT_ONCE {}
+}
+
+/// Promotes what is due. Answers how long it is until the next is.
+async fn promote_due(shared: &Shared, link: &mut Link) -> Result<Option<Duration>, QueueError> {
     loop {
         let promoted = link.promote(PROMOTED_AT_ONCE).await?;
         if promoted > 0 {
@@ -98,8 +97,44 @@ async fn round(shared: &Shared, link: &mut Link, times: &mut Times) -> Result<(D
             break;
         }
     }
-    let due = link.next_due_in().await?.map(|due| due.to_std().unwrap_or_default());
-    let until_rescue = times.rescue.saturating_duration_since(Instant::now());
-    let pause = due.map_or(until_rescue, |due| due.min(until_rescue));
-    Ok((pause.max(SHORTEST), due.is_some_and(|due| due <= pause)))
+    Ok(link.next_due_in().await?.map(|due| due.to_std().unwrap_or_default()))
+}
+
+/// Runs callbacks that wait for a repetition, or for which a completion had no time.
+pub(crate) async fn run_callbacks(shared: Arc<Shared>, mut link: Link) {
+    loop {
+        // Until none is due: a call may leave some to the next.
+        while let Some(1..) = done(&shared, "jobs.run_callbacks", link.run_callbacks(CALLBACKS_AT_ONCE)).await {}
+        tokio::select! {
+            () = shared.callback.notified() => {}
+            () = tokio::time::sleep(jittered(ROUND)) => {}
+        }
+    }
+}
+
+/// Removes what is old.
+pub(crate) async fn maintain(shared: Arc<Shared>, mut link: Link) {
+    loop {
+        done(&shared, "jobs.maintain", link.maintain()).await;
+        link.close().await;
+        tokio::time::sleep(jittered(MAINTAIN_EVERY)).await;
+    }
+}
+
+/// What a duty answered, or nothing where it failed, which is said: the next round repeats it.
+async fn done<T>(
+    shared: &Shared,
+    duty: &'static str,
+    answer: impl Future<Output = Result<T, QueueError>>,
+) -> Option<T> {
+    match shared.outage.or_recovery(duty, answer).await {
+        Ok(answer) => {
+            shared.outage.worked(duty);
+            Some(answer)
+        }
+        Err(error) => {
+            shared.outage.failed(duty, &error);
+            None
+        }
+    }
 }

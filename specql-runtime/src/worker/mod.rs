@@ -20,7 +20,7 @@
 //! | `supervise` | begins a task again that panicked |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
-//! A worker has nine connections of its own and takes none from the application's pool.
+//! A worker has eleven connections of its own, and a twelfth while `jobs.maintain` runs; it takes none from the application's pool.
 
 mod attempt;
 mod breakers;
@@ -82,6 +82,10 @@ const CALL_LIMIT: Duration = Duration::from_secs(10);
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
 /// Limit of a schedule's action. One that takes longer goes on, and is recorded, but nobody waits for it.
 const ACTION_LIMIT: Duration = Duration::from_secs(60);
+/// Limit of a callback that a completion had no time for.
+const CALLBACK_LIMIT: Duration = Duration::from_secs(60);
+/// Limit of `jobs.maintain`, which may copy old jobs.
+const MAINTAIN_LIMIT: Duration = Duration::from_secs(600);
 /// Results that may wait to be written before no more jobs are run.
 const UNWRITTEN: usize = 4_096;
 /// How long stopped jobs may take to end, and results to be written, at shutdown.
@@ -100,8 +104,6 @@ pub struct Worker {
     scheduler: JoinSet<()>,
     /// Write results, renew leases, keep house: run until they are dropped.
     keepers: JoinSet<()>,
-    /// For the last call.
-    link: Link,
     /// Keeps an embedded server alive.
     _database: Database,
 }
@@ -132,11 +134,12 @@ impl Worker {
             breakers: Breakers::default(),
             slots: Slots::default(),
             settings,
-            control: Mutex::new(Link::new(&options, "control", CALL_LIMIT)),
+            control: Mutex::new(link),
             finished,
             outputs: Outputs::new(builder.memory),
             renew: Notify::new(),
             wake: Notify::new(),
+            callback: Notify::new(),
             stopping: CancellationToken::new(),
         });
         let (mut fetcher, mut scheduler, mut keepers) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
@@ -155,14 +158,28 @@ impl Worker {
         keepers.spawn(supervised("heartbeat", shared.stopping.clone(), task));
         let all = Arc::clone(&shared);
         keepers.spawn(supervised("fence", shared.stopping.clone(), move || heartbeat::fence(Arc::clone(&all))));
+        let all = Arc::clone(&shared);
+        keepers.spawn(supervised("trim", shared.stopping.clone(), move || keeper::trim(Arc::clone(&all))));
         let (all, to) = (Arc::clone(&shared), link_to.clone());
-        let task = move || keeper::run(Arc::clone(&all), to("upkeep", CALL_LIMIT));
-        keepers.spawn(supervised("upkeep", shared.stopping.clone(), task));
+        let task = move || keeper::rescue(Arc::clone(&all), to("rescue", CALL_LIMIT));
+        keepers.spawn(supervised("rescue", shared.stopping.clone(), task));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || keeper::promote(Arc::clone(&all), to("promote", CALL_LIMIT));
+        keepers.spawn(supervised("promote", shared.stopping.clone(), task));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || keeper::arrange(Arc::clone(&all), to("arrange", MAINTAIN_LIMIT));
+        keepers.spawn(supervised("arrange", shared.stopping.clone(), task));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || keeper::run_callbacks(Arc::clone(&all), to("callbacks", CALLBACK_LIMIT));
+        keepers.spawn(supervised("callbacks", shared.stopping.clone(), task));
+        let (all, to) = (Arc::clone(&shared), link_to.clone());
+        let task = move || keeper::maintain(Arc::clone(&all), to("maintain", MAINTAIN_LIMIT));
+        keepers.spawn(supervised("maintain", shared.stopping.clone(), task));
         let all = Arc::clone(&shared);
         let task = move || listener::run(Arc::clone(&all), Signals::new(&options));
         keepers.spawn(supervised("listen", shared.stopping.clone(), task));
         let (all, to) = (Arc::clone(&shared), link_to.clone());
-        let task = move || scheduler::run(Arc::clone(&all), to("schedule", ACTION_LIMIT));
+        let task = move || scheduler::run(Arc::clone(&all), to("schedule", ACTION_LIMIT).letting_statements_go_on());
         scheduler.spawn(supervised("schedule", shared.stopping.clone(), task));
         if !shared.catalog.codes().is_empty() {
             let all = Arc::clone(&shared);
@@ -175,7 +192,6 @@ impl Worker {
             fetcher,
             scheduler,
             keepers,
-            link,
             _database: builder.database.clone(),
         }
     }
@@ -216,12 +232,13 @@ impl Worker {
         // Not before: heartbeats go on until the last result is written.
         self.keepers.shutdown().await;
         let unregister = async {
-            let unregistered = self.link.unregister_worker(self.shared.worker).await;
+            let mut link = self.shared.control.lock().await;
+            let unregistered = link.unregister_worker(self.shared.worker).await;
             if !unregistered.as_ref().is_err_and(QueueError::outcome_unknown) {
                 return unregistered;
             }
-            // The connection was idle since the start and may have been cut off long ago: once more, on a new one.
-            self.link.unregister_worker(self.shared.worker).await
+            // The connection is rarely used and may have been cut off long ago: once more, on a new one.
+            link.unregister_worker(self.shared.worker).await
         };
         let unregistered = timeout(LAST_GRACE, unregister)
             .await

@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) renew: Notify,
     /// There may be something to claim.
     pub(crate) wake: Notify,
+    /// A callback is due that no completion will run.
+    pub(crate) callback: Notify,
     /// No more claims.
     pub(crate) stopping: CancellationToken,
 }

@@ -24,8 +24,12 @@
 //! | pool exhausted | [`application`]`::a_worker_starts_works_and_stops_while_the_applications_pool_is_exhausted` |
 //! | clock of the worker wrong by an hour | [`process`]`::workers_whose_clocks_are_an_hour_off_run_every_job_once_and_in_its_time` |
 //! | a transaction that holds xmin | [`application`]`::the_cost_of_a_claim_stays_the_same_while_a_transaction_holds_back_vacuum` |
-//! | a transaction that holds the notify gate and rolls back | [`application`]`::jobs_queued_behind_a_held_notify_gate_are_found_by_polling` |
+//! | a transaction that holds the notify gate and rolls back | [`application`]`::jobs_queued_behind_a_held_notify_gate_are_found_by_polling`; `queue_sql::locks::slow_enqueuers_keep_no_wake_up_from_others` |
 //! | a user's lock on a callback's row | [`application`]`::a_users_lock_sets_its_own_callback_aside_and_holds_up_no_other` |
+//! | an open transaction that cancels a job | `worker::waits::a_job_that_an_open_transaction_cancels_ends_later_and_those_beside_it_now`, `queue_sql::locks` |
+//! | a callback that takes its time | `worker::waits::a_callback_that_takes_its_time_delays_no_other_duty` |
+//! | a server that has become read-only | `worker::waits::a_worker_leaves_a_server_that_has_become_read_only` |
+//! | a migration under way | `worker::waits::what_fails_while_a_migration_is_under_way_is_said_again_and_no_success_is_lost` |
 //! | disk full | [`server`]`::on_a_full_disk_results_wait_for_room_and_no_call_is_repeated` |
 //! | two registries' versions at once | [`versions`]`::an_older_worker_leaves_the_jobs_of_a_newer_operation_alone`, `the_policy_of_the_worker_decides_and_not_that_of_the_jobs_queueing` |
 //! | workers paused for a day | [`process`]`::a_worker_that_was_paused_for_a_day_writes_nothing_and_works_again` |

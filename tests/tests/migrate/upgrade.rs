@@ -31,16 +31,16 @@ use uuid::Uuid;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_task-worker");
 
-const OLD: &str = "jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[])";
-const NEW: &str = "jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], text)";
+const OLD: &str = "jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], boolean)";
+const NEW: &str = "jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], boolean, text)";
 
 /// The old signature, for workers that say no region.
 const SHIM: &str = "\
 CREATE OR REPLACE FUNCTION jobs.complete(
-    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[])
+    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[], _answer_busy boolean DEFAULT false)
 RETURNS TABLE (pk_job_run bigint, result text)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT c.pk_job_run, c.result FROM jobs.complete(_worker, _pks, _epochs, _outputs, _usages, 'unsaid') AS c
+    SELECT c.pk_job_run, c.result FROM jobs.complete(_worker, _pks, _epochs, _outputs, _usages, _answer_busy, 'unsaid') AS c
 $$";
 
 /// A schema of the queue as this version has it.
@@ -79,7 +79,8 @@ fn expanded() -> Schema {
     for text in create.iter_mut().filter(|text| text.contains(OLD)) {
         rewrite(text, OLD, NEW);
     }
-    rewrite(&mut create[0], "_usages jsonb[])", "_usages jsonb[], _region text)");
+    let last = "_answer_busy boolean DEFAULT false)";
+    rewrite(&mut create[0], last, "_answer_busy boolean, _region text)");
     let record = |which: &str| {
         format!("UPDATE jobs.tb_job_outcome AS o SET region = _region WHERE o.pk_job_run = ANY ({which});")
     };
@@ -193,7 +194,7 @@ async fn run_some(pool: &PgPool, worker: Uuid) -> usize {
     let (pks, epochs): (Vec<i64>, Vec<i32>) = claimed.iter().map(|(pk, epoch, ..)| (pk, epoch)).unzip();
     let results: Vec<String> = sqlx::query_scalar(
         "SELECT result FROM jobs.complete($1, $2, $3, array_fill('{\"process\": 0}'::jsonb, ARRAY[cardinality($2)]),
-             array_fill(NULL::jsonb, ARRAY[cardinality($2)]), 'here')",
+             array_fill(NULL::jsonb, ARRAY[cardinality($2)]), false, 'here')",
     )
     .bind(worker)
     .bind(pks)

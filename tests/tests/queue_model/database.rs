@@ -110,7 +110,7 @@ impl Queue {
                 .await?;
         }
         let days = Change { function: "callback_retry_wait", from: "secs => ", to: "secs => 86400 * " };
-        let tries = Change { function: "callback_retry_wait", from: "< 10", to: &format!("< {CALLBACK_TRIES}") };
+        let tries = Change { function: "callback_retry_wait", from: "< 154", to: &format!("< {CALLBACK_TRIES}") };
         for change in [&days, &tries].into_iter().chain(change) {
             change.make(&mut connection).await?;
         }

@@ -53,13 +53,9 @@ async fn a_callback_that_raises_is_set_aside_and_the_rest_of_the_batch_completes
     assert_eq!(reason, "the order is broken (P0001)");
 
     queue.run("UPDATE shop.tb_order SET broken = false").await?;
-    assert!(
-        queue
-            .scalar::<bool>(
-                "SELECT jobs.next_due() BETWEEN now() - interval '1 second' AND now() + interval '1 second'"
-            )
-            .await?
-    );
+    let due =
+        "SELECT run_at BETWEEN now() - interval '1 second' AND now() + interval '1 second' FROM jobs.tb_job_callback";
+    assert!(queue.scalar::<bool>(due).await?);
     queue.pass_time().await?;
     assert_eq!((queue.state(ids[2]).await?.as_str(), queue.order(3).await?), ("completed", ("paid".into(), 1)));
     assert_eq!(queue.events(ids[2]).await?, ["claimed", "finished", "callback_raised"]);
@@ -77,6 +73,9 @@ async fn a_callback_that_never_succeeds_ends_as_callback_failed_with_key_and_out
         queue.pass_time().await?;
         assert_eq!(queue.state(id).await?, "running");
     }
+    queue.run("UPDATE jobs.tb_job_callback SET tries = 152").await?;
+    queue.pass_time().await?;
+    assert_eq!(queue.state(id).await?, "running");
     queue.pass_time().await?;
     assert_eq!(queue.state(id).await?, "failed/callback_failed");
     let (message, output): (String, serde_json::Value) =
@@ -174,5 +173,18 @@ async fn two_workers_never_run_the_same_waiting_callback() -> Result<()> {
     queue.pass_time().await?;
     assert_eq!(queue.scalar::<i64>("SELECT sum(paid) FROM shop.tb_order").await?, 20);
     assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM shop.tb_order WHERE paid = 1").await?, 20);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_callback_is_tried_for_a_day_ten_minutes_apart() -> Result<()> {
+    let queue = Queue::new().await?;
+    let (tries, hours, longest): (i64, f64, f64) = sqlx::query_as(
+        "SELECT count(w), extract(epoch FROM sum(w))::double precision / 3600, extract(epoch FROM max(w))::double precision
+        FROM generate_series(1, 1000) AS n CROSS JOIN LATERAL jobs.callback_retry_wait(n) AS w",
+    )
+    .fetch_one(queue.db.pool())
+    .await?;
+    assert!((24.0..25.0).contains(&hours) && longest <= 600.0, "{tries} tries in {hours} hours, {longest} s apart");
     Ok(())
 }

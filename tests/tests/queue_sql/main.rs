@@ -13,6 +13,7 @@ mod input;
 mod keys;
 mod lanes;
 mod lint;
+mod locks;
 mod newer_calls;
 mod plans;
 mod ranges;

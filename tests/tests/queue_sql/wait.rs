@@ -81,16 +81,22 @@ async fn only_a_watched_job_announces_its_end() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_new_job_wakes_and_a_held_gate_does_not_block() -> Result<()> {
+async fn a_new_job_wakes_and_held_gates_do_not_block() -> Result<()> {
     let queue = Queue::new().await?;
     let mut listener = PgListener::connect_with(queue.db.pool()).await?;
     listener.listen("jobs_ready").await?;
     queue.enqueue("charge", None).await?;
     tokio::time::timeout(Duration::from_secs(5), listener.recv()).await??;
 
-    // A transaction that holds the gate, and takes its time: others neither wait nor notify.
+    // A transaction that holds the gates, and takes its time: others neither wait nor notify.
     let mut slow = queue.db.begin().await?;
-    sqlx::query("SELECT jobs.enqueue('pay', 'charge')").execute(&mut *slow).await?;
+    sqlx::query(
+        "SELECT jobs.enqueue('pay', 'charge'), (
+            SELECT count(pg_try_advisory_xact_lock(1399869772, (-1 - (slot + n) % 1000000000)::integer))
+            FROM CAST(extract(epoch FROM clock_timestamp()) * 100 AS bigint) AS slot CROSS JOIN generate_series(0, 3000) AS n)",
+    )
+    .execute(&mut *slow)
+    .await?;
     tokio::time::timeout(Duration::from_secs(5), queue.enqueue("charge", None)).await??;
     assert!(tokio::time::timeout(Duration::from_millis(100), listener.recv()).await.is_err());
     slow.rollback().await?;

@@ -13,3 +13,4 @@ mod rescue;
 mod retries;
 mod schedules;
 mod shutdown;
+mod waits;

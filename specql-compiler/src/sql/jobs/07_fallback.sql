@@ -4,7 +4,8 @@
 -- service may be called for this job. Answers 'bound'; 'lost' where the lease is no longer this worker's, or another
 -- attempt may have had its effect elsewhere; or 'no_room' under the fallback's own limit, or where somebody holds the rows.
 CREATE OR REPLACE FUNCTION jobs.bind(_worker uuid, _pk bigint, _epoch integer, _operation_code integer) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+-- Whoever finds the lease locked does not call the fallback now.
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     _limit_code integer := (SELECT o.limit_code FROM jobs.tb_operation AS o WHERE o.code = _operation_code);
     _bound integer;

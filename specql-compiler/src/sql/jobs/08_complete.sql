@@ -10,7 +10,10 @@ BEGIN
         PERFORM pg_notify('jobs_done', (SELECT j.id::text FROM jobs.tb_job_run AS j WHERE j.pk_job_run = w.pk_job_run))
         FROM jobs.tb_job_waiter AS w
         WHERE w.pk_job_run = ANY (_pks);
-        DELETE FROM jobs.tb_job_waiter AS w WHERE w.pk_job_run = ANY (_pks);
+        -- An open transaction that has called jobs.watch holds its row: that one expires.
+        DELETE FROM jobs.tb_job_waiter AS w
+        WHERE w.pk_job_run IN (
+            SELECT o.pk_job_run FROM jobs.tb_job_waiter AS o WHERE o.pk_job_run = ANY (_pks) FOR UPDATE SKIP LOCKED);
     END IF;
     IF EXISTS (SELECT FROM jobs.tb_job_scheduled AS s WHERE s.after_pk IS NOT NULL) THEN
         PERFORM jobs.start_followers(_pks);
@@ -88,33 +91,56 @@ BEGIN
 END
 $$;
 
--- object: function jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[])
--- drop: DROP FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[])
+-- object: function jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], boolean)
+-- drop: DROP FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], boolean)
 -- Ends jobs whose call succeeded. Their callbacks run in the same transaction. One that raises, or waits too long for
 -- a lock, is set aside and tried again later; the call is not repeated, and the rest of the batch completes.
+--
+-- Leases are nearly always free, and then nothing is locked before it is deleted. Where one is not, the batch begins
+-- again and locks what it can: the job whose lease somebody holds is answered `busy`, and its worker says it again.
+-- Whoever does not know that word (_answer_busy false) gets lock_not_available, and nothing is done.
 CREATE OR REPLACE FUNCTION jobs.complete(
-    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[])
+    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[], _answer_busy boolean DEFAULT false)
 RETURNS TABLE (pk_job_run bigint, result text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Longer than a heartbeat takes.
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10ms' AS $$
 DECLARE
-    _completed bigint[] := jobs.complete_plain(_worker, _pks, _epochs, _outputs, _usages);
+    _completed bigint[];
     _called bigint[];
+    _held bigint[];
+    _busy bigint[];
+    _free record;
     _raised bigint[];
 BEGIN
+    BEGIN
+        _completed := jobs.complete_plain(_worker, _pks, _epochs, _outputs, _usages);
+        IF coalesce(cardinality(_completed), 0) < cardinality(_pks) THEN
+            _called := jobs.complete_called(_worker, _pks, _epochs, _outputs, _usages);
+        END IF;
+    EXCEPTION WHEN lock_not_available THEN
+        SELECT l.held, l.busy INTO STRICT _held, _busy
+        FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;
+        SELECT array_agg(g.pk) AS pks, array_agg(g.epoch) AS epochs, array_agg(g.output) AS outputs,
+            array_agg(g.usage) AS usages
+        INTO _free
+        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)
+        WHERE g.pk = ANY (_held);
+        -- No lease is waited for any more. A migration may still hold a table for a moment.
+        PERFORM set_config('lock_timeout', '2s', true);
+        _completed := jobs.complete_plain(_worker, _free.pks, _free.epochs, _free.outputs, _free.usages);
+        _called := jobs.complete_called(_worker, _free.pks, _free.epochs, _free.outputs, _free.usages);
+    END;
+
     IF _completed IS NOT NULL THEN
         PERFORM jobs.announce(_completed);
     END IF;
-    IF cardinality(_completed) = cardinality(_pks) THEN
-        -- The ordinary case, apart: looking each job up in the arrays below costs the square of the batch.
-        RETURN QUERY SELECT given.pk, 'completed' FROM unnest(_pks) AS given (pk);
-        RETURN;
-    END IF;
-
-    _called := jobs.complete_called(_worker, _pks, _epochs, _outputs, _usages);
     IF _called IS NOT NULL THEN
         _raised := jobs.settle_callbacks(_called);
     END IF;
-    IF _raised = '{}' AND coalesce(cardinality(_completed), 0) + cardinality(_called) = cardinality(_pks) THEN
+    IF coalesce(cardinality(_raised), 0) = 0
+        AND coalesce(cardinality(_completed), 0) + coalesce(cardinality(_called), 0) = cardinality(_pks)
+    THEN
+        -- The ordinary case, apart: looking each job up in the arrays below costs the square of the batch.
         RETURN QUERY SELECT given.pk, 'completed' FROM unnest(_pks) AS given (pk);
         RETURN;
     END IF;
@@ -126,9 +152,10 @@ BEGIN
             CASE WHEN EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = given.pk)
                 THEN 'failed' ELSE 'callback_waiting' END
         WHEN given.pk = ANY (_completed) OR given.pk = ANY (_called) THEN 'completed'
+        WHEN given.pk = ANY (_busy) THEN 'busy'
         ELSE 'fenced' END
     FROM unnest(_pks) AS given (pk);
 END
 $$;
-COMMENT ON FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[]) IS
-    'Ends jobs whose call succeeded: completed, callback_waiting, failed where the callback is not the job''s, or fenced where the lease was lost.';
+COMMENT ON FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], boolean) IS
+    'Ends jobs whose call succeeded: completed, callback_waiting, failed where the callback is not the job''s, fenced where the lease was lost, or busy where it is locked.';

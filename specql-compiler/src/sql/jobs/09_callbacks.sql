@@ -10,10 +10,11 @@ $$;
 
 -- object: function jobs.callback_retry_wait(integer)
 -- drop: DROP FUNCTION jobs.callback_retry_wait(integer)
--- How long a callback waits after so many failed tries: 1 s, 2 s, 4 s … about nine minutes in all, then NULL.
+-- How long a callback waits after so many failed tries: 1 s, 2 s, 4 s … ten minutes, a day in all, then NULL. A migration
+-- that holds its table may take hours.
 CREATE OR REPLACE FUNCTION jobs.callback_retry_wait(_tries integer) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN _tries < 10 THEN pg_catalog.make_interval(secs => 2 ^ (_tries - 1)) END
+    SELECT CASE WHEN _tries < 154 THEN pg_catalog.make_interval(secs => least(2.0 ^ least(_tries - 1, 10), 600)) END
 $$;
 
 -- object: function jobs.callback_context(uuid)
@@ -119,23 +120,31 @@ BEGIN
 END
 $$;
 
--- object: function jobs.call_callbacks(bigint[])
--- drop: DROP FUNCTION jobs.call_callbacks(bigint[])
--- Runs the callbacks of finished calls together. False, and nothing of it done, when any of them raises.
+-- object: function jobs.call_callbacks(bigint[], timestamptz)
+-- drop: DROP FUNCTION jobs.call_callbacks(bigint[], timestamptz)
+-- Runs the callbacks of finished calls together, and begins none after the given time: `settled` are those that it ran.
+-- NULL, and nothing of it done, when any of them raises. `too_long` are those during which the caller's
+-- statement_timeout ran out; nothing is done then either.
 --
 -- Deferred constraints are checked inside, for at COMMIT they would take the whole batch with them. A deadlock is
 -- nobody's fault: what was rolled back let the other one pass, and the batch is repeated.
-CREATE OR REPLACE FUNCTION jobs.call_callbacks(_pks bigint[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION jobs.call_callbacks(
+    _pks bigint[], _until timestamptz, OUT settled bigint[], OUT too_long bigint[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _batch record;
+    _running bigint[];
 BEGIN
+    too_long := '{}'::bigint[];
     FOR _round IN 1..3 LOOP
+        settled := '{}'::bigint[];
         BEGIN
             FOR _batch IN
-                SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.called
+                SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.pks, b.called
                 FROM jobs.callback_batches(_pks) AS b
             LOOP
+                EXIT WHEN clock_timestamp() >= _until;
+                _running := _batch.pks;
                 IF _batch.batch_function IS NULL THEN
                     PERFORM jobs.call_callback(_batch.key, _batch.schema_name, _batch.function_name, _batch.tenant_id,
                         (_batch.called[1]).job_run_id, (_batch.called[1]).result);
@@ -143,73 +152,107 @@ BEGIN
                     PERFORM jobs.call_callback_batch(
                         _batch.schema_name, _batch.batch_function, _batch.tenant_id, _batch.called);
                 END IF;
+                settled := settled || _batch.pks;
             END LOOP;
             SET CONSTRAINTS ALL IMMEDIATE;
-            RETURN true;
+            RETURN;
         EXCEPTION
             WHEN deadlock_detected THEN
                 RAISE DEBUG 'callbacks were in a deadlock (% of 3 times): %', _round, SQLERRM;
+            WHEN query_canceled THEN
+                -- Not raised on: the batch would come again, and be cancelled again.
+                settled := '{}'::bigint[];
+                too_long := _running;
+                RETURN;
             WHEN serialization_failure THEN
                 -- Only another snapshot helps, and only a new transaction has one.
                 IF current_setting('transaction_isolation') <> 'read committed' THEN
                     RAISE;
                 END IF;
-                RETURN false;
+                EXIT;
             WHEN OTHERS OR assert_failure THEN
-                RETURN false;
+                EXIT;
         END;
     END LOOP;
-    RETURN false;
+    settled := NULL;
 END
 $$;
 
--- object: function jobs.call_callbacks_apart(bigint[])
--- drop: DROP FUNCTION jobs.call_callbacks_apart(bigint[])
+-- object: type jobs.raised_callback
+-- drop: DROP TYPE jobs.raised_callback
+-- A callback that raised. `final`: another try would raise again.
+CREATE TYPE jobs.raised_callback AS (pk bigint, message text, final boolean);
+
+-- object: function jobs.call_callbacks_apart(bigint[], timestamptz)
+-- drop: DROP FUNCTION jobs.call_callbacks_apart(bigint[], timestamptz)
 -- Runs the callbacks of finished calls so that one that raises undoes itself alone: batch by batch, and job by job
--- where a batch raises.
+-- where a batch raises. None begins after the given time. Those that wait for locks share one patience; when it is used
+-- up the others still run, but a lock that is not free is no longer waited for.
 CREATE OR REPLACE FUNCTION jobs.call_callbacks_apart(
-    _pks bigint[], OUT settled bigint[], OUT raised bigint[], OUT errors text[], OUT final boolean[])
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    _pks bigint[], _until timestamptz, OUT settled bigint[], OUT raised jobs.raised_callback[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '250ms' AS $$
 DECLARE
     _batch record;
+    _patience integer := 250;
+    _began timestamptz;
 BEGIN
     settled := '{}'::bigint[];
-    raised := '{}'::bigint[];
-    errors := '{}'::text[];
-    final := '{}'::boolean[];
+    raised := '{}'::jobs.raised_callback[];
     FOR _batch IN
         SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.pks, b.called
         FROM jobs.callback_batches(_pks) AS b
     LOOP
+        _began := clock_timestamp();
+        EXIT WHEN _began >= _until;
         -- Where this is all there is, it has just raised.
         IF _batch.batch_function IS NOT NULL AND cardinality(_batch.pks) BETWEEN 2 AND cardinality(_pks) - 1 THEN
             BEGIN
                 SET CONSTRAINTS ALL DEFERRED;
+                PERFORM set_config('lock_timeout', _patience::text, true);
                 PERFORM jobs.call_callback_batch(
                     _batch.schema_name, _batch.batch_function, _batch.tenant_id, _batch.called);
                 SET CONSTRAINTS ALL IMMEDIATE;
                 settled := settled || _batch.pks;
                 CONTINUE;
-            EXCEPTION WHEN OTHERS OR assert_failure THEN
-                RAISE DEBUG 'a batch of callbacks raised and is run job by job: %', SQLERRM;
+            EXCEPTION
+                WHEN lock_not_available THEN
+                    _patience := jobs.patience_left(_patience, _began);
+                WHEN OTHERS OR assert_failure THEN
+                    RAISE DEBUG 'a batch of callbacks raised and is run job by job: %', SQLERRM;
             END;
         END IF;
         FOR _place IN 1..cardinality(_batch.pks) LOOP
+            _began := clock_timestamp();
+            EXIT WHEN _began >= _until;
             BEGIN
                 SET CONSTRAINTS ALL DEFERRED;
+                PERFORM set_config('lock_timeout', _patience::text, true);
                 PERFORM jobs.call_callback(_batch.key, _batch.schema_name, _batch.function_name, _batch.tenant_id,
                     (_batch.called[_place]).job_run_id, (_batch.called[_place]).result);
                 SET CONSTRAINTS ALL IMMEDIATE;
                 settled := settled || _batch.pks[_place];
-            EXCEPTION WHEN OTHERS OR assert_failure THEN
-                raised := raised || _batch.pks[_place];
-                errors := errors || left(format('%s (%s)', SQLERRM, SQLSTATE), 8000);
-                -- Waiting does not generate a callback.
-                final := final || (SQLSTATE = 'SQ403');
+            EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
+                raised := raised || ROW(_batch.pks[_place], format('%s (%s)', SQLERRM, SQLSTATE),
+                    -- Waiting does not generate a callback.
+                    SQLSTATE = 'SQ403')::jobs.raised_callback;
+                IF SQLSTATE = '55P03' THEN
+                    _patience := jobs.patience_left(_patience, _began);
+                ELSIF SQLSTATE = '57014' THEN
+                    -- The caller's statement_timeout does not run out a second time.
+                    RETURN;
+                END IF;
             END;
         END LOOP;
     END LOOP;
 END
+$$;
+
+-- object: function jobs.patience_left(integer, timestamptz)
+-- drop: DROP FUNCTION jobs.patience_left(integer, timestamptz)
+-- Milliseconds that are left of a patience after a wait. Never none at all, which PostgreSQL takes for no limit.
+CREATE OR REPLACE FUNCTION jobs.patience_left(_patience integer, _began timestamptz) RETURNS integer
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT greatest(_patience - extract(epoch FROM clock_timestamp() - _began) * 1000, 1)::integer
 $$;
 
 -- object: function jobs.record_settled(bigint[])
@@ -242,24 +285,34 @@ BEGIN
 END
 $$;
 
--- object: function jobs.set_aside(bigint[], text[], boolean[])
--- drop: DROP FUNCTION jobs.set_aside(bigint[], text[], boolean[])
--- Puts callbacks that raised off, or gives them up.
-CREATE OR REPLACE FUNCTION jobs.set_aside(_pks bigint[], _errors text[], _final boolean[]) RETURNS void
+-- object: function jobs.put_off(bigint[])
+-- drop: DROP FUNCTION jobs.put_off(bigint[])
+-- Leaves callbacks to jobs.run_callbacks: they stay due, and no try is counted. The call is over, its job is not: from
+-- now on it is an event of its own.
+CREATE OR REPLACE FUNCTION jobs.put_off(_pks bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
-    -- The call is over, its job is not: from now on it is an event of its own.
     WITH called AS (
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker, resource_usage)
         SELECT c.pk_job_run, c.epoch, c.attempts, 'finished', c.run_at, c.started_at, true, c.worker, c.resource_usage
         FROM jobs.tb_job_callback AS c
-        WHERE c.pk_job_run = ANY (_pks) AND c.worker IS NOT NULL),
-    waiting AS (
+        WHERE c.pk_job_run = ANY (_pks) AND c.worker IS NOT NULL)
+    UPDATE jobs.tb_job_callback AS c SET worker = NULL WHERE c.pk_job_run = ANY (_pks) AND c.worker IS NOT NULL;
+END
+$$;
+
+-- object: function jobs.set_aside(jobs.raised_callback[])
+-- drop: DROP FUNCTION jobs.set_aside(jobs.raised_callback[])
+-- Gives callbacks that raised another time, or gives them up. They are put off already.
+CREATE OR REPLACE FUNCTION jobs.set_aside(_raised jobs.raised_callback[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    WITH waiting AS (
         UPDATE jobs.tb_job_callback AS c
-        SET tries = c.tries + 1, worker = NULL, last_error = e.message,
-            run_at = CASE WHEN NOT e.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
-        FROM unnest(_pks, _errors, _final) AS e (pk, message, final)
-        WHERE c.pk_job_run = e.pk
+        SET tries = c.tries + 1, last_error = left(r.message, 8000),
+            run_at = CASE WHEN NOT r.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
+        FROM unnest(_raised) AS r
+        WHERE c.pk_job_run = r.pk
         RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.error_message, c.resource_usage,
             c.started_at, c.run_at, c.last_error),
     audited AS (
@@ -280,21 +333,36 @@ $$;
 -- object: function jobs.settle_callbacks(bigint[])
 -- drop: DROP FUNCTION jobs.settle_callbacks(bigint[])
 -- Runs the callbacks of finished calls, and ends the jobs whose callback succeeded. Returns the others.
+--
+-- A batch waits half a second for locks in all, and runs for a few seconds: its caller waits, and no longer than the
+-- limit of his call. What there is no time for is put off.
 CREATE OR REPLACE FUNCTION jobs.settle_callbacks(_pks bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '250ms' AS $$
 DECLARE
-    _apart record;
+    _settled bigint[];
+    _too_long bigint[];
+    _raised jobs.raised_callback[] := '{}'::jobs.raised_callback[];
+    _others bigint[] := '{}'::bigint[];
 BEGIN
-    IF jobs.call_callbacks(_pks) THEN
-        PERFORM jobs.record_settled(_pks);
-        PERFORM jobs.announce(_pks);
-        RETURN '{}'::bigint[];
+    SELECT c.settled, c.too_long INTO STRICT _settled, _too_long
+    FROM jobs.call_callbacks(_pks, clock_timestamp() + interval '3 seconds') AS c;
+    IF _settled IS NULL THEN
+        SELECT a.settled, a.raised INTO STRICT _settled, _raised
+        FROM jobs.call_callbacks_apart(_pks, clock_timestamp() + interval '2 seconds') AS a;
+    ELSIF _too_long <> '{}' THEN
+        _raised := ARRAY(
+            SELECT ROW(t.pk, 'it took longer than the worker waits (57014)', false)::jobs.raised_callback
+            FROM unnest(_too_long) AS t (pk));
     END IF;
-    SELECT a.settled, a.raised, a.errors, a.final INTO _apart FROM jobs.call_callbacks_apart(_pks) AS a;
-    PERFORM jobs.record_settled(_apart.settled);
-    PERFORM jobs.set_aside(_apart.raised, _apart.errors, _apart.final);
+
+    PERFORM jobs.record_settled(_settled);
+    IF cardinality(_settled) < cardinality(_pks) THEN
+        _others := ARRAY(SELECT o.pk FROM unnest(_pks) AS o (pk) WHERE o.pk <> ALL (_settled));
+        PERFORM jobs.put_off(_others);
+        PERFORM jobs.set_aside(_raised);
+    END IF;
     PERFORM jobs.announce(_pks);
-    RETURN _apart.raised;
+    RETURN _others;
 END
 $$;
 

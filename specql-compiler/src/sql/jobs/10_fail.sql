@@ -1,21 +1,26 @@
--- object: function jobs.end_leases(bigint[], text[], text[], text[], integer[], integer[], boolean[], timestamptz[], jsonb[], text)
--- drop: DROP FUNCTION jobs.end_leases(bigint[], text[], text[], text[], integer[], integer[], boolean[], timestamptz[], jsonb[], text)
+-- object: type jobs.lease_end
+-- drop: DROP TYPE jobs.lease_end
+-- How a lease ends without success.
+CREATE TYPE jobs.lease_end AS (
+    pk bigint, result text, class text, message text, attempts integer, crashes integer, effect_possible boolean,
+    run_at timestamptz, usage jsonb);
+
+-- object: function jobs.end_leases(jobs.lease_end[], text)
+-- drop: DROP FUNCTION jobs.end_leases(jobs.lease_end[], text)
 -- Ends leases, which the caller has locked, without success: each job is retried, cancelled or failed. What rescue and
 -- jobs.fail have in common. Returns the jobs whose callback had to be set aside.
-CREATE OR REPLACE FUNCTION jobs.end_leases(
-    _pks bigint[], _results text[], _classes text[], _messages text[], _attempts integer[], _crashes integer[],
-    _effects boolean[], _run_at timestamptz[], _usages jsonb[], _event text) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION jobs.end_leases(_ends jobs.lease_end[], _event text) RETURNS bigint[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _pks bigint[] := ARRAY(SELECT e.pk FROM unnest(_ends) AS e);
     _ended bigint[];
     _called bigint[];
 BEGIN
     WITH given AS (
-        SELECT g.pk, g.result, g.class, left(g.message, 8000) AS message, g.attempts, g.crashes, g.effect_possible,
-            g.run_at, g.usage
-        FROM unnest(_pks, _results, _classes, _messages, _attempts, _crashes, _effects, _run_at, _usages)
-            AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
+        SELECT e.pk, e.result, e.class, left(e.message, 8000) AS message, e.attempts, e.crashes, e.effect_possible,
+            e.run_at, e.usage
+        FROM unnest(_ends) AS e),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
@@ -75,32 +80,20 @@ BEGIN
 END
 $$;
 
--- object: function jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
--- drop: DROP FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
--- Reports calls that did not succeed. The worker knows the class and how long to wait; whether attempts are left, and
--- what a cancel in between means, is decided here. A call that was never made (counted = false) uses no attempt up.
-CREATE OR REPLACE FUNCTION jobs.fail(
-    _worker uuid, _pks bigint[], _epochs integer[], _classes text[], _messages text[], _retry_in_ms bigint[],
-    _counted boolean[], _usages jsonb[])
-RETURNS TABLE (pk_job_run bigint, result text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+-- object: function jobs.judge_failures(uuid, bigint[], bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
+-- drop: DROP FUNCTION jobs.judge_failures(uuid, bigint[], bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
+-- What follows a call that did not succeed, for those of the given jobs whose leases are held (and locked). Apart from
+-- jobs.fail so that the planner settings do not reach the users' callbacks; planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.judge_failures(
+    _worker uuid, _held bigint[], _pks bigint[], _epochs integer[], _classes text[], _messages text[],
+    _retry_in_ms bigint[], _counted boolean[], _usages jsonb[]) RETURNS jobs.lease_end[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _ends record;
-    _raised bigint[];
-    _unknown text;
+    _ends jobs.lease_end[];
 BEGIN
-    SELECT coalesce(given.class, 'NULL') INTO _unknown
-    FROM unnest(_classes) AS given (class)
-    WHERE given.class = ANY ('{policy_denied,invalid_input,not_started,breaker_open,rate_limited,no_capacity,ambiguous,
-        effect_result_lost,transient_reported,permanent_reported,timeout,resource_limit,killed_external,cancelled}')
-        IS NOT TRUE
-    LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'unknown failure class `%`', _unknown USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-
-    -- Locked in key order, like everything that locks several leases.
     WITH held AS (
         SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
             -- A stopping worker gives a call back that it abandoned: ambiguous, though no attempt is used up.
@@ -122,18 +115,47 @@ BEGIN
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
-        WHERE l.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)
-        ORDER BY l.pk_job_run
-        FOR UPDATE OF l)
-    SELECT array_agg(h.pk) AS pks, array_agg(h.result) AS results, array_agg(h.class) AS classes,
-        array_agg(h.message) AS messages, array_agg(h.attempts) AS attempts, array_agg(h.crashes) AS crashes,
-        array_agg(h.effect_possible) AS effects, array_agg(h.run_at) AS run_at, array_agg(h.usage) AS usages
+        WHERE l.pk_job_run = ANY (_held) AND j.pk_job_run = ANY (_held))
+    SELECT array_agg(ROW(h.pk, h.result, h.class, h.message, h.attempts, h.crashes, h.effect_possible, h.run_at,
+        h.usage)::jobs.lease_end)
     INTO _ends
     FROM held AS h;
+    RETURN _ends;
+END
+$$;
 
-    IF _ends.pks IS NOT NULL THEN
-        _raised := jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts,
-            _ends.crashes, _ends.effects, _ends.run_at, _ends.usages, 'finished');
+-- object: function jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean)
+-- drop: DROP FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean)
+-- Reports calls that did not succeed. The worker knows the class and how long to wait; whether attempts are left, and
+-- what a cancel in between means, is decided here. A call that was never made (counted = false) uses no attempt up.
+-- _answer_busy as in jobs.complete.
+CREATE OR REPLACE FUNCTION jobs.fail(
+    _worker uuid, _pks bigint[], _epochs integer[], _classes text[], _messages text[], _retry_in_ms bigint[],
+    _counted boolean[], _usages jsonb[], _answer_busy boolean DEFAULT false)
+RETURNS TABLE (pk_job_run bigint, result text)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    _held bigint[];
+    _busy bigint[];
+    _ends jobs.lease_end[];
+    _raised bigint[];
+    _unknown text;
+BEGIN
+    SELECT coalesce(given.class, 'NULL') INTO _unknown
+    FROM unnest(_classes) AS given (class)
+    WHERE given.class = ANY ('{policy_denied,invalid_input,not_started,breaker_open,rate_limited,no_capacity,ambiguous,
+        effect_result_lost,transient_reported,permanent_reported,timeout,resource_limit,killed_external,cancelled}')
+        IS NOT TRUE
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'unknown failure class `%`', _unknown USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    SELECT l.held, l.busy INTO STRICT _held, _busy FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;
+    _ends := jobs.judge_failures(
+        _worker, _held, _pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages);
+    IF _ends IS NOT NULL THEN
+        _raised := jobs.end_leases(_ends, 'finished');
     END IF;
 
     RETURN QUERY
@@ -141,9 +163,12 @@ BEGIN
         -- A callback that was not generated for the job is not waited for: that job has failed.
         WHEN given.pk = ANY (_raised)
             AND NOT EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = given.pk) THEN 'callback_waiting'
-        ELSE coalesce(_ends.results[array_position(_ends.pks, given.pk)], 'fenced') END
-    FROM unnest(_pks) AS given (pk);
+        WHEN given.pk = ANY (_busy) THEN 'busy'
+        ELSE coalesce(e.result, 'fenced') END
+    FROM unnest(_pks) WITH ORDINALITY AS given (pk, place)
+    LEFT JOIN unnest(_ends) AS e ON e.pk = given.pk
+    ORDER BY given.place;
 END
 $$;
-COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[]) IS
-    'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, or fenced where the lease was lost.';
+COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean) IS
+    'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, fenced where the lease was lost, or busy where it is locked.';

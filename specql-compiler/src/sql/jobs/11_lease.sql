@@ -1,7 +1,55 @@
+-- object: function jobs.lock_leases(uuid, bigint[], integer[], boolean)
+-- drop: DROP FUNCTION jobs.lock_leases(uuid, bigint[], integer[], boolean)
+-- Locks a worker's leases, so that nothing after this waits for one. For those that others have locked it waits a fifth
+-- of a second in all, however many they are: an open transaction that has called jobs.cancel may take minutes. `busy`
+-- are those that are still locked then; what is in neither is lost. Where the caller cannot be answered `busy`, it
+-- raises. Planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.lock_leases(
+    _worker uuid, _pks bigint[], _epochs integer[], _answer_busy boolean, OUT held bigint[], OUT busy bigint[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _until timestamptz := clock_timestamp() + interval '200 milliseconds';
+    _left integer;
+BEGIN
+    LOOP
+        -- In key order, like everything that locks several leases.
+        held := ARRAY(
+            SELECT l.pk_job_run
+            FROM unnest(_pks, _epochs) AS g (pk, epoch)
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            WHERE l.pk_job_run = ANY (_pks)
+            ORDER BY l.pk_job_run
+            FOR UPDATE OF l SKIP LOCKED);
+        busy := '{}'::bigint[];
+        EXIT WHEN cardinality(held) = cardinality(_pks);
+        busy := ARRAY(
+            SELECT l.pk_job_run
+            FROM unnest(_pks, _epochs) AS g (pk, epoch)
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run <> ALL (held));
+        _left := ceil(extract(epoch FROM _until - clock_timestamp()) * 1000)::integer;
+        EXIT WHEN busy = '{}' OR _left <= 0;
+        BEGIN
+            PERFORM set_config('lock_timeout', _left::text, true);
+            PERFORM FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = busy[1] FOR UPDATE;
+        EXCEPTION WHEN lock_not_available THEN
+            EXIT;
+        END;
+    END LOOP;
+    IF busy <> '{}' AND NOT _answer_busy THEN
+        RAISE EXCEPTION '% of % jobs are locked by another transaction', cardinality(busy), cardinality(_pks)
+            USING ERRCODE = 'lock_not_available';
+    END IF;
+END
+$$;
+
 -- object: function jobs.heartbeat(uuid, bigint[], integer[])
 -- drop: DROP FUNCTION jobs.heartbeat(uuid, bigint[], integer[])
 -- Renews a worker's leases and returns those it still holds. A lease that is being completed at this moment is locked:
--- it counts as held and is passed over, so that a heartbeat never waits for a callback. Planned as jobs.complete_plain.
+-- it counts as held and is passed over, so that a heartbeat never waits for a callback; jobs.rescue is told, for such a
+-- lease becomes old although its worker lives. Planned as jobs.complete_plain.
 CREATE OR REPLACE FUNCTION jobs.heartbeat(_worker uuid, _pks bigint[], _epochs integer[])
 RETURNS TABLE (pk_job_run bigint, cancel_requested boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -9,14 +57,10 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _renewed bigint[];
+    _held integer;
+    _passed_over bigint[];
 BEGIN
-    UPDATE jobs.tb_worker AS w SET heartbeat_at = _now WHERE w.id = _worker;
-    IF NOT FOUND THEN
-        -- It was away for so long that its row was cleared, and works again.
-        PERFORM jobs.register_worker(_worker, 'returned after a long absence', '', NULL);
-    END IF;
-
-    RETURN QUERY
     WITH free AS (
         SELECT l.pk_job_run
         FROM unnest(_pks, _epochs) AS g (pk, epoch)
@@ -25,42 +69,60 @@ BEGIN
         FOR UPDATE OF l SKIP LOCKED),
     renewed AS (
         UPDATE jobs.tb_job_lease AS l SET renewed_at = _now FROM free AS f
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = f.pk_job_run)
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = f.pk_job_run
+        RETURNING l.pk_job_run)
+    SELECT array_agg(r.pk_job_run) INTO _renewed FROM renewed AS r;
+
+    RETURN QUERY
     SELECT l.pk_job_run, l.cancel_requested
     FROM unnest(_pks, _epochs) AS g (pk, epoch)
     JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
     WHERE l.pk_job_run = ANY (_pks);
+    GET DIAGNOSTICS _held = ROW_COUNT;
+
+    IF _held > coalesce(cardinality(_renewed), 0) THEN
+        _passed_over := ARRAY(SELECT g.pk FROM unnest(_pks) AS g (pk) WHERE g.pk <> ALL (coalesce(_renewed, '{}')));
+    END IF;
+    LOOP
+        UPDATE jobs.tb_worker AS w SET heartbeat_at = _now, passed_over = _passed_over WHERE w.id = _worker;
+        EXIT WHEN FOUND;
+        -- It was away for so long that its row was cleared, and works again.
+        PERFORM jobs.register_worker(_worker, 'returned after a long absence', '', NULL);
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION jobs.heartbeat(uuid, bigint[], integer[]) IS
     'Renews leases; one that is missing from the answer is lost, and its work must stop.';
 
--- object: function jobs.release(uuid, bigint[], integer[])
--- drop: DROP FUNCTION jobs.release(uuid, bigint[], integer[])
--- Gives jobs back that were claimed and not started. No attempt is counted, but the epoch stays as high as it is.
-CREATE OR REPLACE FUNCTION jobs.release(_worker uuid, _pks bigint[], _epochs integer[]) RETURNS integer
+-- object: function jobs.release(uuid, bigint[], integer[], boolean)
+-- drop: DROP FUNCTION jobs.release(uuid, bigint[], integer[], boolean)
+-- Gives jobs back that were claimed and not started, and answers how many. No attempt is counted, but the epoch stays as
+-- high as it is. What else was named is lost or, with _answer_busy, locked: jobs.heartbeat tells which is still held.
+CREATE OR REPLACE FUNCTION jobs.release(_worker uuid, _pks bigint[], _epochs integer[], _answer_busy boolean DEFAULT false)
+    RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _held bigint[];
     _cancelled record;
     _released integer;
 BEGIN
-    -- Somebody asked for their end while they were leased.
+    SELECT l.held INTO STRICT _held FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;
+    -- Somebody asked for their end while they were leased. Looked at under the lock: a cancel is here, or comes after
+    -- the release and finds the job waiting.
     SELECT array_agg(l.pk_job_run) AS pks, array_agg(l.epoch) AS epochs, array_agg('cancelled'::text) AS classes,
         array_agg('cancelled before the start'::text) AS messages, array_agg(NULL::bigint) AS waits,
         array_agg(false) AS counted, array_agg(NULL::jsonb) AS usages
     INTO _cancelled
-    FROM unnest(_pks, _epochs) AS g (pk, epoch)
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-    WHERE l.pk_job_run = ANY (_pks) AND l.cancel_requested;
+    FROM jobs.tb_job_lease AS l
+    WHERE l.pk_job_run = ANY (_held) AND l.cancel_requested;
     IF _cancelled.pks IS NOT NULL THEN
         PERFORM jobs.fail(_worker, _cancelled.pks, _cancelled.epochs, _cancelled.classes, _cancelled.messages,
             _cancelled.waits, _cancelled.counted, _cancelled.usages);
     END IF;
 
     WITH freed AS (
-        DELETE FROM jobs.tb_job_lease AS l USING unnest(_pks, _epochs) AS g (pk, epoch)
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        DELETE FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = ANY (_held)
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
             CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
     audited AS (
@@ -89,7 +151,7 @@ CREATE OR REPLACE FUNCTION jobs.rescue() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _ends record;
+    _ends jobs.lease_end[];
 BEGIN
     PERFORM jobs.free_shares();
     WITH lost AS (
@@ -108,23 +170,24 @@ BEGIN
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = l.pk_job_run
         WHERE l.renewed_at < _now - interval '10 seconds'
+            -- Its worker lives and could not renew it, for somebody has it locked, or had a moment ago.
+            AND NOT EXISTS (
+                SELECT FROM jobs.tb_worker AS w
+                WHERE w.id = l.worker AND w.heartbeat_at >= _now - interval '10 seconds' AND l.pk_job_run = ANY (w.passed_over))
         ORDER BY l.pk_job_run
         FOR UPDATE OF l SKIP LOCKED
         LIMIT 1000)
-    SELECT array_agg(l.pk) AS pks, array_agg(l.result) AS results, array_agg(l.class) AS classes,
-        array_agg(format('the worker was lost (%s of 3 times)', l.crashes)) AS messages,
-        array_agg(l.attempt) AS attempts, array_agg(l.crashes) AS crashes, array_agg(true) AS effects,
-        array_agg(_now) AS run_at, array_agg(NULL::jsonb) AS usages
+    SELECT array_agg(ROW(l.pk, l.result, l.class, format('the worker was lost (%s of 3 times)', l.crashes), l.attempt,
+        l.crashes, true, _now, NULL)::jobs.lease_end)
     INTO _ends
     FROM lost AS l;
-    IF _ends.pks IS NULL THEN
+    IF _ends IS NULL THEN
         RETURN 0;
     END IF;
 
-    PERFORM jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts, _ends.crashes,
-        _ends.effects, _ends.run_at, _ends.usages, 'lost');
+    PERFORM jobs.end_leases(_ends, 'lost');
     PERFORM jobs.promote();
-    RETURN cardinality(_ends.pks);
+    RETURN cardinality(_ends);
 END
 $$;
 COMMENT ON FUNCTION jobs.rescue() IS 'Takes jobs from workers that are gone; returns how many.';

@@ -37,13 +37,12 @@ $$;
 
 -- object: function jobs.next_due()
 -- drop: DROP FUNCTION jobs.next_due()
--- When the next delayed job, retry or callback is due, a rate allows the next start, or a breaker the next probe; NULL when
--- there is none.
+-- When the next delayed job or retry is due, a rate allows the next start, or a breaker the next probe; NULL when there is
+-- none. Callbacks that wait are not in it: they are run apart, once a second.
 CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT least(
         (SELECT s.run_at FROM jobs.tb_job_scheduled AS s WHERE s.run_at < 'infinity' ORDER BY s.run_at LIMIT 1),
-        (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1),
         jobs.next_start(),
         (SELECT min(b.open_until) FROM jobs.tb_circuit_breaker AS b
         WHERE b.state = 'open' AND b.open_until > clock_timestamp()))
