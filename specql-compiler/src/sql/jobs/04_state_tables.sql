@@ -147,9 +147,11 @@ CREATE TABLE jobs.tb_worker (
     version TEXT NOT NULL,
     capabilities JSONB NOT NULL,
     started_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now()
+    heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    registry INTEGER
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jobs.tb_worker IS 'Worker processes. Rescue goes by the leases, never by this table.';
+COMMENT ON COLUMN jobs.tb_worker.registry IS 'The registry that it runs, a row of jobs.tb_registry; NULL: it has none.';
 
 -- object: index jobs.idx_tb_job_scheduled_after
 CREATE INDEX idx_tb_job_scheduled_after ON jobs.tb_job_scheduled (after_pk) WHERE after_pk IS NOT NULL;

@@ -172,7 +172,8 @@ BEGIN
                     LIMIT _wanted) AS waiting);
                 IF _rooms[_slot] < _taken[_slot] + _wanted THEN
                     _rooms[_slot] := jobs.limit_room(_worker, _limit_code, _taken[_slot] + _wanted,
-                        CASE WHEN _limits IS NOT NULL THEN coalesce(_running[array_position(_limits, _limit_code)], 0) END);
+                        -- NULL, and counted, where the worker started before the service had a limit.
+                        _running[array_position(_limits, _limit_code)]);
                 END IF;
                 _wanted := least(_wanted, _rooms[_slot] - _taken[_slot]);
                 CONTINUE WHEN _wanted <= 0;

@@ -99,6 +99,11 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'unknown failure class `%`', _unknown USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF 'invalid_input' = ANY (_classes) THEN
+        -- While a newer version is rolled out there may be a worker that can read it.
+        SELECT p._classes, p._messages, p._retry_in_ms, p._counted INTO _classes, _messages, _retry_in_ms, _counted
+        FROM jobs.postpone_unread(_worker, _pks, _epochs, _classes, _messages, _retry_in_ms, _counted) AS p;
+    END IF;
 
     -- Locked in key order, like everything that locks several leases.
     WITH held AS (
