@@ -3,7 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`builder`] | what a worker is told before it starts |
-//! | `catalog` | which operations of its own registry it serves, and with what |
+//! | `catalog` | which operations of its own registry it can serve, and with what |
+//! | `readiness` | which of them it serves now: those that lack nothing |
 //! | `fetcher` | claims as many jobs as there is room for |
 //! | `lanes` | where claimed jobs wait for a slot, and run |
 //! | `executor` | one job: run it, judge the result |
@@ -34,6 +35,7 @@ mod keeper;
 mod lanes;
 mod lease;
 mod listener;
+mod readiness;
 mod retry;
 mod scheduler;
 mod shared;
@@ -56,8 +58,8 @@ pub use error::{ShutdownError, StartError};
 pub(crate) use jitter::jittered;
 
 use self::{
-    breakers::Breakers, catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop, shared::Shared,
-    slots::Slots,
+    breakers::Breakers, catalog::Catalog, contact::Contact, lanes::Lanes, lease::Leases, lease::Stop,
+    readiness::Readiness, shared::Shared, slots::Slots,
 };
 use crate::{
     Database,
@@ -107,13 +109,20 @@ impl Worker {
         self.shared.worker
     }
 
-    fn spawn(builder: &WorkerBuilder, worker: Uuid, catalog: Catalog, settings: Arc<Settings>, link: Link) -> Self {
+    fn spawn(
+        builder: &WorkerBuilder,
+        worker: Uuid,
+        (catalog, readiness): (Catalog, Readiness),
+        settings: Arc<Settings>,
+        link: Link,
+    ) -> Self {
         let options = builder.database.pool().connect_options();
         let (finished, inbox) = mpsc::channel(UNWRITTEN);
         let inbox = Arc::new(Mutex::new(inbox));
         let shared = Arc::new(Shared {
             worker,
             catalog,
+            readiness,
             leases: Leases::default(),
             contact: Contact::new(),
             lanes: Lanes::new(builder.concurrency),
@@ -132,6 +141,7 @@ impl Worker {
         }
         keepers.spawn(heartbeat::run(Arc::clone(&shared), Link::new(&options, "heartbeat", HEARTBEAT_LIMIT)));
         keepers.spawn(keeper::run(Arc::clone(&shared), Link::new(&options, "upkeep", CALL_LIMIT)));
+        keepers.spawn(readiness::run(Arc::clone(&shared)));
         keepers.spawn(listener::run(Arc::clone(&shared), Signals::new(&options)));
         scheduler.spawn(scheduler::run(Arc::clone(&shared), Link::new(&options, "schedule", ACTION_LIMIT)));
         if !shared.catalog.codes().is_empty() {
