@@ -100,7 +100,7 @@ async fn what_does_not_fit_its_own_or_a_newer_version_is_judged_at_once() {
     worker.shutdown().await.unwrap();
 
     // An older one's, by a worker that is newer.
-    queue.execute("UPDATE jobs.tb_operation SET policy_hash = (SELECT policy_hash FROM jobs.tb_job_run LIMIT 1)").await;
+    queue.execute("UPDATE jobs.tb_operation SET policy_code = (SELECT policy_code FROM jobs.tb_job_run LIMIT 1)").await;
     let older = queue.send(json!({"n": 1, "note": "x"})).await;
     let worker = new.worker().start().await.unwrap();
     let outcome = queue.outcome(older).await;

@@ -84,6 +84,16 @@ BEGIN
         SELECT FROM jobs.tb_operation AS o WHERE o.service_name = g.service_name AND o.operation = g.operation)
     ORDER BY g.service_name, g.operation
     ON CONFLICT (service_name, operation) DO NOTHING;
+    INSERT INTO jobs.tb_policy_code (policy_hash)
+    SELECT h.policy_hash
+    FROM (
+        SELECT g.policy_hash FROM jobs.read_registry(_operations) AS g
+        UNION
+        SELECT o.policy_hash FROM jobs.tb_operation AS o) AS h
+    WHERE h.policy_hash IS NOT NULL
+        AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = h.policy_hash)
+    ORDER BY h.policy_hash
+    ON CONFLICT (policy_hash) DO NOTHING;
     PERFORM jobs.settle_registries(_registry);
 
     INSERT INTO jobs.tb_operation_policy (operation_code, environment, policy_hash, runner_config, security_context)
@@ -94,16 +104,6 @@ BEGIN
     WHERE g.policy_hash IS NOT NULL
     ORDER BY o.code
     ON CONFLICT (operation_code, policy_hash, environment) DO NOTHING;
-    INSERT INTO jobs.tb_policy_code (policy_hash)
-    SELECT DISTINCT o.policy_hash
-    FROM jobs.tb_operation AS o
-    WHERE o.policy_hash IS NOT NULL
-        AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = o.policy_hash)
-    ORDER BY o.policy_hash
-    ON CONFLICT (policy_hash) DO NOTHING;
-    UPDATE jobs.tb_operation AS o SET policy_code = p.code
-    FROM jobs.tb_policy_code AS p
-    WHERE p.policy_hash = o.policy_hash AND o.policy_code IS DISTINCT FROM p.code;
 
     RETURN QUERY
     SELECT o.code, o.service_name, o.operation, l.code, _registry

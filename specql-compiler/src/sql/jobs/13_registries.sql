@@ -191,6 +191,9 @@ BEGIN
         has_breaker = c.has_breaker, has_fallback = c.has_fallback, limit_code = c.limit_code, registered_at = now()
     FROM changed AS c
     WHERE o.code = c.code;
+    UPDATE jobs.tb_operation AS o SET policy_code = p.code
+    FROM jobs.tb_policy_code AS p
+    WHERE p.policy_hash = o.policy_hash AND o.policy_code IS DISTINCT FROM p.code;
 
     PERFORM jobs.assign_lanes();
 END
@@ -224,8 +227,9 @@ BEGIN
         WITH misfits AS (
             SELECT g.place, g.pk, jsonb_build_array(jsonb_build_object(
                 'service', o.service_name, 'operation', o.operation,
-                -- A plain INSERT does not record the policy.
-                'policy_hash', coalesce(j.policy_hash, o.policy_hash))) AS policy
+                'policy_hash', coalesce(
+                    (SELECT p.policy_hash FROM jobs.tb_policy_code AS p WHERE p.code = j.policy_code),
+                    j.policy_hash, o.policy_hash))) AS policy
             FROM unnest(_pks, _epochs, _classes, _retry_in_ms, _counted) WITH ORDINALITY
                 AS g (pk, epoch, class, retry_in_ms, counted, place)
             JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
