@@ -16,6 +16,8 @@ use crate::runner::Settings;
 
 /// Between two looks, where nothing else is said.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Between two looks, at least.
+const SHORTEST: Duration = Duration::from_millis(10);
 /// Between two announcements of a worker of which nothing has changed: the database must not forget whose registry stands.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(45);
 
@@ -126,12 +128,12 @@ impl Announcement {
 pub(crate) struct Readiness {
     standing: RwLock<Arc<Standing>>,
     pub(crate) announcement: Announcement,
-    pub(crate) look_every: Duration,
+    look_every: Duration,
 }
 
 impl Readiness {
     pub(crate) fn new(standing: Standing, announcement: Announcement, look_every: Duration) -> Self {
-        Self { standing: RwLock::new(Arc::new(standing)), announcement, look_every }
+        Self { standing: RwLock::new(Arc::new(standing)), announcement, look_every: look_every.max(SHORTEST) }
     }
 
     pub(crate) fn now(&self) -> Arc<Standing> {
