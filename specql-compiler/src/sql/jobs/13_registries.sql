@@ -287,7 +287,7 @@ BEGIN
         SELECT s.pk_job_run
         FROM jobs.tb_job_unread AS u
         JOIN jobs.tb_job_scheduled AS s ON s.pk_job_run = u.pk_job_run
-        WHERE s.run_at > now()
+        WHERE s.run_at > now() AND s.after_pk IS NULL
         ORDER BY s.pk_job_run
         FOR UPDATE OF s SKIP LOCKED)
     UPDATE jobs.tb_job_scheduled AS s SET run_at = now() FROM waiting AS w WHERE s.pk_job_run = w.pk_job_run;
