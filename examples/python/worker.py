@@ -157,7 +157,8 @@ class Worker:
         if unknown := HANDLERS.keys() - known.keys():
             raise SystemExit(f"the database does not know {unknown}")
         self.operations = {known[name].code: known[name] for name in HANDLERS}
-        await self.link.call("SELECT jobs.register_worker(%s, 'worker.py', '1', '{}')", self.id)
+        serves = json.dumps({"operations": [f"{service}.{name}" for service, name in HANDLERS]})
+        await self.link.call("SELECT jobs.register_worker(%s, 'worker.py', '1', %s)", self.id, serves)
         for name in STOPS:
             self.loop.add_signal_handler(name, self.stop)
         async with asyncio.TaskGroup() as group:

@@ -178,14 +178,16 @@ impl Service {
     }
 }
 
-/// Digest of all that decides what a job of this operation may do: hex SHA-256 over configuration, policy and call.
+/// Digest of all that decides what a job of this operation may do: hex SHA-256 over configuration, policy, call and schemas.
 ///
-/// Recorded with a job when it is queued; a worker whose own digest differs checks the job against its own policy.
+/// Recorded with a job when it is queued; a worker whose own digest differs checks the job against its own policy. The
+/// schemas belong to it so that an input which a newer version queued is known from one that is simply wrong.
 ///
 /// # Panics
 /// Never: the types it writes have no map with keys other than text.
 #[must_use]
 pub fn policy_hash(configuration: &Configuration, operation: &Operation) -> String {
-    let text = serde_json::to_string(&(configuration, &operation.call)).expect("plain data is always JSON");
+    let parts = (configuration, &operation.call, &operation.input, &operation.output);
+    let text = serde_json::to_string(&parts).expect("plain data is always JSON");
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

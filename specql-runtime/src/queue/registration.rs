@@ -23,6 +23,8 @@ pub struct Registered {
     pub operation: String,
     /// The limit of its service, where it has one.
     pub limit_code: Option<i32>,
+    /// The registry as a whole, by the database's code for it.
+    pub registry: i32,
 }
 
 impl FromRow<'_, PgRow> for Registered {
@@ -32,6 +34,7 @@ impl FromRow<'_, PgRow> for Registered {
             service: row.try_get(1)?,
             operation: row.try_get(2)?,
             limit_code: row.try_get(3)?,
+            registry: row.try_get(4)?,
         })
     }
 }
@@ -61,6 +64,7 @@ pub fn operation_records(registry: &Registry, environment: Option<&str>) -> Valu
                 "rate_period_ms": service.limits.rate.map(|rate| rate.period_ms),
                 "environment": environment,
                 "policy_hash": policy_hash(configuration, operation),
+                "hashes_schemas": true,
                 "runner_config": runner_config,
                 "security_context": security_context,
             }));
@@ -87,8 +91,9 @@ impl Link {
     /// # Errors
     /// [`QueueError`]
     pub async fn register_operations(&mut self, records: &Value) -> Result<Vec<Registered>, QueueError> {
-        let query = query_as("SELECT code, service_name, operation, limit_code FROM jobs.register_operations($1)")
-            .bind(records);
+        let query =
+            query_as("SELECT code, service_name, operation, limit_code, registry FROM jobs.register_operations($1)")
+                .bind(records);
         self.rows("jobs.register_operations", query).await
     }
 
@@ -102,7 +107,7 @@ impl Link {
         }
     }
 
-    /// Makes a worker known, before its first claim.
+    /// Makes a worker known, before its first claim. `registry` is what [`Registered`] says of it.
     ///
     /// # Errors
     /// [`QueueError`]
@@ -112,13 +117,36 @@ impl Link {
         name: &str,
         version: &str,
         capabilities: &Value,
+        registry: Option<i32>,
     ) -> Result<(), QueueError> {
-        let query = query("SELECT jobs.register_worker($1, $2, $3, $4)")
+        let query = query("SELECT jobs.register_worker($1, $2, $3, $4, $5)")
             .bind(worker)
             .bind(name)
             .bind(version)
-            .bind(capabilities);
+            .bind(capabilities)
+            .bind(registry);
         self.execute("jobs.register_worker", query).await
+    }
+
+    /// Says anew what a worker is and serves. Nothing where it is off the list.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn announce_worker(
+        &mut self,
+        worker: Uuid,
+        name: &str,
+        version: &str,
+        capabilities: &Value,
+        registry: Option<i32>,
+    ) -> Result<(), QueueError> {
+        let query = query("SELECT jobs.announce_worker($1, $2, $3, $4, $5)")
+            .bind(worker)
+            .bind(name)
+            .bind(version)
+            .bind(capabilities)
+            .bind(registry);
+        self.execute("jobs.announce_worker", query).await
     }
 
     /// Takes a worker off the list. Jobs it still holds are rescued by others.

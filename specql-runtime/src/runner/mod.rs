@@ -21,6 +21,21 @@ pub trait Runner: Send + Sync {
     /// What is wrong and what would be right, for the person who starts the worker.
     fn validate(&self, service: &Service, configuration: &Configuration) -> Result<(), String>;
 
+    /// What this machine lacks that a job of the operation would need: a credential above all. Nothing, by default. Asked
+    /// when a worker starts and now and then; while there is anything, the operation's jobs are not claimed here.
+    ///
+    /// Each is said for people, without the value of a secret.
+    fn lacks(
+        &self,
+        service: &Service,
+        configuration: &Configuration,
+        operation: &Operation,
+        settings: &Settings,
+    ) -> Vec<String> {
+        let _ = (service, configuration, operation, settings);
+        Vec::new()
+    }
+
     /// What would be done, exactly, with secrets still as references. Pure: no network, no files, no clock.
     ///
     /// # Errors

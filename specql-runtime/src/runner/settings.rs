@@ -62,7 +62,8 @@ impl Settings {
         match setting {
             Setting::Literal(text) => Ok(text.clone()),
             Setting::Env { name, default } => match (self.variable(name)?, default) {
-                (Some(value), _) => Ok(value),
+                // `$(cat token)` loses a line break at its end, `$'token\n'` and a file of variables do not.
+                (Some(value), _) => Ok(without_line_break(&value).to_owned()),
                 (None, Some(default)) => Ok(default.clone()),
                 (None, None) => Err(SettingError::Unset(name.clone())),
             },
@@ -127,8 +128,13 @@ impl Settings {
         }
         let text = std::fs::read_to_string(&path).map_err(|error| unreadable(error.kind().to_string()))?;
         // Editors and `echo` end a file with a line break that is no part of the secret.
-        Ok(text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line)).to_owned())
+        Ok(without_line_break(&text).to_owned())
     }
+}
+
+/// The text without the line break at its end, if it has one.
+fn without_line_break(text: &str) -> &str {
+    text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line))
 }
 
 impl std::fmt::Debug for Settings {
@@ -158,6 +164,16 @@ mod tests {
         assert_eq!(settings.resolve(&env("SPECQL_NO_SUCH", Some("d"))).as_deref(), Ok("d"));
         let error = settings.resolve(&env("SPECQL_NO_SUCH", None)).unwrap_err();
         assert_eq!(error.to_string(), "environment variable `SPECQL_NO_SUCH` is not set");
+    }
+
+    #[test]
+    fn a_variable_is_taken_without_its_last_line_break() {
+        let settings = with(&[("TOKEN", "hunter2hunter2\n"), ("CRLF", "a\r\n"), ("TWO", "a\n\n"), ("INNER", "a\nb")]);
+        let value = |name| settings.resolve(&env(name, None)).unwrap();
+        assert_eq!(
+            [value("TOKEN"), value("CRLF"), value("TWO"), value("INNER")],
+            ["hunter2hunter2", "a", "a\n", "a\nb"]
+        );
     }
 
     #[test]

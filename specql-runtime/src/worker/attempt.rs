@@ -40,7 +40,7 @@ pub(super) async fn carry_out<'a>(shared: &'a Shared, claimed: &Claimed, served:
     let deadline = claimed.at + Duration::from_secs(job.timeout_seconds.max(1).into()).min(LONGEST);
     if let Some(code) = job.bound_code {
         Box::pin(abandon_probe(shared, claimed)).await;
-        let Some(other) = shared.catalog.get(code) else {
+        let Some(other) = shared.catalog.get(code).filter(|_| shared.readiness.now().serves(code)) else {
             let message = "an earlier attempt was made by a fallback that this worker does not serve";
             return Attempt { result: Err(Failure::new(FailureClass::NoCapacity, message)), by: served };
         };
@@ -58,6 +58,7 @@ pub(super) async fn carry_out<'a>(shared: &'a Shared, claimed: &Claimed, served:
         && claimed.lease.stopped().is_none()
         && Instant::now() < deadline
         && let Some((next, other)) = shared.catalog.fallback(code)
+        && shared.readiness.now().serves(next)
     {
         tracing::info!(
             from = by.service.name,

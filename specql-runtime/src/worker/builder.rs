@@ -9,6 +9,7 @@ use super::{
     StartError, Worker,
     budget::MEMORY,
     catalog::{self, Catalog, Runners},
+    readiness::{self, Announcement, Readiness, Standing},
 };
 use crate::{
     Database,
@@ -37,6 +38,7 @@ pub struct WorkerBuilder {
     pub(super) concurrency: usize,
     pub(super) memory: usize,
     pub(super) shutdown_timeout: Duration,
+    look_every: Duration,
     runners: Runners,
 }
 
@@ -49,6 +51,7 @@ impl WorkerBuilder {
             concurrency: CONCURRENCY,
             memory: MEMORY,
             shutdown_timeout: SHUTDOWN_TIMEOUT,
+            look_every: readiness::LOOK_EVERY,
             runners: Runners::built_in(),
         }
     }
@@ -81,6 +84,12 @@ impl WorkerBuilder {
     /// How long [`Worker::shutdown`] waits for running jobs before it stops them.
     pub const fn shutdown_timeout(mut self, limit: Duration) -> Self {
         self.shutdown_timeout = limit;
+        self
+    }
+
+    /// How often it is looked whether what a service lacks is there by now, instead of each ten seconds.
+    pub const fn readiness_interval(mut self, interval: Duration) -> Self {
+        self.look_every = interval;
         self
     }
 
@@ -124,6 +133,9 @@ impl WorkerBuilder {
 
     /// Checks the registry, makes the worker known to the database, and starts it.
     ///
+    /// A service for which this machine lacks something, a credential say, is not served: that is logged, shown in
+    /// `jobs.v_worker`, and looked at again now and then. Its jobs wait.
+    ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub async fn start(self) -> Result<Worker, StartError> {
@@ -144,17 +156,23 @@ impl WorkerBuilder {
         let mut link = Link::new(&self.database.pool().connect_options(), "control", CALL_LIMIT);
         compatible::check(self.database.project().migrations, link.last_breaking().await?)?;
         let codes = link.register_operations(&operation_records(&registry, environment)).await?;
+        let registry = codes.first().map(|registered| registered.registry);
         let catalog = Catalog::new(served, codes)?;
-        let capabilities = serde_json::json!({
-            "operations": catalog.names(),
-            "environment": environment,
-            "concurrency": self.concurrency,
-        });
-        let project = self.database.project();
-        link.register_worker(worker, project.name, env!("CARGO_PKG_VERSION"), &capabilities).await?;
-        tracing::info!(%worker, operations = catalog.names().join(", "), "worker started");
         let settings = Arc::new(Settings::new(self.settings.clone()));
-        Ok(Worker::spawn(&self, worker, catalog, settings, link))
+        let standing = Standing::look(&catalog, &settings);
+        let announcement = Announcement {
+            name: self.database.project().name,
+            version: env!("CARGO_PKG_VERSION"),
+            environment: self.environment.clone(),
+            concurrency: self.concurrency,
+            registry,
+        };
+        let capabilities = announcement.capabilities(&catalog, &standing);
+        link.register_worker(worker, announcement.name, announcement.version, &capabilities, registry).await?;
+        tracing::info!(%worker, operations = %capabilities["operations"], "worker started");
+        standing.report(None, &catalog);
+        let readiness = Readiness::new(standing, announcement, self.look_every);
+        Ok(Worker::spawn(&self, worker, (catalog, readiness), settings, link))
     }
 }
 

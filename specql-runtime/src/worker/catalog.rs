@@ -1,4 +1,4 @@
-//! What this worker serves: the operations of its own registry that it has a runner for.
+//! What this worker can serve: the operations of its own registry that it has a runner for.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,6 +17,13 @@ pub(crate) struct Served {
     pub(crate) operation: Operation,
     pub(crate) policy_hash: String,
     pub(crate) runner: Arc<dyn Runner>,
+}
+
+impl Served {
+    /// `service.operation`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}.{}", self.service.name, self.operation.name)
+    }
 }
 
 /// The runners that a worker was given.
@@ -48,7 +55,7 @@ impl Runners {
     }
 }
 
-/// All operations that this worker serves, by the database's codes.
+/// All operations that this worker can serve, by the database's codes.
 #[derive(Default)]
 pub(crate) struct Catalog {
     by_code: HashMap<i32, Arc<Served>>,
@@ -81,18 +88,9 @@ impl Catalog {
         &self.limits
     }
 
-    /// What may be claimed.
+    /// Everything that this worker can serve; what it serves now, [`super::readiness`] says.
     pub(crate) fn codes(&self) -> &[i32] {
         &self.codes
-    }
-
-    /// `service.operation` of everything served, in order.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.codes
-            .iter()
-            .filter_map(|code| self.by_code.get(code))
-            .map(|served| format!("{}.{}", served.service.name, served.operation.name))
-            .collect()
     }
 
     /// Takes up what was [`resolve`]d, under the codes that the database gave.

@@ -119,6 +119,10 @@ fn report(claimed: &Claimed, served: &Served, failure: &Failure, verdict: Verdic
             service, operation, class = %failure.class, ?wait, ?took,
             "attempt failed and will be repeated: {}", failure.message
         ),
+        // The database may know that a newer version queued it: then it waits for a worker of that, and the finisher says so.
+        None if failure.class == FailureClass::InvalidInput => tracing::warn!(
+            service, operation, class = %failure.class, ?took, "the input is of no use here: {}", failure.message
+        ),
         None => tracing::warn!(
             service, operation, class = %failure.class, ?took,
             "job failed for good; `jobs.retry` queues it again: {}", failure.message

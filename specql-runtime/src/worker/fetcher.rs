@@ -59,12 +59,21 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             tokio::time::sleep(GATHER).await;
             continue;
         }
+        let standing = shared.readiness.now();
+        if standing.codes().is_empty() {
+            tokio::select! {
+                () = shared.wake.notified() => pace.woken(),
+                () = tokio::time::sleep(IDLE_POLL) => {}
+                () = shared.stopping.cancelled() => {}
+            }
+            continue;
+        }
         let asked = room.min(LARGEST_CLAIM);
         // The leases are no older than this, whatever the answer takes.
         let (at, sent) = (Instant::now(), Moment::now());
         let running = if shared.catalog.limits().is_empty() { Some(Vec::new()) } else { shared.slots.running(&shared) };
         let claim = Claim {
-            operations: shared.catalog.codes(),
+            operations: standing.codes(),
             limit: asked,
             full_scan: pace.full_scan(at),
             running: running.as_deref().map(|running| (shared.catalog.limits(), running)),

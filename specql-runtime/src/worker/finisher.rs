@@ -277,7 +277,17 @@ fn settle(shared: &Shared, mut part: Vec<Finished>, written: &[Written]) -> Vec<
         shared.wake.notify_one();
     }
     tracing::debug!(jobs = part.len(), "written");
+    let unread: HashSet<i64> = part
+        .iter()
+        .filter(|finished| {
+            matches!(&finished.ending, Ending::Failed { failure, .. } if failure.class == FailureClass::InvalidInput)
+        })
+        .map(|finished| finished.lease.pk)
+        .collect();
     for one in written {
+        if one.result == "retrying" && unread.contains(&one.pk) {
+            tracing::info!(job = one.pk, "a newer version queued it: it waits for a worker of that");
+        }
         let outcome = match one.result.as_str() {
             "fenced" => "the job's lease had passed to another worker; this worker's result was not recorded",
             "callback_waiting" => {

@@ -3,7 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`builder`] | what a worker is told before it starts |
-//! | `catalog` | which operations of its own registry it serves, and with what |
+//! | `catalog` | which operations of its own registry it can serve, and with what |
+//! | `readiness` | which of them it serves now: those that lack nothing |
 //! | `fetcher` | claims as many jobs as there is room for |
 //! | `lanes` | where claimed jobs wait for a slot, and run |
 //! | `executor` | one job: run it, judge the result |
@@ -40,6 +41,7 @@ mod lanes;
 mod lease;
 mod listener;
 mod outage;
+mod readiness;
 mod retry;
 mod scheduler;
 mod shared;
@@ -68,7 +70,8 @@ pub(crate) use supervise::words;
 
 use self::{
     breakers::Breakers, budget::Outputs, catalog::Catalog, clock::Moment, contact::Contact, lanes::Lanes,
-    lease::Leases, lease::Stop, outage::Outage, shared::Shared, slots::Slots, supervise::supervised,
+    lease::Leases, lease::Stop, outage::Outage, readiness::Readiness, shared::Shared, slots::Slots,
+    supervise::supervised,
 };
 use crate::{
     Database,
@@ -120,13 +123,20 @@ impl Worker {
         self.shared.worker
     }
 
-    fn spawn(builder: &WorkerBuilder, worker: Uuid, catalog: Catalog, settings: Arc<Settings>, link: Link) -> Self {
+    fn spawn(
+        builder: &WorkerBuilder,
+        worker: Uuid,
+        (catalog, readiness): (Catalog, Readiness),
+        settings: Arc<Settings>,
+        link: Link,
+    ) -> Self {
         let options = builder.database.pool().connect_options();
         let (finished, inbox) = mpsc::channel(UNWRITTEN);
         let inbox = Arc::new(Mutex::new(inbox));
         let shared = Arc::new(Shared {
             worker,
             catalog,
+            readiness,
             leases: Leases::default(),
             contact: Contact::at(Moment::now()),
             outage: Outage::new(),
@@ -175,6 +185,8 @@ impl Worker {
         let (all, to) = (Arc::clone(&shared), link_to.clone());
         let task = move || keeper::maintain(Arc::clone(&all), to("maintain", MAINTAIN_LIMIT));
         keepers.spawn(supervised("maintain", shared.stopping.clone(), task));
+        let all = Arc::clone(&shared);
+        keepers.spawn(supervised("readiness", shared.stopping.clone(), move || readiness::run(Arc::clone(&all))));
         let all = Arc::clone(&shared);
         let task = move || listener::run(Arc::clone(&all), Signals::new(&options));
         keepers.spawn(supervised("listen", shared.stopping.clone(), task));

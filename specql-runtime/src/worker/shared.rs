@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{
     breakers::Breakers, budget::Outputs, catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes,
-    lease::Leases, outage::Outage, slots::Slots,
+    lease::Leases, outage::Outage, readiness::Readiness, slots::Slots,
 };
 use crate::{queue::Link, runner::Settings};
 
@@ -17,6 +17,7 @@ pub(crate) struct Shared {
     /// Of this start of the process.
     pub(crate) worker: Uuid,
     pub(crate) catalog: Catalog,
+    pub(crate) readiness: Readiness,
     pub(crate) leases: Leases,
     pub(crate) contact: Contact,
     pub(crate) outage: Outage,

@@ -49,7 +49,7 @@ async fn a_worker_that_lost_its_lease_can_write_nothing() {
     let options = queue.database().pool().connect_options();
     let mut zombie = Link::new(&options, "zombie", Duration::from_secs(10));
     let worker = Uuid::new_v4();
-    zombie.register_worker(worker, "zombie", "0", &serde_json::json!({})).await.unwrap();
+    zombie.register_worker(worker, "zombie", "0", &serde_json::json!({}), None).await.unwrap();
     let codes: Vec<i32> =
         sqlx::query_scalar("SELECT code FROM jobs.tb_operation").fetch_all(queue.database().pool()).await.unwrap();
     let claim = Claim { operations: &codes, limit: 10, full_scan: true, running: None };

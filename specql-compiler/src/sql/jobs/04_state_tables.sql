@@ -149,12 +149,14 @@ CREATE TABLE jobs.tb_worker (
     started_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     operations INTEGER[],
-    passed_over BIGINT[]
+    passed_over BIGINT[],
+    registry INTEGER
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE jobs.tb_worker IS 'Worker processes. Rescue goes by the leases, and spares those that are passed over.';
 COMMENT ON COLUMN jobs.tb_worker.operations IS 'What it claims, by code and in their order. NULL: it has not claimed yet.';
 COMMENT ON COLUMN jobs.tb_worker.passed_over IS
     'Jobs that it has and whose leases its last heartbeat found locked: they are not renewed, and not lost. NULL: none.';
+COMMENT ON COLUMN jobs.tb_worker.registry IS 'The registry that it runs, a row of jobs.tb_registry; NULL: it has none.';
 
 -- object: index jobs.idx_tb_job_scheduled_after
 CREATE INDEX idx_tb_job_scheduled_after ON jobs.tb_job_scheduled (after_pk) WHERE after_pk IS NOT NULL;

@@ -42,7 +42,7 @@ BEGIN
                 AND (b.state = 'open' AND b.open_until > clock_timestamp()
                     OR b.state = 'half_open' AND b.probe_until > clock_timestamp())))
         AND NOT coalesce(jobs.limit_is_used_up(_worker, o.limit_code, CASE WHEN _limits IS NOT NULL
-            THEN coalesce(_running[array_position(_limits, o.limit_code)], 0) END), false)
+            THEN _running[array_position(_limits, o.limit_code)] END), false)
     ORDER BY o.code;
 END
 $$;
@@ -277,7 +277,7 @@ BEGIN
                             LIMIT _wanted) AS waiting);
                         CONTINUE WHEN _wanted = 0;
                         _rooms[_slot] := jobs.limit_room(_worker, _limit_code, _taken[_slot] + _wanted,
-                            CASE WHEN _limits IS NOT NULL THEN coalesce(_running[array_position(_limits, _limit_code)], 0) END);
+                            CASE WHEN _limits IS NOT NULL THEN _running[array_position(_limits, _limit_code)] END);
                         _spent[_slot] := _rooms[_slot] < _taken[_slot] + _wanted;
                     END IF;
                     _wanted := least(_wanted, _rooms[_slot] - _taken[_slot]);

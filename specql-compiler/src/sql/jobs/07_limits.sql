@@ -222,5 +222,18 @@ BEGIN
             PERFORM jobs.wake_workers();
         END IF;
     END IF;
+
+    -- A worker that started before its service had a limit does not know what it holds.
+    IF cardinality(jobs.live_registries()) > 1 THEN
+        PERFORM jobs.trim_shares(s.worker, array_agg(s.limit_code), array_fill(0, ARRAY[count(*)::integer]))
+        FROM jobs.tb_limit_share AS s
+        JOIN jobs.tb_limit AS l ON l.code = s.limit_code
+        JOIN jobs.tb_worker AS w ON w.id = s.worker
+        JOIN jobs.tb_registry AS r ON r.code = w.registry
+        WHERE NOT EXISTS (
+            SELECT FROM jobs.read_registry(r.operations) AS o
+            WHERE o.service_name = l.service_name AND (o.concurrency IS NOT NULL OR o.rate_starts IS NOT NULL))
+        GROUP BY s.worker;
+    END IF;
 END
 $$;

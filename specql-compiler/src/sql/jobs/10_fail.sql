@@ -150,6 +150,12 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'unknown failure class `%`', _unknown USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF 'invalid_input' = ANY (_classes) THEN
+        -- While a newer version is rolled out there may be a worker that can read it.
+        SELECT p._classes, p._messages, p._retry_in_ms, p._counted INTO _classes, _messages, _retry_in_ms, _counted
+        FROM jobs.postpone_unread(_worker, _pks, _epochs, _classes, _messages, _retry_in_ms, _counted) AS p;
+    END IF;
+
 
     SELECT l.held, l.busy INTO STRICT _held, _busy FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;
     _ends := jobs.judge_failures(

@@ -1,72 +1,53 @@
--- object: function jobs.register_limits(jsonb)
--- drop: DROP FUNCTION jobs.register_limits(jsonb)
--- Takes over the limits of the services in an argument of jobs.register_operations.
-CREATE OR REPLACE FUNCTION jobs.register_limits(_operations jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-    INSERT INTO jobs.tb_limit AS l (service_name, concurrency, rate_starts, rate_period_ms)
-    SELECT DISTINCT ON (g.service) g.service, g.concurrency, g.rate_starts, g.rate_period_ms
-    FROM jsonb_to_recordset(_operations) AS g (service text, concurrency integer, rate_starts integer, rate_period_ms integer)
-    WHERE g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL
-    ORDER BY g.service
-    ON CONFLICT (service_name) DO UPDATE
-    SET concurrency = excluded.concurrency, rate_starts = excluded.rate_starts, rate_period_ms = excluded.rate_period_ms
-    WHERE (l.concurrency, l.rate_starts, l.rate_period_ms)
-        IS DISTINCT FROM (excluded.concurrency, excluded.rate_starts, excluded.rate_period_ms);
-END
-$$;
-
 -- object: function jobs.register_operations(jsonb)
 -- drop: DROP FUNCTION jobs.register_operations(jsonb)
 -- Makes the operations of a binary's registry known, and returns their codes. Each element has service, operation,
 -- execution_type, timeout_seconds, max_attempts, unique, idempotent, breaker, fallback, environment, policy_hash,
--- runner_config and security_context, and of its service concurrency, rate_starts and rate_period_ms. Rows that are as
--- they should be are not written again.
+-- hashes_schemas (the policy's hash covers the schemas), runner_config and security_context, and of its service
+-- concurrency, rate_starts and rate_period_ms. New operations are there at once. What is known already changes only where
+-- no live worker runs a newer registry: jobs.settle_registries. limit_code is that of the service, whether or not a limit
+-- is in force now; registry is the code under which jobs.register_worker takes this registry.
 CREATE OR REPLACE FUNCTION jobs.register_operations(_operations jsonb)
-RETURNS TABLE (code integer, service_name text, operation text, limit_code integer)
+RETURNS TABLE (code integer, service_name text, operation text, limit_code integer, registry integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    _registry integer;
 BEGIN
-    PERFORM jobs.register_limits(_operations);
-    -- In the order of names, so that two workers that start together do not deadlock. New ones apart from known ones, for
-    -- a code that is drawn and not used is gone.
-    WITH given AS (
-        SELECT g.service, g.operation, coalesce(g.execution_type, 'http') AS execution_type, g.timeout_seconds,
-            g.max_attempts, coalesce(g."unique", 'in_flight') AS unique_rule, coalesce(g.idempotent, false) AS idempotent,
-            g.policy_hash, coalesce(g.breaker, false) AS has_breaker, coalesce(g.fallback, false) AS has_fallback,
-            l.code AS limit_code
-        FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text,
-            timeout_seconds integer, max_attempts integer, "unique" text, idempotent boolean, policy_hash text,
-            breaker boolean, fallback boolean, concurrency integer, rate_starts integer)
-        LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service
-            AND (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)),
-    known AS (
-        SELECT o.code, g.*
-        FROM given AS g
-        JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
-        WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash,
-                o.has_breaker, o.has_fallback, o.limit_code)
-            IS DISTINCT FROM (g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
-                g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code)
-        ORDER BY g.service, g.operation
-        FOR UPDATE OF o),
-    updated AS (
-        UPDATE jobs.tb_operation AS o
-        SET execution_type = k.execution_type, timeout_seconds = k.timeout_seconds, max_attempts = k.max_attempts,
-            unique_rule = k.unique_rule, idempotent = k.idempotent, policy_hash = k.policy_hash,
-            has_breaker = k.has_breaker, has_fallback = k.has_fallback, limit_code = k.limit_code, registered_at = now()
-        FROM known AS k
-        WHERE o.code = k.code)
+    PERFORM jobs.lock_registries();
+    _registry := jobs.record_registry(_operations);
+    -- Binaries from before this do not tell jobs.register_worker, which they call next over the same connection.
+    PERFORM set_config('specql.registry', _registry::text, false);
+
+    INSERT INTO jobs.tb_limit (service_name, concurrency, rate_starts, rate_period_ms)
+    SELECT DISTINCT ON (g.service_name) g.service_name, g.concurrency, g.rate_starts, g.rate_period_ms
+    FROM jobs.read_registry(_operations) AS g
+    WHERE (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)
+        -- A code that is drawn and not used is gone.
+        AND NOT EXISTS (SELECT FROM jobs.tb_limit AS l WHERE l.service_name = g.service_name)
+    ORDER BY g.service_name
+    ON CONFLICT (service_name) DO NOTHING;
     INSERT INTO jobs.tb_operation (service_name, operation, execution_type, timeout_seconds, max_attempts, unique_rule,
         idempotent, policy_hash, has_breaker, has_fallback, limit_code)
-    SELECT g.service, g.operation, g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
-        g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code
-    FROM given AS g
+    SELECT g.service_name, g.operation, g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
+        g.policy_hash, g.has_breaker, g.has_fallback, l.code
+    FROM jobs.read_registry(_operations) AS g
+    LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service_name
+        AND (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)
     WHERE NOT EXISTS (
-        SELECT FROM jobs.tb_operation AS o WHERE o.service_name = g.service AND o.operation = g.operation)
-    ORDER BY g.service, g.operation
+        SELECT FROM jobs.tb_operation AS o WHERE o.service_name = g.service_name AND o.operation = g.operation)
+    ORDER BY g.service_name, g.operation
     ON CONFLICT (service_name, operation) DO NOTHING;
-    PERFORM jobs.assign_lanes();
+    INSERT INTO jobs.tb_policy_code (policy_hash)
+    SELECT h.policy_hash
+    FROM (
+        SELECT g.policy_hash FROM jobs.read_registry(_operations) AS g
+        UNION
+        SELECT o.policy_hash FROM jobs.tb_operation AS o) AS h
+    WHERE h.policy_hash IS NOT NULL
+        AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = h.policy_hash)
+    ORDER BY h.policy_hash
+    ON CONFLICT (policy_hash) DO NOTHING;
+    PERFORM jobs.settle_registries(_registry);
 
     INSERT INTO jobs.tb_operation_policy (operation_code, environment, policy_hash, runner_config, security_context)
     SELECT o.code, coalesce(g.environment, ''), g.policy_hash, g.runner_config, g.security_context
@@ -76,21 +57,12 @@ BEGIN
     WHERE g.policy_hash IS NOT NULL
     ORDER BY o.code
     ON CONFLICT (operation_code, policy_hash, environment) DO NOTHING;
-    INSERT INTO jobs.tb_policy_code (policy_hash)
-    SELECT DISTINCT o.policy_hash
-    FROM jobs.tb_operation AS o
-    WHERE o.policy_hash IS NOT NULL
-        AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = o.policy_hash)
-    ORDER BY o.policy_hash
-    ON CONFLICT (policy_hash) DO NOTHING;
-    UPDATE jobs.tb_operation AS o SET policy_code = p.code
-    FROM jobs.tb_policy_code AS p
-    WHERE p.policy_hash = o.policy_hash AND o.policy_code IS DISTINCT FROM p.code;
 
     RETURN QUERY
-    SELECT o.code, o.service_name, o.operation, o.limit_code
-    FROM jsonb_to_recordset(_operations) AS g (service text, operation text)
-    JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
+    SELECT o.code, o.service_name, o.operation, l.code, _registry
+    FROM jobs.read_registry(_operations) AS g
+    JOIN jobs.tb_operation AS o ON o.service_name = g.service_name AND o.operation = g.operation
+    LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service_name
     ORDER BY o.code;
 END
 $$;

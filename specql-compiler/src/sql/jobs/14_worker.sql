@@ -1,11 +1,58 @@
--- object: function jobs.register_worker(uuid, text, text, jsonb)
--- drop: DROP FUNCTION jobs.register_worker(uuid, text, text, jsonb)
--- Announces a worker process. The id is drawn anew at every start.
-CREATE OR REPLACE FUNCTION jobs.register_worker(_worker uuid, _name text, _version text, _capabilities jsonb) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO jobs.tb_worker (id, name, version, capabilities)
-    VALUES (_worker, _name, _version, coalesce(_capabilities, '{}'))
-    ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
+-- object: function jobs.register_worker(uuid, text, text, jsonb, integer)
+-- drop: DROP FUNCTION jobs.register_worker(uuid, text, text, jsonb, integer)
+-- Announces a worker process. The id is drawn anew at every start. _registry is what jobs.register_operations answered; a
+-- worker without one has no say in what stands of operations. Of the capabilities the database reads operations, the names
+-- (service.operation) that it serves now, and not_ready, which says of others why not.
+CREATE OR REPLACE FUNCTION jobs.register_worker(
+    _worker uuid, _name text, _version text, _capabilities jsonb, _registry integer DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM jobs.lock_registries();
+    -- A worker in Rust from before this parameter says so by its capabilities; no other has a registry.
+    IF _registry IS NULL AND _capabilities ?& '{operations,concurrency}' THEN
+        _registry := nullif(current_setting('specql.registry', true), '')::integer;
+    END IF;
+    INSERT INTO jobs.tb_worker (id, name, version, capabilities, registry)
+    VALUES (_worker, _name, _version, coalesce(_capabilities, '{}'), _registry)
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = now();
+    PERFORM jobs.see_worker(_registry);
+    PERFORM jobs.hurry_unread();
+END
+$$;
+
+-- object: function jobs.announce_worker(uuid, text, text, jsonb, integer)
+-- drop: DROP FUNCTION jobs.announce_worker(uuid, text, text, jsonb, integer)
+-- Says anew what a worker is and serves, where it stands in the list: when that has changed, and every minute.
+CREATE OR REPLACE FUNCTION jobs.announce_worker(
+    _worker uuid, _name text, _version text, _capabilities jsonb, _registry integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM jobs.lock_registries();
+    UPDATE jobs.tb_worker AS w
+    SET name = _name, version = _version, capabilities = coalesce(_capabilities, '{}'), registry = _registry,
+        -- A worker that is ready for nothing does not claim, and so would not say that it serves nothing.
+        operations = CASE WHEN w.operations IS NULL OR jsonb_typeof(_capabilities -> 'operations') IS DISTINCT FROM 'array'
+            THEN w.operations
+            ELSE ARRAY(
+                SELECT o.code FROM jobs.tb_operation AS o
+                WHERE _capabilities -> 'operations' ? (o.service_name || '.' || o.operation) ORDER BY o.code) END
+    WHERE w.id = _worker;
+    IF FOUND THEN
+        PERFORM jobs.see_worker(_registry);
+        PERFORM jobs.assign_worker_lanes();
+    END IF;
+END
+$$;
+
+-- object: function jobs.see_worker(integer)
+-- drop: DROP FUNCTION jobs.see_worker(integer)
+-- A worker with this registry is at work, or was until now.
+CREATE OR REPLACE FUNCTION jobs.see_worker(_registry integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE jobs.tb_registry AS r SET worker_seen_at = clock_timestamp() WHERE r.code = _registry;
+    PERFORM jobs.settle_registries();
+END
 $$;
 
 -- object: function jobs.serving(uuid, integer[])
@@ -64,8 +111,12 @@ $$;
 -- Takes leave. Leases that the worker did not give back are rescued like those of a dead one; until then it keeps its shares.
 CREATE OR REPLACE FUNCTION jobs.unregister_worker(_worker uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _registry integer;
 BEGIN
-    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker;
+    PERFORM jobs.lock_registries();
+    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker RETURNING w.registry INTO _registry;
+    PERFORM jobs.see_worker(_registry);
     DELETE FROM jobs.tb_limit_share AS s
     WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = _worker);
     IF FOUND THEN

@@ -18,6 +18,8 @@ BEGIN
                 AND (p.execution_type IS NULL OR p.execution_type = _operation.execution_type)
                 AND (p.tenant_id IS NULL OR p.tenant_id = _tenant_id))
             THEN 'pause'
+        -- Before `worker`: nobody claims what no worker is ready for.
+        WHEN EXISTS (SELECT FROM jobs.v_not_ready AS n WHERE n.operation_code = _operation_code) THEN 'not_ready'
         -- One that has just started may not have claimed yet.
         WHEN NOT EXISTS (
             SELECT FROM jobs.tb_worker AS w
@@ -25,7 +27,6 @@ BEGIN
                 AND (_operation_code = ANY (w.operations)
                     OR w.operations IS NULL AND w.started_at > _now - interval '10 seconds'))
             THEN 'worker'
-        -- Here: 'not_ready', where every worker that serves it says that it cannot call the service.
         WHEN _operation.has_breaker AND NOT _operation.has_fallback AND EXISTS (
             SELECT FROM jobs.tb_circuit_breaker AS b WHERE b.operation_code = _operation_code AND b.state <> 'closed')
             THEN 'breaker'
@@ -38,4 +39,4 @@ BEGIN
     END;
 END
 $$;
-COMMENT ON FUNCTION jobs.held_by(integer, uuid) IS 'What holds ready jobs back: pause, worker, breaker or limit.';
+COMMENT ON FUNCTION jobs.held_by(integer, uuid) IS 'What holds ready jobs back: pause, not_ready, worker, breaker or limit.';

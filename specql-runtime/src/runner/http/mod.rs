@@ -9,6 +9,8 @@
 //! failure  what went wrong → Failure    the classes of `FailureClass`, the far side's own words, `Retry-After`
 //! ```
 //!
+//! `readiness` says before a job is claimed what the environment lacks.
+//!
 //! What it does not do: follow redirects, keep cookies, use a proxy, repeat a request. The queue owns every retry.
 
 mod address;
@@ -23,6 +25,7 @@ mod output;
 mod path;
 mod plan;
 mod planned;
+mod readiness;
 mod request;
 mod resolver;
 mod runner;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use specql_registry::{
-    FailureClass, Json, Service, Setting,
+    FailureClass, Json, Operation, Service, Setting,
     http::{HttpOperation, HttpService, HttpTarget},
     service::{Call, Configuration},
 };
@@ -14,11 +14,11 @@ use super::{
     exchange::exchange,
     failure::failure,
     guard::{self, Chosen},
-    header, plan, request,
+    header, plan, readiness, request,
     resolver::SystemLookup,
     usage::Usage,
 };
-use crate::runner::{BoxFuture, Context, Failure, Plan, Runner, RunningJob, Success};
+use crate::runner::{BoxFuture, Context, Failure, Plan, Runner, RunningJob, Settings, Success};
 
 /// Carries out jobs as HTTP requests.
 pub struct HttpRunner {
@@ -90,6 +90,19 @@ impl Runner for HttpRunner {
             }
         }
         Ok(())
+    }
+
+    fn lacks(
+        &self,
+        _service: &Service,
+        configuration: &Configuration,
+        operation: &Operation,
+        settings: &Settings,
+    ) -> Vec<String> {
+        match (configuration, &operation.call) {
+            (Configuration::Http(service), Call::Http(call)) => readiness::lacks(service, call, settings),
+            _ => Vec::new(),
+        }
     }
 
     fn plan(&self, job: &RunningJob<'_>) -> Result<Plan, Failure> {

@@ -1,0 +1,45 @@
+//! What `docs/credentials.md` and `docs/deploying.md` show is true.
+
+use specql_tests::app::repository;
+
+use crate::project::{NEW, PLAIN, Queue, mailer};
+
+/// The samples of a language on a page.
+fn samples(page: &str, language: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(repository().join("docs").join(page)).unwrap();
+    let fence = format!("```{language}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_page_about_credentials_compiles_and_says_what_the_worker_says() {
+    let queue = Queue::new().await;
+    let registries = samples("credentials.md", "yaml");
+    assert_eq!(registries.len(), 1);
+    let secrets = tempfile::tempdir().unwrap();
+    let worker = queue
+        .version(&registries[0])
+        .silent_worker()
+        .env("BILLING_URL", "https://billing.example.eu")
+        .env("SPECQL_SECRETS_DIR", secrets.path().to_str().unwrap())
+        .start()
+        .await
+        .unwrap();
+    let reason = queue.text("SELECT reason FROM jobs.v_not_ready").await;
+    let page = samples("credentials.md", "text").concat().replace('\n', " ");
+    assert!(page.contains(&reason), "{reason}");
+    let statements = samples("credentials.md", "sql");
+    assert_eq!(statements.len(), 1);
+    queue.execute(statements.concat().leak()).await;
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_page_about_deploying_shows_versions_as_they_are() {
+    let queue = Queue::new().await;
+    queue.version(&mailer(NEW, PLAIN)).announce().await;
+    let statements = samples("deploying.md", "sql");
+    assert_eq!(statements.len(), 1);
+    let rows = sqlx::query(sqlx::AssertSqlSafe(statements.concat())).fetch_all(queue.pool()).await.unwrap();
+    assert_eq!(rows.len(), 1);
+}
