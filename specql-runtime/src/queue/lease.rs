@@ -37,6 +37,8 @@ pub struct ClaimedJob {
     pub effect_possible: bool,
     /// How the operation's circuit breaker stands.
     pub breaker: BreakerState,
+    /// How often in a row it was tried without using an attempt up.
+    pub put_off: u32,
 }
 
 /// How an operation's circuit breaker stood at a claim.
@@ -100,6 +102,7 @@ impl<'r> FromRow<'r, PgRow> for ClaimedJob {
                 Some("probe") => BreakerState::Probe,
                 Some(_) => BreakerState::Open,
             },
+            put_off: natural(row.try_get(14)?),
         })
     }
 }
@@ -107,7 +110,7 @@ impl<'r> FromRow<'r, PgRow> for ClaimedJob {
 impl<'r> FromRow<'r, PgRow> for ClaimRow {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
         let any = row.try_get::<Option<i64>, _>(0)?.is_some();
-        Ok(Self { job: any.then(|| ClaimedJob::from_row(row)).transpose()?, partial: row.try_get(14)? })
+        Ok(Self { job: any.then(|| ClaimedJob::from_row(row)).transpose()?, partial: row.try_get(15)? })
     }
 }
 
@@ -122,7 +125,7 @@ impl Link {
         let query = query_as(
             "SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id, \
              c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.bound_code, c.effect_possible, \
-             c.breaker, current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
+             c.breaker, c.put_off, current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
              FROM (VALUES (true)) AS one \
              LEFT JOIN jobs.claim($1, $2, $3, $4, $5, $6) AS c ON true",
         )

@@ -46,6 +46,13 @@ pub(crate) enum Ending {
     Released,
 }
 
+impl Ending {
+    /// Whether the worker asked for another attempt.
+    const fn wants_another_try(&self) -> bool {
+        matches!(self, Self::Failed { verdict: Verdict { retry_in: Some(_), .. }, .. })
+    }
+}
+
 /// Where both writers take their batches from.
 pub(crate) type Inbox = Arc<Mutex<mpsc::Receiver<Finished>>>;
 
@@ -134,6 +141,7 @@ async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<
                 failures.retry_in_ms.push(verdict.retry_in.map(millis));
                 failures.counted.push(verdict.counted);
                 failures.usages.push(failure.usage.clone());
+                failures.no_effect.push(failure.no_effect);
             }
             Ending::Released => {
                 pks.push(lease.pk);
@@ -163,10 +171,15 @@ fn settle(shared: &Shared, part: &[Finished], written: &[Written]) {
         let outcome = match one.result.as_str() {
             "fenced" => "the job's lease had passed to another worker; this worker's result was not recorded",
             "callback_waiting" => "the job's callback did not succeed and will be repeated; the call will not",
+            "failed" => {
+                "the job failed for good, though this worker would have tried it again: its time or its attempts are over"
+            }
             // Looked up for the rare ones alone: a batch is large.
             _ => continue,
         };
-        if let Some(finished) = part.iter().find(|finished| finished.lease.pk == one.pk) {
+        if let Some(finished) = part.iter().find(|finished| finished.lease.pk == one.pk)
+            && (one.result != "failed" || finished.ending.wants_another_try())
+        {
             tracing::warn!(job.id = %finished.lease.id, "{outcome}");
         }
     }

@@ -73,6 +73,22 @@ async fn a_service_that_fails_is_left_alone_and_one_call_finds_out_when_it_works
     }
 }
 
+/// The jobs at the head make the probes, and would have been through all their attempts long before the outage is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_fails_costs_its_job_nothing() {
+    for class in [FailureClass::NotStarted, FailureClass::Ambiguous, FailureClass::TransientReported] {
+        let queue = Queue::new(guarded(40), Settings::default()).await;
+        let (calls, broken) = (Calls::default(), Arc::new(AtomicBool::new(true)));
+        let worker = serving(&queue, &calls, &broken, class).await;
+        queue.enqueue_many("mail", 3, None).await;
+        // Four attempts for each of the three.
+        eventually(async || (calls.made() > 20).then_some(())).await;
+        broken.store(false, Ordering::SeqCst);
+        queue.until_done("mail", 3).await;
+        worker.shutdown().await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_that_are_not_the_services_fault_open_nothing() {
     let queue = Queue::new(guarded(60_000), Settings::default()).await;

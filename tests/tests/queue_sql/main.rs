@@ -14,6 +14,7 @@ mod lanes;
 mod lint;
 mod newer_calls;
 mod plans;
+mod put_off;
 mod ranges;
 mod rescue;
 mod retention;

@@ -1,7 +1,8 @@
 -- object: function jobs.proves_no_effect(text)
 -- drop: DROP FUNCTION jobs.proves_no_effect(text)
--- Whether an attempt that failed so certainly changed nothing on the far side. Only then is a uniqueness key given
--- back; otherwise a second job could be a second charge.
+-- Whether an attempt that failed so certainly changed nothing on the far side, where its worker has not said so itself
+-- (jobs.fail): by the class alone, as all workers once knew it. Only then is a uniqueness key given back; otherwise a
+-- second job could be a second charge. Of permanent_reported, which may be an exit code, a newer worker does say it.
 CREATE OR REPLACE FUNCTION jobs.proves_no_effect(_class text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT _class IN ('policy_denied', 'invalid_input', 'not_started', 'permanent_reported',

@@ -19,7 +19,9 @@ BEGIN
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
-            l.has_on_success, l.has_on_failure,
+            l.has_on_success, l.has_on_failure, coalesce(l.first_tried_at, l.claimed_at) AS first_tried_at,
+            -- An attempt that counts ends the row of those that did not.
+            CASE WHEN g.attempts < l.attempt THEN coalesce(l.put_off, 0) + 1 END AS put_off,
             -- What proved to have had no effect binds nobody.
             CASE WHEN g.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
@@ -32,9 +34,9 @@ BEGIN
         FROM freed AS f),
     rescheduled AS (
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
-            bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+            bound_code, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
         SELECT f.run_at, f.pk_job_run, f.tenant_lane, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
-            f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+            f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible, f.put_off, f.first_tried_at
         FROM freed AS f
         WHERE f.result = 'retrying'),
     called AS (
@@ -75,13 +77,17 @@ BEGIN
 END
 $$;
 
--- object: function jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
--- drop: DROP FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
+-- object: function jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean[])
+-- drop: DROP FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean[])
 -- Reports calls that did not succeed. The worker knows the class and how long to wait; whether attempts are left, and
--- what a cancel in between means, is decided here. A call that was never made (counted = false) uses no attempt up.
+-- what a cancel in between means, is decided here. What is put off (counted = false) uses no attempt up and ends by time:
+-- not later than give_up_seconds after its first try. What a stopping worker hands over at once is not put off.
+--
+-- _no_effect: whether the failure proves that nothing happened, for the runner alone knows that of a refusal or an exit
+-- code. Without it the class decides. Of an unknown outcome nobody knows it, whatever he says.
 CREATE OR REPLACE FUNCTION jobs.fail(
     _worker uuid, _pks bigint[], _epochs integer[], _classes text[], _messages text[], _retry_in_ms bigint[],
-    _counted boolean[], _usages jsonb[])
+    _counted boolean[], _usages jsonb[], _no_effect boolean[] DEFAULT NULL)
 RETURNS TABLE (pk_job_run bigint, result text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
@@ -89,6 +95,7 @@ DECLARE
     _ends record;
     _raised bigint[];
     _unknown text;
+    _unknown_outcomes CONSTANT text[] := '{ambiguous,effect_result_lost,timeout,killed_external}'::text[];
 BEGIN
     SELECT coalesce(given.class, 'NULL') INTO _unknown
     FROM unnest(_classes) AS given (class)
@@ -104,29 +111,41 @@ BEGIN
     WITH held AS (
         SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
             -- A stopping worker gives a call back that it abandoned: ambiguous, though no attempt is used up.
-            l.effect_possible OR ((g.counted OR g.class = 'ambiguous') AND NOT jobs.proves_no_effect(g.class))
-                AS effect_possible,
+            l.effect_possible OR g.class = ANY (_unknown_outcomes)
+                OR NOT coalesce(g.no_effect, NOT g.counted OR jobs.proves_no_effect(g.class)) AS effect_possible,
             _now + make_interval(secs => g.retry_in_ms / 1000.0) AS run_at,
+            -- What is handed over at once was not put off.
+            NOT g.counted AND g.retry_in_ms > 0
+                AND _now + make_interval(secs => g.retry_in_ms / 1000.0) > patience.ends_at AS too_late,
+            patience.lasts,
             CASE
                 WHEN g.class = 'cancelled' THEN 'cancelled'
                 WHEN g.retry_in_ms IS NULL THEN 'failed'
                 -- Whatever the worker asks for: what may have had its effect is repeated only where that is harmless.
-                WHEN NOT called.idempotent AND g.class IN ('ambiguous', 'effect_result_lost', 'timeout', 'killed_external')
-                    THEN 'failed'
+                WHEN NOT called.idempotent AND g.class = ANY (_unknown_outcomes) THEN 'failed'
                 WHEN l.cancel_requested THEN 'cancelled'
                 WHEN g.counted AND l.attempt >= coalesce(j.max_attempts, o.max_attempts) THEN 'failed'
                 ELSE 'retrying' END AS result
-        FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages)
-            AS g (pk, epoch, class, message, retry_in_ms, counted, usage)
+        FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages, _no_effect)
+            AS g (pk, epoch, class, message, retry_in_ms, counted, usage, no_effect)
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
+        CROSS JOIN LATERAL (
+            SELECT own.lasts, coalesce(l.first_tried_at, l.claimed_at) + own.lasts AS ends_at
+            FROM (SELECT make_interval(secs => coalesce(j.give_up_seconds, o.give_up_seconds)) AS lasts) AS own) AS patience
         WHERE l.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)
         ORDER BY l.pk_job_run
         FOR UPDATE OF l)
-    SELECT array_agg(h.pk) AS pks, array_agg(h.result) AS results, array_agg(h.class) AS classes,
-        array_agg(h.message) AS messages, array_agg(h.attempts) AS attempts, array_agg(h.crashes) AS crashes,
+    SELECT array_agg(h.pk) AS pks, array_agg(h.class) AS classes,
+        array_agg(CASE WHEN h.too_late AND h.result = 'retrying' THEN 'failed' ELSE h.result END) AS results,
+        array_agg(CASE
+            WHEN h.too_late AND h.result = 'retrying' THEN format(
+                '%s; given up, for the next try would come more than %s after the first (`give_up_after`)',
+                left(h.message, 7800), h.lasts)
+            ELSE h.message END) AS messages,
+        array_agg(h.attempts) AS attempts, array_agg(h.crashes) AS crashes,
         array_agg(h.effect_possible) AS effects, array_agg(h.run_at) AS run_at, array_agg(h.usage) AS usages
     INTO _ends
     FROM held AS h;
@@ -145,5 +164,5 @@ BEGIN
     FROM unnest(_pks) AS given (pk);
 END
 $$;
-COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[]) IS
+COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean[]) IS
     'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, or fenced where the lease was lost.';

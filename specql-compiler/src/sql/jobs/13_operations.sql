@@ -20,7 +20,7 @@ $$;
 -- drop: DROP FUNCTION jobs.register_operations(jsonb)
 -- Makes the operations of a binary's registry known, and returns their codes. Each element has service, operation,
 -- execution_type, timeout_seconds, max_attempts, unique, idempotent, breaker, fallback, environment, policy_hash,
--- runner_config and security_context, and of its service concurrency, rate_starts and rate_period_ms. Rows that are as
+-- runner_config, security_context and give_up_seconds, and of its service concurrency, rate_starts and rate_period_ms. Rows that are as
 -- they should be are not written again.
 CREATE OR REPLACE FUNCTION jobs.register_operations(_operations jsonb)
 RETURNS TABLE (code integer, service_name text, operation text, limit_code integer)
@@ -34,10 +34,10 @@ BEGIN
         SELECT g.service, g.operation, coalesce(g.execution_type, 'http') AS execution_type, g.timeout_seconds,
             g.max_attempts, coalesce(g."unique", 'in_flight') AS unique_rule, coalesce(g.idempotent, false) AS idempotent,
             g.policy_hash, coalesce(g.breaker, false) AS has_breaker, coalesce(g.fallback, false) AS has_fallback,
-            l.code AS limit_code
+            l.code AS limit_code, coalesce(g.give_up_seconds, 86400) AS give_up_seconds
         FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text,
             timeout_seconds integer, max_attempts integer, "unique" text, idempotent boolean, policy_hash text,
-            breaker boolean, fallback boolean, concurrency integer, rate_starts integer)
+            breaker boolean, fallback boolean, concurrency integer, rate_starts integer, give_up_seconds integer)
         LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service
             AND (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)),
     known AS (
@@ -45,22 +45,23 @@ BEGIN
         FROM given AS g
         JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
         WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash,
-                o.has_breaker, o.has_fallback, o.limit_code)
+                o.has_breaker, o.has_fallback, o.limit_code, o.give_up_seconds)
             IS DISTINCT FROM (g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
-                g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code)
+                g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code, g.give_up_seconds)
         ORDER BY g.service, g.operation
         FOR UPDATE OF o),
     updated AS (
         UPDATE jobs.tb_operation AS o
         SET execution_type = k.execution_type, timeout_seconds = k.timeout_seconds, max_attempts = k.max_attempts,
             unique_rule = k.unique_rule, idempotent = k.idempotent, policy_hash = k.policy_hash,
-            has_breaker = k.has_breaker, has_fallback = k.has_fallback, limit_code = k.limit_code, registered_at = now()
+            has_breaker = k.has_breaker, has_fallback = k.has_fallback, limit_code = k.limit_code,
+            give_up_seconds = k.give_up_seconds, registered_at = now()
         FROM known AS k
         WHERE o.code = k.code)
     INSERT INTO jobs.tb_operation (service_name, operation, execution_type, timeout_seconds, max_attempts, unique_rule,
-        idempotent, policy_hash, has_breaker, has_fallback, limit_code)
+        idempotent, policy_hash, has_breaker, has_fallback, limit_code, give_up_seconds)
     SELECT g.service, g.operation, g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
-        g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code
+        g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code, g.give_up_seconds
     FROM given AS g
     WHERE NOT EXISTS (
         SELECT FROM jobs.tb_operation AS o WHERE o.service_name = g.service AND o.operation = g.operation)
