@@ -30,6 +30,8 @@ LIMIT = 5.0  # of every call
 STOP_WITHIN = 25.0  # after a signal
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
+# No call was made: no attempt is used up, and time ends it.
+PUT_OFF = {"not_started", "no_capacity"}
 # What is tried again. Where the outcome is unknown, only if a second call does no harm.
 RETRIED = {"not_started", "transient_reported", "no_capacity"}
 RETRIED_IF_IDEMPOTENT = {"ambiguous", "effect_result_lost"}
@@ -57,7 +59,7 @@ class Permanent(Failure):  # the far side refused for good
     kind = "permanent_reported"
 
 
-class NoCapacity(Failure):  # there was no call, so no attempt is used up
+class NoCapacity(Failure):  # this worker cannot make the call
     kind = "no_capacity"
 
 
@@ -129,7 +131,8 @@ class Lease:
 
     def retry_in_ms(self) -> int | None:
         if self.failure in RETRIED or (self.failure in RETRIED_IF_IDEMPOTENT and self.operation.idempotent):
-            return random.randint(0, min(250 * 2**self.job.attempt, 60_000))
+            tries = self.job.attempt if self.counted else self.job.put_off + 1
+            return random.randint(1, min(250 * 2**tries, 60_000))
         return None
 
 
@@ -228,9 +231,11 @@ class Worker:
             lease.failure, lease.message = lease.failure or "ambiguous", str(stopped)
         except Failure as failure:
             lease.failure, lease.message = failure.kind, str(failure)
-            lease.counted = not isinstance(failure, NoCapacity)
         except Exception as error:
             lease.failure, lease.message = "ambiguous", repr(error)
+        # All wait for what a probe finds, so it is not this job that pays for it.
+        if lease.failure in PUT_OFF or (job.breaker == "probe" and lease.failure in AGAINST_SERVICE):
+            lease.counted = False
         self.ended.append(lease)
         self.wake.set()
 
@@ -249,8 +254,11 @@ class Worker:
             else:
                 failures, messages = [lease.failure for lease in leases], [lease.message for lease in leases]
                 waits, counted = [lease.retry_in_ms() for lease in leases], [lease.counted for lease in leases]
-                call = "SELECT * FROM jobs.fail(%s, %s::bigint[], %s::integer[], %s, %s, %s::bigint[], %s, NULL, true)"
-                results = await self.link.call(call, self.id, *which, failures, messages, waits, counted)
+                # Whether it is certain that nothing happened. None: the class says it.
+                certain = [None if lease.counted else lease.failure in PUT_OFF for lease in leases]
+                call = ("SELECT * FROM jobs.fail(%s, %s::bigint[], %s::integer[], %s, %s, %s::bigint[], %s, NULL, true,"
+                        " %s::bool[])")
+                results = await self.link.call(call, self.id, *which, failures, messages, waits, counted, certain)
         except UNSTORABLE as error:
             if len(leases) == 1:
                 leases[0].failure, leases[0].message = "effect_result_lost", f"not storable: {type(error).__name__}"

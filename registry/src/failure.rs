@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureClass {
-    /// Not allowed, a bad configuration, a missing secret.
+    /// Not allowed, a bad configuration.
     PolicyDenied,
     /// The input does not fit its schema, size or type.
     InvalidInput,
-    /// Proven without effect: refused connection, DNS, TLS handshake.
+    /// Proven without effect: refused connection, DNS, TLS handshake, a credential that this worker does not have.
     NotStarted,
     /// The circuit breaker was open; nothing was sent.
     BreakerOpen,
-    /// A rate limit held the call back; nothing was sent.
+    /// A rate limit held the call back; or the far side said when to come again: 429, and 503 with `Retry-After` where repeating
+    /// the call is harmless.
     RateLimited,
     /// The runner had no room; nothing was sent.
     NoCapacity,
@@ -24,7 +25,7 @@ pub enum FailureClass {
     Ambiguous,
     /// It happened, but the answer is unusable.
     EffectResultLost,
-    /// The far side reported a passing failure: 425, 429, and 408 and 503 where repeating the call is harmless.
+    /// The far side reported a passing failure: 425, and 408 and 503 where repeating the call is harmless.
     TransientReported,
     /// The far side reported a final failure: other 4xx.
     PermanentReported,
@@ -53,10 +54,21 @@ pub enum RetryRule {
     Always,
     /// Only where repeating the call is harmless (`idempotent`).
     IfIdempotent,
-    /// Put back without counting an attempt: we did not start.
+    /// Put off without counting an attempt, until `give_up_after` is over: we did not start.
     Reschedule,
     /// The callback alone is repeated, never the call.
     CallbackOnly,
+}
+
+/// What a failure says of the service, to its circuit breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It works.
+    Well,
+    /// It does not: too many such failures open the breaker.
+    Unwell,
+    /// Nothing, for it was not called.
+    Unknown,
 }
 
 impl FailureClass {
@@ -115,9 +127,9 @@ impl FailureClass {
     #[must_use]
     pub const fn retry_rule(self) -> RetryRule {
         match self {
-            Self::NotStarted | Self::TransientReported => RetryRule::Always,
+            Self::TransientReported => RetryRule::Always,
             Self::Ambiguous | Self::EffectResultLost | Self::Timeout | Self::KilledExternal => RetryRule::IfIdempotent,
-            Self::BreakerOpen | Self::RateLimited | Self::NoCapacity => RetryRule::Reschedule,
+            Self::NotStarted | Self::BreakerOpen | Self::RateLimited | Self::NoCapacity => RetryRule::Reschedule,
             Self::CallbackFailed => RetryRule::CallbackOnly,
             Self::PolicyDenied
             | Self::InvalidInput
@@ -129,35 +141,47 @@ impl FailureClass {
         }
     }
 
-    /// Whether it speaks against the service: too many such failures open its circuit breaker.
+    /// What it says of the service, where its runner does not know better.
     #[must_use]
-    pub const fn counts_against_service(self) -> bool {
-        matches!(
-            self,
-            Self::NotStarted | Self::Ambiguous | Self::TransientReported | Self::Timeout | Self::KilledExternal
-        )
+    pub const fn health(self) -> Health {
+        match self {
+            Self::NotStarted | Self::Ambiguous | Self::TransientReported | Self::Timeout | Self::KilledExternal => {
+                Health::Unwell
+            }
+            Self::PolicyDenied
+            | Self::InvalidInput
+            | Self::BreakerOpen
+            | Self::RateLimited
+            | Self::NoCapacity
+            | Self::Superseded => Health::Unknown,
+            Self::EffectResultLost
+            | Self::PermanentReported
+            | Self::ResourceLimit
+            | Self::CallbackFailed
+            | Self::Cancelled
+            | Self::Poison => Health::Well,
+        }
     }
 
-    /// Whether such a failure comes before any call: it says nothing of the service.
-    #[must_use]
-    pub const fn makes_no_call(self) -> bool {
-        matches!(
-            self,
-            Self::PolicyDenied | Self::InvalidInput | Self::BreakerOpen | Self::RateLimited | Self::NoCapacity
-        )
-    }
-
-    /// Whether another service may take the call over: nothing was sent.
+    /// Whether another service may take the call over, if nothing was done.
     #[must_use]
     pub const fn permits_fallback(self) -> bool {
         matches!(self, Self::NotStarted | Self::BreakerOpen | Self::RateLimited | Self::NoCapacity)
     }
 
-    /// Whether a final failure of this class proves that nothing happened, so that the job's uniqueness key may be
-    /// released. `Cancelled` releases it only when the job had not started, which the queue knows.
+    /// Whether a failure of this class alone proves that nothing happened, so that the job's uniqueness key may be given back.
+    /// Of others only the runner may know it: of a refusal by HTTP, say, but not of an exit code.
     #[must_use]
-    pub const fn releases_key(self) -> bool {
-        matches!(self, Self::PolicyDenied | Self::InvalidInput | Self::NotStarted | Self::PermanentReported)
+    pub const fn proves_no_effect(self) -> bool {
+        matches!(
+            self,
+            Self::PolicyDenied
+                | Self::InvalidInput
+                | Self::NotStarted
+                | Self::BreakerOpen
+                | Self::RateLimited
+                | Self::NoCapacity
+        )
     }
 }
 

@@ -138,6 +138,9 @@ pub struct HttpOperation {
     pub success: Vec<u16>,
     /// Status codes that are retried, instead of what the failure class says. `None`: by class.
     pub retry_on: Option<Vec<u16>>,
+    /// Status codes besides 4xx that say that nothing was done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_effect_codes: Vec<u16>,
     /// Output field → where it is found. Absent: by name in the JSON body.
     pub output: Option<IndexMap<String, OutputPath>>,
 }

@@ -79,6 +79,9 @@ pub struct Operation {
     pub timeout_seconds: u32,
     /// Attempts in all, 1 or more.
     pub max_attempts: u32,
+    /// How long a job is put off that cannot be started, in seconds from its first try.
+    #[serde(default = "a_day")]
+    pub give_up_after_seconds: u32,
     /// What a second call with the same identifier does.
     pub unique: Unique,
     /// Whether an attempt of unknown outcome may be repeated: declared, or by method or idempotency header.
@@ -90,6 +93,11 @@ pub struct Operation {
     pub circuit_breaker: Option<CircuitBreaker>,
     /// What its runner needs.
     pub call: Call,
+}
+
+/// The longest that a job is put off where nothing is said.
+const fn a_day() -> u32 {
+    86_400
 }
 
 /// What a runner needs of an operation.

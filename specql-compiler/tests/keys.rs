@@ -304,6 +304,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("a `call_service`", "async_mode", "", "+async_mode: false"),
     ("a `call_service`", "timeout", "", "+timeout: 5"),
     ("a `call_service`", "max_retries", "", "+max_retries: 9"),
+    ("a `call_service`", "give_up_after", "", "+give_up_after: 2 hours"),
     ("a `call_service`", "correlation_field", "", "+correlation_field: note"),
     ("a `call_service`", "idempotency_key", "", "+idempotency_key: note"),
     ("a `call_service`", "unique", "", "+unique: never"),
@@ -403,6 +404,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("an operation", "output_schema", "", "+output_schema: {a: text}"),
     ("an operation", "timeout", "", "+timeout: 3"),
     ("an operation", "max_retries", "", "+max_retries: 7"),
+    ("an operation", "give_up_after", "", "+give_up_after: 2h"),
     ("an operation", "unique", "", "+unique: once"),
     ("an operation", "idempotent", "", "+idempotent: true"),
     ("an operation", "retry", "", "+retry: {initial: 3s}"),
@@ -417,6 +419,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("an operation", "idempotency_header", "", "+idempotency_header: Idempotency-Key"),
     ("an operation", "success", "", "+success: 201"),
     ("an operation", "retry_on", "", "+retry_on: [429]"),
+    ("an operation", "no_effect_codes", "", "+no_effect_codes: [503]"),
     (
         "an operation",
         "output",

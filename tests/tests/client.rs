@@ -245,6 +245,21 @@ async fn an_action_with_async_false_answers_when_that_job_and_its_callback_are_d
     Ok(())
 }
 
+/// An outage may last a day; who waits is told that the job is there, and may ask for its outcome later.
+#[tokio::test]
+async fn an_action_with_async_false_answers_when_its_calls_timeout_is_over() -> Tested {
+    let db = TestDatabase::migrated(&PROJECT).await?;
+    let input = actions::order::HurryOrder::builder().customer_email("ada@example.eu".parse()?).total(4200).build();
+    let began = std::time::Instant::now();
+    let placed = tokio::time::timeout(Duration::from_secs(30), actions::order::hurry_order(input).send(&*db)).await??;
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+    let job = placed.job::<CreateCharge>().expect("it is queued");
+    assert_eq!(column::<String>(&db, job.id, "status").await, "pending");
+    let own: i32 = sqlx::query_scalar("SELECT give_up_seconds FROM jobs.tb_job_run").fetch_one(db.pool()).await?;
+    assert_eq!(own, 7_200);
+    Ok(())
+}
+
 #[tokio::test]
 async fn inside_the_callers_transaction_an_action_with_async_false_answers_at_once() -> Tested {
     let db = TestDatabase::migrated(&PROJECT).await?;

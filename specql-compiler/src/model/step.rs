@@ -212,6 +212,8 @@ pub struct CallService {
     pub timeout_seconds: u32,
     /// Attempts in all; always set.
     pub max_attempts: u32,
+    /// `give_up_after`, in seconds; absent: the operation's own applies.
+    pub give_up_after_seconds: Option<u32>,
     /// What a second call with the same identifier does.
     pub unique: Unique,
     /// `correlation_field`, as text.

@@ -54,6 +54,7 @@ pub(super) struct Entries<'a> {
     idempotency_header: Option<&'a Entry>,
     success: Option<&'a Entry>,
     retry_on: Option<&'a Entry>,
+    no_effect_codes: Option<&'a Entry>,
     output: Option<&'a Entry>,
 }
 
@@ -78,6 +79,7 @@ pub(super) const KEYS: &[Key] = &[
     .default("`2xx`"),
     Key::new("retry_on", STATUSES, "the status codes after which another attempt is made")
         .default("by the failure's class"),
+    Key::new("no_effect_codes", STATUSES, "the status codes that say that nothing was done, besides 4xx"),
     Key::new("output", Shape::Map(&Shape::Text), "where each output is found: `$.path`, `$header.name` or `$status`")
         .default("by its name, in a JSON body"),
 ];
@@ -101,6 +103,7 @@ pub(super) fn take<'a>(fields: &Fields<'a>) -> Entries<'a> {
         idempotency_header: fields.take("idempotency_header"),
         success: fields.take("success"),
         retry_on: fields.take("retry_on"),
+        no_effect_codes: fields.take("no_effect_codes"),
         output: fields.take("output"),
     }
 }
@@ -149,6 +152,7 @@ pub(super) fn read(
     });
     let success = entries.success.map(|entry| read_success(entry, decoder)).unwrap_or_default();
     let retry_on = entries.retry_on.map(|entry| statuses(entry, decoder));
+    let no_effect_codes = entries.no_effect_codes.map(|entry| statuses(entry, decoder)).unwrap_or_default();
     let output = entries.output.map(|entry| read_output(entry, schemas.output, decoder));
 
     let by_method = matches!(method, Method::Get | Method::Put | Method::Delete);
@@ -156,8 +160,9 @@ pub(super) fn read(
     if let (Some(entry), Some(codes)) = (entries.retry_on, &retry_on)
         && !declared_idempotent.unwrap_or(idempotent)
     {
-        // 503 says that nothing was done; every other 5xx leaves it open.
-        for code in codes.iter().filter(|code| **code >= 500 && **code != 503) {
+        // 503 says that nothing was done; every other 5xx leaves it open, unless this service's is known.
+        let open = |code: &&u16| **code >= 500 && **code != 503 && !no_effect_codes.contains(code);
+        for code in codes.iter().filter(open) {
             decoder.report(retry_not_idempotent(entry.value.span, *code));
         }
     }
@@ -171,6 +176,7 @@ pub(super) fn read(
         idempotency_header,
         success,
         retry_on,
+        no_effect_codes,
         output,
     };
     if operation.body_template.is_some() || (encoding == BodyEncoding::None && !bodyless) {

@@ -38,6 +38,7 @@ use indexmap::IndexMap;
 use specql_registry::{Operation, Service, builtin};
 
 use self::decode::Decoder;
+pub(crate) use self::operation::MAX_GIVE_UP_AFTER;
 pub use self::{schema::FIELD as SCHEMA_FIELD, service::FILE, setting::REFERENCE};
 use crate::{
     diagnostics::{

@@ -22,6 +22,9 @@ use crate::{
 const MAX_ATTEMPTS: u32 = 100;
 /// Attempts in all, where nothing is said.
 const DEFAULT_ATTEMPTS: u32 = 3;
+/// How long a job is put off, where nothing is said, and at most: a day and a year, in seconds.
+const DEFAULT_GIVE_UP_AFTER: u32 = 86_400;
+pub(crate) const MAX_GIVE_UP_AFTER: u32 = 366 * 86_400;
 
 /// An operation.
 pub(super) static OPERATION: Table = Table::new(
@@ -34,6 +37,12 @@ pub(super) static OPERATION: Table = Table::new(
         Key::new("timeout", Shape::Integer(1, MAX_TIMEOUT as i64), "seconds that an attempt may take")
             .default("the service's"),
         Key::new("max_retries", Shape::Integer(1, MAX_ATTEMPTS as i64), "attempts in all").default("`3`"),
+        Key::new(
+            "give_up_after",
+            Shape::Duration,
+            "how long a call that cannot be started is tried, from its first try",
+        )
+        .default("`24h`"),
         Key::new(
             "unique",
             Shape::Words(&["in_flight", "latest", "once", "never"]),
@@ -59,6 +68,14 @@ pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) ->
     let (input, output) = (fields.take("input_schema"), fields.take("output_schema"));
     let timeout = fields.take("timeout").and_then(|entry| decoder.integer(entry, 1..=MAX_TIMEOUT));
     let attempts = fields.take("max_retries").and_then(|entry| decoder.integer(entry, 1..=MAX_ATTEMPTS));
+    let give_up_after = fields.take("give_up_after").and_then(|entry| {
+        let seconds = u32::try_from(decoder.duration_ms(entry)?.div_ceil(1_000)).ok();
+        let fits = seconds.filter(|seconds| *seconds <= MAX_GIVE_UP_AFTER);
+        if fits.is_none() {
+            decoder.bad(entry.value.span, "`give_up_after` is at most a year: 8784h");
+        }
+        fits
+    });
     let unique = fields.take("unique").and_then(|entry| {
         let words = Unique::ALL.map(|unique| (unique.name(), unique));
         decoder.word(entry, &words)
@@ -110,6 +127,7 @@ pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) ->
         output: output.schema,
         timeout_seconds: timeout.unwrap_or(context.timeout_seconds),
         max_attempts: attempts.unwrap_or(DEFAULT_ATTEMPTS),
+        give_up_after_seconds: give_up_after.unwrap_or(DEFAULT_GIVE_UP_AFTER),
         unique: unique.unwrap_or_default(),
         idempotent: declared_idempotent.unwrap_or(by_method),
         retry: retry.unwrap_or_else(|| context.retry.clone()),

@@ -5,7 +5,7 @@ use specql_registry::{
     http::{Auth, BodyEncoding},
     limits::{CircuitBreaker, Limits, Rate},
     schema::FieldDefault,
-    service::Configuration,
+    service::{Call, Configuration},
 };
 
 use super::*;
@@ -362,6 +362,37 @@ fn a_retry_after_an_open_outcome_needs_idempotency() {
         assert_eq!(retry(more), "", "{more}");
     }
     assert_eq!(operation("name: s\npath: /s\nretry_on: [429, 503]"), "");
+    assert_eq!(retry("\nno_effect_codes: [500]"), "", "it is known that nothing was done");
+}
+
+#[test]
+fn how_long_a_call_is_put_off_is_a_day_or_what_the_operation_says() {
+    let (registry, said) = read_all(&sources(
+        "services:
+  - name: crm
+    runner_config: {base_url: \"https://crm.example.eu\"}
+    operations:
+      - {name: sync, path: /sync}
+      - {name: ping, path: /ping, give_up_after: 1500ms, no_effect_codes: [303, 503]}
+",
+    ));
+    assert_eq!(said, "");
+    let (_, sync) = registry.operation("crm", "sync").unwrap();
+    let (_, ping) = registry.operation("crm", "ping").unwrap();
+    assert_eq!((sync.give_up_after_seconds, ping.give_up_after_seconds), (86_400, 2));
+    let Call::Http(call) = &ping.call else { panic!() };
+    assert_eq!(call.no_effect_codes, [303, 503]);
+    for wrong in ["soon", "0s", "9000h"] {
+        let said = operation(&format!("name: s\npath: /s\ngive_up_after: {wrong}"));
+        assert!(said.contains("error[SQ0505]") && said.contains("`give_up_after`"), "{said}");
+    }
+}
+
+#[test]
+fn slack_is_posted_to_at_its_documented_rate() {
+    let (set, _) = read_all(&Sources::new(Vec::new()));
+    let rate = Some(Rate { starts: 1, period_ms: 1_000 });
+    assert_eq!(set.services["slack"].service.limits, Limits { concurrency: None, rate });
 }
 
 #[test]

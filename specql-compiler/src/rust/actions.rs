@@ -10,7 +10,7 @@ use super::{
     structs::{self, Field, Presence, Struct},
     types::{Definitions, RustType},
 };
-use crate::model::{Action, CallService, Entity, EntityId, FieldType, InputField, Model, Step, StepKind};
+use crate::model::{Action, CallService, Entity, EntityId, FieldType, InputField, Model, Step, StepKind, step::Start};
 
 pub(super) fn module(model: &Model, names: &Names) -> Module {
     let doc = docs::doc(["The actions of each entity; nothing happens before `.send(…)`."]);
@@ -149,7 +149,7 @@ fn awaited_doc(calls: &[&CallService]) -> String {
     let names: Vec<String> =
         calls.iter().map(|call| docs::code(&format!("{}.{}", call.service, call.operation))).collect();
     format!(
-        "Returns when {} is done (`async: false`), but at once inside the caller's own transaction.",
+        "Returns when {} is done (`async: false`) or its `timeout` is over, but at once inside the caller's own transaction.",
         names.join(", ")
     )
 }
@@ -159,8 +159,15 @@ fn awaited_const(calls: &[&CallService]) -> TokenStream {
     if calls.is_empty() {
         return TokenStream::new();
     }
-    let calls = calls.iter().map(|CallService { service, operation, ordinal, .. }| {
-        quote!(client::AwaitedCall { step: #ordinal, service: #service, operation: #operation })
+    let calls = calls.iter().map(|call| {
+        let CallService { service, operation, ordinal, .. } = call;
+        let delay = if let Start::Delay(seconds) = call.start { seconds } else { 0 };
+        let seconds = delay.saturating_add(call.timeout_seconds.into());
+        quote! {
+            client::AwaitedCall {
+                step: #ordinal, service: #service, operation: #operation, timeout: ::std::time::Duration::from_secs(#seconds),
+            }
+        }
     });
     quote!(const AWAITED: &'static [client::AwaitedCall] = &[#(#calls),*];)
 }

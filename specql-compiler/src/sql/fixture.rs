@@ -86,6 +86,7 @@ fn call(service: &str, operation: &str, input: Vec<(String, Expr)>) -> CallServi
         input,
         timeout_seconds: 300,
         max_attempts: 3,
+        give_up_after_seconds: None,
         unique: Unique::Once,
         correlation: None,
         idempotency_key: None,

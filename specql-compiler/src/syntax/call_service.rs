@@ -34,6 +34,8 @@ pub struct CallServiceSyntax {
     pub timeout: Option<Spanned<i64>>,
     /// `max_retries:`.
     pub max_retries: Option<Spanned<i64>>,
+    /// `give_up_after:`.
+    pub give_up_after: Option<Spanned<String>>,
     /// `priority:`.
     pub priority: Option<Spanned<i64>>,
     /// `correlation_field:`.
@@ -75,6 +77,12 @@ pub static CALL: Table = Table::new(
         Key::new("async_mode", Shape::Boolean, "the same as `async`").default("`true`"),
         Key::new("timeout", Shape::Integer(1, 86_400), "seconds that an attempt may take").default("the operation's"),
         Key::new("max_retries", Shape::Integer(1, 100), "attempts in all").default("the operation's"),
+        Key::new(
+            "give_up_after",
+            Shape::Text,
+            "how long a call that cannot be started is tried, from its first try, such as `2 hours`",
+        )
+        .default("the operation's"),
         Key::new("correlation_field", Shape::Expression, "what the job is found by in logs and lists"),
         Key::new("idempotency_key", Shape::Expression, "what makes two calls the same one")
             .default("the row and the step"),
@@ -128,7 +136,8 @@ pub(super) fn read(
         keys.integer("max_retries", diagnostics),
         keys.integer("priority", diagnostics),
     );
-    let delay = keys.get("delay").and_then(|node| delay(node, diagnostics));
+    let delay = keys.get("delay").and_then(|node| duration(node, "delay", diagnostics));
+    let give_up_after = keys.get("give_up_after").and_then(|node| duration(node, "give_up_after", diagnostics));
     let unique = keys.text("unique", diagnostics);
     let bind = keys.text("as", diagnostics);
     let operation = operation?;
@@ -141,6 +150,7 @@ pub(super) fn read(
         wait: not_async.into_iter().flatten().next(),
         timeout,
         max_retries,
+        give_up_after,
         priority,
         correlation,
         idempotency_key,
@@ -153,12 +163,13 @@ pub(super) fn read(
     })
 }
 
-/// `delay:` is a text with its unit; a bare number would leave the unit open.
-fn delay(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Spanned<String>> {
+/// A length of time is a text with its unit; a bare number would leave the unit open.
+fn duration(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Spanned<String>> {
     if let Value::String(text) = &node.value {
         return Some(Spanned { value: text.clone(), span: node.span });
     }
-    diagnostics.push(wrong_shape::error(node, "`delay`", "a number with its unit, such as `10 minutes`"));
+    let what = format!("`{key}`");
+    diagnostics.push(wrong_shape::error(node, &what, "a number with its unit, such as `10 minutes`"));
     None
 }
 

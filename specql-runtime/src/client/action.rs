@@ -1,6 +1,6 @@
 //! Calling an action.
 
-use std::marker::PhantomData;
+use std::{marker::PhantomData, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -27,6 +27,8 @@ pub struct AwaitedCall {
     pub service: &'static str,
     /// Its operation.
     pub operation: &'static str,
+    /// How long its job is waited for: the time that an attempt may take, and the step's `delay`.
+    pub timeout: Duration,
 }
 
 /// A call of an action that has not been sent yet.
@@ -178,8 +180,9 @@ impl<A: Action> ActionCall<A> {
     /// Runs the action, in one round trip: `&db`, `&pool`, `&mut connection`, or `&mut transaction` to make it part of
     /// the caller's own transaction.
     ///
-    /// Where steps of the action have `async: false`, it returns only when their jobs are done, however they ended:
-    /// [`Job::outcome`] then answers at once. With a connection or a transaction it cannot wait, for no worker sees the
+    /// Where steps of the action have `async: false`, it returns only when their jobs are done, however they ended, or when the
+    /// `timeout` of each is over: an outage may last longer than anybody waits. [`Job::outcome`] then answers at once, or
+    /// waits on. With a connection or a transaction it cannot wait, for no worker sees the
     /// jobs before the commit: it returns at once, and `outcome` does the waiting. Dropping the future while it waits
     /// does not undo the action.
     ///
@@ -195,13 +198,22 @@ impl<A: Action> ActionCall<A> {
         let answer = statements::act(target, A::WRAPPER, self.tenant, self.user, &self.input).await?;
         let mutation = Mutation::read(A::WRAPPER, answer)?;
         if let Some(pool) = pool {
-            for job in mutation.jobs.iter().filter(|job| A::AWAITED.iter().any(|call| job.is_of(call))) {
-                // A job that is gone was done: retention removes no other.
-                outcome::settled(&pool, job.job_id).await.map_err(|source| ActionError::Waiting {
-                    id: mutation.id,
-                    job: Box::new(job.clone()),
-                    source,
-                })?;
+            let queued = tokio::time::Instant::now();
+            for job in &mutation.jobs {
+                let Some(call) = A::AWAITED.iter().find(|call| job.is_of(call)) else { continue };
+                let settled = tokio::time::timeout_at(queued + call.timeout, outcome::settled(&pool, job.job_id));
+                match settled.await {
+                    // A job that is gone was done: retention removes no other.
+                    Ok(Ok(_)) => {}
+                    Ok(Err(source)) => {
+                        let job = Box::new(job.clone());
+                        return Err(ActionError::Waiting { id: mutation.id, job, source });
+                    }
+                    Err(_) => tracing::info!(
+                        job.id = %job.job_id, service = job.service, operation = job.operation,
+                        "the job is not done within its time, and goes on without the caller"
+                    ),
+                }
             }
         }
         Ok(mutation)

@@ -43,6 +43,8 @@ pub struct Failures {
     /// Whether the attempt is used up.
     pub counted: Vec<bool>,
     pub usages: Vec<Value>,
+    /// Whether it is certain that nothing happened.
+    pub no_effect: Vec<bool>,
 }
 
 impl Link {
@@ -65,7 +67,7 @@ impl Link {
     /// # Errors
     /// [`QueueError`]; nothing of the batch is written then, unless the outcome is unknown.
     pub async fn fail(&mut self, worker: Uuid, batch: &Failures) -> Result<Vec<Written>, QueueError> {
-        let query = query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, $8, true)")
+        let query = query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, $8, true, $9)")
             .bind(worker)
             .bind(&batch.pks)
             .bind(&batch.epochs)
@@ -73,7 +75,8 @@ impl Link {
             .bind(&batch.messages)
             .bind(&batch.retry_in_ms)
             .bind(&batch.counted)
-            .bind(&batch.usages);
+            .bind(&batch.usages)
+            .bind(&batch.no_effect);
         self.rows("jobs.fail", query).await.map(written)
     }
 }

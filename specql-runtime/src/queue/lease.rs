@@ -37,6 +37,8 @@ pub struct ClaimedJob {
     pub effect_possible: bool,
     /// How the operation's circuit breaker stands.
     pub breaker: BreakerState,
+    /// How often in a row it was tried without using an attempt up.
+    pub put_off: u32,
 }
 
 /// A job's input, as it came with a claim. It is read when the job runs: one that cannot be is the matter of that job alone.
@@ -112,6 +114,7 @@ impl ClaimedJob {
             bound_code: None,
             effect_possible: false,
             breaker: BreakerState::Closed,
+            put_off: 0,
         };
         if let Err(error) = job.read_rest(row) {
             job.input = Input::Unreadable(error.to_string());
@@ -135,6 +138,7 @@ impl ClaimedJob {
             Some("probe") => BreakerState::Probe,
             Some(_) => BreakerState::Open,
         };
+        self.put_off = natural(row.try_get(14)?);
         Ok(())
     }
 }
@@ -160,7 +164,7 @@ impl Link {
         let query = query(
             "SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data::text, c.tenant_id, \
              c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.bound_code, c.effect_possible, \
-             c.breaker, current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
+             c.breaker, c.put_off, current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
              FROM (VALUES (true)) AS one \
              LEFT JOIN jobs.claim($1, $2, $3, $4, $5, $6) AS c ON true",
         )
@@ -175,7 +179,7 @@ impl Link {
             let mut left = bytes;
             let mut rows = query.fetch(connection);
             while let Some(row) = rows.try_next().await? {
-                claimed.partial = row.try_get(14)?;
+                claimed.partial = row.try_get(15)?;
                 if row.try_get::<Option<i64>, _>(0)?.is_none() {
                     // Without a job there is one row.
                     continue;

@@ -55,6 +55,7 @@ pub fn operation_records(registry: &Registry, environment: Option<&str>) -> Valu
                 "execution_type": service.execution_type.name(),
                 "timeout_seconds": operation.timeout_seconds,
                 "max_attempts": operation.max_attempts,
+                "give_up_seconds": operation.give_up_after_seconds,
                 "unique": operation.unique.name(),
                 "idempotent": operation.idempotent,
                 "breaker": operation.circuit_breaker.is_some(),

@@ -5,7 +5,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Instant};
 
-use specql_registry::{FailureClass, Json, Operation, Service, json::Object, service::Configuration};
+use specql_registry::{FailureClass, Json, Operation, Service, failure::Health, json::Object, service::Configuration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -115,17 +115,34 @@ pub struct Failure {
     pub retry_after: Option<std::time::Duration>,
     /// `retry_on` / `retry_codes` of the operation decided, instead of the class.
     pub retry: Option<bool>,
-    /// The far side is well and asks for fewer calls (429): this does not speak for opening its circuit breaker.
-    pub throttled: bool,
+    /// Nothing happened, for certain: the job's uniqueness key may be given back, and a fallback may be called. Never of an
+    /// unknown outcome; of a refusal only where the far side does nothing before it refuses.
+    pub no_effect: bool,
+    /// What it says of the service, to its circuit breaker.
+    pub health: Health,
     /// Measured use of resources.
     pub usage: serde_json::Value,
 }
 
 impl Failure {
-    /// A failure without further advice.
+    /// A failure of which the class says all.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        let usage = serde_json::json!({});
-        Self { class, message: message.into(), retry_after: None, retry: None, throttled: false, usage }
+        Self {
+            class,
+            message: message.into(),
+            retry_after: None,
+            retry: None,
+            no_effect: class.proves_no_effect(),
+            health: class.health(),
+            usage: serde_json::json!({}),
+        }
+    }
+
+    /// The same, where it is known that nothing happened: of a refusal, say, that comes before anything is done.
+    #[must_use]
+    pub const fn without_effect(mut self) -> Self {
+        self.no_effect = true;
+        self
     }
 
     /// The same, not to be tried again before `wait` is over.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     queue::{
-        lease::{BreakerState, Input},
+        lease::{BreakerState, ClaimedJob, Input},
         limits::Bound,
     },
     runner::{Context, Failure, RunningJob, Success, handler::panicked},
@@ -24,6 +24,8 @@ use crate::{
 
 /// How long a runner may take to stop after it was told to, or after its deadline.
 const GRACE: Duration = Duration::from_secs(5);
+/// A refused connection or two are no reason to go elsewhere.
+const TRIES_BEFORE_FALLBACK: u32 = 3;
 /// No job runs longer, whatever its row says.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -53,7 +55,7 @@ pub(super) async fn carry_out<'a>(shared: &'a Shared, claimed: &Claimed, served:
         None => observed(shared, claimed, code, served, deadline).await,
     };
     while let Err(failure) = &result
-        && failure.class.permits_fallback()
+        && permits_fallback(failure, job)
         && !job.effect_possible
         && claimed.lease.stopped().is_none()
         && Instant::now() < deadline
@@ -70,6 +72,13 @@ pub(super) async fn carry_out<'a>(shared: &'a Shared, claimed: &Claimed, served:
         (code, by) = (next, other);
     }
     Attempt { result, by }
+}
+
+/// Whether a failure lets another service take the job over: nothing happened, and this was not just a moment's trouble.
+fn permits_fallback(failure: &Failure, job: &ClaimedJob) -> bool {
+    failure.no_effect
+        && failure.class.permits_fallback()
+        && (failure.class != FailureClass::NotStarted || job.put_off + 1 >= TRIES_BEFORE_FALLBACK)
 }
 
 /// Why the operation must not be called now: its breaker is open, by the claim's word or by what this worker knows.

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use specql_registry::limits::CircuitBreaker;
+use specql_registry::{FailureClass, failure::Health, limits::CircuitBreaker};
 
 use super::{catalog::Served, lanes::Claimed, lease::Stop, shared::Shared};
 use crate::{
@@ -93,12 +93,17 @@ pub(crate) async fn observe(
     let probe = claimed.job.breaker == BreakerState::Probe && code == claimed.job.operation_code;
     let failed = match result {
         Ok(_) => false,
-        // No call was made, or it was broken off by us: that says nothing of the service.
-        Err(failure) if failure.class.makes_no_call() => return abandon_probe(shared, claimed).await,
+        // Broken off by us: that says nothing of the service.
         Err(_) if matches!(claimed.lease.stopped(), Some(Stop::Cancelled | Stop::Shutdown | Stop::LeaseLost)) => {
             return abandon_probe(shared, claimed).await;
         }
-        Err(failure) => failure.class.counts_against_service() && !failure.throttled,
+        Err(failure) => match failure.health {
+            Health::Well => false,
+            Health::Unwell => true,
+            // It takes no calls now. That is no reason to stop them, and none to begin again.
+            Health::Unknown if probe && failure.class == FailureClass::RateLimited => true,
+            Health::Unknown => return abandon_probe(shared, claimed).await,
+        },
     };
     let name = format!("{}.{}", served.service.name, served.operation.name);
     if failed && (probe || shared.breakers.record(code, breaker, true)) {

@@ -14,11 +14,14 @@ use super::{
     finisher::Ending,
     lanes::Claimed,
     lease::Stop,
-    retry::{self, Verdict},
+    retry::{self, Tries, Verdict},
     shared::Shared,
     text,
 };
-use crate::runner::{Failure, Success, handler};
+use crate::{
+    queue::lease::BreakerState,
+    runner::{Failure, Success, handler},
+};
 
 /// Runs a claimed job to its end. Never runs on for long after the job's deadline.
 pub(crate) async fn run(shared: &Shared, claimed: &Claimed) -> Ending {
@@ -69,7 +72,7 @@ fn conclude(shared: &Shared, claimed: &Claimed, served: &Served, result: Result<
     match claimed.lease.stopped() {
         Some(Stop::Cancelled) => {
             // A runner that was cancelled says no more than that it has stopped: what it had sent may still be acted on.
-            let sure = failure.class == FailureClass::NotStarted;
+            let sure = failure.no_effect;
             let note =
                 if sure { "cancelled" } else { "cancelled; the call was abandoned and may still have its effect" };
             failure = Failure { class: FailureClass::Cancelled, message: note.into(), ..failure };
@@ -81,15 +84,23 @@ fn conclude(shared: &Shared, claimed: &Claimed, served: &Served, result: Result<
         // may have been made, and that is recorded: a later failure must not give the job's key back.
         Some(Stop::Shutdown | Stop::LeaseLost) if served.operation.idempotent => {
             let message = "the worker stopped during the call, which another one repeats".into();
-            let failure = Failure { class: FailureClass::Ambiguous, message, ..failure };
+            let failure = Failure { class: FailureClass::Ambiguous, message, no_effect: false, ..failure };
             return Ending::Failed { failure, verdict: Verdict { retry_in: Some(Duration::ZERO), counted: false } };
         }
         // Anything else is judged as what it is.
         _ => {}
     }
-    let verdict = retry::judge(&failure, &served.operation, job.attempt, job.max_attempts);
+    // A fallback's failure says nothing of the service that was to be probed.
+    let by_itself = shared.catalog.get(job.operation_code).is_some_and(|own| std::ptr::eq(&**own, served));
+    let probes = job.breaker == BreakerState::Probe && by_itself;
+    let verdict = retry::judge(&failure, &served.operation, tries(claimed, probes));
     report(claimed, served, &failure, verdict);
     Ending::Failed { failure, verdict }
+}
+
+fn tries(claimed: &Claimed, probes: bool) -> Tries {
+    let job = &claimed.job;
+    Tries { attempt: job.attempt, max_attempts: job.max_attempts, put_off: job.put_off, probes }
 }
 
 fn storable(usage: serde_json::Value) -> serde_json::Value {
@@ -105,7 +116,7 @@ pub(crate) async fn panicked(shared: &Shared, claimed: &Claimed, panic: Box<dyn 
     tracing::error!("running the job panicked; please report this: {}", failure.message);
     let job = &claimed.job;
     let verdict = match shared.catalog.get(job.operation_code) {
-        Some(served) => retry::judge(&failure, &served.operation, job.attempt, job.max_attempts),
+        Some(served) => retry::judge(&failure, &served.operation, tries(claimed, false)),
         None => Verdict { retry_in: None, counted: true },
     };
     Ending::Failed { failure, verdict }

@@ -66,6 +66,11 @@ impl Ending {
             Self::Failed { .. } | Self::Released => 0,
         }
     }
+
+    /// Whether the worker asked for another attempt.
+    const fn wants_another_try(&self) -> bool {
+        matches!(self, Self::Failed { verdict: Verdict { retry_in: Some(_), .. }, .. })
+    }
 }
 
 /// Where both writers take their batches from.
@@ -231,6 +236,7 @@ async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<
                 failures.retry_in_ms.push(verdict.retry_in.map(millis));
                 failures.counted.push(verdict.counted);
                 failures.usages.push(failure.usage.clone());
+                failures.no_effect.push(failure.no_effect);
             }
             Ending::Released => {
                 pks.push(lease.pk);
@@ -294,10 +300,15 @@ fn settle(shared: &Shared, mut part: Vec<Finished>, written: &[Written]) -> Vec<
                 shared.callback.notify_one();
                 "the job's callback has not succeeded yet and will be run again; the call will not"
             }
+            "failed" => {
+                "the job failed for good, though this worker would have tried it again: its time or its attempts are over"
+            }
             // Looked up for the rare ones alone: a batch is large.
             _ => continue,
         };
-        if let Some(finished) = part.iter().find(|finished| finished.lease.pk == one.pk) {
+        if let Some(finished) = part.iter().find(|finished| finished.lease.pk == one.pk)
+            && (one.result != "failed" || finished.ending.wants_another_try())
+        {
             tracing::warn!(job.id = %finished.lease.id, "{outcome}");
         }
     }

@@ -245,6 +245,7 @@ mod tests {
             bound_code: None,
             effect_possible: false,
             breaker: BreakerState::Closed,
+            put_off: 0,
         };
         Claimed { job, lease: Arc::new(Lease::new(1, 1, id, Moment::now())), at: Instant::now() }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use specql_registry::FailureClass;
+use specql_registry::{FailureClass, failure::Health};
 use specql_runtime::runner::Failure;
 use tokio::{io::AsyncWriteExt, net::TcpListener};
 
@@ -101,7 +101,7 @@ async fn statuses_have_their_classes_and_the_far_sides_words() {
         // The operation of these tests is not idempotent, and a gateway may have spoken.
         ("408 Request Timeout", FailureClass::Ambiguous),
         ("425 Too Early", FailureClass::TransientReported),
-        ("429 Too Many Requests", FailureClass::TransientReported),
+        ("429 Too Many Requests", FailureClass::RateLimited),
         ("500 Internal Server Error", FailureClass::Ambiguous),
         ("502 Bad Gateway", FailureClass::Ambiguous),
         ("503 Service Unavailable", FailureClass::Ambiguous),
@@ -109,6 +109,47 @@ async fn statuses_have_their_classes_and_the_far_sides_words() {
     ] {
         let failure = answered(response(status, "", "<h1>no</h1>")).await;
         assert_eq!((failure.class, failure.message), (class, format!("`things` answered {status}: no")));
+    }
+}
+
+/// What a key that is given back and a fallback rest upon.
+#[tokio::test]
+async fn a_4xx_proves_that_nothing_happened_and_no_other_status_does_unless_it_is_listed() {
+    for (status, listed, class, no_effect) in [
+        ("400 Bad Request", json!([]), FailureClass::PermanentReported, true),
+        ("402 Payment Required", json!([]), FailureClass::PermanentReported, true),
+        ("429 Too Many Requests", json!([]), FailureClass::RateLimited, true),
+        // A gateway may have waited long enough, and what redirects may have done its work.
+        ("408 Request Timeout", json!([]), FailureClass::Ambiguous, false),
+        ("425 Too Early", json!([]), FailureClass::TransientReported, false),
+        ("303 See Other", json!([]), FailureClass::PermanentReported, false),
+        ("303 See Other", json!([303]), FailureClass::PermanentReported, true),
+        ("500 Internal Server Error", json!([303]), FailureClass::Ambiguous, false),
+        ("500 Internal Server Error", json!([500]), FailureClass::PermanentReported, true),
+        ("425 Too Early", json!([425]), FailureClass::TransientReported, true),
+    ] {
+        let (address, _received) = server(response(status, "", "")).await;
+        let failure = Call::at(address).operation("no_effect_codes", listed).run(json!({})).await.unwrap_err();
+        assert_eq!((failure.class, failure.no_effect), (class, no_effect), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_says_when_to_come_again_has_enough_and_is_not_away() {
+    let later = "Retry-After: 7\r\n";
+    for (status, header, idempotent, class, no_effect, health) in [
+        ("429 Too Many Requests", "", false, FailureClass::RateLimited, true, Health::Well),
+        ("503 Service Unavailable", later, true, FailureClass::RateLimited, false, Health::Unknown),
+        ("503 Service Unavailable", "", true, FailureClass::TransientReported, false, Health::Unwell),
+        // It may be a gateway's.
+        ("503 Service Unavailable", later, false, FailureClass::Ambiguous, false, Health::Unwell),
+    ] {
+        let (address, _received) = server(response(status, header, "")).await;
+        let call = Call::at(address);
+        let call = if idempotent { call.idempotent() } else { call };
+        let failure = call.run(json!({})).await.unwrap_err();
+        let seen = (failure.class, failure.no_effect, failure.health);
+        assert_eq!(seen, (class, no_effect, health), "{status} {header}");
     }
 }
 
@@ -169,11 +210,12 @@ async fn a_cancelled_call_ends_at_once_and_leaves_its_outcome_open() {
 }
 
 #[tokio::test]
-async fn a_missing_credential_is_denied_before_anything_is_sent() {
+async fn a_call_without_its_credential_is_not_started_and_says_nothing_of_the_service() {
     let (address, mut received) = server(ok("{}")).await;
     let auth = json!({"type": "bearer", "token": {"env": {"name": "SPECQL_NO_SUCH", "default": null}}});
     let failure = Call::at(address).http("auth", auth).run(json!({})).await.unwrap_err();
-    assert_eq!(failure.class, FailureClass::PolicyDenied);
+    let seen = (failure.class, failure.no_effect, failure.health);
+    assert_eq!(seen, (FailureClass::NotStarted, true, Health::Unknown));
     assert_eq!(failure.message, "auth `token`: environment variable `SPECQL_NO_SUCH` is not set");
     assert!(received.try_recv().is_err());
 }

@@ -26,6 +26,7 @@ pub(crate) struct Call {
     pub(crate) defaults: HashMap<String, Value>,
     pub(crate) env: HashMap<String, String>,
     pub(crate) timeout: Duration,
+    pub(crate) idempotent: bool,
     pub(crate) cancel: CancellationToken,
     pub(crate) id: Uuid,
     pub(crate) runner: Arc<HttpRunner>,
@@ -49,6 +50,7 @@ impl Call {
             defaults: HashMap::new(),
             env: HashMap::new(),
             timeout: Duration::from_secs(5),
+            idempotent: false,
             cancel: CancellationToken::new(),
             id: Uuid::from_u128(7),
             runner: Arc::new(HttpRunner::new()),
@@ -82,6 +84,11 @@ impl Call {
         self
     }
 
+    pub(crate) fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
     pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -104,7 +111,7 @@ impl Call {
         }));
         let operation: Operation = serde_json::from_value(json!({
             "name": "create", "description": null, "input": {"fields": fields}, "output": output,
-            "timeout_seconds": 5, "max_attempts": 3, "unique": "in_flight", "idempotent": false,
+            "timeout_seconds": 5, "max_attempts": 3, "unique": "in_flight", "idempotent": self.idempotent,
             "retry": {"initial_ms": 1, "max_ms": 1, "jitter": false}, "call": {"http": self.operation},
         }))
         .expect("an operation");

@@ -17,8 +17,8 @@ async fn a_probe_in_python_closes_the_breaker_or_opens_it_for_longer() {
     let _python = Python::start(&queue).await;
     queue.called(failing, 1).await;
     queue.until("SELECT open_for_ms = 600 FROM jobs.tb_circuit_breaker JOIN jobs.tb_operation ON code = operation_code WHERE operation = 'run'").await;
-    // The second attempt is the next probe.
-    assert_eq!(queue.outcome(failing).await.attempts, 2);
+    // The second call is the next probe. The first cost the job nothing.
+    assert_eq!(queue.outcome(failing).await.attempts, 1);
     queue.until("SELECT state = 'closed' FROM jobs.tb_circuit_breaker JOIN jobs.tb_operation ON code = operation_code WHERE operation = 'run'").await;
     // What the far side refuses proves that it works.
     queue.pay("refuse").await;

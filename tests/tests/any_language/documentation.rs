@@ -79,7 +79,7 @@ fn what_it_says_of_failure_classes_is_what_the_worker_in_rust_does() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 9);
+    assert_eq!(seen, 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]

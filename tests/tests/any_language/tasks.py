@@ -28,7 +28,7 @@ async def call(name: str, job: Any) -> dict[str, int | str]:
         case "refuse":
             raise worker.Permanent("refused")
         case "busy":
-            if job.attempt == 1:
+            if job.attempt == 1 and job.put_off == 0:
                 raise worker.Transient("busy")
         case "stumble":
             raise KeyError("a mistake in the handler")

@@ -73,6 +73,22 @@ async fn a_service_that_fails_is_left_alone_and_one_call_finds_out_when_it_works
     }
 }
 
+/// The jobs at the head make the probes, and would have been through all their attempts long before the outage is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_fails_costs_its_job_nothing() {
+    for class in [FailureClass::NotStarted, FailureClass::Ambiguous, FailureClass::TransientReported] {
+        let queue = Queue::new(guarded(40), Settings::default()).await;
+        let (calls, broken) = (Calls::default(), Arc::new(AtomicBool::new(true)));
+        let worker = serving(&queue, &calls, &broken, class).await;
+        queue.enqueue_many("mail", 3, None).await;
+        // Four attempts for each of the three.
+        eventually(async || (calls.made() > 20).then_some(())).await;
+        broken.store(false, Ordering::SeqCst);
+        queue.until_done("mail", 3).await;
+        worker.shutdown().await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_that_are_not_the_services_fault_open_nothing() {
     let queue = Queue::new(guarded(60_000), Settings::default()).await;
@@ -113,7 +129,7 @@ async fn one_that_is_closed_by_hand_is_closed_for_the_worker_that_opened_it_too(
     let worker = serving(&queue, &calls, &broken, FailureClass::NotStarted).await;
     queue.enqueue_many("mail", 10, None).await;
     eventually(async || (queue.count(STATE).await == 1).then_some(())).await;
-    // Those that the worker had already come again in ten minutes; these are not claimed.
+    // Those that the worker had already come again in ten minutes, or wait with these, which are not claimed.
     queue.enqueue_many("mail", 5, None).await;
     queue.until("SELECT count(*) >= 5 FROM jobs.v_job_run WHERE waits_for = 'breaker'").await;
     broken.store(false, Ordering::SeqCst);

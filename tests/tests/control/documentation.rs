@@ -25,7 +25,7 @@ fn samples_of(page: &str, language: &str) -> Vec<String> {
 #[test]
 fn its_registries_compile() {
     let registries = samples("yaml");
-    assert_eq!(registries.len(), 3);
+    assert_eq!(registries.len(), 4);
     for text in registries {
         let path = "registry/service_registry.yaml".to_owned();
         let sources = Sources::new(vec![SourceFile { path, text, kind: SourceKind::Registry }]);

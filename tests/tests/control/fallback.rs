@@ -55,10 +55,14 @@ fn completed(attempts: i32, by: Option<&str>) -> (String, i32, Option<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_was_not_started_is_made_by_the_fallback_in_the_same_attempt() {
+async fn a_call_that_could_not_be_started_three_times_is_made_by_the_fallback() {
     let queue = Queue::new(mail(), Settings::default()).await;
     let seen = one_job(&queue, |_| Some(FailureClass::NotStarted), |_| None).await;
-    assert_eq!(seen, (completed(1, Some("backup.go")), 1, 1));
+    assert_eq!(seen, (completed(1, Some("backup.go")), 3, 1));
+    // A refused connection or two are no reason to go elsewhere.
+    let queue = Queue::new(mail(), Settings::default()).await;
+    let twice: Answers = |number| (number < 2).then_some(FailureClass::NotStarted);
+    assert_eq!(one_job(&queue, twice, |_| None).await, (completed(1, None), 3, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,10 +70,10 @@ async fn after_a_call_of_unknown_outcome_no_fallback_is_called_ever() {
     let queue = Queue::new(mail(), Settings::default()).await;
     let answers: Answers = |number| match number {
         0 => Some(FailureClass::Ambiguous),
-        1 | 2 => Some(FailureClass::NotStarted),
+        1..=5 => Some(FailureClass::NotStarted),
         _ => None,
     };
-    assert_eq!(one_job(&queue, answers, |_| None).await, (completed(4, None), 4, 0));
+    assert_eq!(one_job(&queue, answers, |_| None).await, (completed(2, None), 7, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,12 +81,12 @@ async fn what_a_fallback_may_have_done_is_repeated_by_that_fallback_alone() {
     let queue = Queue::new(mail(), Settings::default()).await;
     let unknown_once: Answers = |number| (number == 0).then_some(FailureClass::Ambiguous);
     let seen = one_job(&queue, |_| Some(FailureClass::NotStarted), unknown_once).await;
-    assert_eq!(seen, (completed(2, Some("backup.go")), 1, 2));
+    assert_eq!(seen, (completed(2, Some("backup.go")), 3, 2));
 
     // Where repeating is not harmless it is the end, though the service itself might be tried.
     let queue = Queue::new(mail(), Settings { idempotent: false, ..Settings::default() }).await;
     let (outcome, mail_calls, backup_calls) = one_job(&queue, |_| Some(FailureClass::NotStarted), unknown_once).await;
-    assert_eq!((outcome.0.as_str(), mail_calls, backup_calls), ("failed/ambiguous", 1, 1));
+    assert_eq!((outcome.0.as_str(), mail_calls, backup_calls), ("failed/ambiguous", 3, 1));
 }
 
 /// A retry by hand knows no more than the worker did.
@@ -96,7 +100,7 @@ async fn a_retried_job_is_made_again_by_whom_may_have_done_it_and_nobody_else() 
     };
     let down: Answers = |_| Some(FailureClass::NotStarted);
     // What the mail's and the backup's calls come to, and how many of each there are in the end.
-    let cases = [(down, unknown_once, 1, 2), (unknown_then_down, |_| None, 3, 0)];
+    let cases = [(down, unknown_once, 3, 2), (unknown_then_down, |_| None, 3, 0)];
     for (mail_answers, backup_answers, mail_expected, backup_expected) in cases {
         let once = |settings| Settings { idempotent: false, ..settings };
         let queue = Queue::new(once(mail()), once(Settings::default())).await;
@@ -122,15 +126,51 @@ async fn a_retried_job_is_made_again_by_whom_may_have_done_it_and_nobody_else() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fallback_that_sent_nothing_either_binds_nobody() {
     let queue = Queue::new(mail(), Settings::default()).await;
-    let not_started_once: Answers = |number| (number == 0).then_some(FailureClass::NotStarted);
-    let seen = one_job(&queue, not_started_once, |_| Some(FailureClass::NotStarted)).await;
-    assert_eq!(seen, (completed(2, None), 2, 1));
+    let down_for_a_while: Answers = |number| (number < 3).then_some(FailureClass::NotStarted);
+    let seen = one_job(&queue, down_for_a_while, |_| Some(FailureClass::NotStarted)).await;
+    assert_eq!(seen, (completed(1, None), 4, 1));
+}
+
+/// A 503 that says when to come again: the service has had the call, and another would not know of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_enough_is_relieved_by_the_fallback_only_where_it_did_nothing() {
+    for (no_effect, mail_expected, backup_expected) in [(true, 1, 1), (false, 2, 0)] {
+        let queue = Queue::new(mail(), Settings::default()).await;
+        let (mail_calls, backup_calls) = (Calls::default(), Calls::default());
+        let (counted, backup_counted) = (mail_calls.clone(), backup_calls.clone());
+        let worker = queue
+            .worker()
+            .handle::<Mail>(move |_, _| {
+                let first = counted.made() == 0;
+                let calls = counted.clone();
+                async move {
+                    calls.call(Duration::ZERO).await;
+                    let failure = Failure { no_effect, ..fails(FailureClass::RateLimited) };
+                    if first { Err(failure) } else { Ok(Empty::new()) }
+                }
+            })
+            .handle::<Backup>(move |_, _| {
+                let calls = backup_counted.clone();
+                async move {
+                    calls.call(Duration::ZERO).await;
+                    Ok::<_, Infallible>(Empty::new())
+                }
+            })
+            .start()
+            .await
+            .unwrap();
+        let id = queue.enqueue("mail").await;
+        assert_eq!((queue.outcome(id).await.0.as_str(), queue.outcome(id).await.1), ("completed", 1));
+        assert_eq!((mail_calls.made(), backup_calls.made()), (mail_expected, backup_expected));
+        worker.shutdown().await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_breaker_sends_jobs_to_the_fallback() {
     let breaker = CircuitBreaker { minimum_calls: 1, open_for_ms: 60_000, ..CircuitBreaker::default() };
     let queue = Queue::new(Settings { breaker: Some(breaker), ..mail() }, Settings::default()).await;
+    // The first try opens it.
     let first = one_job(&queue, |_| Some(FailureClass::NotStarted), |_| None).await;
     assert_eq!(first, (completed(1, Some("backup.go")), 1, 1));
     // New workers, which have seen nothing of it.

@@ -11,7 +11,7 @@
 //! | schedule: each time once | `worker::schedules::each_time_is_run_once_over_two_workers_that_lose_their_connections_and_one_that_dies` |
 //! | schedule: time zone | `worker::schedules::on_both_workers_a_schedule_goes_by_the_clocks_of_its_time_zone` |
 //! | schedule: catch-up | `worker::schedules::two_workers_skip_missed_times_or_catch_up_with_one_or_each_of_them` |
-//! | fallback, only where it is safe | [`fallback`]`::a_call_that_was_not_started_is_made_by_the_fallback_in_the_same_attempt`, `after_a_call_of_unknown_outcome_no_fallback_is_called_ever`, `what_a_fallback_may_have_done_is_repeated_by_that_fallback_alone` |
+//! | fallback, only where it is safe | [`fallback`]`::a_call_that_could_not_be_started_three_times_is_made_by_the_fallback`, `after_a_call_of_unknown_outcome_no_fallback_is_called_ever`, `what_a_fallback_may_have_done_is_repeated_by_that_fallback_alone` |
 //! | retention by outcome | [`retention`]`::completed_cancelled_and_failed_jobs_are_each_kept_for_their_own_time` |
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
 
@@ -24,3 +24,4 @@ mod limits;
 mod pause;
 mod project;
 mod retention;
+mod retry_after;

@@ -68,6 +68,7 @@ fn declared(name: &str, settings: &Settings) -> Service {
         output: Schema::default(),
         timeout_seconds: 30,
         max_attempts: 4,
+        give_up_after_seconds: 86_400,
         unique: Unique::Never,
         idempotent: settings.idempotent,
         retry: RetryPolicy { initial_ms: 10, max_ms: 40, jitter: true },

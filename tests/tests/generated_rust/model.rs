@@ -200,6 +200,7 @@ fn operation(name: &str, input: Schema, output: Schema) -> Operation {
         output,
         timeout_seconds: 30,
         max_attempts: 3,
+        give_up_after_seconds: 86_400,
         unique: Unique::Once,
         idempotent: true,
         retry: RetryPolicy::default(),

@@ -882,6 +882,7 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
           },
           "timeout_seconds": 30,
           "max_attempts": 3,
+          "give_up_after_seconds": 86400,
           "unique": "once",
           "idempotent": true,
           "retry": {
@@ -952,6 +953,7 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
           },
           "timeout_seconds": 30,
           "max_attempts": 3,
+          "give_up_after_seconds": 86400,
           "unique": "once",
           "idempotent": true,
           "retry": {
@@ -973,6 +975,7 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
           },
           "timeout_seconds": 30,
           "max_attempts": 3,
+          "give_up_after_seconds": 86400,
           "unique": "once",
           "idempotent": true,
           "retry": {

@@ -19,10 +19,10 @@ async fn failure(scenario: impl Future<Output = ()> + 'static) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_given_back_after_an_unknown_outcome_is_found() {
-    let till =
-        Till::open().await.with_mistake("proves_no_effect", "'policy_denied'", "'policy_denied', 'ambiguous'").await;
-    let found = failure(async move { click_again_after(&till, FailureClass::Ambiguous).await }).await;
+async fn a_key_given_back_after_a_failure_that_proves_nothing_is_found() {
+    let mistake = "'policy_denied', 'transient_reported'";
+    let till = Till::open().await.with_mistake("proves_no_effect", "'policy_denied'", mistake).await;
+    let found = failure(async move { click_again_after(&till, FailureClass::TransientReported).await }).await;
     assert!(found.contains("the key is not kept"), "{found}");
 }
 

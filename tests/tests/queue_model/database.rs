@@ -49,17 +49,17 @@ SELECT j.id, concat_ws(' + ', ready.text, scheduled.text, lease.text, callback.t
     || format('; effects %s/%s; %s', effects.successes, effects.failures, trail.events)
 FROM jobs.tb_job_run AS j
 LEFT JOIN LATERAL (
-    SELECT format('ready rank %s attempts %s crashes %s effect %s keyed %s epoch %s',
-        r.rank, r.attempts, r.crashes, r.effect_possible, r.keyed, r.epoch) AS text
+    SELECT format('ready rank %s attempts %s crashes %s put off %s effect %s keyed %s epoch %s',
+        r.rank, r.attempts, r.crashes, coalesce(r.put_off, 0), r.effect_possible, r.keyed, r.epoch) AS text
     FROM jobs.tb_job_ready AS r WHERE r.rank = -j.priority AND r.pk_job_run = j.pk_job_run) AS ready ON true
 LEFT JOIN LATERAL (
-    SELECT format('scheduled due %s rank %s attempts %s crashes %s effect %s keyed %s epoch %s',
-        s.run_at <= clock_timestamp(), s.rank, s.attempts, s.crashes, s.effect_possible, s.keyed, s.epoch) AS text
+    SELECT format('scheduled due %s rank %s attempts %s crashes %s put off %s effect %s keyed %s epoch %s',
+        s.run_at <= clock_timestamp(), s.rank, s.attempts, s.crashes, coalesce(s.put_off, 0), s.effect_possible, s.keyed, s.epoch) AS text
     FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = j.pk_job_run) AS scheduled ON true
 LEFT JOIN LATERAL (
-    SELECT format('leased by %s alive %s cancel %s rank %s attempts %s crashes %s effect %s keyed %s epoch %s',
+    SELECT format('leased by %s alive %s cancel %s rank %s attempts %s crashes %s put off %s effect %s keyed %s epoch %s',
         right(l.worker::text, 1), l.renewed_at > clock_timestamp() - interval '10 seconds', l.cancel_requested, l.rank,
-        l.attempt, l.crashes, l.effect_possible, l.keyed, l.epoch) AS text
+        l.attempt, l.crashes, coalesce(l.put_off, 0), l.effect_possible, l.keyed, l.epoch) AS text
     FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = j.pk_job_run) AS lease ON true
 LEFT JOIN LATERAL (
     SELECT format('callback %s tries %s due %s attempts %s effect %s keyed %s class %s epoch %s', c.kind, c.tries,
@@ -370,16 +370,18 @@ impl Sequence<'_> {
         let wait: Option<i64> = match failure.wait {
             Wait::Final => None,
             Wait::Now => Some(0),
-            Wait::Later => Some(86_400_000),
+            // Half of the time after which what is put off is given up.
+            Wait::Later => Some(43_200_000),
         };
-        let rows = sqlx::query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, NULL)")
+        let rows = sqlx::query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, NULL, $8)")
             .bind(uuid_of(call.worker))
             .bind(pks)
             .bind(epochs)
             .bind(vec![failure.class.name(); count])
-            .bind(vec!["declined"; count])
+            .bind(vec![failure.says(); count])
             .bind(vec![wait; count])
             .bind(vec![failure.counted; count])
+            .bind(failure.no_effect.map(|word| vec![word; count]))
             .fetch_all(&mut *self.tx)
             .await?;
         self.results(rows)

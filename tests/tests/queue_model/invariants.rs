@@ -78,10 +78,15 @@ pub(crate) const INVARIANTS: &[(&str, &str)] = &[
                         JOIN jobs.v_job_attempt AS c ON c.pk_job_run = e.pk_job_run AND c.epoch = e.epoch AND c.event = 'claimed'
                         WHERE e.pk_job_run = j.pk_job_run
                             AND (e.event = 'lost'
-                                OR e.event IN ('finished', 'refused') AND (e.attempt = c.attempt OR e.failure_class = 'ambiguous')
-                                    AND (e.failure_class IS NULL OR e.failure_class NOT IN ",
+                                OR e.event IN ('finished', 'refused') AND (
+                                    e.failure_class IN ('ambiguous', 'effect_result_lost', 'timeout', 'killed_external')
+                                    OR CASE e.message
+                                        WHEN 'nothing happened' THEN false
+                                        WHEN 'something may have happened' THEN true
+                                        ELSE e.attempt = c.attempt
+                                            AND (e.failure_class IS NULL OR e.failure_class NOT IN ",
             harmless!(),
-            "))) END"
+            ") END))) END"
         ),
     ),
     (

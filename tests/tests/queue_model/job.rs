@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     /// Calls made.
     pub(crate) attempts: i32,
     pub(crate) crashes: i32,
+    /// Tries in a row that used no attempt up.
+    pub(crate) put_off: i32,
     pub(crate) effect_possible: bool,
 }
 
@@ -107,6 +109,7 @@ impl Job {
     fn tally(&self, f: &mut fmt::Formatter<'_>, tally: Tally) -> fmt::Result {
         let (effect, keyed) = (letter(tally.effect_possible), letter(self.rule != Rule::Never));
         write!(f, " rank {} attempts {} crashes {}", -self.made_as.priority, tally.attempts, tally.crashes)?;
+        write!(f, " put off {}", tally.put_off)?;
         write!(f, " effect {effect} keyed {keyed} epoch {}", self.epoch)
     }
 

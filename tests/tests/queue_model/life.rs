@@ -160,14 +160,18 @@ impl Model {
 
     pub(crate) fn fail(&mut self, number: usize, failure: Failure) -> &'static str {
         let (_, cancel, mut tally) = self.leased(number);
-        let Failure { class, wait, counted } = failure;
+        let Failure { class, wait, counted, no_effect } = failure;
         let idempotent = self.jobs[number].made_as.operation.idempotent();
         let last = counted && tally.attempts >= self.jobs[number].max_attempts;
-        if !counted {
+        if counted {
+            tally.put_off = 0;
+        } else {
             tally.attempts -= 1;
+            tally.put_off += 1;
         }
-        let started = counted || class == FailureClass::Ambiguous;
-        tally.effect_possible |= started && !proves_no_effect(class);
+        // Of an unknown outcome nobody knows better, whatever he says.
+        let unknown = class.retry_rule() == RetryRule::IfIdempotent;
+        tally.effect_possible |= unknown || !no_effect.unwrap_or(!counted || proves_no_effect(class));
         let end = match (class, wait) {
             (FailureClass::Cancelled, _) => End::Cancelled,
             (_, Wait::Final) => End::Failed,
@@ -207,6 +211,7 @@ impl Model {
         for number in &lost {
             let (_, cancel, mut tally) = self.leased(*number);
             tally.crashes += 1;
+            tally.put_off = 0;
             tally.effect_possible = true;
             let job = &self.jobs[*number];
             let poison = tally.crashes >= 3;
@@ -385,8 +390,7 @@ enum End {
     Cancelled,
 }
 
-/// The classes after which nothing can have happened on the far side.
-const fn proves_no_effect(class: FailureClass) -> bool {
-    class.releases_key()
-        || matches!(class, FailureClass::BreakerOpen | FailureClass::RateLimited | FailureClass::NoCapacity)
+/// The classes after which nothing can have happened on the far side, where the worker does not say so itself.
+fn proves_no_effect(class: FailureClass) -> bool {
+    class.proves_no_effect() || class == FailureClass::PermanentReported
 }

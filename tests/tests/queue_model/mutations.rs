@@ -33,10 +33,23 @@ fn a_rescue_that_does_not_count_crashes_is_found() {
 }
 
 #[test]
-fn a_key_given_back_after_an_ambiguous_failure_is_found() {
+fn a_key_given_back_after_a_failure_that_proves_nothing_is_found() {
+    let to = "'policy_denied', 'resource_limit'";
+    let what = found(Change { function: "proves_no_effect", from: "'policy_denied'", to });
+    assert!(what.contains("resource_limit"), "{what}");
+}
+
+#[test]
+fn a_worker_that_is_believed_to_know_an_unknown_outcome_is_found() {
+    let what = found(Change { function: "fail", from: " OR g.class = ANY (_unknown_outcomes)", to: "" });
+    assert!(what.contains("effect f"), "{what}");
+}
+
+#[test]
+fn a_promotion_that_forgets_how_often_a_job_was_put_off_is_found() {
     let what =
-        found(Change { function: "proves_no_effect", from: "'policy_denied'", to: "'policy_denied', 'ambiguous'" });
-    assert!(what.contains("ambiguous"), "{what}");
+        found(Change { function: "promote", from: "t.effect_possible, t.put_off,", to: "t.effect_possible, 0," });
+    assert!(what.contains("put off"), "{what}");
 }
 
 #[test]

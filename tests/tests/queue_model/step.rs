@@ -113,6 +113,19 @@ pub(crate) struct Failure {
     pub(crate) class: FailureClass,
     pub(crate) wait: Wait,
     pub(crate) counted: bool,
+    /// What the worker says of whether nothing happened, if anything.
+    pub(crate) no_effect: Option<bool>,
+}
+
+impl Failure {
+    /// The message; invariants read it in the audit trail.
+    pub(crate) const fn says(self) -> &'static str {
+        match self.no_effect {
+            None => "declined",
+            Some(true) => "nothing happened",
+            Some(false) => "something may have happened",
+        }
+    }
 }
 
 /// What the worker asks for after a failure.
@@ -255,7 +268,13 @@ fn claim() -> impl Strategy<Value = Step> {
 
 fn failure() -> impl Strategy<Value = Failure> {
     let wait = prop_oneof![1 => Just(Wait::Final), 2 => Just(Wait::Now), 1 => Just(Wait::Later)];
-    (class(), wait, prop::bool::weighted(0.75)).prop_map(|(class, wait, counted)| Failure { class, wait, counted })
+    let no_effect = prop::option::weighted(0.4, any::<bool>());
+    (class(), wait, prop::bool::weighted(0.75), no_effect).prop_map(|(class, wait, counted, no_effect)| Failure {
+        class,
+        wait,
+        counted,
+        no_effect,
+    })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -353,7 +372,8 @@ impl fmt::Debug for Step {
             Self::Complete(report) => write!(f, "worker {} completes {report}", report.worker),
             Self::Fail(report, failure) => {
                 let counted = if failure.counted { "" } else { ", not counted" };
-                write!(f, "worker {} fails {report}: {}, {:?}{counted}", report.worker, failure.class, failure.wait)
+                let Failure { class, wait, .. } = failure;
+                write!(f, "worker {} fails {report}: {class}, {wait:?}{counted}, {}", report.worker, failure.says())
             }
             Self::Release(report) => write!(f, "worker {} gives back {report}", report.worker),
             Self::Cancel { job } => write!(f, "cancel job {job}"),

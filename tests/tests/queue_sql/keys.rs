@@ -90,9 +90,8 @@ async fn a_final_failure_gives_the_key_back_exactly_when_its_class_proves_that_n
         if matches!(class, FailureClass::CallbackFailed | FailureClass::Superseded | FailureClass::Poison) {
             continue;
         }
-        // A class of "we did not start" is final only when the worker gives up on it; nothing happened then.
-        let proves = class.releases_key()
-            || matches!(class, FailureClass::BreakerOpen | FailureClass::RateLimited | FailureClass::NoCapacity);
+        // A worker that says nothing of a refusal is from before it could: it knew of HTTP alone.
+        let proves = class.proves_no_effect() || class == FailureClass::PermanentReported;
         for operation in ["charge", "refund"] {
             let (first, _) = queue.enqueue(operation, Some(class.name())).await?;
             let lease = queue.claim_one().await?;
@@ -103,6 +102,50 @@ async fn a_final_failure_gives_the_key_back_exactly_when_its_class_proves_that_n
                 let lease = queue.claim_one().await?;
                 queue.complete(&[lease]).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Of an exit code or an error of a function only the runner knows; of an unknown outcome nobody does.
+#[tokio::test]
+async fn the_workers_word_decides_whether_a_failure_proves_that_nothing_happened() -> Result<()> {
+    let queue = Queue::new().await?;
+    for (class, no_effect, counted, kept) in [
+        ("permanent_reported", Some(true), true, false),
+        ("permanent_reported", Some(false), true, true),
+        // What a worker says that knows only the class.
+        ("permanent_reported", None, true, false),
+        ("transient_reported", Some(true), true, false),
+        ("transient_reported", None, true, true),
+        ("rate_limited", Some(false), false, true),
+        ("rate_limited", Some(true), false, false),
+        ("cancelled", Some(false), true, true),
+        ("cancelled", Some(true), true, false),
+        ("ambiguous", Some(true), true, true),
+        ("timeout", Some(true), true, true),
+        ("killed_external", Some(true), true, true),
+        ("effect_result_lost", Some(true), true, true),
+    ] {
+        let key = format!("{class} {no_effect:?}");
+        let (first, _) = queue.enqueue("charge", Some(&key)).await?;
+        let lease = queue.claim_one().await?;
+        let sql = "SELECT result FROM jobs.fail($1, ARRAY[$2], ARRAY[$3], ARRAY[$4], ARRAY['declined'],
+            ARRAY[NULL::bigint], ARRAY[$5], NULL, ARRAY[$6])";
+        sqlx::query(sql)
+            .bind(queue.worker)
+            .bind(lease.pk_job_run)
+            .bind(lease.epoch)
+            .bind(class)
+            .bind(counted)
+            .bind(no_effect)
+            .execute(queue.db.pool())
+            .await?;
+        let (next, deduplicated) = queue.enqueue("charge", Some(&key)).await?;
+        assert_eq!((next == first, deduplicated), (kept, kept), "{key}");
+        if !kept {
+            let lease = queue.claim_one().await?;
+            queue.complete(&[lease]).await?;
         }
     }
     Ok(())

@@ -16,6 +16,7 @@ mod lint;
 mod locks;
 mod newer_calls;
 mod plans;
+mod put_off;
 mod ranges;
 mod rescue;
 mod retention;

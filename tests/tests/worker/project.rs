@@ -51,6 +51,7 @@ pub(crate) fn operation(name: &str, idempotent: bool) -> Declared {
         output: field("said"),
         timeout_seconds: 30,
         max_attempts: 3,
+        give_up_after_seconds: 86_400,
         unique: Unique::Never,
         idempotent,
         retry: RetryPolicy { initial_ms: 10, max_ms: 40, jitter: true },
@@ -133,6 +134,16 @@ impl Queue {
         sqlx::query_scalar("SELECT job_id FROM jobs.enqueue('work', $1, $2)")
             .bind(operation)
             .bind(input)
+            .fetch_one(self.database.pool())
+            .await
+            .unwrap()
+    }
+
+    /// One that is unique while it is in flight.
+    pub(crate) async fn enqueue_keyed(&self, operation: &str, key: &str) -> Uuid {
+        sqlx::query_scalar("SELECT job_id FROM jobs.enqueue('work', $1, '{}', $2, 'in_flight')")
+            .bind(operation)
+            .bind(key)
             .fetch_one(self.database.pool())
             .await
             .unwrap()

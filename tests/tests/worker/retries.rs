@@ -40,7 +40,7 @@ async fn attempts_come_to_an_end() {
         .worker()
         .handle::<Echo>(move |_, _| {
             counted.fetch_add(1, Relaxed);
-            async { Err(Failure::new(FailureClass::NotStarted, "refused")) }
+            async { Err(Failure::new(FailureClass::TransientReported, "503")) }
         })
         .start()
         .await
@@ -48,7 +48,7 @@ async fn attempts_come_to_an_end() {
     let id = queue.enqueue("echo", "x").await;
     let outcome = queue.outcome(id).await;
     assert_eq!((outcome.status.as_str(), outcome.attempts), ("failed", 3));
-    assert_eq!(outcome.class.as_deref(), Some("not_started"));
+    assert_eq!(outcome.class.as_deref(), Some("transient_reported"));
     assert_eq!(calls.load(Relaxed), 3);
     worker.shutdown().await.unwrap();
 }
@@ -116,6 +116,63 @@ async fn what_was_put_off_uses_no_attempt_up() {
     let outcome = queue.outcome(id).await;
     assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1));
     assert_eq!(calls.load(Relaxed), 6);
+    worker.shutdown().await.unwrap();
+}
+
+/// An outage outlasts any number of attempts, and proves at each try that nothing happened.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_started_uses_no_attempt_up_and_is_given_up_by_time() {
+    let queue = Queue::new().await;
+    let calls = Calls::default();
+    let counted = calls.clone();
+    let worker =
+        queue
+            .worker()
+            .handle::<Pay>(move |_, _| {
+                let call = counted.fetch_add(1, Relaxed);
+                async move {
+                    if call < 4 { Err(Failure::new(FailureClass::NotStarted, "refused")) } else { Ok(said("paid")) }
+                }
+            })
+            .handle::<Echo>(|_, _| async { Err(Failure::new(FailureClass::NotStarted, "refused")) })
+            .start()
+            .await
+            .unwrap();
+    let id = queue.enqueue("pay", "x").await;
+    let outcome = queue.outcome(id).await;
+    assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1));
+    assert_eq!(calls.load(Relaxed), 5);
+
+    queue.execute("UPDATE jobs.tb_operation SET give_up_seconds = 2 WHERE operation = 'echo'").await;
+    let started = Instant::now();
+    let id = queue.enqueue("echo", "x").await;
+    let outcome = queue.outcome(id).await;
+    assert_eq!((outcome.status.as_str(), outcome.attempts), ("failed", 0));
+    assert_eq!(outcome.class.as_deref(), Some("not_started"));
+    assert!(outcome.message.unwrap().starts_with("refused; given up"));
+    assert!(started.elapsed() >= Duration::from_millis(1_500), "{:?}", started.elapsed());
+    worker.shutdown().await.unwrap();
+}
+
+/// Of an exit code or an error of a function nobody knows what happened before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_keeps_the_key_unless_the_handler_knows_that_nothing_happened() {
+    let queue = Queue::new().await;
+    let worker = queue
+        .worker()
+        .handle::<Pay>(|_, _| async { Err(Failure::new(FailureClass::PermanentReported, "exit code 1")) })
+        .handle::<Echo>(|_, _| async {
+            Err(Failure::new(FailureClass::PermanentReported, "its check mode says no").without_effect())
+        })
+        .start()
+        .await
+        .unwrap();
+    let first = queue.enqueue_keyed("pay", "k").await;
+    assert_eq!(queue.outcome(first).await.class.as_deref(), Some("permanent_reported"));
+    assert_eq!(queue.enqueue_keyed("pay", "k").await, first);
+    let first = queue.enqueue_keyed("echo", "k").await;
+    assert_eq!(queue.outcome(first).await.class.as_deref(), Some("permanent_reported"));
+    assert_ne!(queue.enqueue_keyed("echo", "k").await, first);
     worker.shutdown().await.unwrap();
 }
 

@@ -399,8 +399,18 @@ fn a_call_is_checked_against_the_registry() {
                     "7:116 SQ0407 `max_retries` is 101 | it is a number from 1 to 100",
                     "7:128 SQ0407 `soon` is not a length of time | write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`",
                     "7:142 SQ0407 `unique` cannot be `twice` | it is `in_flight` (the same call is one job while it is unfinished), `latest` (and a newer call replaces one that waits), `once` (nor after it completed) or `never`",
-                    "7:149 SQ0132 unknown key `retries` in a `call_service` | known are `service`, `operation`, `input`, `async`, `async_mode`, `timeout`, `max_retries`, `correlation_field`, `idempotency_key`, `unique`, `delay`, `run_at` and 4 more",
+                    "7:149 SQ0132 unknown key `retries` in a `call_service` | known are `service`, `operation`, `input`, `async`, `async_mode`, `timeout`, `max_retries`, `give_up_after`, `correlation_field`, `idempotency_key`, `unique`, `delay` and 5 more",
                 ],
+            ),
+            (
+                "- call_service: {service: stripe, operation: create_charge, input: {amount: total}, give_up_after: 2h 90}",
+                &[
+                    "7:106 SQ0407 `2h 90` is not a length of time | write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`",
+                ],
+            ),
+            (
+                "- call_service: {service: stripe, operation: create_charge, input: {amount: total}, give_up_after: 400 days}",
+                &["7:106 SQ0407 `give_up_after` is `400 days` | it is from a second to a year"],
             ),
             (
                 "- call_service: {service: stripe, operation: create_charge, input: {amount: total}, async: false, on_failure: [{call_service: {service: stripe, operation: create_charge, input: {amount: total}, async: false}}]}",

@@ -11,8 +11,8 @@ pub static RULE: Rule = Rule {
     name: "call-setting",
     severity: Severity::Error,
     explanation: "\
-`timeout` is in seconds, `max_retries` counts all attempts, `priority` orders jobs (higher first), `delay` is a number with its
-unit, `unique` one of four words. `async: false` makes the caller of the action wait for the job, so it stands in the action's own
+`timeout` is in seconds, `max_retries` counts all attempts, `priority` orders jobs (higher first), `delay` and `give_up_after` are
+numbers with their unit, `unique` is one of four words. `async: false` makes the caller of the action wait for the job, so it stands in the action's own
 steps, not in a callback's.
 
 Wrong:
@@ -46,6 +46,13 @@ pub fn unique(span: Span, found: &str) -> Diagnostic {
 pub fn duration(span: Span, found: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("`{}` is not a length of time", found.escape_debug()))
         .help("write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`")
+}
+
+/// A time after which a call is given up that is none, or longer than a year.
+#[must_use]
+pub fn give_up_after(span: Span, found: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`give_up_after` is `{}`", found.escape_debug()))
+        .help("it is from a second to a year")
 }
 
 /// `async: false` in a callback, whose job nobody waits for.

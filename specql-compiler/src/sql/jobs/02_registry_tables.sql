@@ -20,6 +20,7 @@ CREATE TABLE jobs.tb_operation (
     lane_changed_at TIMESTAMPTZ,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     policy_code INTEGER,
+    give_up_seconds INTEGER NOT NULL DEFAULT 86400,
     CONSTRAINT ck_tb_operation_code CHECK (code BETWEEN 1 AND 1048575),
     CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),
     CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'latest', 'once', 'never')),
@@ -29,6 +30,8 @@ COMMENT ON TABLE jobs.tb_operation IS
     'Operations of services, as the binaries that used this database declared them.';
 COMMENT ON COLUMN jobs.tb_operation.idempotent IS
     'An attempt of unknown outcome may be repeated: by declaration, by HTTP method or by an idempotency header.';
+COMMENT ON COLUMN jobs.tb_operation.give_up_seconds IS
+    'How long a job is put off, from its first try: tries that make no call use no attempt up, and end by this time.';
 COMMENT ON COLUMN jobs.tb_operation.limit_code IS 'The limit of its service, a row of jobs.tb_limit.';
 COMMENT ON COLUMN jobs.tb_operation.has_breaker IS 'Calls stop for a while when too many fail: jobs.tb_circuit_breaker.';
 COMMENT ON COLUMN jobs.tb_operation.has_fallback IS 'Another service may take a call over that was not started.';

@@ -35,6 +35,7 @@ CREATE TABLE jobs.tb_job_run (
     operation_code INTEGER,
     policy_code INTEGER,
     input_digest BYTEA,
+    give_up_seconds INTEGER,
     CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run)
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_run IS 'Jobs as they were queued. Read jobs.v_job_run to see where they stand.';
@@ -44,6 +45,7 @@ COMMENT ON COLUMN jobs.tb_job_run.runner_config IS 'A record for audit. No worke
 COMMENT ON COLUMN jobs.tb_job_run.security_context IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.max_attempts IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.timeout_seconds IS 'Where it is absent the operation''s own applies.';
+COMMENT ON COLUMN jobs.tb_job_run.give_up_seconds IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.priority IS 'Higher goes first.';
 COMMENT ON COLUMN jobs.tb_job_run.unique_rule IS 'Absent where the job never asked for a key.';
 COMMENT ON COLUMN jobs.tb_job_run.operation_code IS 'jobs.tb_operation. Absent in jobs that ended before there were codes.';

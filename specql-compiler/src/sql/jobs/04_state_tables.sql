@@ -15,6 +15,8 @@ CREATE TABLE jobs.tb_job_ready (
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
+    put_off INTEGER,
+    first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_ready PRIMARY KEY (lane, rank, pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
@@ -22,13 +24,17 @@ COMMENT ON TABLE jobs.tb_job_ready IS 'Jobs that wait for a worker.';
 COMMENT ON COLUMN jobs.tb_job_ready.lane IS 'The queue in which it stands: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_job_ready.rank IS 'The priority, negated: the smallest goes first.';
 COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed.';
-COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made.';
+COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made. What was put off is not among them.';
 COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it.';
 COMMENT ON COLUMN jobs.tb_job_ready.bound_code IS
     'The operation of a fallback that may have had its effect: no other may be called for this job. 0: none.';
 COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key.';
 COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
     'An earlier attempt may have had its effect, so no later failure can prove that nothing happened.';
+COMMENT ON COLUMN jobs.tb_job_ready.put_off IS
+    'How often in a row it was tried without using an attempt up; NULL: never. It drives the backoff.';
+COMMENT ON COLUMN jobs.tb_job_ready.first_tried_at IS
+    'When a worker first had it, if it had to come back: from then on give_up_seconds are counted.';
 
 -- object: table jobs.tb_job_scheduled
 -- drop: DROP TABLE jobs.tb_job_scheduled
@@ -49,6 +55,8 @@ CREATE TABLE jobs.tb_job_scheduled (
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
     after_pk BIGINT,
+    put_off INTEGER,
+    first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_scheduled PRIMARY KEY (run_at, pk_job_run),
     CONSTRAINT uq_tb_job_scheduled_job UNIQUE (pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
@@ -78,6 +86,8 @@ CREATE TABLE jobs.tb_job_lease (
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL,
+    put_off INTEGER,
+    first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_lease PRIMARY KEY (pk_job_run)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);

@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION jobs.claim(_worker uuid, _operations integer[], _limi
 RETURNS TABLE (
     pk_job_run bigint, epoch integer, attempt integer, id uuid, operation_code integer, input_data jsonb, tenant_id uuid,
     correlation_id text, max_attempts integer, timeout_seconds integer, policy_hash text, trace_context text,
-    bound_code integer, effect_possible boolean, breaker text)
+    bound_code integer, effect_possible boolean, breaker text, put_off integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
@@ -84,10 +84,10 @@ BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
         RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-            r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
+            r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at),
     claimed AS (
         SELECT t.lane, t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
-            t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
+            t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at,
             j.id, j.input_data, j.tenant_id, j.correlation_id, j.trace_context, o.idempotent,
             CASE WHEN j.policy_code = o.policy_code THEN o.policy_hash
                 WHEN j.policy_code IS NULL THEN j.policy_hash
@@ -104,10 +104,11 @@ BEGIN
             AND j.pk_job_run <= (SELECT max(t.pk_job_run) FROM taken AS t)),
     leased AS (
         INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, crashes, bound_code,
-            worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+            worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off,
+            first_tried_at)
         SELECT c.pk_job_run, c.lane & 8796093022207, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, c.bound_code,
             _worker, _now, _now, _now + make_interval(secs => c.timeout_seconds),
-            c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
+            c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible, c.put_off, c.first_tried_at
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
     noted AS MATERIALIZED (
@@ -121,7 +122,8 @@ BEGIN
     SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
         c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context,
         c.bound_code, c.effect_possible,
-        CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END
+        CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END,
+        coalesce(c.put_off, 0)
     FROM claimed AS c
     CROSS JOIN noted AS n
     WHERE n.flush IS NOT NULL

@@ -1,7 +1,8 @@
 -- object: function jobs.proves_no_effect(text)
 -- drop: DROP FUNCTION jobs.proves_no_effect(text)
--- Whether an attempt that failed so certainly changed nothing on the far side. Only then is a uniqueness key given
--- back; otherwise a second job could be a second charge.
+-- Whether an attempt that failed so certainly changed nothing on the far side, where its worker has not said so itself
+-- (jobs.fail): by the class alone, as all workers once knew it. Only then is a uniqueness key given back; otherwise a
+-- second job could be a second charge. Of permanent_reported, which may be an exit code, a newer worker does say it.
 CREATE OR REPLACE FUNCTION jobs.proves_no_effect(_class text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT _class IN ('policy_denied', 'invalid_input', 'not_started', 'permanent_reported',
@@ -285,11 +286,11 @@ BEGIN
 END
 $$;
 
--- object: function jobs.put_off(bigint[])
--- drop: DROP FUNCTION jobs.put_off(bigint[])
+-- object: function jobs.postpone_callbacks(bigint[])
+-- drop: DROP FUNCTION jobs.postpone_callbacks(bigint[])
 -- Leaves callbacks to jobs.run_callbacks: they stay due, and no try is counted. The call is over, its job is not: from
 -- now on it is an event of its own.
-CREATE OR REPLACE FUNCTION jobs.put_off(_pks bigint[]) RETURNS void
+CREATE OR REPLACE FUNCTION jobs.postpone_callbacks(_pks bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
     WITH called AS (
@@ -358,7 +359,7 @@ BEGIN
     PERFORM jobs.record_settled(_settled);
     IF cardinality(_settled) < cardinality(_pks) THEN
         _others := ARRAY(SELECT o.pk FROM unnest(_pks) AS o (pk) WHERE o.pk <> ALL (_settled));
-        PERFORM jobs.put_off(_others);
+        PERFORM jobs.postpone_callbacks(_others);
         PERFORM jobs.set_aside(_raised);
     END IF;
     PERFORM jobs.announce(_pks);

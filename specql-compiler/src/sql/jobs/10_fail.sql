@@ -24,7 +24,9 @@ BEGIN
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
-            l.has_on_success, l.has_on_failure,
+            l.has_on_success, l.has_on_failure, coalesce(l.first_tried_at, l.claimed_at) AS first_tried_at,
+            -- An attempt that counts ends the row of those that did not.
+            CASE WHEN g.attempts < l.attempt THEN coalesce(l.put_off, 0) + 1 END AS put_off,
             -- What proved to have had no effect binds nobody.
             CASE WHEN g.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
@@ -37,9 +39,9 @@ BEGIN
         FROM freed AS f),
     rescheduled AS (
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
-            bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+            bound_code, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
         SELECT f.run_at, f.pk_job_run, f.tenant_lane, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
-            f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+            f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible, f.put_off, f.first_tried_at
         FROM freed AS f
         WHERE f.result = 'retrying'),
     called AS (
@@ -80,58 +82,74 @@ BEGIN
 END
 $$;
 
--- object: function jobs.judge_failures(uuid, bigint[], bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
--- drop: DROP FUNCTION jobs.judge_failures(uuid, bigint[], bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[])
+-- object: function jobs.judge_failures(uuid, bigint[], bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean[])
+-- drop: DROP FUNCTION jobs.judge_failures(uuid, bigint[], bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean[])
 -- What follows a call that did not succeed, for those of the given jobs whose leases are held (and locked). Apart from
 -- jobs.fail so that the planner settings do not reach the users' callbacks; planned as jobs.complete_plain.
 CREATE OR REPLACE FUNCTION jobs.judge_failures(
     _worker uuid, _held bigint[], _pks bigint[], _epochs integer[], _classes text[], _messages text[],
-    _retry_in_ms bigint[], _counted boolean[], _usages jsonb[]) RETURNS jobs.lease_end[]
+    _retry_in_ms bigint[], _counted boolean[], _usages jsonb[], _no_effect boolean[]) RETURNS jobs.lease_end[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
     _ends jobs.lease_end[];
+    _unknown_outcomes CONSTANT text[] := '{ambiguous,effect_result_lost,timeout,killed_external}'::text[];
 BEGIN
     WITH held AS (
         SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
             -- A stopping worker gives a call back that it abandoned: ambiguous, though no attempt is used up.
-            l.effect_possible OR ((g.counted OR g.class = 'ambiguous') AND NOT jobs.proves_no_effect(g.class))
-                AS effect_possible,
+            l.effect_possible OR g.class = ANY (_unknown_outcomes)
+                OR NOT coalesce(g.no_effect, NOT g.counted OR jobs.proves_no_effect(g.class)) AS effect_possible,
             _now + make_interval(secs => g.retry_in_ms / 1000.0) AS run_at,
+            -- What is handed over at once was not put off.
+            NOT g.counted AND g.retry_in_ms > 0
+                AND _now + make_interval(secs => g.retry_in_ms / 1000.0) > patience.ends_at AS too_late,
+            patience.lasts,
             CASE
                 WHEN g.class = 'cancelled' THEN 'cancelled'
                 WHEN g.retry_in_ms IS NULL THEN 'failed'
                 -- Whatever the worker asks for: what may have had its effect is repeated only where that is harmless.
-                WHEN NOT called.idempotent AND g.class IN ('ambiguous', 'effect_result_lost', 'timeout', 'killed_external')
-                    THEN 'failed'
+                WHEN NOT called.idempotent AND g.class = ANY (_unknown_outcomes) THEN 'failed'
                 WHEN l.cancel_requested THEN 'cancelled'
                 WHEN g.counted AND l.attempt >= coalesce(j.max_attempts, o.max_attempts) THEN 'failed'
                 ELSE 'retrying' END AS result
-        FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages)
-            AS g (pk, epoch, class, message, retry_in_ms, counted, usage)
+        FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages, _no_effect)
+            AS g (pk, epoch, class, message, retry_in_ms, counted, usage, no_effect)
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
+        CROSS JOIN LATERAL (
+            SELECT own.lasts, coalesce(l.first_tried_at, l.claimed_at) + own.lasts AS ends_at
+            FROM (SELECT make_interval(secs => coalesce(j.give_up_seconds, o.give_up_seconds)) AS lasts) AS own) AS patience
         WHERE l.pk_job_run = ANY (_held) AND j.pk_job_run = ANY (_held))
-    SELECT array_agg(ROW(h.pk, h.result, h.class, h.message, h.attempts, h.crashes, h.effect_possible, h.run_at,
-        h.usage)::jobs.lease_end)
+    SELECT array_agg(ROW(h.pk, CASE WHEN h.too_late AND h.result = 'retrying' THEN 'failed' ELSE h.result END, h.class,
+        CASE
+            WHEN h.too_late AND h.result = 'retrying' THEN format(
+                '%s; given up, for the next try would come more than %s after the first (`give_up_after`)',
+                left(h.message, 7800), h.lasts)
+            ELSE h.message END,
+        h.attempts, h.crashes, h.effect_possible, h.run_at, h.usage)::jobs.lease_end)
     INTO _ends
     FROM held AS h;
     RETURN _ends;
 END
 $$;
 
--- object: function jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean)
--- drop: DROP FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean)
+-- object: function jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean, boolean[])
+-- drop: DROP FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean, boolean[])
 -- Reports calls that did not succeed. The worker knows the class and how long to wait; whether attempts are left, and
--- what a cancel in between means, is decided here. A call that was never made (counted = false) uses no attempt up.
+-- what a cancel in between means, is decided here. What is put off (counted = false) uses no attempt up and ends by time:
+-- not later than give_up_seconds after its first try. What a stopping worker hands over at once is not put off.
 -- _answer_busy as in jobs.complete.
+--
+-- _no_effect: whether the failure proves that nothing happened, for the runner alone knows that of a refusal or an exit
+-- code. Without it the class decides. Of an unknown outcome nobody knows it, whatever he says.
 CREATE OR REPLACE FUNCTION jobs.fail(
     _worker uuid, _pks bigint[], _epochs integer[], _classes text[], _messages text[], _retry_in_ms bigint[],
-    _counted boolean[], _usages jsonb[], _answer_busy boolean DEFAULT false)
+    _counted boolean[], _usages jsonb[], _answer_busy boolean DEFAULT false, _no_effect boolean[] DEFAULT NULL)
 RETURNS TABLE (pk_job_run bigint, result text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
@@ -156,10 +174,9 @@ BEGIN
         FROM jobs.postpone_unread(_worker, _pks, _epochs, _classes, _messages, _retry_in_ms, _counted) AS p;
     END IF;
 
-
     SELECT l.held, l.busy INTO STRICT _held, _busy FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;
     _ends := jobs.judge_failures(
-        _worker, _held, _pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages);
+        _worker, _held, _pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages, _no_effect);
     IF _ends IS NOT NULL THEN
         _raised := jobs.end_leases(_ends, 'finished');
     END IF;
@@ -176,5 +193,5 @@ BEGIN
     ORDER BY given.place;
 END
 $$;
-COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean) IS
+COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean, boolean[]) IS
     'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, fenced where the lease was lost, or busy where it is locked.';

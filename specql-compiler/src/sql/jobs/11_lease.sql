@@ -124,14 +124,15 @@ BEGIN
     WITH freed AS (
         DELETE FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = ANY (_held)
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
-            CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
+            CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible,
+            l.put_off, l.first_tried_at),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker)
         SELECT f.pk_job_run, f.epoch, f.attempts, 'released', _now, f.claimed_at, false, _worker FROM freed AS f)
     INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
-        bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+        bound_code, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
     SELECT jobs.lane(o.own_lane, o.code, f.tenant_lane), f.rank, f.pk_job_run, f.operation_code, f.epoch, f.attempts,
-        f.crashes, f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+        f.crashes, f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible, f.put_off, f.first_tried_at
     FROM freed AS f
     JOIN jobs.tb_operation AS o ON o.code = f.operation_code;
     GET DIAGNOSTICS _released = ROW_COUNT;

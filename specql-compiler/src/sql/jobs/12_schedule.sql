@@ -20,11 +20,11 @@ BEGIN
     taken AS (
         DELETE FROM jobs.tb_job_scheduled AS s USING due AS d WHERE s.ctid = d.place
         RETURNING s.tenant_lane, s.rank, s.pk_job_run, s.operation_code, s.epoch, s.attempts, s.crashes,
-            s.bound_code, s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible)
+            s.bound_code, s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible, s.put_off, s.first_tried_at)
     INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
-        bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+        bound_code, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
     SELECT jobs.lane(o.own_lane, o.code, t.tenant_lane), t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempts, t.crashes,
-        t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+        t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at
     FROM taken AS t
     JOIN jobs.tb_operation AS o ON o.code = t.operation_code;
     GET DIAGNOSTICS _promoted = ROW_COUNT;

@@ -2,7 +2,7 @@
 -- drop: DROP FUNCTION jobs.register_operations(jsonb)
 -- Makes the operations of a binary's registry known, and returns their codes. Each element has service, operation,
 -- execution_type, timeout_seconds, max_attempts, unique, idempotent, breaker, fallback, environment, policy_hash,
--- hashes_schemas (the policy's hash covers the schemas), runner_config and security_context, and of its service
+-- hashes_schemas (the policy's hash covers the schemas), runner_config, security_context and give_up_seconds, and of its service
 -- concurrency, rate_starts and rate_period_ms. New operations are there at once. What is known already changes only where
 -- no live worker runs a newer registry: jobs.settle_registries. limit_code is that of the service, whether or not a limit
 -- is in force now; registry is the code under which jobs.register_worker takes this registry.
@@ -27,9 +27,9 @@ BEGIN
     ORDER BY g.service_name
     ON CONFLICT (service_name) DO NOTHING;
     INSERT INTO jobs.tb_operation (service_name, operation, execution_type, timeout_seconds, max_attempts, unique_rule,
-        idempotent, policy_hash, has_breaker, has_fallback, limit_code)
+        idempotent, policy_hash, has_breaker, has_fallback, limit_code, give_up_seconds)
     SELECT g.service_name, g.operation, g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
-        g.policy_hash, g.has_breaker, g.has_fallback, l.code
+        g.policy_hash, g.has_breaker, g.has_fallback, l.code, g.give_up_seconds
     FROM jobs.read_registry(_operations) AS g
     LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service_name
         AND (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)

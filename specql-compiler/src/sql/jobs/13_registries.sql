@@ -37,14 +37,14 @@ COMMENT ON TABLE jobs.tb_job_unread IS
 CREATE OR REPLACE FUNCTION jobs.read_registry(_operations jsonb)
 RETURNS TABLE (service_name text, operation text, execution_type text, timeout_seconds integer, max_attempts integer,
     unique_rule text, idempotent boolean, policy_hash text, has_breaker boolean, has_fallback boolean,
-    concurrency integer, rate_starts integer, rate_period_ms integer)
+    concurrency integer, rate_starts integer, rate_period_ms integer, give_up_seconds integer)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT g.service, g.operation, coalesce(g.execution_type, 'http'), g.timeout_seconds, g.max_attempts,
         coalesce(g."unique", 'in_flight'), coalesce(g.idempotent, false), g.policy_hash, coalesce(g.breaker, false),
-        coalesce(g.fallback, false), g.concurrency, g.rate_starts, g.rate_period_ms
+        coalesce(g.fallback, false), g.concurrency, g.rate_starts, g.rate_period_ms, coalesce(g.give_up_seconds, 86400)
     FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text, timeout_seconds integer,
         max_attempts integer, "unique" text, idempotent boolean, policy_hash text, breaker boolean, fallback boolean,
-        concurrency integer, rate_starts integer, rate_period_ms integer)
+        concurrency integer, rate_starts integer, rate_period_ms integer, give_up_seconds integer)
 $$;
 
 -- object: function jobs.lock_registries()
@@ -167,7 +167,7 @@ BEGIN
         ORDER BY s.service_name, s.operation, array_position(_queueing, s.registry)),
     wanted AS (
         SELECT DISTINCT ON (s.service_name, s.operation) s.service_name, s.operation, s.execution_type, s.timeout_seconds,
-            s.max_attempts, s.unique_rule, s.idempotent, s.has_breaker, s.has_fallback,
+            s.max_attempts, s.unique_rule, s.idempotent, s.has_breaker, s.has_fallback, s.give_up_seconds,
             coalesce(q.policy_hash, s.policy_hash) AS policy_hash, l.code AS limit_code
         FROM said AS s
         LEFT JOIN queued AS q ON q.service_name = s.service_name AND q.operation = s.operation
@@ -180,15 +180,16 @@ BEGIN
         FROM wanted AS w
         JOIN jobs.tb_operation AS o ON o.service_name = w.service_name AND o.operation = w.operation
         WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash,
-                o.has_breaker, o.has_fallback, o.limit_code)
+                o.has_breaker, o.has_fallback, o.limit_code, o.give_up_seconds)
             IS DISTINCT FROM (w.execution_type, w.timeout_seconds, w.max_attempts, w.unique_rule, w.idempotent,
-                w.policy_hash, w.has_breaker, w.has_fallback, w.limit_code)
+                w.policy_hash, w.has_breaker, w.has_fallback, w.limit_code, w.give_up_seconds)
         ORDER BY w.service_name, w.operation
         FOR UPDATE OF o)
     UPDATE jobs.tb_operation AS o
     SET execution_type = c.execution_type, timeout_seconds = c.timeout_seconds, max_attempts = c.max_attempts,
         unique_rule = c.unique_rule, idempotent = c.idempotent, policy_hash = c.policy_hash,
-        has_breaker = c.has_breaker, has_fallback = c.has_fallback, limit_code = c.limit_code, registered_at = now()
+        has_breaker = c.has_breaker, has_fallback = c.has_fallback, limit_code = c.limit_code,
+        give_up_seconds = c.give_up_seconds, registered_at = now()
     FROM changed AS c
     WHERE o.code = c.code;
     UPDATE jobs.tb_operation AS o SET policy_code = p.code

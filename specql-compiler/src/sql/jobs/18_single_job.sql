@@ -13,12 +13,12 @@ BEGIN
         WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
             AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
         RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds)
+            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at, j.timeout_seconds)
     INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker,
-        claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+        claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
     SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
         '00000000-0000-0000-0000-000000000000', _now, until.deadline, until.deadline,
-        t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+        t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at
     FROM taken AS t
     JOIN jobs.tb_operation AS o ON o.code = t.operation_code
     CROSS JOIN LATERAL (

@@ -37,7 +37,7 @@ BEGIN
             jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]),
             jobs.heartbeat(uuid, bigint[], integer[]),
             jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], boolean),
-            jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean),
+            jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean, boolean[]),
             jobs.trim_shares(uuid, integer[], integer[]),
             jobs.open_breaker(uuid, integer, bigint, bigint, text),
             jobs.close_breaker(uuid, integer),

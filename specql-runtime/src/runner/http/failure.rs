@@ -10,7 +10,7 @@ use reqwest::{
     header::{HeaderMap, LOCATION, RETRY_AFTER},
 };
 use serde_json::Value;
-use specql_registry::{FailureClass, http::HttpOperation};
+use specql_registry::{FailureClass, failure::Health, http::HttpOperation};
 
 use super::{output::Answer, resolver::DeniedAddress};
 use crate::runner::Failure;
@@ -22,7 +22,12 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
 /// A failure without further circumstances.
 pub(super) fn failure(class: FailureClass, message: impl Into<String>) -> Failure {
-    Failure { class, message: message.into(), retry_after: None, retry: None, throttled: false, usage: Value::Null }
+    Failure { usage: Value::Null, ..Failure::new(class, message) }
+}
+
+/// A setting that this worker's machine does not have: nothing was sent, and the service has no part in it.
+pub(super) fn unset(message: impl Into<String>) -> Failure {
+    Failure { health: Health::Unknown, ..failure(FailureClass::NotStarted, message) }
 }
 
 /// A request that reqwest gave up before there was a response.
@@ -47,6 +52,18 @@ pub(super) fn of_status(answer: &Answer, service: &str, call: &HttpOperation, id
     let status = answer.status;
     let listed = call.retry_on.as_ref().map(|listed| listed.contains(&status.as_u16()));
     let class = class_of(status, idempotent || listed == Some(true));
+    let retry_after = retry_after(&answer.headers, SystemTime::now());
+    let refused = call.no_effect_codes.contains(&status.as_u16());
+    let class = match class {
+        // It says until when it takes no calls.
+        FailureClass::TransientReported
+            if status == StatusCode::SERVICE_UNAVAILABLE && idempotent && retry_after.is_some() =>
+        {
+            FailureClass::RateLimited
+        }
+        FailureClass::Ambiguous if refused => FailureClass::PermanentReported,
+        class => class,
+    };
     let words = match class {
         _ if status.is_redirection() => {
             Some(format!("redirect_not_allowed{}", redirect_target(&answer.headers).unwrap_or_default()))
@@ -57,8 +74,13 @@ pub(super) fn of_status(answer: &Answer, service: &str, call: &HttpOperation, id
     let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
     let mut failure = failure(class, format!("`{service}` answered {}{reason}{words}", status.as_u16()));
     failure.retry = listed.map(|listed| listed && (class != FailureClass::Ambiguous || idempotent));
-    failure.retry_after = retry_after(&answer.headers, SystemTime::now());
-    failure.throttled = status == StatusCode::TOO_MANY_REQUESTS;
+    failure.retry_after = retry_after;
+    // A 4xx comes before anything is done, except for one that may be a gateway's; what redirects may have done it already.
+    failure.no_effect = refused
+        || status.is_client_error() && matches!(class, FailureClass::PermanentReported | FailureClass::RateLimited);
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        failure.health = Health::Well;
+    }
     failure
 }
 
@@ -67,7 +89,8 @@ pub(super) fn of_status(answer: &Answer, service: &str, call: &HttpOperation, id
 fn class_of(status: StatusCode, trusted: bool) -> FailureClass {
     match status.as_u16() {
         408 | 503 if !trusted => FailureClass::Ambiguous,
-        408 | 425 | 429 | 503 => FailureClass::TransientReported,
+        429 => FailureClass::RateLimited,
+        408 | 425 | 503 => FailureClass::TransientReported,
         300..=499 => FailureClass::PermanentReported,
         // 500, 502, 504 and every other: the far side, or something before it, broke while it was at work. A 2xx that the
         // operation does not call a success is as unclear.
@@ -209,7 +232,8 @@ mod tests {
     #[test]
     fn every_status_has_the_class_that_the_design_names() {
         for (statuses, class) in [
-            (&[408_u16, 425, 429, 503][..], FailureClass::TransientReported),
+            (&[408_u16, 425, 503][..], FailureClass::TransientReported),
+            (&[429], FailureClass::RateLimited),
             (&[301, 302, 303, 304, 307, 308, 400, 401, 402, 404, 409, 413, 418, 422], FailureClass::PermanentReported),
             (&[500, 501, 502, 504, 520], FailureClass::Ambiguous),
         ] {
@@ -219,6 +243,6 @@ mod tests {
         }
         let untrusted = |status| class_of(StatusCode::from_u16(status).unwrap(), false);
         assert_eq!([408, 503].map(untrusted), [FailureClass::Ambiguous; 2]);
-        assert_eq!([425, 429].map(untrusted), [FailureClass::TransientReported; 2]);
+        assert_eq!([425, 429].map(untrusted), [FailureClass::TransientReported, FailureClass::RateLimited]);
     }
 }

@@ -1,14 +1,14 @@
 //! Texts and bodies of a request whose input is filled in and whose settings are still references.
 
 use specql_registry::{
-    FailureClass, Json, Setting,
+    Json, Setting,
     json::Object,
     setting,
     template::{BodyTemplate, Part, Template, scalar_text},
 };
 
 use super::{
-    failure,
+    failure::unset,
     slots::{SettingSlot, Slot, Slots},
 };
 use crate::runner::{Failure, Settings};
@@ -161,7 +161,7 @@ pub(super) fn as_is(_field: &str, value: &str) -> Result<String, Failure> {
 pub(super) fn resolve(setting: &Setting, settings: &Settings, place: &str) -> Result<String, Failure> {
     let resolved =
         if setting::names_credential(place) { settings.resolve_credential(setting) } else { settings.resolve(setting) };
-    resolved.map_err(|error| failure(FailureClass::PolicyDenied, format!("`{place}`: {error}")))
+    resolved.map_err(|error| unset(format!("`{place}`: {error}")))
 }
 
 #[cfg(test)]

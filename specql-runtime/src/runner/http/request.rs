@@ -13,7 +13,8 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    failure, form,
+    failure::{failure, unset},
+    form,
     guard::{self, Chosen},
     header, path,
     plan::{PlannedPayload, PlannedUrl, RequestPlan},
@@ -87,9 +88,9 @@ fn build_url(url: &PlannedUrl, service: &HttpService, settings: &Settings) -> Re
                 let message = "`base_url` must not hold a query: a path is appended to it";
                 return Err(failure(FailureClass::PolicyDenied, message));
             }
-            let path = planned.resolve(settings, "path", path::encode)?.ok_or_else(|| {
-                failure(FailureClass::PolicyDenied, "a setting that is part of the URL's path is not set")
-            })?;
+            let path = planned
+                .resolve(settings, "path", path::encode)?
+                .ok_or_else(|| unset("a setting that is part of the URL's path is not set"))?;
             if path::climbs(&path) {
                 let message = "the inputs together make a `.` or `..` segment of the URL's path";
                 return Err(failure(FailureClass::InvalidInput, message));
@@ -108,9 +109,7 @@ enum Credential<'a> {
 
 fn authenticate<'a>(auth: &'a Auth, settings: &Settings) -> Result<Credential<'a>, Failure> {
     let secret = |key: &str, setting: &Setting| {
-        settings
-            .resolve_credential(setting)
-            .map_err(|error| failure(FailureClass::PolicyDenied, format!("auth `{key}`: {error}")))
+        settings.resolve_credential(setting).map_err(|error| unset(format!("auth `{key}`: {error}")))
     };
     let in_header = |name: HeaderName, text: &str| {
         let mut value = header::value(name.as_str(), text, FailureClass::PolicyDenied)?;
@@ -159,7 +158,7 @@ fn sign(
     body: &[u8],
 ) -> Result<(), Failure> {
     let denied = |why: &str| failure(FailureClass::PolicyDenied, format!("webhook: {why}"));
-    let secret = settings.resolve_credential(secret).map_err(|error| denied(&error.to_string()))?;
+    let secret = settings.resolve_credential(secret).map_err(|error| unset(format!("webhook: {error}")))?;
     let id = job.to_string();
     let signature = webhook::sign(&secret, &id, now, body).map_err(denied)?;
     for (name, text) in

@@ -14,6 +14,7 @@ use crate::{
         suggest,
     },
     model::{CallService, Callback, CallbackKind, Expr, StepKind, VarId, expr::ExprType, names::derived, step::Start},
+    registry::MAX_GIVE_UP_AFTER,
     source::Spanned,
     syntax::call_service::{CallServiceSyntax, CallbackSyntax},
 };
@@ -37,6 +38,7 @@ impl<'a> ActionChecker<'a> {
         let start = self.start(syntax);
         let timeout = self.number(syntax.timeout.as_ref(), "timeout", 1, MAX_TIMEOUT);
         let attempts = self.number(syntax.max_retries.as_ref(), "max_retries", 1, MAX_ATTEMPTS);
+        let give_up_after = self.give_up_after(syntax);
         let priority = self.number(syntax.priority.as_ref(), "priority", -MAX_PRIORITY, MAX_PRIORITY);
         let unique = self.unique(syntax.unique.as_ref());
         if let Some(span) = syntax.wait.filter(|_| self.frames.len() > 1) {
@@ -56,6 +58,7 @@ impl<'a> ActionChecker<'a> {
             input: input?,
             timeout_seconds: timeout.and_then(|value| u32::try_from(value).ok()).unwrap_or(operation.timeout_seconds),
             max_attempts: attempts.and_then(|value| u32::try_from(value).ok()).unwrap_or(operation.max_attempts),
+            give_up_after_seconds: give_up_after,
             unique: unique.unwrap_or(operation.unique),
             correlation,
             idempotency_key,
@@ -157,6 +160,19 @@ impl<'a> ActionChecker<'a> {
         }
         let at = syntax.run_at.as_ref().and_then(|at| self.time_setting(at));
         at.map_or(Start::Now, Start::At)
+    }
+
+    fn give_up_after(&mut self, syntax: &CallServiceSyntax) -> Option<u32> {
+        let Spanned { value, span } = syntax.give_up_after.as_ref()?;
+        match expr::duration(value, *span) {
+            Ok(seconds) => {
+                match u32::try_from(seconds).ok().filter(|seconds| (1..=MAX_GIVE_UP_AFTER).contains(seconds)) {
+                    Some(seconds) => Some(seconds),
+                    None => self.report(call_setting::give_up_after(*span, value)),
+                }
+            }
+            Err(error) => self.report(*error),
+        }
     }
 
     fn number(&mut self, given: Option<&Spanned<i64>>, key: &str, least: i64, most: i64) -> Option<i64> {

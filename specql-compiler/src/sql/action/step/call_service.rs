@@ -86,6 +86,8 @@ impl Body<'_> {
             let names: Vec<String> = undigested.into_iter().map(literal).collect();
             arguments.push(("_undigested", format!("ARRAY[{}]", names.join(", "))));
         }
+        // Left out where the operation's own applies, so that what was generated before stays as it is.
+        arguments.extend(call.give_up_after_seconds.map(|seconds| ("_give_up_seconds", seconds.to_string())));
         arguments
     }
 
