@@ -907,9 +907,12 @@ CREATE TABLE jobs.tb_operation (
     has_breaker BOOLEAN NOT NULL DEFAULT false,
     has_fallback BOOLEAN NOT NULL DEFAULT false,
     own_lane BOOLEAN NOT NULL DEFAULT false,
+    lane_for_workers BOOLEAN NOT NULL DEFAULT false,
+    unmoved BOOLEAN NOT NULL DEFAULT false,
     lane_changed_at TIMESTAMPTZ,
     registered_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     policy_code INTEGER,
+    give_up_seconds INTEGER NOT NULL DEFAULT 86400,
     CONSTRAINT ck_tb_operation_code CHECK (code BETWEEN 1 AND 1048575),
     CONSTRAINT uq_tb_operation_name UNIQUE (service_name, operation),
     CONSTRAINT ck_tb_operation_unique_rule CHECK (unique_rule IN ('in_flight', 'latest', 'once', 'never')),
@@ -919,17 +922,24 @@ COMMENT ON TABLE jobs.tb_operation IS
     'Operations of services, as the binaries that used this database declared them.';
 COMMENT ON COLUMN jobs.tb_operation.idempotent IS
     'An attempt of unknown outcome may be repeated: by declaration, by HTTP method or by an idempotency header.';
+COMMENT ON COLUMN jobs.tb_operation.give_up_seconds IS
+    'How long a job is put off, from its first try: tries that make no call use no attempt up, and end by this time.';
 COMMENT ON COLUMN jobs.tb_operation.limit_code IS 'The limit of its service, a row of jobs.tb_limit.';
 COMMENT ON COLUMN jobs.tb_operation.has_breaker IS 'Calls stop for a while when too many fail: jobs.tb_circuit_breaker.';
 COMMENT ON COLUMN jobs.tb_operation.has_fallback IS 'Another service may take a call over that was not started.';
 COMMENT ON COLUMN jobs.tb_operation.own_lane IS
-    'Something may hold its jobs back (a limit, a breaker, a pause), so they must not stand in the way of others: jobs.lane.';
+    'Its jobs must not stand in the way of others: something may hold them back (a limit, a breaker, a pause), or not every worker serves it. jobs.lane.';
+COMMENT ON COLUMN jobs.tb_operation.lane_for_workers IS
+    'It has a lane of its own only because not every worker serves it: who does may take its jobs from the shared lane too.';
+COMMENT ON COLUMN jobs.tb_operation.unmoved IS 'Jobs of it may stand in the shared lane that belong in its own, and are being moved there.';
 COMMENT ON COLUMN jobs.tb_operation.policy_hash IS
     'The policy in force at the last registration.';
 COMMENT ON COLUMN jobs.tb_operation.policy_code IS 'The same by its number: recorded with every job that is queued.';
 
 -- A claim asks which of its operations have lanes of their own; mostly the answer is none.
 CREATE INDEX idx_tb_operation_own_lane ON jobs.tb_operation (code) WHERE own_lane;
+
+CREATE INDEX idx_tb_operation_unmoved ON jobs.tb_operation (code) WHERE unmoved;
 
 -- Every policy that was ever in force, so that a job's policy_hash can be read years later. A record, never a source:
 -- nothing that runs is taken from here.
@@ -1004,18 +1014,21 @@ CREATE TABLE jobs.tb_job_run (
     on_failure TEXT,
     policy_hash TEXT,
     trace_context TEXT,
-    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    created_at TIMESTAMPTZ,
     operation_code INTEGER,
     policy_code INTEGER,
     input_digest BYTEA,
+    give_up_seconds INTEGER,
     CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run)
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_run IS 'Jobs as they were queued. Read jobs.v_job_run to see where they stand.';
 COMMENT ON COLUMN jobs.tb_job_run.id IS 'Tells its job''s key, to who has jobs.tb_id_key: jobs.pk_of.';
+COMMENT ON COLUMN jobs.tb_job_run.created_at IS 'Where it is absent the id tells it: jobs.time_of.';
 COMMENT ON COLUMN jobs.tb_job_run.runner_config IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.security_context IS 'A record for audit. No worker reads it.';
 COMMENT ON COLUMN jobs.tb_job_run.max_attempts IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.timeout_seconds IS 'Where it is absent the operation''s own applies.';
+COMMENT ON COLUMN jobs.tb_job_run.give_up_seconds IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.priority IS 'Higher goes first.';
 COMMENT ON COLUMN jobs.tb_job_run.unique_rule IS 'Absent where the job never asked for a key.';
 COMMENT ON COLUMN jobs.tb_job_run.operation_code IS 'jobs.tb_operation. Absent in jobs that ended before there were codes.';
@@ -1107,6 +1120,12 @@ INSERT INTO jobs.tb_id_key (key) VALUES (hashtextextended(gen_random_uuid()::tex
 CREATE OR REPLACE FUNCTION jobs.id_time(_at timestamptz) RETURNS bigint
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT (pg_catalog.date_part('epoch', _at) * 4096000)::bigint
+$$;
+
+-- When a job was queued, by its id: to the millisecond.
+CREATE OR REPLACE FUNCTION jobs.time_of(_id uuid) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT pg_catalog.to_timestamp(('x' || pg_catalog.translate(pg_catalog.left(_id::text, 13), '-', ''))::bit(48)::bigint / 1000.0)
 $$;
 
 -- The id of the job with that key, at a time of jobs.id_time. Three rounds of a Feistel network over 62 bits. Written as one
@@ -1296,7 +1315,7 @@ BEGIN
         ORDER BY s.pk_job_run
         FOR UPDATE OF s SKIP LOCKED
         LIMIT 1000)
-    UPDATE jobs.tb_job_scheduled AS s SET after_pk = NULL, run_at = coalesce(j.run_at, clock_timestamp())
+    UPDATE jobs.tb_job_scheduled AS s SET after_pk = NULL, run_at = coalesce(j.run_at, now())
     FROM free AS f
     JOIN jobs.tb_job_run AS j ON j.pk_job_run = f.pk_job_run
     WHERE s.pk_job_run = f.pk_job_run;
@@ -1350,10 +1369,13 @@ CREATE TABLE jobs.tb_limit_share (
     limit_code INTEGER NOT NULL,
     worker UUID NOT NULL,
     slots INTEGER NOT NULL,
+    bound_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_limit_share PRIMARY KEY (limit_code, worker),
     CONSTRAINT ck_tb_limit_share_slots CHECK (slots > 0)
 ) WITH (fillfactor = 10);
 COMMENT ON TABLE jobs.tb_limit_share IS 'Parts of a concurrency limit that workers hold; their sum never exceeds it.';
+COMMENT ON COLUMN jobs.tb_limit_share.bound_at IS
+    'When the worker last took a slot of it for a fallback, give or take a second. What it counted before does not have that one.';
 
 -- A row for each operation whose breaker was ever opened.
 CREATE TABLE jobs.tb_circuit_breaker (
@@ -1409,6 +1431,8 @@ CREATE TABLE jobs.tb_job_ready (
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
+    put_off INTEGER,
+    first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_ready PRIMARY KEY (lane, rank, pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
@@ -1416,13 +1440,17 @@ COMMENT ON TABLE jobs.tb_job_ready IS 'Jobs that wait for a worker.';
 COMMENT ON COLUMN jobs.tb_job_ready.lane IS 'The queue in which it stands: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_job_ready.rank IS 'The priority, negated: the smallest goes first.';
 COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed.';
-COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made.';
+COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made. What was put off is not among them.';
 COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it.';
 COMMENT ON COLUMN jobs.tb_job_ready.bound_code IS
     'The operation of a fallback that may have had its effect: no other may be called for this job. 0: none.';
 COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key.';
 COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
     'An earlier attempt may have had its effect, so no later failure can prove that nothing happened.';
+COMMENT ON COLUMN jobs.tb_job_ready.put_off IS
+    'How often in a row it was tried without using an attempt up; NULL: never. It drives the backoff.';
+COMMENT ON COLUMN jobs.tb_job_ready.first_tried_at IS
+    'When a worker first had it, if it had to come back: from then on give_up_seconds are counted.';
 
 -- Delayed jobs and retries. Apart from the ready ones, because a million future jobs in the index that a claim scans
 -- make each claim two hundred times slower.
@@ -1441,6 +1469,8 @@ CREATE TABLE jobs.tb_job_scheduled (
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL DEFAULT false,
     after_pk BIGINT,
+    put_off INTEGER,
+    first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_scheduled PRIMARY KEY (run_at, pk_job_run),
     CONSTRAINT uq_tb_job_scheduled_job UNIQUE (pk_job_run)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
@@ -1468,6 +1498,8 @@ CREATE TABLE jobs.tb_job_lease (
     has_on_success BOOLEAN NOT NULL,
     has_on_failure BOOLEAN NOT NULL,
     effect_possible BOOLEAN NOT NULL,
+    put_off INTEGER,
+    first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_lease PRIMARY KEY (pk_job_run)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
@@ -1529,9 +1561,16 @@ CREATE TABLE jobs.tb_worker (
     version TEXT NOT NULL,
     capabilities JSONB NOT NULL,
     started_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now()
+    heartbeat_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    operations INTEGER[],
+    passed_over BIGINT[],
+    registry INTEGER
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE jobs.tb_worker IS 'Worker processes. Rescue goes by the leases, never by this table.';
+COMMENT ON TABLE jobs.tb_worker IS 'Worker processes. Rescue goes by the leases, and spares those that are passed over.';
+COMMENT ON COLUMN jobs.tb_worker.operations IS 'What it claims, by code and in their order. NULL: it has not claimed yet.';
+COMMENT ON COLUMN jobs.tb_worker.passed_over IS
+    'Jobs that it has and whose leases its last heartbeat found locked: they are not renewed, and not lost. NULL: none.';
+COMMENT ON COLUMN jobs.tb_worker.registry IS 'The registry that it runs, a row of jobs.tb_registry; NULL: it has none.';
 
 CREATE INDEX idx_tb_job_scheduled_after ON jobs.tb_job_scheduled (after_pk) WHERE after_pk IS NOT NULL;
 
@@ -1539,13 +1578,45 @@ CREATE INDEX idx_tb_job_callback_due ON jobs.tb_job_callback (run_at) WHERE run_
 
 CREATE INDEX idx_tb_job_key_job ON jobs.tb_job_key (pk_job_run);
 
--- Tells idle workers about new jobs. PostgreSQL serialises the commits of transactions that notify, so only one of
--- those under way at a time does; the others rely on its wake-up and on the short polls of a worker that is awake.
+-- The input of a new job, if every worker can read it: nested at most 100 levels deep, and at most 16 MiB as text. The
+-- caller is told here, where the mistake is, and not by a job that fails.
+--
+-- Nothing is looked at that cannot be at fault: a value of less than 800 bytes has not the room for 101 levels (eight bytes
+-- each), unless it is compressed, as one that was read from a table may be. No compression makes 16 MiB fit into 60,000 bytes.
+CREATE OR REPLACE FUNCTION jobs.checked_input(_input jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF pg_column_size(_input) < 800 AND pg_column_compression(_input) IS NULL THEN
+        RETURN _input;
+    END IF;
+    IF pg_column_size(_input) > 60000 AND octet_length(_input::text) > 16777216 THEN
+        RAISE EXCEPTION 'the input of a job has % bytes; at most 16777216 (16 MiB) are allowed', octet_length(_input::text)
+            USING ERRCODE = 'program_limit_exceeded',
+            HINT = 'Store what is large elsewhere, and give the job a reference to it.';
+    END IF;
+    -- No further down than that, so that the depth of the document is no danger to the search.
+    IF jsonb_path_exists(_input, 'strict $.**{100} ? (@.type() == "object" || @.type() == "array")') THEN
+        RAISE EXCEPTION 'the input of a job is nested deeper than 100 levels'
+            USING ERRCODE = 'program_limit_exceeded',
+            HINT = 'Many readers of JSON refuse such a document; give it as a text, or flatten it.';
+    END IF;
+    RETURN _input;
+END
+$$;
+
+-- Tells idle workers about new jobs. PostgreSQL serialises the commits of transactions that notify, so few of those under
+-- way at a time do; the others rely on their wake-up and on the short polls of a worker that is awake.
+--
+-- The first gate is held until its transaction ends, and that may take minutes. So there is a second one, another in each
+-- hundredth of a second: whoever is slow has it to himself for no longer.
 CREATE OR REPLACE FUNCTION jobs.wake_workers() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    -- The two integers are ours: 'SpQL', and 1 for this gate.
-    IF pg_try_advisory_xact_lock(1399869772, 1) THEN
+    -- The two integers are ours: 'SpQL', and 1 for the first gate; negative for the others.
+    IF pg_try_advisory_xact_lock(1399869772, 1)
+        OR pg_try_advisory_xact_lock(
+            1399869772, (-1 - (extract(epoch FROM clock_timestamp()) * 100)::bigint % 1000000000)::integer)
+    THEN
         PERFORM pg_notify('jobs_ready', '');
     END IF;
 END
@@ -1628,6 +1699,7 @@ BEGIN
     END IF;
     PERFORM jobs.check_job(
         NEW.identifier, NEW.idempotency_key, NEW.unique_rule, NEW.priority, NEW.timeout_seconds, NEW.max_attempts);
+    PERFORM jobs.checked_input(NEW.input_data);
     -- Never the writer's own: an id tells its job's key.
     NEW.id := jobs.job_id(NEW.pk_job_run, _known.key, _time);
     NEW.operation_code := _known.code;
@@ -1664,15 +1736,15 @@ BEGIN
 END
 $$;
 
--- What jobs.enqueue and jobs.enqueue_step have in common: key, job, and the row that makes it due. They are its only callers,
--- and have set search_path; to set it again would cost each job as much as a look-up.
+-- What jobs.enqueue and jobs.enqueue_step have in common: key, job, and the row that makes it due.
 CREATE OR REPLACE FUNCTION jobs.queue_job(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _trace_context text,
     _entity_type text, _entity_pk bigint, _on_success text, _on_failure text, _undigested text[],
+    _give_up_seconds integer,
     OUT job_id uuid, OUT deduplicated boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _known record;
     _rule text;
@@ -1699,6 +1771,10 @@ BEGIN
     THEN
         PERFORM jobs.check_job(_identifier, _idempotency_key, _unique, _priority, _timeout_seconds, _max_attempts);
     END IF;
+    -- The same question as there, which spares most jobs the call.
+    IF pg_column_size(_input_data) >= 800 OR pg_column_compression(_input_data) IS NOT NULL THEN
+        PERFORM jobs.checked_input(_input_data);
+    END IF;
 
     deduplicated := false;
     -- Without a name there is nothing that a second call could be equal to.
@@ -1722,12 +1798,12 @@ BEGIN
     INSERT INTO jobs.tb_job_run (
         pk_job_run, id, identifier, idempotency_key, operation_code, policy_code, input_data, input_digest,
         tenant_id, triggered_by, correlation_id, entity_type, entity_pk, max_attempts, timeout_seconds,
-        priority, run_at, unique_rule, on_success, on_failure, trace_context)
+        priority, run_at, unique_rule, on_success, on_failure, trace_context, give_up_seconds)
     OVERRIDING SYSTEM VALUE
     VALUES (
         _pk, job_id, _identifier, _idempotency_key, _known.code, _known.policy_code, coalesce(_input_data, '{}'), _digest,
         _tenant_id, _triggered_by, _correlation_id, _entity_type, _entity_pk, _max_attempts, _timeout_seconds,
-        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _trace_context);
+        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _trace_context, _give_up_seconds);
 
     IF _place.after_pk IS NOT NULL OR _run_at > now() THEN
         INSERT INTO jobs.tb_job_scheduled (
@@ -1756,7 +1832,7 @@ BEGIN
     FROM jobs.queue_job(
         _service, _operation, _input_data, NULL, _idempotency_key, _unique, jobs.acting_tenant(_tenant_id), _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, _trace_context,
-        NULL, NULL, NULL, NULL, NULL) AS made;
+        NULL, NULL, NULL, NULL, NULL, NULL) AS made;
 END
 $$;
 COMMENT ON FUNCTION jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text) IS
@@ -1768,7 +1844,7 @@ CREATE OR REPLACE FUNCTION jobs.enqueue_step(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _entity_type text, _entity_pk bigint,
-    _on_success text, _on_failure text, _undigested text[] DEFAULT NULL,
+    _on_success text, _on_failure text, _undigested text[] DEFAULT NULL, _give_up_seconds integer DEFAULT NULL,
     OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -1776,7 +1852,7 @@ BEGIN
     FROM jobs.queue_job(
         _service, _operation, _input_data, _identifier, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, NULL,
-        _entity_type, _entity_pk, _on_success, _on_failure, _undigested) AS made;
+        _entity_type, _entity_pk, _on_success, _on_failure, _undigested, _give_up_seconds) AS made;
 END
 $$;
 
@@ -1849,6 +1925,9 @@ BEGIN
 
     PERFORM jobs.check_job(NULL, given.name, _unique, _priority, NULL, NULL)
     FROM (SELECT max(k.name) AS name FROM unnest(_idempotency_keys) AS k (name) WHERE octet_length(k.name) > 512) AS given;
+    PERFORM jobs.checked_input(given.input)
+    FROM unnest(_inputs) AS given (input)
+    WHERE pg_column_size(given.input) >= 800 OR pg_column_compression(given.input) IS NOT NULL;
     _tenant_lane := jobs.tenant_lane(_tenant_id);
     _id_key := _known.key;
     _lane := jobs.lane(_known.own_lane, _known.code, _tenant_lane);
@@ -2061,6 +2140,33 @@ BEGIN
 END
 $$;
 
+-- Closes the breaker of an operation by hand, or those of a whole service: jobs that wait are claimed at once. Those that a
+-- worker had when it opened were put off, and come at their time. Returns how many were not closed.
+CREATE OR REPLACE FUNCTION jobs.reset_breaker(_service text, _operation text DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _closed integer;
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM jobs.tb_operation AS o
+        WHERE o.service_name = _service AND (_operation IS NULL OR o.operation = _operation))
+    THEN
+        RAISE EXCEPTION 'there is no operation `%`', concat_ws('.', _service, _operation) USING ERRCODE = 'SQ404';
+    END IF;
+    UPDATE jobs.tb_circuit_breaker AS b
+    SET state = 'closed', probe_worker = NULL, probe_until = NULL, reason = 'closed by hand', changed_at = clock_timestamp()
+    FROM jobs.tb_operation AS o
+    WHERE o.code = b.operation_code AND o.service_name = _service AND (_operation IS NULL OR o.operation = _operation)
+        AND b.state <> 'closed';
+    GET DIAGNOSTICS _closed = ROW_COUNT;
+    IF _closed > 0 THEN
+        PERFORM jobs.wake_workers();
+    END IF;
+    RETURN _closed;
+END
+$$;
+COMMENT ON FUNCTION jobs.reset_breaker(text, text) IS 'Closes circuit breakers by hand.';
+
 -- Takes the next jobs of the given operations. Must be a transaction of its own: it decides how that is flushed.
 --
 -- Mostly all jobs stand in lane 0, and one scan finds them. It begins behind the last job that this connection claimed for
@@ -2068,7 +2174,8 @@ $$;
 -- again. A job may become visible before that place (a higher priority, a slower transaction); _full_scan finds it, and a
 -- worker asks for that when it is woken and once a second. Where dead entries have made that dear, it begins at the place
 -- of a quarter of a second ago instead, and at the head no more often than costs a twentieth of the time. Where there are
--- other lanes, jobs.pick_lanes shares the claim out.
+-- other lanes, jobs.pick_lanes shares the claim out. Of very many it looks at a part: then the setting
+-- specql.claim_partial is 'true' until this connection's next claim, and the worker should claim again at once.
 --
 -- _running says how many jobs of each of _limits the worker has; without them they are counted.
 --
@@ -2079,7 +2186,7 @@ CREATE OR REPLACE FUNCTION jobs.claim(_worker uuid, _operations integer[], _limi
 RETURNS TABLE (
     pk_job_run bigint, epoch integer, attempt integer, id uuid, operation_code integer, input_data jsonb, tenant_id uuid,
     correlation_id text, max_attempts integer, timeout_seconds integer, policy_hash text, trace_context text,
-    bound_code integer, effect_possible boolean, breaker text)
+    bound_code integer, effect_possible boolean, breaker text, put_off integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
@@ -2088,14 +2195,24 @@ DECLARE
     _mark jobs.watermark := jobs.watermark_of(_worker);
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
-    _own integer[] := ARRAY(SELECT o.code FROM jobs.tb_operation AS o WHERE o.own_lane AND o.code = ANY (_operations));
+    -- Those that something may hold back, which are never taken from where others stand.
+    _held integer[] := ARRAY(
+        SELECT o.code FROM jobs.tb_operation AS o
+        WHERE o.own_lane AND NOT o.lane_for_workers AND o.code = ANY (_operations));
     _shared integer[] := _operations;
     _places tid[];
     _last_rank integer;
     _last_pk bigint;
     _probing integer[];
     _broken integer[];
+    _partial boolean := false;
+    _shared_seen boolean := true;
 BEGIN
+    IF current_setting('specql.serving', true) IS DISTINCT FROM jobs.serving(_worker, _operations) THEN
+        PERFORM jobs.note_operations(_worker, _operations);
+    END IF;
+    -- An earlier claim may have been full before it came to the shared lane.
+    _full_scan := _full_scan OR coalesce(current_setting('specql.full_scan_due', true) = _worker::text, false);
     IF NOT _full_scan THEN
         _after_rank := _mark.rank;
         _after_pk := _mark.pk;
@@ -2103,14 +2220,14 @@ BEGIN
         _after_rank := _mark.recent_rank;
         _after_pk := _mark.recent_pk;
     END IF;
-    IF _own <> '{}' THEN
-        _shared := ARRAY(SELECT o.code FROM unnest(_operations) AS o (code) WHERE o.code <> ALL (_own));
+    IF _held <> '{}' THEN
+        _shared := ARRAY(SELECT o.code FROM unnest(_operations) AS o (code) WHERE o.code <> ALL (_held));
     END IF;
 
     IF EXISTS (SELECT FROM jobs.tb_job_ready AS r WHERE r.lane > 0) THEN
-        SELECT p.places, p.last_rank, p.last_pk, p.probing, p.broken
-        INTO _places, _last_rank, _last_pk, _probing, _broken
-        FROM jobs.pick_lanes(_worker, _shared, _own, _limit, _after_rank, _after_pk, _limits, _running) AS p;
+        SELECT p.places, p.last_rank, p.last_pk, p.probing, p.broken, p.partial, p.shared_seen
+        INTO _places, _last_rank, _last_pk, _probing, _broken, _partial, _shared_seen
+        FROM jobs.pick_lanes(_worker, _operations, _shared, _limit, _after_rank, _after_pk, _limits, _running) AS p;
     ELSE
         SELECT coalesce(array_agg(p.place), '{}'), max(p.rank), (array_agg(p.pk_job_run))[count(*)]
         INTO _places, _last_rank, _last_pk
@@ -2122,8 +2239,10 @@ BEGIN
             FOR UPDATE SKIP LOCKED
             LIMIT _limit) AS p;
     END IF;
-    PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _after_rank = -2147483648, cardinality(_places) < _limit,
-        _last_rank, _last_pk);
+    PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _shared_seen AND _after_rank = -2147483648,
+        cardinality(_places) < _limit, _last_rank, _last_pk);
+    PERFORM set_config('specql.full_scan_due', CASE WHEN _full_scan AND NOT _shared_seen THEN _worker::text ELSE '' END, false),
+        set_config('specql.claim_partial', _partial::text, false);
     IF _places = '{}' THEN
         RETURN;
     END IF;
@@ -2132,10 +2251,10 @@ BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
         RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-            r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible),
+            r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at),
     claimed AS (
         SELECT t.lane, t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
-            t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible,
+            t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at,
             j.id, j.input_data, j.tenant_id, j.correlation_id, j.trace_context, o.idempotent,
             CASE WHEN j.policy_code = o.policy_code THEN o.policy_hash
                 WHEN j.policy_code IS NULL THEN j.policy_hash
@@ -2152,10 +2271,11 @@ BEGIN
             AND j.pk_job_run <= (SELECT max(t.pk_job_run) FROM taken AS t)),
     leased AS (
         INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, crashes, bound_code,
-            worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+            worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off,
+            first_tried_at)
         SELECT c.pk_job_run, c.lane & 8796093022207, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, c.bound_code,
             _worker, _now, _now, _now + make_interval(secs => c.timeout_seconds),
-            c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible
+            c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible, c.put_off, c.first_tried_at
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
     noted AS MATERIALIZED (
@@ -2169,7 +2289,8 @@ BEGIN
     SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
         c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context,
         c.bound_code, c.effect_possible,
-        CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END
+        CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END,
+        coalesce(c.put_off, 0)
     FROM claimed AS c
     CROSS JOIN noted AS n
     WHERE n.flush IS NOT NULL
@@ -2181,9 +2302,10 @@ COMMENT ON FUNCTION jobs.claim(uuid, integer[], integer, boolean, integer[], int
 
 -- Notes, before the call, that a job is about to be carried out by its fallback: should the worker die now, no other
 -- service may be called for this job. Answers 'bound'; 'lost' where the lease is no longer this worker's, or another
--- attempt may have had its effect elsewhere; or 'no_room' under the fallback's own limit.
+-- attempt may have had its effect elsewhere; or 'no_room' under the fallback's own limit, or where somebody holds the rows.
 CREATE OR REPLACE FUNCTION jobs.bind(_worker uuid, _pk bigint, _epoch integer, _operation_code integer) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Whoever finds the lease locked does not call the fallback now.
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     _limit_code integer := (SELECT o.limit_code FROM jobs.tb_operation AS o WHERE o.code = _operation_code);
     _bound integer;
@@ -2201,29 +2323,85 @@ BEGIN
             -- It was bound by an earlier attempt, and is not counted twice.
             UPDATE jobs.tb_job_lease AS l SET bound_code = 0 WHERE l.pk_job_run = _pk;
         END IF;
+        -- A claim of this worker may be taking slots of the same share: first its leases must be there to be counted.
+        PERFORM FROM jobs.tb_limit_share AS s WHERE s.limit_code = _limit_code AND s.worker = _worker FOR UPDATE;
         IF jobs.limit_room(_worker, _limit_code, 1, NULL) < 1 THEN
             UPDATE jobs.tb_job_lease AS l SET bound_code = _bound WHERE l.pk_job_run = _pk AND l.bound_code <> _bound;
             RETURN 'no_room';
         END IF;
         PERFORM jobs.count_starts(_limit_code, 1);
+        UPDATE jobs.tb_limit_share AS s SET bound_at = clock_timestamp()
+        WHERE s.limit_code = _limit_code AND s.worker = _worker
+            AND (s.bound_at > clock_timestamp() - interval '1 second') IS NOT TRUE;
     END IF;
     UPDATE jobs.tb_job_lease AS l SET bound_code = _operation_code WHERE l.pk_job_run = _pk AND l.bound_code <> _operation_code;
     RETURN 'bound';
+EXCEPTION WHEN lock_not_available THEN
+    RETURN 'no_room';
 END
 $$;
 COMMENT ON FUNCTION jobs.bind(uuid, bigint, integer, integer) IS
     'Lets a fallback carry a job out, and no other service from then on.';
 
+-- Those of a worker's operations that have jobs in lanes of their own, in the order of their codes, without those that a
+-- pause, a breaker or a limit that is used up holds back whole: no lane of theirs need be looked at. An index lookup for
+-- each, however many lanes there are; what others serve is passed over in one step. Nothing is locked, so a limit and a
+-- breaker have the last word when a job is picked.
+CREATE OR REPLACE FUNCTION jobs.open_operations(_worker uuid, _operations integer[], _limits integer[], _running integer[])
+RETURNS TABLE (code integer, limit_code integer, has_breaker boolean, has_fallback boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _sorted integer[] := ARRAY(SELECT s.code FROM unnest(_operations) AS s (code) ORDER BY s.code);
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE met AS (
+        (SELECT (r.lane >> 43)::integer AS code
+        FROM jobs.tb_job_ready AS r
+        WHERE r.lane >= _sorted[1]::bigint << 43
+        ORDER BY r.lane
+        LIMIT 1)
+        UNION ALL
+        SELECT next.code
+        FROM met AS m
+        CROSS JOIN LATERAL (
+            SELECT (r.lane >> 43)::integer AS code
+            FROM jobs.tb_job_ready AS r
+            WHERE r.lane >= _sorted[width_bucket(m.code, _sorted) + 1]::bigint << 43
+            ORDER BY r.lane
+            LIMIT 1) AS next)
+    SELECT o.code, o.limit_code, o.has_breaker, o.has_fallback
+    FROM met AS m
+    JOIN jobs.tb_operation AS o ON o.code = m.code
+    WHERE o.code = ANY (_sorted)
+        AND NOT EXISTS (
+            SELECT FROM jobs.tb_pause AS p
+            WHERE p.tenant_id IS NULL
+                AND (p.service_name IS NULL OR p.service_name = o.service_name)
+                AND (p.operation IS NULL OR p.operation = o.operation)
+                AND (p.execution_type IS NULL OR p.execution_type = o.execution_type))
+        AND NOT (o.has_breaker AND NOT o.has_fallback AND EXISTS (
+            SELECT FROM jobs.tb_circuit_breaker AS b
+            WHERE b.operation_code = o.code
+                AND (b.state = 'open' AND b.open_until > clock_timestamp()
+                    OR b.state = 'half_open' AND b.probe_until > clock_timestamp())))
+        AND NOT coalesce(jobs.limit_is_used_up(_worker, o.limit_code, CASE WHEN _limits IS NOT NULL
+            THEN _running[array_position(_limits, o.limit_code)] END), false)
+    ORDER BY o.code;
+END
+$$;
+
 -- The first job of each lane after _from up to _to, at most so many lanes: an index lookup for each, however long the
--- lanes are.
-CREATE OR REPLACE FUNCTION jobs.lane_heads(_from bigint, _to bigint, _most integer) RETURNS TABLE (lane bigint, rank integer)
+-- lanes are. Only lanes of the given operations, in the order of their codes (0: the shared lanes); one that comes upon
+-- another operation is given too, and the next is behind all lanes of that.
+CREATE OR REPLACE FUNCTION jobs.lane_heads(_from bigint, _to bigint, _operations integer[], _most integer)
+RETURNS TABLE (lane bigint, rank integer)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
     WITH RECURSIVE heads AS (
         (SELECT r.lane, r.rank, 1 AS place
         FROM jobs.tb_job_ready AS r
-        WHERE r.lane > _from AND r.lane <= _to
+        WHERE r.lane > _from AND r.lane <= _to AND _most > 0
         ORDER BY r.lane, r.rank, r.pk_job_run
         LIMIT 1)
         UNION ALL
@@ -2232,7 +2410,9 @@ BEGIN
         CROSS JOIN LATERAL (
             SELECT r.lane, r.rank
             FROM jobs.tb_job_ready AS r
-            WHERE r.lane > h.lane AND r.lane <= _to
+            WHERE r.lane > CASE WHEN (h.lane >> 43)::integer = ANY (_operations) THEN h.lane
+                    ELSE (_operations[width_bucket((h.lane >> 43)::integer, _operations) + 1]::bigint << 43) - 1 END
+                AND r.lane <= _to
             ORDER BY r.lane, r.rank, r.pk_job_run
             LIMIT 1) AS next
         WHERE h.place < _most)
@@ -2240,50 +2420,60 @@ BEGIN
 END
 $$;
 
--- The lanes that have jobs, beginning behind the one that was served last: tenant after tenant, and of one tenant those
--- with the most urgent job first. Not all of very many: the next claim begins where this one ended. Lane 0 is looked at
--- behind the given job alone. The operation is 0 where several share the lane; open says whether a worker with these
--- operations may claim from it.
+-- The lanes of these operations (0: the shared lanes) that have jobs, behind _cursor and up to _stop, which is the way round
+-- past the end where it does not lie behind; at most so many. Tenant after tenant, and of one tenant those with the most
+-- urgent job first. Lane 0 is looked at behind the given job alone. `place` is a lane's place in the index's order,
+-- `before` the lane before its tenant's first; `open` says that no pause of a tenant holds it (that none holds these
+-- operations whole is known), and is false of other operations' lanes.
 CREATE OR REPLACE FUNCTION jobs.lanes_in_turn(
-    _cursor bigint, _after_rank integer, _after_pk bigint, _shared integer[], _own integer[])
-RETURNS TABLE (lane bigint, tenant bigint, operation_code integer, weight integer, open boolean)
+    _cursor bigint, _stop bigint, _after_rank integer, _after_pk bigint, _operations integer[], _most integer)
+RETURNS TABLE (lane bigint, tenant bigint, operation_code integer, weight integer, open boolean, place bigint, before bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _most CONSTANT integer := 128;
+    _round boolean := _stop <= _cursor;
 BEGIN
     RETURN QUERY
     WITH ahead AS MATERIALIZED (
         SELECT h.lane, h.rank, h.place
-        FROM jobs.lane_heads(_cursor, 9223372036854775807, _most) WITH ORDINALITY AS h (lane, rank, place)),
+        FROM jobs.lane_heads(_cursor, CASE WHEN _round THEN 9223372036854775807 ELSE _stop END, _operations, _most)
+            WITH ORDINALITY AS h (lane, rank, place)),
+    shared AS MATERIALIZED (
+        SELECT r.lane, r.rank
+        FROM jobs.tb_job_ready AS r
+        WHERE _round AND 0 = ANY (_operations) AND (SELECT count(*) FROM ahead) < _most
+            AND r.lane = 0 AND (r.rank, r.pk_job_run) > (_after_rank, _after_pk)
+        ORDER BY r.rank, r.pk_job_run
+        LIMIT 1),
     from_start AS MATERIALIZED (
         SELECT h.lane, h.rank, h.place
-        FROM jobs.lane_heads(0, _cursor, _most - (SELECT count(*) FROM ahead)::integer)
+        FROM jobs.lane_heads(0, CASE WHEN _round THEN _stop ELSE 0 END, _operations,
+            _most - ((SELECT count(*) FROM ahead) + (SELECT count(*) FROM shared))::integer)
             WITH ORDINALITY AS h (lane, rank, place)),
     heads AS (
         SELECT a.lane, a.rank, a.place FROM ahead AS a
-        UNION ALL
-        (SELECT r.lane, r.rank, _most
-        FROM jobs.tb_job_ready AS r
-        WHERE r.lane = 0 AND (r.rank, r.pk_job_run) > (_after_rank, _after_pk)
-        ORDER BY r.rank, r.pk_job_run
-        LIMIT 1)
-        UNION ALL
-        SELECT f.lane, f.rank, _most + f.place FROM from_start AS f),
+        UNION ALL SELECT s.lane, s.rank, _most FROM shared AS s
+        UNION ALL SELECT f.lane, f.rank, _most + f.place FROM from_start AS f),
     lanes AS MATERIALIZED (
-        SELECT h.lane, h.rank, h.place, h.lane & 8796093022207 AS tenant, (h.lane >> 43)::integer AS code FROM heads AS h)
-    SELECT l.lane, l.tenant, l.code, coalesce(w.weight, 1),
-        CASE WHEN l.code = 0 THEN _shared <> '{}' ELSE l.code = ANY (_own) END
-            AND NOT EXISTS (
-                SELECT FROM jobs.tb_pause AS p
-                -- A pause that names a service or a type gives the operations lanes of their own.
-                WHERE (p.service_name IS NULL OR p.service_name = o.service_name)
-                    AND (p.operation IS NULL OR p.operation = o.operation)
-                    AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)
-                    AND (p.tenant_id IS NULL OR jobs.tenant_lane(p.tenant_id) = l.tenant))
+        SELECT h.lane, h.rank, h.place, h.lane & 8796093022207 AS tenant, (h.lane >> 43)::integer AS code,
+            lag(h.lane) OVER (ORDER BY h.place) AS before
+        FROM heads AS h),
+    paused AS (
+        SELECT DISTINCT l.lane
+        FROM lanes AS l
+        JOIN jobs.tb_pause AS p ON jobs.tenant_lane(p.tenant_id) = l.tenant
+        LEFT JOIN jobs.tb_operation AS o ON o.code = l.code
+        -- A pause that names a service or a type gives the operations lanes of their own.
+        WHERE (p.service_name IS NULL OR p.service_name = o.service_name)
+            AND (p.operation IS NULL OR p.operation = o.operation)
+            AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)
+            AND p.tenant_id IS NOT NULL)
+    SELECT l.lane, l.tenant, l.code, coalesce(w.weight, 1), l.code = ANY (_operations) AND p.lane IS NULL,
+        l.place, first_value(l.before) OVER of_tenant
     FROM lanes AS l
-    LEFT JOIN jobs.tb_operation AS o ON o.code = l.code
+    LEFT JOIN paused AS p ON p.lane = l.lane
     LEFT JOIN jobs.tb_tenant_weight AS w ON jobs.tenant_lane(w.tenant_id) = l.tenant
-    ORDER BY min(l.place) OVER (PARTITION BY l.tenant), l.tenant, l.rank, l.place;
+    WINDOW of_tenant AS (PARTITION BY l.tenant ORDER BY l.place)
+    ORDER BY first_value(l.place) OVER of_tenant, l.tenant, l.rank, l.place;
 END
 $$;
 
@@ -2291,34 +2481,57 @@ $$;
 -- that one with a million jobs does not delay another's one; what a tenant leaves goes to the others. A tenant's own
 -- jobs go by priority. Of a limited service no more are taken than there is room for; of an operation whose breaker is
 -- open none, or the one that finds out whether it works again. The last job of lane 0 among them is given too.
+--
+-- Some hundred lanes at a time, behind those that were served last, until the claim is full or has come round. After
+-- a few thousand it stops (`partial`), and the worker's next claim goes on from there, to where this one began.
+-- `shared_seen`: lane 0 was looked at.
 CREATE OR REPLACE FUNCTION jobs.pick_lanes(
-    _worker uuid, _shared integer[], _own integer[], _limit integer, _after_rank integer, _after_pk bigint,
+    _worker uuid, _operations integer[], _shared integer[], _limit integer, _after_rank integer, _after_pk bigint,
     _limits integer[], _running integer[],
-    OUT places tid[], OUT last_rank integer, OUT last_pk bigint, OUT probing integer[], OUT broken integer[])
+    OUT places tid[], OUT last_rank integer, OUT last_pk bigint, OUT probing integer[], OUT broken integer[],
+    OUT partial boolean, OUT shared_seen boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off SET enable_nestloop = on SET enable_mergejoin = off SET enable_bitmapscan = off
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
-    _served text[] := string_to_array(current_setting('specql.lane', true), ',');
-    _cursor bigint := coalesce(CASE WHEN _served[1] = _worker::text THEN _served[2]::bigint END, 0);
-    -- The lanes, and how far each has been taken.
+    _at_once integer := 128;
+    _at_most CONSTANT integer := 2048;
+    _looked_at integer := 0;
+    _round_of text[] := string_to_array(current_setting('specql.lane', true), ',');
+    _cursor bigint := coalesce(CASE WHEN _round_of[1] = _worker::text THEN _round_of[2]::bigint END, 0);
+    _stop bigint := coalesce(CASE WHEN _round_of[1] = _worker::text THEN _round_of[3]::bigint END, _cursor);
+    -- The operations whose lanes are looked at (0: the shared lanes), and what is known of each.
+    _open integer[];
+    _known integer[] := '{}'::integer[];
+    _known_limits integer[];
+    _have_breaker boolean[];
+    _fall_back boolean[];
+    _breakers text[];
+    -- Those of which no more may be taken.
+    _closed integer[] := '{}'::integer[];
+    -- The lanes that are looked at now, and how far each has been taken.
     _lanes bigint[];
     _tenants bigint[];
     _codes integer[];
     _weights integer[];
+    _befores bigint[];
     _ranks integer[];
     _pks bigint[];
-    _furthest bigint;
+    _last_lane bigint;
+    _found integer;
     _total integer;
     _tenant bigint;
     _quota integer;
     _wanted integer;
+    -- Behind which lane the next claim begins, where this one is full.
+    _next bigint;
+    _operation integer;
     _limit_code integer;
-    _falls_back boolean;
     _breaker text;
-    -- The limits that were met, the room they had, and what was taken of it.
+    -- The limits that were met, the room they had, whether there is more, and what was taken of it.
     _met integer[] := '{}'::integer[];
     _rooms integer[] := '{}'::integer[];
+    _spent boolean[] := '{}'::boolean[];
     _taken integer[] := '{}'::integer[];
     _slot integer;
     _got tid[];
@@ -2327,105 +2540,149 @@ BEGIN
     places := '{}'::tid[];
     probing := '{}'::integer[];
     broken := '{}'::integer[];
-    SELECT array_agg(l.lane) FILTER (WHERE l.open), array_agg(l.tenant) FILTER (WHERE l.open),
-        array_agg(l.operation_code) FILTER (WHERE l.open), array_agg(l.weight) FILTER (WHERE l.open),
-        (array_agg(l.lane))[count(*)]
-    INTO _lanes, _tenants, _codes, _weights, _furthest
-    FROM jobs.lanes_in_turn(_cursor, _after_rank, _after_pk, _shared, _own) AS l;
-    _furthest := coalesce(_furthest, _cursor);
-    IF _lanes IS NULL THEN
-        -- Others have taken everything, or all of it is held back: the next claim looks further on.
-        PERFORM set_config('specql.lane', concat_ws(',', _worker, _furthest), false);
-        RETURN;
+    partial := false;
+    shared_seen := false;
+    IF EXISTS (SELECT FROM jobs.tb_job_ready AS r WHERE r.lane >= 8796093022208) THEN
+        SELECT coalesce(array_agg(o.code), '{}'), array_agg(o.limit_code), array_agg(o.has_breaker), array_agg(o.has_fallback),
+            array_agg(NULL::text)
+        INTO _known, _known_limits, _have_breaker, _fall_back, _breakers
+        FROM jobs.open_operations(_worker, _operations, _limits, _running) AS o;
     END IF;
-    SELECT sum(w.weight)::integer INTO _total
-    FROM (SELECT DISTINCT t.tenant, t.weight FROM unnest(_tenants, _weights) AS t (tenant, weight)) AS w;
-    _ranks := array_fill(-2147483648, ARRAY[cardinality(_lanes)]);
-    _pks := array_fill(0::bigint, ARRAY[cardinality(_lanes)]);
+    _open := CASE WHEN _shared <> '{}' THEN ARRAY[0] ELSE '{}'::integer[] END || _known;
 
-    -- First by shares, then whatever is left.
-    FOR _round IN 1..2 LOOP
-        _tenant := NULL;
-        FOR _index IN 1..cardinality(_lanes) LOOP
-            EXIT WHEN cardinality(places) >= _limit;
-            IF _tenants[_index] IS DISTINCT FROM _tenant THEN
-                _tenant := _tenants[_index];
-                _quota := CASE _round WHEN 1 THEN greatest(_limit * _weights[_index] / _total, 1) ELSE _limit END;
-            END IF;
-            _wanted := least(_quota, _limit - cardinality(places));
-            CONTINUE WHEN _wanted <= 0 OR _codes[_index] = ANY (probing);
+    LOOP
+        SELECT array_agg(l.lane) FILTER (WHERE l.open), array_agg(l.tenant) FILTER (WHERE l.open),
+            array_agg(l.operation_code) FILTER (WHERE l.open), array_agg(l.weight) FILTER (WHERE l.open),
+            array_agg(l.before) FILTER (WHERE l.open), (array_agg(l.lane ORDER BY l.place DESC))[1], count(*)::integer
+        INTO _lanes, _tenants, _codes, _weights, _befores, _last_lane, _found
+        FROM jobs.lanes_in_turn(_cursor, _stop, _after_rank, _after_pk, _open, _at_once) AS l;
+        _looked_at := _looked_at + _found;
+        _next := NULL;
+        SELECT sum(w.weight)::integer INTO _total
+        FROM (SELECT DISTINCT t.tenant, t.weight FROM unnest(_tenants, _weights) AS t (tenant, weight)) AS w;
+        _ranks := array_fill(-2147483648, ARRAY[coalesce(cardinality(_lanes), 0)]);
+        _pks := array_fill(0::bigint, ARRAY[coalesce(cardinality(_lanes), 0)]);
 
-            _limit_code := NULL;
-            _breaker := NULL;
-            IF _codes[_index] > 0 THEN
-                SELECT o.limit_code, o.has_fallback, CASE WHEN o.has_breaker THEN jobs.breaker_state(o.code) END
-                INTO _limit_code, _falls_back, _breaker
-                FROM jobs.tb_operation AS o
-                WHERE o.code = _codes[_index];
-                CONTINUE WHEN _breaker = 'open' AND NOT _falls_back;
-                IF _breaker = 'probe' THEN
-                    _wanted := 1;
+        -- First by shares, then whatever is left.
+        FOR _pass IN 1..2 LOOP
+            _tenant := NULL;
+            FOR _index IN 1..coalesce(cardinality(_lanes), 0) LOOP
+                IF _tenants[_index] IS DISTINCT FROM _tenant THEN
+                    IF cardinality(places) >= _limit THEN
+                        IF _pass = 1 THEN
+                            -- With the first tenant that was offered nothing.
+                            _next := _befores[_index];
+                        END IF;
+                        EXIT;
+                    END IF;
+                    _tenant := _tenants[_index];
+                    _quota := CASE _pass WHEN 1 THEN greatest(_limit * _weights[_index] / _total, 1) ELSE _limit END;
                 END IF;
-            END IF;
-            IF _limit_code IS NOT NULL THEN
-                _slot := array_position(_met, _limit_code);
-                IF _slot IS NULL THEN
-                    _met := _met || _limit_code;
-                    _slot := cardinality(_met);
-                    _taken[_slot] := 0;
-                    _rooms[_slot] := 0;
+                _wanted := least(_quota, _limit - cardinality(places));
+                CONTINUE WHEN _wanted <= 0 OR _codes[_index] = ANY (_closed);
+
+                _limit_code := NULL;
+                _breaker := NULL;
+                IF _codes[_index] > 0 THEN
+                    _operation := array_position(_known, _codes[_index]);
+                    _limit_code := _known_limits[_operation];
+                    IF _have_breaker[_operation] THEN
+                        _breakers[_operation] := coalesce(_breakers[_operation], jobs.breaker_state(_codes[_index]), 'closed');
+                        _breaker := _breakers[_operation];
+                        IF _breaker = 'open' AND NOT _fall_back[_operation] THEN
+                            _closed := _closed || _codes[_index];
+                            CONTINUE;
+                        ELSIF _breaker = 'probe' THEN
+                            _wanted := 1;
+                        END IF;
+                    END IF;
                 END IF;
-                -- No larger a share than there are jobs for, besides those picked in the first round: others may need it.
-                _wanted := (SELECT count(*)::integer FROM (
-                    SELECT FROM jobs.tb_job_ready AS r
+                IF _limit_code IS NOT NULL THEN
+                    _slot := array_position(_met, _limit_code);
+                    IF _slot IS NULL THEN
+                        _met := _met || _limit_code;
+                        _slot := cardinality(_met);
+                        _taken[_slot] := 0;
+                        _rooms[_slot] := 0;
+                        _spent[_slot] := false;
+                    END IF;
+                    IF NOT _spent[_slot] AND _rooms[_slot] < _taken[_slot] + _wanted THEN
+                        -- No larger a share than there are jobs for, besides those picked before: others may need it.
+                        _wanted := (SELECT count(*)::integer FROM (
+                            SELECT FROM jobs.tb_job_ready AS r
+                            WHERE r.lane = _lanes[_index] AND (r.rank, r.pk_job_run) > (_ranks[_index], _pks[_index])
+                            LIMIT _wanted) AS waiting);
+                        CONTINUE WHEN _wanted = 0;
+                        _rooms[_slot] := jobs.limit_room(_worker, _limit_code, _taken[_slot] + _wanted,
+                            CASE WHEN _limits IS NOT NULL THEN _running[array_position(_limits, _limit_code)] END);
+                        _spent[_slot] := _rooms[_slot] < _taken[_slot] + _wanted;
+                    END IF;
+                    _wanted := least(_wanted, _rooms[_slot] - _taken[_slot]);
+                    IF _wanted <= 0 THEN
+                        _closed := _closed || _codes[_index];
+                        CONTINUE;
+                    END IF;
+                END IF;
+
+                IF _lanes[_index] = 0 THEN
+                    shared_seen := true;
+                    IF _pass = 1 THEN
+                        _ranks[_index] := _after_rank;
+                        _pks[_index] := _after_pk;
+                    END IF;
+                END IF;
+                SELECT array_agg(p.place), max(ARRAY[p.rank::bigint, p.pk_job_run])
+                INTO _got, _last
+                FROM (
+                    SELECT r.ctid AS place, r.rank, r.pk_job_run
+                    FROM jobs.tb_job_ready AS r
                     WHERE r.lane = _lanes[_index] AND (r.rank, r.pk_job_run) > (_ranks[_index], _pks[_index])
-                    LIMIT _wanted) AS waiting);
-                IF _rooms[_slot] < _taken[_slot] + _wanted THEN
-                    _rooms[_slot] := jobs.limit_room(_worker, _limit_code, _taken[_slot] + _wanted,
-                        CASE WHEN _limits IS NOT NULL THEN coalesce(_running[array_position(_limits, _limit_code)], 0) END);
+                        AND r.operation_code = ANY (CASE WHEN _codes[_index] > 0 THEN _operations ELSE _shared END)
+                    ORDER BY r.rank, r.pk_job_run
+                    FOR UPDATE SKIP LOCKED
+                    LIMIT _wanted) AS p;
+                CONTINUE WHEN _got IS NULL;
+                _ranks[_index] := _last[1]::integer;
+                _pks[_index] := _last[2];
+                IF _lanes[_index] = 0 THEN
+                    last_rank := _ranks[_index];
+                    last_pk := _pks[_index];
                 END IF;
-                _wanted := least(_wanted, _rooms[_slot] - _taken[_slot]);
-                CONTINUE WHEN _wanted <= 0;
-            END IF;
-
-            IF _round = 1 AND _lanes[_index] = 0 THEN
-                _ranks[_index] := _after_rank;
-                _pks[_index] := _after_pk;
-            END IF;
-            SELECT array_agg(p.place), max(ARRAY[p.rank::bigint, p.pk_job_run])
-            INTO _got, _last
-            FROM (
-                SELECT r.ctid AS place, r.rank, r.pk_job_run
-                FROM jobs.tb_job_ready AS r
-                WHERE r.lane = _lanes[_index] AND (r.rank, r.pk_job_run) > (_ranks[_index], _pks[_index])
-                    AND r.operation_code = ANY (CASE WHEN _codes[_index] > 0 THEN _own ELSE _shared END)
-                ORDER BY r.rank, r.pk_job_run
-                FOR UPDATE SKIP LOCKED
-                LIMIT _wanted) AS p;
-            CONTINUE WHEN _got IS NULL;
-            _ranks[_index] := _last[1]::integer;
-            _pks[_index] := _last[2];
-            _furthest := _lanes[_index];
-            IF _lanes[_index] = 0 THEN
-                last_rank := _ranks[_index];
-                last_pk := _pks[_index];
-            END IF;
-            _quota := _quota - cardinality(_got);
-            places := places || _got;
-            IF _limit_code IS NOT NULL THEN
-                _taken[_slot] := _taken[_slot] + cardinality(_got);
-            END IF;
-            IF _breaker = 'probe' THEN
-                PERFORM jobs.begin_probe(_worker, _codes[_index]);
-                probing := probing || _codes[_index];
-            ELSIF _breaker = 'open' THEN
-                broken := broken || _codes[_index];
-            END IF;
+                IF _pass = 1 THEN
+                    -- Else with the lanes behind the one that was served last: its tenant may have others, which got nothing.
+                    _next := _lanes[_index];
+                END IF;
+                _quota := _quota - cardinality(_got);
+                places := places || _got;
+                IF _limit_code IS NOT NULL THEN
+                    _taken[_slot] := _taken[_slot] + cardinality(_got);
+                END IF;
+                IF _breaker = 'probe' THEN
+                    PERFORM jobs.begin_probe(_worker, _codes[_index]);
+                    probing := probing || _codes[_index];
+                    _closed := _closed || _codes[_index];
+                ELSIF _breaker = 'open' AND _codes[_index] <> ALL (broken) THEN
+                    broken := broken || _codes[_index];
+                END IF;
+            END LOOP;
         END LOOP;
+
+        IF cardinality(places) >= _limit THEN
+            _cursor := coalesce(_next, _last_lane);
+            EXIT;
+        END IF;
+        _cursor := coalesce(_last_lane, _cursor);
+        IF _found < _at_once OR _last_lane = _stop THEN
+            shared_seen := true;
+            EXIT;
+        END IF;
+        partial := _looked_at >= _at_most;
+        EXIT WHEN partial;
+        _at_once := 512;
+        _open := ARRAY(SELECT o.code FROM unnest(_open) AS o (code) WHERE o.code <> ALL (_closed) ORDER BY o.code);
     END LOOP;
 
-    -- Where nothing could be picked the next claim looks further on all the same.
-    PERFORM set_config('specql.lane', concat_ws(',', _worker, _furthest), false);
+    PERFORM set_config('specql.lane', concat_ws(',', _worker, _cursor, CASE WHEN partial THEN _stop END), false);
     PERFORM jobs.count_starts(m.code, m.taken) FROM unnest(_met, _taken) AS m (code, taken) WHERE m.taken > 0;
 END
 $$;
@@ -2442,6 +2699,31 @@ BEGIN
 END
 $$;
 
+-- Whether jobs.limit_room would find none, as far as can be seen without a lock. NULL where there is no such limit.
+CREATE OR REPLACE FUNCTION jobs.limit_is_used_up(_worker uuid, _limit_code integer, _running integer) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _limit jobs.tb_limit;
+    _slots integer;
+    _own_slots integer;
+BEGIN
+    IF _limit_code IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT l.* INTO _limit FROM jobs.tb_limit AS l WHERE l.code = _limit_code;
+    IF _limit.concurrency IS NOT NULL THEN
+        SELECT coalesce(sum(s.slots), 0)::integer, coalesce(sum(s.slots) FILTER (WHERE s.worker = _worker), 0)::integer
+        INTO _slots, _own_slots
+        FROM jobs.tb_limit_share AS s
+        WHERE s.limit_code = _limit_code;
+        IF _slots >= _limit.concurrency AND _own_slots <= coalesce(_running, jobs.running(_worker, _limit_code)) THEN
+            RETURN true;
+        END IF;
+    END IF;
+    RETURN _limit.rate_starts IS NOT NULL AND jobs.starts_free(_limit, clock_timestamp()) = 0;
+END
+$$;
+
 -- How many jobs of a limited service this claim may take, at most _wanted, now that the worker runs _running of them
 -- (counted where it does not say). Enlarges the worker's share where there are free slots. Waits for nobody: what
 -- another claim is busy with counts as taken.
@@ -2450,23 +2732,26 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _limit jobs.tb_limit;
     _slots integer;
+    _bound_at timestamptz;
     _room integer := _wanted;
     _grant integer;
 BEGIN
     SELECT l.* INTO _limit FROM jobs.tb_limit AS l WHERE l.code = _limit_code;
     IF _limit.concurrency IS NOT NULL THEN
-        -- Locked, so that nobody takes the share away before these leases are there to be seen.
-        SELECT s.slots INTO _slots
+        -- Locked, so that nobody takes the share away before these leases are there to be seen, and no other claim or
+        -- fallback of this worker takes the same slots meanwhile.
+        SELECT s.slots, s.bound_at INTO _slots, _bound_at
         FROM jobs.tb_limit_share AS s
         WHERE s.limit_code = _limit_code AND s.worker = _worker
-        FOR SHARE SKIP LOCKED;
+        FOR UPDATE SKIP LOCKED;
         IF NOT FOUND AND EXISTS (
             SELECT FROM jobs.tb_limit_share AS s WHERE s.limit_code = _limit_code AND s.worker = _worker)
         THEN
             RETURN 0;
         END IF;
-        IF _running IS NULL THEN
-            _running := jobs.running(_worker, _limit_code);
+        -- The worker may have counted before a fallback of its own took a slot: longer ago than any claim takes.
+        IF _running IS NULL OR _bound_at > clock_timestamp() - interval '15 seconds' THEN
+            _running := greatest(_running, jobs.running(_worker, _limit_code));
         END IF;
         _room := coalesce(_slots, 0) - _running;
         IF _room < _wanted THEN
@@ -2606,6 +2891,19 @@ BEGIN
             PERFORM jobs.wake_workers();
         END IF;
     END IF;
+
+    -- A worker that started before its service had a limit does not know what it holds.
+    IF cardinality(jobs.live_registries()) > 1 THEN
+        PERFORM jobs.trim_shares(s.worker, array_agg(s.limit_code), array_fill(0, ARRAY[count(*)::integer]))
+        FROM jobs.tb_limit_share AS s
+        JOIN jobs.tb_limit AS l ON l.code = s.limit_code
+        JOIN jobs.tb_worker AS w ON w.id = s.worker
+        JOIN jobs.tb_registry AS r ON r.code = w.registry
+        WHERE NOT EXISTS (
+            SELECT FROM jobs.read_registry(r.operations) AS o
+            WHERE o.service_name = l.service_name AND (o.concurrency IS NOT NULL OR o.rate_starts IS NOT NULL))
+        GROUP BY s.worker;
+    END IF;
 END
 $$;
 
@@ -2615,11 +2913,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     -- Nobody waits for most jobs: then this one look is all it costs.
     IF EXISTS (SELECT FROM jobs.tb_job_waiter) THEN
-        PERFORM pg_notify('jobs_done', j.id::text)
+        -- Each job by its key: a join could read all of them.
+        PERFORM pg_notify('jobs_done', (SELECT j.id::text FROM jobs.tb_job_run AS j WHERE j.pk_job_run = w.pk_job_run))
         FROM jobs.tb_job_waiter AS w
-        JOIN jobs.tb_job_run AS j ON j.pk_job_run = w.pk_job_run
         WHERE w.pk_job_run = ANY (_pks);
-        DELETE FROM jobs.tb_job_waiter AS w WHERE w.pk_job_run = ANY (_pks);
+        -- An open transaction that has called jobs.watch holds its row: that one expires.
+        DELETE FROM jobs.tb_job_waiter AS w
+        WHERE w.pk_job_run IN (
+            SELECT o.pk_job_run FROM jobs.tb_job_waiter AS o WHERE o.pk_job_run = ANY (_pks) FOR UPDATE SKIP LOCKED);
     END IF;
     IF EXISTS (SELECT FROM jobs.tb_job_scheduled AS s WHERE s.after_pk IS NOT NULL) THEN
         PERFORM jobs.start_followers(_pks);
@@ -2695,29 +2996,52 @@ $$;
 
 -- Ends jobs whose call succeeded. Their callbacks run in the same transaction. One that raises, or waits too long for
 -- a lock, is set aside and tried again later; the call is not repeated, and the rest of the batch completes.
+--
+-- Leases are nearly always free, and then nothing is locked before it is deleted. Where one is not, the batch begins
+-- again and locks what it can: the job whose lease somebody holds is answered `busy`, and its worker says it again.
+-- Whoever does not know that word (_answer_busy false) gets lock_not_available, and nothing is done.
 CREATE OR REPLACE FUNCTION jobs.complete(
-    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[])
+    _worker uuid, _pks bigint[], _epochs integer[], _outputs jsonb[], _usages jsonb[], _answer_busy boolean DEFAULT false)
 RETURNS TABLE (pk_job_run bigint, result text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Longer than a heartbeat takes.
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10ms' AS $$
 DECLARE
-    _completed bigint[] := jobs.complete_plain(_worker, _pks, _epochs, _outputs, _usages);
+    _completed bigint[];
     _called bigint[];
+    _held bigint[];
+    _busy bigint[];
+    _free record;
     _raised bigint[];
 BEGIN
+    BEGIN
+        _completed := jobs.complete_plain(_worker, _pks, _epochs, _outputs, _usages);
+        IF coalesce(cardinality(_completed), 0) < cardinality(_pks) THEN
+            _called := jobs.complete_called(_worker, _pks, _epochs, _outputs, _usages);
+        END IF;
+    EXCEPTION WHEN lock_not_available THEN
+        SELECT l.held, l.busy INTO STRICT _held, _busy
+        FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;
+        SELECT array_agg(g.pk) AS pks, array_agg(g.epoch) AS epochs, array_agg(g.output) AS outputs,
+            array_agg(g.usage) AS usages
+        INTO _free
+        FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)
+        WHERE g.pk = ANY (_held);
+        -- No lease is waited for any more. A migration may still hold a table for a moment.
+        PERFORM set_config('lock_timeout', '2s', true);
+        _completed := jobs.complete_plain(_worker, _free.pks, _free.epochs, _free.outputs, _free.usages);
+        _called := jobs.complete_called(_worker, _free.pks, _free.epochs, _free.outputs, _free.usages);
+    END;
+
     IF _completed IS NOT NULL THEN
         PERFORM jobs.announce(_completed);
     END IF;
-    IF cardinality(_completed) = cardinality(_pks) THEN
-        -- The ordinary case, apart: looking each job up in the arrays below costs the square of the batch.
-        RETURN QUERY SELECT given.pk, 'completed' FROM unnest(_pks) AS given (pk);
-        RETURN;
-    END IF;
-
-    _called := jobs.complete_called(_worker, _pks, _epochs, _outputs, _usages);
     IF _called IS NOT NULL THEN
         _raised := jobs.settle_callbacks(_called);
     END IF;
-    IF _raised = '{}' AND coalesce(cardinality(_completed), 0) + cardinality(_called) = cardinality(_pks) THEN
+    IF coalesce(cardinality(_raised), 0) = 0
+        AND coalesce(cardinality(_completed), 0) + coalesce(cardinality(_called), 0) = cardinality(_pks)
+    THEN
+        -- The ordinary case, apart: looking each job up in the arrays below costs the square of the batch.
         RETURN QUERY SELECT given.pk, 'completed' FROM unnest(_pks) AS given (pk);
         RETURN;
     END IF;
@@ -2729,25 +3053,28 @@ BEGIN
             CASE WHEN EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = given.pk)
                 THEN 'failed' ELSE 'callback_waiting' END
         WHEN given.pk = ANY (_completed) OR given.pk = ANY (_called) THEN 'completed'
+        WHEN given.pk = ANY (_busy) THEN 'busy'
         ELSE 'fenced' END
     FROM unnest(_pks) AS given (pk);
 END
 $$;
-COMMENT ON FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[]) IS
-    'Ends jobs whose call succeeded: completed, callback_waiting, failed where the callback is not the job''s, or fenced where the lease was lost.';
+COMMENT ON FUNCTION jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], boolean) IS
+    'Ends jobs whose call succeeded: completed, callback_waiting, failed where the callback is not the job''s, fenced where the lease was lost, or busy where it is locked.';
 
--- Whether an attempt that failed so certainly changed nothing on the far side. Only then is a uniqueness key given
--- back; otherwise a second job could be a second charge.
+-- Whether an attempt that failed so certainly changed nothing on the far side, where its worker has not said so itself
+-- (jobs.fail): by the class alone, as all workers once knew it. Only then is a uniqueness key given back; otherwise a
+-- second job could be a second charge. Of permanent_reported, which may be an exit code, a newer worker does say it.
 CREATE OR REPLACE FUNCTION jobs.proves_no_effect(_class text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT _class IN ('policy_denied', 'invalid_input', 'not_started', 'permanent_reported',
         'breaker_open', 'rate_limited', 'no_capacity')
 $$;
 
--- How long a callback waits after so many failed tries: 1 s, 2 s, 4 s … about nine minutes in all, then NULL.
+-- How long a callback waits after so many failed tries: 1 s, 2 s, 4 s … ten minutes, a day in all, then NULL. A migration
+-- that holds its table may take hours.
 CREATE OR REPLACE FUNCTION jobs.callback_retry_wait(_tries integer) RETURNS interval
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN _tries < 10 THEN pg_catalog.make_interval(secs => 2 ^ (_tries - 1)) END
+    SELECT CASE WHEN _tries < 154 THEN pg_catalog.make_interval(secs => least(2.0 ^ least(_tries - 1, 10), 600)) END
 $$;
 
 -- What a generated callback may know of its job. By key, whatever the statistics say: the table of waiting callbacks
@@ -2843,21 +3170,29 @@ BEGIN
 END
 $$;
 
--- Runs the callbacks of finished calls together. False, and nothing of it done, when any of them raises.
+-- Runs the callbacks of finished calls together, and begins none after the given time: `settled` are those that it ran.
+-- NULL, and nothing of it done, when any of them raises. `too_long` are those during which the caller's
+-- statement_timeout ran out; nothing is done then either.
 --
 -- Deferred constraints are checked inside, for at COMMIT they would take the whole batch with them. A deadlock is
 -- nobody's fault: what was rolled back let the other one pass, and the batch is repeated.
-CREATE OR REPLACE FUNCTION jobs.call_callbacks(_pks bigint[]) RETURNS boolean
+CREATE OR REPLACE FUNCTION jobs.call_callbacks(
+    _pks bigint[], _until timestamptz, OUT settled bigint[], OUT too_long bigint[])
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _batch record;
+    _running bigint[];
 BEGIN
+    too_long := '{}'::bigint[];
     FOR _round IN 1..3 LOOP
+        settled := '{}'::bigint[];
         BEGIN
             FOR _batch IN
-                SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.called
+                SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.pks, b.called
                 FROM jobs.callback_batches(_pks) AS b
             LOOP
+                EXIT WHEN clock_timestamp() >= _until;
+                _running := _batch.pks;
                 IF _batch.batch_function IS NULL THEN
                     PERFORM jobs.call_callback(_batch.key, _batch.schema_name, _batch.function_name, _batch.tenant_id,
                         (_batch.called[1]).job_run_id, (_batch.called[1]).result);
@@ -2865,71 +3200,101 @@ BEGIN
                     PERFORM jobs.call_callback_batch(
                         _batch.schema_name, _batch.batch_function, _batch.tenant_id, _batch.called);
                 END IF;
+                settled := settled || _batch.pks;
             END LOOP;
             SET CONSTRAINTS ALL IMMEDIATE;
-            RETURN true;
+            RETURN;
         EXCEPTION
             WHEN deadlock_detected THEN
                 RAISE DEBUG 'callbacks were in a deadlock (% of 3 times): %', _round, SQLERRM;
+            WHEN query_canceled THEN
+                -- Not raised on: the batch would come again, and be cancelled again.
+                settled := '{}'::bigint[];
+                too_long := _running;
+                RETURN;
             WHEN serialization_failure THEN
                 -- Only another snapshot helps, and only a new transaction has one.
                 IF current_setting('transaction_isolation') <> 'read committed' THEN
                     RAISE;
                 END IF;
-                RETURN false;
+                EXIT;
             WHEN OTHERS OR assert_failure THEN
-                RETURN false;
+                EXIT;
         END;
     END LOOP;
-    RETURN false;
+    settled := NULL;
 END
 $$;
 
+-- A callback that raised. `final`: another try would raise again.
+CREATE TYPE jobs.raised_callback AS (pk bigint, message text, final boolean);
+
 -- Runs the callbacks of finished calls so that one that raises undoes itself alone: batch by batch, and job by job
--- where a batch raises.
+-- where a batch raises. None begins after the given time. Those that wait for locks share one patience; when it is used
+-- up the others still run, but a lock that is not free is no longer waited for.
 CREATE OR REPLACE FUNCTION jobs.call_callbacks_apart(
-    _pks bigint[], OUT settled bigint[], OUT raised bigint[], OUT errors text[], OUT final boolean[])
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    _pks bigint[], _until timestamptz, OUT settled bigint[], OUT raised jobs.raised_callback[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '250ms' AS $$
 DECLARE
     _batch record;
+    _patience integer := 250;
+    _began timestamptz;
 BEGIN
     settled := '{}'::bigint[];
-    raised := '{}'::bigint[];
-    errors := '{}'::text[];
-    final := '{}'::boolean[];
+    raised := '{}'::jobs.raised_callback[];
     FOR _batch IN
         SELECT b.key, b.schema_name, b.function_name, b.batch_function, b.tenant_id, b.pks, b.called
         FROM jobs.callback_batches(_pks) AS b
     LOOP
+        _began := clock_timestamp();
+        EXIT WHEN _began >= _until;
         -- Where this is all there is, it has just raised.
         IF _batch.batch_function IS NOT NULL AND cardinality(_batch.pks) BETWEEN 2 AND cardinality(_pks) - 1 THEN
             BEGIN
                 SET CONSTRAINTS ALL DEFERRED;
+                PERFORM set_config('lock_timeout', _patience::text, true);
                 PERFORM jobs.call_callback_batch(
                     _batch.schema_name, _batch.batch_function, _batch.tenant_id, _batch.called);
                 SET CONSTRAINTS ALL IMMEDIATE;
                 settled := settled || _batch.pks;
                 CONTINUE;
-            EXCEPTION WHEN OTHERS OR assert_failure THEN
-                RAISE DEBUG 'a batch of callbacks raised and is run job by job: %', SQLERRM;
+            EXCEPTION
+                WHEN lock_not_available THEN
+                    _patience := jobs.patience_left(_patience, _began);
+                WHEN OTHERS OR assert_failure THEN
+                    RAISE DEBUG 'a batch of callbacks raised and is run job by job: %', SQLERRM;
             END;
         END IF;
         FOR _place IN 1..cardinality(_batch.pks) LOOP
+            _began := clock_timestamp();
+            EXIT WHEN _began >= _until;
             BEGIN
                 SET CONSTRAINTS ALL DEFERRED;
+                PERFORM set_config('lock_timeout', _patience::text, true);
                 PERFORM jobs.call_callback(_batch.key, _batch.schema_name, _batch.function_name, _batch.tenant_id,
                     (_batch.called[_place]).job_run_id, (_batch.called[_place]).result);
                 SET CONSTRAINTS ALL IMMEDIATE;
                 settled := settled || _batch.pks[_place];
-            EXCEPTION WHEN OTHERS OR assert_failure THEN
-                raised := raised || _batch.pks[_place];
-                errors := errors || left(format('%s (%s)', SQLERRM, SQLSTATE), 8000);
-                -- Waiting does not generate a callback.
-                final := final || (SQLSTATE = 'SQ403');
+            EXCEPTION WHEN OTHERS OR assert_failure OR query_canceled THEN
+                raised := raised || ROW(_batch.pks[_place], format('%s (%s)', SQLERRM, SQLSTATE),
+                    -- Waiting does not generate a callback.
+                    SQLSTATE = 'SQ403')::jobs.raised_callback;
+                IF SQLSTATE = '55P03' THEN
+                    _patience := jobs.patience_left(_patience, _began);
+                ELSIF SQLSTATE = '57014' THEN
+                    -- The caller's statement_timeout does not run out a second time.
+                    RETURN;
+                END IF;
             END;
         END LOOP;
     END LOOP;
 END
+$$;
+
+-- Milliseconds that are left of a patience after a wait. Never none at all, which PostgreSQL takes for no limit.
+CREATE OR REPLACE FUNCTION jobs.patience_left(_patience integer, _began timestamptz) RETURNS integer
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT greatest(_patience - extract(epoch FROM clock_timestamp() - _began) * 1000, 1)::integer
 $$;
 
 -- Ends the jobs whose callback succeeded. Planned as jobs.complete_plain.
@@ -2960,22 +3325,30 @@ BEGIN
 END
 $$;
 
--- Puts callbacks that raised off, or gives them up.
-CREATE OR REPLACE FUNCTION jobs.set_aside(_pks bigint[], _errors text[], _final boolean[]) RETURNS void
+-- Leaves callbacks to jobs.run_callbacks: they stay due, and no try is counted. The call is over, its job is not: from
+-- now on it is an event of its own.
+CREATE OR REPLACE FUNCTION jobs.postpone_callbacks(_pks bigint[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
-    -- The call is over, its job is not: from now on it is an event of its own.
     WITH called AS (
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker, resource_usage)
         SELECT c.pk_job_run, c.epoch, c.attempts, 'finished', c.run_at, c.started_at, true, c.worker, c.resource_usage
         FROM jobs.tb_job_callback AS c
-        WHERE c.pk_job_run = ANY (_pks) AND c.worker IS NOT NULL),
-    waiting AS (
+        WHERE c.pk_job_run = ANY (_pks) AND c.worker IS NOT NULL)
+    UPDATE jobs.tb_job_callback AS c SET worker = NULL WHERE c.pk_job_run = ANY (_pks) AND c.worker IS NOT NULL;
+END
+$$;
+
+-- Gives callbacks that raised another time, or gives them up. They are put off already.
+CREATE OR REPLACE FUNCTION jobs.set_aside(_raised jobs.raised_callback[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    WITH waiting AS (
         UPDATE jobs.tb_job_callback AS c
-        SET tries = c.tries + 1, worker = NULL, last_error = e.message,
-            run_at = CASE WHEN NOT e.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
-        FROM unnest(_pks, _errors, _final) AS e (pk, message, final)
-        WHERE c.pk_job_run = e.pk
+        SET tries = c.tries + 1, last_error = left(r.message, 8000),
+            run_at = CASE WHEN NOT r.final THEN clock_timestamp() + jobs.callback_retry_wait(c.tries + 1) END
+        FROM unnest(_raised) AS r
+        WHERE c.pk_job_run = r.pk
         RETURNING c.pk_job_run, c.kind, c.result, c.epoch, c.attempts, c.error_message, c.resource_usage,
             c.started_at, c.run_at, c.last_error),
     audited AS (
@@ -2994,21 +3367,36 @@ END
 $$;
 
 -- Runs the callbacks of finished calls, and ends the jobs whose callback succeeded. Returns the others.
+--
+-- A batch waits half a second for locks in all, and runs for a few seconds: its caller waits, and no longer than the
+-- limit of his call. What there is no time for is put off.
 CREATE OR REPLACE FUNCTION jobs.settle_callbacks(_pks bigint[]) RETURNS bigint[]
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '250ms' AS $$
 DECLARE
-    _apart record;
+    _settled bigint[];
+    _too_long bigint[];
+    _raised jobs.raised_callback[] := '{}'::jobs.raised_callback[];
+    _others bigint[] := '{}'::bigint[];
 BEGIN
-    IF jobs.call_callbacks(_pks) THEN
-        PERFORM jobs.record_settled(_pks);
-        PERFORM jobs.announce(_pks);
-        RETURN '{}'::bigint[];
+    SELECT c.settled, c.too_long INTO STRICT _settled, _too_long
+    FROM jobs.call_callbacks(_pks, clock_timestamp() + interval '3 seconds') AS c;
+    IF _settled IS NULL THEN
+        SELECT a.settled, a.raised INTO STRICT _settled, _raised
+        FROM jobs.call_callbacks_apart(_pks, clock_timestamp() + interval '2 seconds') AS a;
+    ELSIF _too_long <> '{}' THEN
+        _raised := ARRAY(
+            SELECT ROW(t.pk, 'it took longer than the worker waits (57014)', false)::jobs.raised_callback
+            FROM unnest(_too_long) AS t (pk));
     END IF;
-    SELECT a.settled, a.raised, a.errors, a.final INTO _apart FROM jobs.call_callbacks_apart(_pks) AS a;
-    PERFORM jobs.record_settled(_apart.settled);
-    PERFORM jobs.set_aside(_apart.raised, _apart.errors, _apart.final);
+
+    PERFORM jobs.record_settled(_settled);
+    IF cardinality(_settled) < cardinality(_pks) THEN
+        _others := ARRAY(SELECT o.pk FROM unnest(_pks) AS o (pk) WHERE o.pk <> ALL (_settled));
+        PERFORM jobs.postpone_callbacks(_others);
+        PERFORM jobs.set_aside(_raised);
+    END IF;
     PERFORM jobs.announce(_pks);
-    RETURN _apart.raised;
+    RETURN _others;
 END
 $$;
 
@@ -3032,26 +3420,31 @@ BEGIN
 END
 $$;
 
+-- How a lease ends without success.
+CREATE TYPE jobs.lease_end AS (
+    pk bigint, result text, class text, message text, attempts integer, crashes integer, effect_possible boolean,
+    run_at timestamptz, usage jsonb);
+
 -- Ends leases, which the caller has locked, without success: each job is retried, cancelled or failed. What rescue and
 -- jobs.fail have in common. Returns the jobs whose callback had to be set aside.
-CREATE OR REPLACE FUNCTION jobs.end_leases(
-    _pks bigint[], _results text[], _classes text[], _messages text[], _attempts integer[], _crashes integer[],
-    _effects boolean[], _run_at timestamptz[], _usages jsonb[], _event text) RETURNS bigint[]
+CREATE OR REPLACE FUNCTION jobs.end_leases(_ends jobs.lease_end[], _event text) RETURNS bigint[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _pks bigint[] := ARRAY(SELECT e.pk FROM unnest(_ends) AS e);
     _ended bigint[];
     _called bigint[];
 BEGIN
     WITH given AS (
-        SELECT g.pk, g.result, g.class, left(g.message, 8000) AS message, g.attempts, g.crashes, g.effect_possible,
-            g.run_at, g.usage
-        FROM unnest(_pks, _results, _classes, _messages, _attempts, _crashes, _effects, _run_at, _usages)
-            AS g (pk, result, class, message, attempts, crashes, effect_possible, run_at, usage)),
+        SELECT e.pk, e.result, e.class, left(e.message, 8000) AS message, e.attempts, e.crashes, e.effect_possible,
+            e.run_at, e.usage
+        FROM unnest(_ends) AS e),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
-            l.has_on_success, l.has_on_failure,
+            l.has_on_success, l.has_on_failure, coalesce(l.first_tried_at, l.claimed_at) AS first_tried_at,
+            -- An attempt that counts ends the row of those that did not.
+            CASE WHEN g.attempts < l.attempt THEN coalesce(l.put_off, 0) + 1 END AS put_off,
             -- What proved to have had no effect binds nobody.
             CASE WHEN g.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
@@ -3064,9 +3457,9 @@ BEGIN
         FROM freed AS f),
     rescheduled AS (
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
-            bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+            bound_code, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
         SELECT f.run_at, f.pk_job_run, f.tenant_lane, f.rank, f.operation_code, f.epoch, f.attempts, f.crashes,
-            f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+            f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible, f.put_off, f.first_tried_at
         FROM freed AS f
         WHERE f.result = 'retrying'),
     called AS (
@@ -3107,16 +3500,76 @@ BEGIN
 END
 $$;
 
+-- What follows a call that did not succeed, for those of the given jobs whose leases are held (and locked). Apart from
+-- jobs.fail so that the planner settings do not reach the users' callbacks; planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.judge_failures(
+    _worker uuid, _held bigint[], _pks bigint[], _epochs integer[], _classes text[], _messages text[],
+    _retry_in_ms bigint[], _counted boolean[], _usages jsonb[], _no_effect boolean[]) RETURNS jobs.lease_end[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _ends jobs.lease_end[];
+    _unknown_outcomes CONSTANT text[] := '{ambiguous,effect_result_lost,timeout,killed_external}'::text[];
+BEGIN
+    WITH held AS (
+        SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
+            -- A stopping worker gives a call back that it abandoned: ambiguous, though no attempt is used up.
+            l.effect_possible OR g.class = ANY (_unknown_outcomes)
+                OR NOT coalesce(g.no_effect, NOT g.counted OR jobs.proves_no_effect(g.class)) AS effect_possible,
+            _now + make_interval(secs => g.retry_in_ms / 1000.0) AS run_at,
+            -- What is handed over at once was not put off.
+            NOT g.counted AND g.retry_in_ms > 0
+                AND _now + make_interval(secs => g.retry_in_ms / 1000.0) > patience.ends_at AS too_late,
+            patience.lasts,
+            CASE
+                WHEN g.class = 'cancelled' THEN 'cancelled'
+                WHEN g.retry_in_ms IS NULL THEN 'failed'
+                -- Whatever the worker asks for: what may have had its effect is repeated only where that is harmless.
+                WHEN NOT called.idempotent AND g.class = ANY (_unknown_outcomes) THEN 'failed'
+                WHEN l.cancel_requested THEN 'cancelled'
+                WHEN g.counted AND l.attempt >= coalesce(j.max_attempts, o.max_attempts) THEN 'failed'
+                ELSE 'retrying' END AS result
+        FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages, _no_effect)
+            AS g (pk, epoch, class, message, retry_in_ms, counted, usage, no_effect)
+        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        JOIN jobs.tb_operation AS o ON o.code = l.operation_code
+        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
+        CROSS JOIN LATERAL (
+            SELECT own.lasts, coalesce(l.first_tried_at, l.claimed_at) + own.lasts AS ends_at
+            FROM (SELECT make_interval(secs => coalesce(j.give_up_seconds, o.give_up_seconds)) AS lasts) AS own) AS patience
+        WHERE l.pk_job_run = ANY (_held) AND j.pk_job_run = ANY (_held))
+    SELECT array_agg(ROW(h.pk, CASE WHEN h.too_late AND h.result = 'retrying' THEN 'failed' ELSE h.result END, h.class,
+        CASE
+            WHEN h.too_late AND h.result = 'retrying' THEN format(
+                '%s; given up, for the next try would come more than %s after the first (`give_up_after`)',
+                left(h.message, 7800), h.lasts)
+            ELSE h.message END,
+        h.attempts, h.crashes, h.effect_possible, h.run_at, h.usage)::jobs.lease_end)
+    INTO _ends
+    FROM held AS h;
+    RETURN _ends;
+END
+$$;
+
 -- Reports calls that did not succeed. The worker knows the class and how long to wait; whether attempts are left, and
--- what a cancel in between means, is decided here. A call that was never made (counted = false) uses no attempt up.
+-- what a cancel in between means, is decided here. What is put off (counted = false) uses no attempt up and ends by time:
+-- not later than give_up_seconds after its first try. What a stopping worker hands over at once is not put off.
+-- _answer_busy as in jobs.complete.
+--
+-- _no_effect: whether the failure proves that nothing happened, for the runner alone knows that of a refusal or an exit
+-- code. Without it the class decides. Of an unknown outcome nobody knows it, whatever he says.
 CREATE OR REPLACE FUNCTION jobs.fail(
     _worker uuid, _pks bigint[], _epochs integer[], _classes text[], _messages text[], _retry_in_ms bigint[],
-    _counted boolean[], _usages jsonb[])
+    _counted boolean[], _usages jsonb[], _answer_busy boolean DEFAULT false, _no_effect boolean[] DEFAULT NULL)
 RETURNS TABLE (pk_job_run bigint, result text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
-    _now timestamptz := clock_timestamp();
-    _ends record;
+    _held bigint[];
+    _busy bigint[];
+    _ends jobs.lease_end[];
     _raised bigint[];
     _unknown text;
 BEGIN
@@ -3129,41 +3582,17 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'unknown failure class `%`', _unknown USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF 'invalid_input' = ANY (_classes) THEN
+        -- While a newer version is rolled out there may be a worker that can read it.
+        SELECT p._classes, p._messages, p._retry_in_ms, p._counted INTO _classes, _messages, _retry_in_ms, _counted
+        FROM jobs.postpone_unread(_worker, _pks, _epochs, _classes, _messages, _retry_in_ms, _counted) AS p;
+    END IF;
 
-    -- Locked in key order, like everything that locks several leases.
-    WITH held AS (
-        SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
-            -- A stopping worker gives a call back that it abandoned: ambiguous, though no attempt is used up.
-            l.effect_possible OR ((g.counted OR g.class = 'ambiguous') AND NOT jobs.proves_no_effect(g.class))
-                AS effect_possible,
-            _now + make_interval(secs => g.retry_in_ms / 1000.0) AS run_at,
-            CASE
-                WHEN g.class = 'cancelled' THEN 'cancelled'
-                WHEN g.retry_in_ms IS NULL THEN 'failed'
-                -- Whatever the worker asks for: what may have had its effect is repeated only where that is harmless.
-                WHEN NOT called.idempotent AND g.class IN ('ambiguous', 'effect_result_lost', 'timeout', 'killed_external')
-                    THEN 'failed'
-                WHEN l.cancel_requested THEN 'cancelled'
-                WHEN g.counted AND l.attempt >= coalesce(j.max_attempts, o.max_attempts) THEN 'failed'
-                ELSE 'retrying' END AS result
-        FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages)
-            AS g (pk, epoch, class, message, retry_in_ms, counted, usage)
-        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-        JOIN jobs.tb_operation AS o ON o.code = l.operation_code
-        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
-        JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
-        WHERE l.pk_job_run = ANY (_pks) AND j.pk_job_run = ANY (_pks)
-        ORDER BY l.pk_job_run
-        FOR UPDATE OF l)
-    SELECT array_agg(h.pk) AS pks, array_agg(h.result) AS results, array_agg(h.class) AS classes,
-        array_agg(h.message) AS messages, array_agg(h.attempts) AS attempts, array_agg(h.crashes) AS crashes,
-        array_agg(h.effect_possible) AS effects, array_agg(h.run_at) AS run_at, array_agg(h.usage) AS usages
-    INTO _ends
-    FROM held AS h;
-
-    IF _ends.pks IS NOT NULL THEN
-        _raised := jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts,
-            _ends.crashes, _ends.effects, _ends.run_at, _ends.usages, 'finished');
+    SELECT l.held, l.busy INTO STRICT _held, _busy FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;
+    _ends := jobs.judge_failures(
+        _worker, _held, _pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages, _no_effect);
+    IF _ends IS NOT NULL THEN
+        _raised := jobs.end_leases(_ends, 'finished');
     END IF;
 
     RETURN QUERY
@@ -3171,15 +3600,64 @@ BEGIN
         -- A callback that was not generated for the job is not waited for: that job has failed.
         WHEN given.pk = ANY (_raised)
             AND NOT EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = given.pk) THEN 'callback_waiting'
-        ELSE coalesce(_ends.results[array_position(_ends.pks, given.pk)], 'fenced') END
-    FROM unnest(_pks) AS given (pk);
+        WHEN given.pk = ANY (_busy) THEN 'busy'
+        ELSE coalesce(e.result, 'fenced') END
+    FROM unnest(_pks) WITH ORDINALITY AS given (pk, place)
+    LEFT JOIN unnest(_ends) AS e ON e.pk = given.pk
+    ORDER BY given.place;
 END
 $$;
-COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[]) IS
-    'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, or fenced where the lease was lost.';
+COMMENT ON FUNCTION jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean, boolean[]) IS
+    'Reports calls that did not succeed: retrying, failed, cancelled, callback_waiting, fenced where the lease was lost, or busy where it is locked.';
+
+-- Locks a worker's leases, so that nothing after this waits for one. For those that others have locked it waits a fifth
+-- of a second in all, however many they are: an open transaction that has called jobs.cancel may take minutes. `busy`
+-- are those that are still locked then; what is in neither is lost. Where the caller cannot be answered `busy`, it
+-- raises. Planned as jobs.complete_plain.
+CREATE OR REPLACE FUNCTION jobs.lock_leases(
+    _worker uuid, _pks bigint[], _epochs integer[], _answer_busy boolean, OUT held bigint[], OUT busy bigint[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
+SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SET enable_bitmapscan = off
+SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _until timestamptz := clock_timestamp() + interval '200 milliseconds';
+    _left integer;
+BEGIN
+    LOOP
+        -- In key order, like everything that locks several leases.
+        held := ARRAY(
+            SELECT l.pk_job_run
+            FROM unnest(_pks, _epochs) AS g (pk, epoch)
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            WHERE l.pk_job_run = ANY (_pks)
+            ORDER BY l.pk_job_run
+            FOR UPDATE OF l SKIP LOCKED);
+        busy := '{}'::bigint[];
+        EXIT WHEN cardinality(held) = cardinality(_pks);
+        busy := ARRAY(
+            SELECT l.pk_job_run
+            FROM unnest(_pks, _epochs) AS g (pk, epoch)
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run <> ALL (held));
+        _left := ceil(extract(epoch FROM _until - clock_timestamp()) * 1000)::integer;
+        EXIT WHEN busy = '{}' OR _left <= 0;
+        BEGIN
+            PERFORM set_config('lock_timeout', _left::text, true);
+            PERFORM FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = busy[1] FOR UPDATE;
+        EXCEPTION WHEN lock_not_available THEN
+            EXIT;
+        END;
+    END LOOP;
+    IF busy <> '{}' AND NOT _answer_busy THEN
+        RAISE EXCEPTION '% of % jobs are locked by another transaction', cardinality(busy), cardinality(_pks)
+            USING ERRCODE = 'lock_not_available';
+    END IF;
+END
+$$;
 
 -- Renews a worker's leases and returns those it still holds. A lease that is being completed at this moment is locked:
--- it counts as held and is passed over, so that a heartbeat never waits for a callback. Planned as jobs.complete_plain.
+-- it counts as held and is passed over, so that a heartbeat never waits for a callback; jobs.rescue is told, for such a
+-- lease becomes old although its worker lives. Planned as jobs.complete_plain.
 CREATE OR REPLACE FUNCTION jobs.heartbeat(_worker uuid, _pks bigint[], _epochs integer[])
 RETURNS TABLE (pk_job_run bigint, cancel_requested boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -3187,14 +3665,10 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _renewed bigint[];
+    _held integer;
+    _passed_over bigint[];
 BEGIN
-    UPDATE jobs.tb_worker AS w SET heartbeat_at = _now WHERE w.id = _worker;
-    IF NOT FOUND THEN
-        -- It was away for so long that its row was cleared, and works again.
-        PERFORM jobs.register_worker(_worker, 'returned after a long absence', '', NULL);
-    END IF;
-
-    RETURN QUERY
     WITH free AS (
         SELECT l.pk_job_run
         FROM unnest(_pks, _epochs) AS g (pk, epoch)
@@ -3203,49 +3677,68 @@ BEGIN
         FOR UPDATE OF l SKIP LOCKED),
     renewed AS (
         UPDATE jobs.tb_job_lease AS l SET renewed_at = _now FROM free AS f
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = f.pk_job_run)
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = f.pk_job_run
+        RETURNING l.pk_job_run)
+    SELECT array_agg(r.pk_job_run) INTO _renewed FROM renewed AS r;
+
+    RETURN QUERY
     SELECT l.pk_job_run, l.cancel_requested
     FROM unnest(_pks, _epochs) AS g (pk, epoch)
     JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
     WHERE l.pk_job_run = ANY (_pks);
+    GET DIAGNOSTICS _held = ROW_COUNT;
+
+    IF _held > coalesce(cardinality(_renewed), 0) THEN
+        _passed_over := ARRAY(SELECT g.pk FROM unnest(_pks) AS g (pk) WHERE g.pk <> ALL (coalesce(_renewed, '{}')));
+    END IF;
+    LOOP
+        UPDATE jobs.tb_worker AS w SET heartbeat_at = _now, passed_over = _passed_over WHERE w.id = _worker;
+        EXIT WHEN FOUND;
+        -- It was away for so long that its row was cleared, and works again.
+        PERFORM jobs.register_worker(_worker, 'returned after a long absence', '', NULL);
+    END LOOP;
 END
 $$;
 COMMENT ON FUNCTION jobs.heartbeat(uuid, bigint[], integer[]) IS
     'Renews leases; one that is missing from the answer is lost, and its work must stop.';
 
--- Gives jobs back that were claimed and not started. No attempt is counted, but the epoch stays as high as it is.
-CREATE OR REPLACE FUNCTION jobs.release(_worker uuid, _pks bigint[], _epochs integer[]) RETURNS integer
+-- Gives jobs back that were claimed and not started, and answers how many. No attempt is counted, but the epoch stays as
+-- high as it is. What else was named is lost or, with _answer_busy, locked: jobs.heartbeat tells which is still held.
+CREATE OR REPLACE FUNCTION jobs.release(_worker uuid, _pks bigint[], _epochs integer[], _answer_busy boolean DEFAULT false)
+    RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _held bigint[];
     _cancelled record;
     _released integer;
 BEGIN
-    -- Somebody asked for their end while they were leased.
+    SELECT l.held INTO STRICT _held FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;
+    -- Somebody asked for their end while they were leased. Looked at under the lock: a cancel is here, or comes after
+    -- the release and finds the job waiting.
     SELECT array_agg(l.pk_job_run) AS pks, array_agg(l.epoch) AS epochs, array_agg('cancelled'::text) AS classes,
         array_agg('cancelled before the start'::text) AS messages, array_agg(NULL::bigint) AS waits,
         array_agg(false) AS counted, array_agg(NULL::jsonb) AS usages
     INTO _cancelled
-    FROM unnest(_pks, _epochs) AS g (pk, epoch)
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-    WHERE l.pk_job_run = ANY (_pks) AND l.cancel_requested;
+    FROM jobs.tb_job_lease AS l
+    WHERE l.pk_job_run = ANY (_held) AND l.cancel_requested;
     IF _cancelled.pks IS NOT NULL THEN
         PERFORM jobs.fail(_worker, _cancelled.pks, _cancelled.epochs, _cancelled.classes, _cancelled.messages,
             _cancelled.waits, _cancelled.counted, _cancelled.usages);
     END IF;
 
     WITH freed AS (
-        DELETE FROM jobs.tb_job_lease AS l USING unnest(_pks, _epochs) AS g (pk, epoch)
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        DELETE FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = ANY (_held)
         RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
-            CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible),
+            CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible,
+            l.put_off, l.first_tried_at),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker)
         SELECT f.pk_job_run, f.epoch, f.attempts, 'released', _now, f.claimed_at, false, _worker FROM freed AS f)
     INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
-        bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+        bound_code, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
     SELECT jobs.lane(o.own_lane, o.code, f.tenant_lane), f.rank, f.pk_job_run, f.operation_code, f.epoch, f.attempts,
-        f.crashes, f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible
+        f.crashes, f.bound_code, f.keyed, f.has_on_success, f.has_on_failure, f.effect_possible, f.put_off, f.first_tried_at
     FROM freed AS f
     JOIN jobs.tb_operation AS o ON o.code = f.operation_code;
     GET DIAGNOSTICS _released = ROW_COUNT;
@@ -3263,7 +3756,7 @@ CREATE OR REPLACE FUNCTION jobs.rescue() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _ends record;
+    _ends jobs.lease_end[];
 BEGIN
     PERFORM jobs.free_shares();
     WITH lost AS (
@@ -3282,23 +3775,24 @@ BEGIN
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = l.pk_job_run
         WHERE l.renewed_at < _now - interval '10 seconds'
+            -- Its worker lives and could not renew it, for somebody has it locked, or had a moment ago.
+            AND NOT EXISTS (
+                SELECT FROM jobs.tb_worker AS w
+                WHERE w.id = l.worker AND w.heartbeat_at >= _now - interval '10 seconds' AND l.pk_job_run = ANY (w.passed_over))
         ORDER BY l.pk_job_run
         FOR UPDATE OF l SKIP LOCKED
         LIMIT 1000)
-    SELECT array_agg(l.pk) AS pks, array_agg(l.result) AS results, array_agg(l.class) AS classes,
-        array_agg(format('the worker was lost (%s of 3 times)', l.crashes)) AS messages,
-        array_agg(l.attempt) AS attempts, array_agg(l.crashes) AS crashes, array_agg(true) AS effects,
-        array_agg(_now) AS run_at, array_agg(NULL::jsonb) AS usages
+    SELECT array_agg(ROW(l.pk, l.result, l.class, format('the worker was lost (%s of 3 times)', l.crashes), l.attempt,
+        l.crashes, true, _now, NULL)::jobs.lease_end)
     INTO _ends
     FROM lost AS l;
-    IF _ends.pks IS NULL THEN
+    IF _ends IS NULL THEN
         RETURN 0;
     END IF;
 
-    PERFORM jobs.end_leases(_ends.pks, _ends.results, _ends.classes, _ends.messages, _ends.attempts, _ends.crashes,
-        _ends.effects, _ends.run_at, _ends.usages, 'lost');
+    PERFORM jobs.end_leases(_ends, 'lost');
     PERFORM jobs.promote();
-    RETURN cardinality(_ends.pks);
+    RETURN cardinality(_ends);
 END
 $$;
 COMMENT ON FUNCTION jobs.rescue() IS 'Takes jobs from workers that are gone; returns how many.';
@@ -3316,18 +3810,18 @@ BEGIN
     WITH due AS MATERIALIZED (
         SELECT s.ctid AS place
         FROM jobs.tb_job_scheduled AS s
-        WHERE s.run_at <= _now
+        WHERE s.run_at <= _now AND s.after_pk IS NULL
         ORDER BY s.run_at, s.pk_job_run
         FOR UPDATE SKIP LOCKED
         LIMIT _limit),
     taken AS (
         DELETE FROM jobs.tb_job_scheduled AS s USING due AS d WHERE s.ctid = d.place
         RETURNING s.tenant_lane, s.rank, s.pk_job_run, s.operation_code, s.epoch, s.attempts, s.crashes,
-            s.bound_code, s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible)
+            s.bound_code, s.keyed, s.has_on_success, s.has_on_failure, s.effect_possible, s.put_off, s.first_tried_at)
     INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, epoch, attempts, crashes,
-        bound_code, keyed, has_on_success, has_on_failure, effect_possible)
+        bound_code, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
     SELECT jobs.lane(o.own_lane, o.code, t.tenant_lane), t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempts, t.crashes,
-        t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+        t.bound_code, t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at
     FROM taken AS t
     JOIN jobs.tb_operation AS o ON o.code = t.operation_code;
     GET DIAGNOSTICS _promoted = ROW_COUNT;
@@ -3338,126 +3832,206 @@ BEGIN
 END
 $$;
 
--- When the next delayed job, retry or callback is due, a rate allows the next start, or a breaker the next probe; NULL when
--- there is none.
+-- When the next delayed job or retry is due, a rate allows the next start, or a breaker the next probe; NULL when there is
+-- none. Callbacks that wait are not in it: they are run apart, once a second.
 CREATE OR REPLACE FUNCTION jobs.next_due() RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
     SELECT least(
         (SELECT s.run_at FROM jobs.tb_job_scheduled AS s WHERE s.run_at < 'infinity' ORDER BY s.run_at LIMIT 1),
-        (SELECT c.run_at FROM jobs.tb_job_callback AS c WHERE c.run_at IS NOT NULL ORDER BY c.run_at LIMIT 1),
         jobs.next_start(),
         (SELECT min(b.open_until) FROM jobs.tb_circuit_breaker AS b
         WHERE b.state = 'open' AND b.open_until > clock_timestamp()))
 $$;
 
--- Gives operations whose jobs something may hold back lanes of their own, or takes them away, and moves the jobs that wait.
-CREATE OR REPLACE FUNCTION jobs.assign_lanes() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    _changed integer[];
+-- The operations that a live worker does not serve; all workers but those that serve nothing count. One that was not heard of
+-- for some seconds may come back, and nothing is gained by moving its jobs meanwhile.
+CREATE OR REPLACE FUNCTION jobs.left_out() RETURNS integer[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    WITH wanted AS (
-        SELECT o.code, o.limit_code IS NOT NULL OR o.has_breaker OR EXISTS (
+    RETURN (
+        WITH live AS (
+            SELECT w.operations
+            FROM jobs.tb_worker AS w
+            WHERE w.operations <> '{}' AND w.heartbeat_at > clock_timestamp() - interval '1 minute'),
+        served AS (
+            SELECT s.code, count(*) AS workers
+            FROM live AS l
+            CROSS JOIN LATERAL unnest(l.operations) AS s (code)
+            GROUP BY s.code)
+        SELECT coalesce(array_agg(o.code), '{}')
+        FROM jobs.tb_operation AS o
+        LEFT JOIN served AS s ON s.code = o.code
+        WHERE coalesce(s.workers, 0) < (SELECT count(*) FROM live));
+END
+$$;
+
+-- The operations whose lane is not the one that they should have, and that one.
+CREATE OR REPLACE FUNCTION jobs.misassigned() RETURNS TABLE (code integer, own_lane boolean, lane_for_workers boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _left_out integer[] := jobs.left_out();
+BEGIN
+    RETURN QUERY
+    SELECT o.code, h.may_be_held OR h.left_out, h.left_out AND NOT h.may_be_held
+    FROM jobs.tb_operation AS o
+    CROSS JOIN LATERAL (
+        SELECT o.code = ANY (_left_out) AS left_out, o.limit_code IS NOT NULL OR o.has_breaker OR EXISTS (
             SELECT FROM jobs.tb_pause AS p
             WHERE (p.service_name IS NOT NULL OR p.execution_type IS NOT NULL)
                 AND (p.service_name IS NULL OR p.service_name = o.service_name)
                 AND (p.operation IS NULL OR p.operation = o.operation)
-                AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)) AS own_lane
-        FROM jobs.tb_operation AS o),
-    changed AS (
-        UPDATE jobs.tb_operation AS o SET own_lane = w.own_lane, lane_changed_at = clock_timestamp() FROM wanted AS w
-        WHERE o.code = w.code AND o.own_lane <> w.own_lane
-        RETURNING o.code)
-    SELECT array_agg(c.code) INTO _changed FROM changed AS c;
-    IF _changed IS NOT NULL THEN
-        PERFORM jobs.move_to_lanes(_changed);
+                AND (p.execution_type IS NULL OR p.execution_type = o.execution_type)) AS may_be_held) AS h
+    WHERE (o.own_lane, o.lane_for_workers) <> (h.may_be_held OR h.left_out, h.left_out AND NOT h.may_be_held);
+END
+$$;
+
+-- Gives operations whose jobs something may hold back lanes of their own, or takes them away, and begins to move the jobs
+-- that wait elsewhere. Those that wait in a lane that is taken away are claimed from there.
+CREATE OR REPLACE FUNCTION jobs.assign_lanes() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM jobs.tb_operation AS o WHERE o.code IN (SELECT m.code FROM jobs.misassigned() AS m)
+    ORDER BY o.service_name, o.operation
+    FOR UPDATE;
+    -- A statement of its own: it sees a pause that was made or ended while the first waited.
+    UPDATE jobs.tb_operation AS o
+    SET own_lane = m.own_lane, lane_for_workers = m.lane_for_workers, unmoved = m.own_lane, lane_changed_at = clock_timestamp()
+    FROM jobs.misassigned() AS m
+    WHERE o.code = m.code;
+    IF FOUND THEN
+        PERFORM jobs.move_to_lanes();
     END IF;
 END
 $$;
 
--- Moves ready jobs of these operations to the lanes in which they belong. Those that are being claimed are left alone.
-CREATE OR REPLACE FUNCTION jobs.move_to_lanes(_operations integer[]) RETURNS integer
+-- The same for operations that not every worker serves: a claim of a worker that does not would read their jobs on its way.
+-- Changes nothing about operations whose jobs something holds back, and waits for nobody. Whether all lanes are as they
+-- should be now: else somebody holds a row, and it is to be done again.
+CREATE OR REPLACE FUNCTION jobs.assign_worker_lanes() RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _moved integer;
+    _left_out integer[] := jobs.left_out();
 BEGIN
-    WITH misplaced AS MATERIALIZED (
-        SELECT r.ctid AS place, jobs.lane(o.own_lane, o.code, r.lane) AS lane
-        FROM jobs.tb_job_ready AS r
-        JOIN jobs.tb_operation AS o ON o.code = r.operation_code
-        WHERE r.operation_code = ANY (_operations) AND r.lane <> jobs.lane(o.own_lane, o.code, r.lane)
-        FOR UPDATE OF r SKIP LOCKED)
-    UPDATE jobs.tb_job_ready AS r SET lane = m.lane FROM misplaced AS m WHERE r.ctid = m.place;
-    GET DIAGNOSTICS _moved = ROW_COUNT;
-    RETURN _moved;
+    WITH changed AS MATERIALIZED (
+        SELECT o.code
+        FROM jobs.tb_operation AS o
+        WHERE NOT o.own_lane AND o.code = ANY (_left_out) OR o.lane_for_workers AND o.code <> ALL (_left_out)
+        ORDER BY o.service_name, o.operation
+        FOR UPDATE SKIP LOCKED)
+    UPDATE jobs.tb_operation AS o
+    SET own_lane = NOT o.own_lane, lane_for_workers = NOT o.own_lane, unmoved = NOT o.own_lane,
+        lane_changed_at = clock_timestamp()
+    FROM changed AS c
+    WHERE o.code = c.code;
+    RETURN NOT EXISTS (
+        SELECT FROM jobs.tb_operation AS o
+        WHERE NOT o.own_lane AND o.code = ANY (_left_out) OR o.lane_for_workers AND o.code <> ALL (_left_out));
 END
 $$;
 
--- Takes over the limits of the services in an argument of jobs.register_operations.
-CREATE OR REPLACE FUNCTION jobs.register_limits(_operations jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Moves ready jobs of these operations from shared lanes to lanes of their own, so many at most. Those that are being
+-- claimed are left alone.
+CREATE OR REPLACE FUNCTION jobs.move_misplaced(_operations integer[], _limit integer) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan SET jit = off AS $$
+DECLARE
+    _places tid[];
 BEGIN
-    INSERT INTO jobs.tb_limit AS l (service_name, concurrency, rate_starts, rate_period_ms)
-    SELECT DISTINCT ON (g.service) g.service, g.concurrency, g.rate_starts, g.rate_period_ms
-    FROM jsonb_to_recordset(_operations) AS g (service text, concurrency integer, rate_starts integer, rate_period_ms integer)
-    WHERE g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL
-    ORDER BY g.service
-    ON CONFLICT (service_name) DO UPDATE
-    SET concurrency = excluded.concurrency, rate_starts = excluded.rate_starts, rate_period_ms = excluded.rate_period_ms
-    WHERE (l.concurrency, l.rate_starts, l.rate_period_ms)
-        IS DISTINCT FROM (excluded.concurrency, excluded.rate_starts, excluded.rate_period_ms);
+    _places := ARRAY(
+        SELECT r.ctid
+        FROM jobs.tb_job_ready AS r
+        WHERE r.lane < 8796093022208 AND r.operation_code = ANY (_operations)
+        ORDER BY r.lane, r.rank, r.pk_job_run
+        FOR UPDATE SKIP LOCKED
+        LIMIT _limit);
+    UPDATE jobs.tb_job_ready AS r SET lane = jobs.lane(true, r.operation_code, r.lane) WHERE r.ctid = ANY (_places);
+    RETURN cardinality(_places);
+END
+$$;
+
+-- Moves jobs whose operation was given a lane of its own there, so many at most, and returns how many: where it is so many
+-- there are more. One session at a time does it. In batches, for a million rows in one statement would lock them all for a
+-- quarter of a minute.
+CREATE OR REPLACE FUNCTION jobs.move_to_lanes(_limit integer DEFAULT 5000) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _operations integer[] := ARRAY(SELECT o.code FROM jobs.tb_operation AS o WHERE o.unmoved);
+    _moved integer;
+BEGIN
+    IF _operations = '{}' OR NOT pg_try_advisory_xact_lock(1399869772, 3) THEN
+        RETURN 0;
+    END IF;
+    _moved := jobs.move_misplaced(_operations, _limit);
+    IF _moved < _limit THEN
+        UPDATE jobs.tb_operation AS o SET unmoved = false WHERE o.code = ANY (_operations) AND o.unmoved;
+    END IF;
+    RETURN _moved;
+END
+$$;
+COMMENT ON FUNCTION jobs.move_to_lanes(integer) IS 'Moves waiting jobs to the lanes in which they belong, in batches; returns how many.';
+
+-- The same for jobs that transactions have queued elsewhere which were under way when their operation was given its lane.
+CREATE OR REPLACE FUNCTION jobs.move_late() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _limit CONSTANT integer := 5000;
+    _operations integer[] := ARRAY(
+        SELECT o.code FROM jobs.tb_operation AS o WHERE o.own_lane AND o.lane_changed_at > now() - interval '1 day');
+BEGIN
+    IF _operations <> '{}' AND jobs.move_misplaced(_operations, _limit) = _limit THEN
+        UPDATE jobs.tb_operation AS o SET unmoved = true WHERE o.code = ANY (_operations) AND NOT o.unmoved;
+    END IF;
 END
 $$;
 
 -- Makes the operations of a binary's registry known, and returns their codes. Each element has service, operation,
 -- execution_type, timeout_seconds, max_attempts, unique, idempotent, breaker, fallback, environment, policy_hash,
--- runner_config and security_context, and of its service concurrency, rate_starts and rate_period_ms. Rows that are as
--- they should be are not written again.
+-- hashes_schemas (the policy's hash covers the schemas), runner_config, security_context and give_up_seconds, and of its service
+-- concurrency, rate_starts and rate_period_ms. New operations are there at once. What is known already changes only where
+-- no live worker runs a newer registry: jobs.settle_registries. limit_code is that of the service, whether or not a limit
+-- is in force now; registry is the code under which jobs.register_worker takes this registry.
 CREATE OR REPLACE FUNCTION jobs.register_operations(_operations jsonb)
-RETURNS TABLE (code integer, service_name text, operation text, limit_code integer)
+RETURNS TABLE (code integer, service_name text, operation text, limit_code integer, registry integer)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    _registry integer;
 BEGIN
-    PERFORM jobs.register_limits(_operations);
-    -- In the order of names, so that two workers that start together do not deadlock. New ones apart from known ones, for
-    -- a code that is drawn and not used is gone.
-    WITH given AS (
-        SELECT g.service, g.operation, coalesce(g.execution_type, 'http') AS execution_type, g.timeout_seconds,
-            g.max_attempts, coalesce(g."unique", 'in_flight') AS unique_rule, coalesce(g.idempotent, false) AS idempotent,
-            g.policy_hash, coalesce(g.breaker, false) AS has_breaker, coalesce(g.fallback, false) AS has_fallback,
-            l.code AS limit_code
-        FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text,
-            timeout_seconds integer, max_attempts integer, "unique" text, idempotent boolean, policy_hash text,
-            breaker boolean, fallback boolean, concurrency integer, rate_starts integer)
-        LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service
-            AND (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)),
-    known AS (
-        SELECT o.code, g.*
-        FROM given AS g
-        JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
-        WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash,
-                o.has_breaker, o.has_fallback, o.limit_code)
-            IS DISTINCT FROM (g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
-                g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code)
-        ORDER BY g.service, g.operation
-        FOR UPDATE OF o),
-    updated AS (
-        UPDATE jobs.tb_operation AS o
-        SET execution_type = k.execution_type, timeout_seconds = k.timeout_seconds, max_attempts = k.max_attempts,
-            unique_rule = k.unique_rule, idempotent = k.idempotent, policy_hash = k.policy_hash,
-            has_breaker = k.has_breaker, has_fallback = k.has_fallback, limit_code = k.limit_code, registered_at = now()
-        FROM known AS k
-        WHERE o.code = k.code)
+    PERFORM jobs.lock_registries();
+    _registry := jobs.record_registry(_operations);
+    -- Binaries from before this do not tell jobs.register_worker, which they call next over the same connection.
+    PERFORM set_config('specql.registry', _registry::text, false);
+
+    INSERT INTO jobs.tb_limit (service_name, concurrency, rate_starts, rate_period_ms)
+    SELECT DISTINCT ON (g.service_name) g.service_name, g.concurrency, g.rate_starts, g.rate_period_ms
+    FROM jobs.read_registry(_operations) AS g
+    WHERE (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)
+        -- A code that is drawn and not used is gone.
+        AND NOT EXISTS (SELECT FROM jobs.tb_limit AS l WHERE l.service_name = g.service_name)
+    ORDER BY g.service_name
+    ON CONFLICT (service_name) DO NOTHING;
     INSERT INTO jobs.tb_operation (service_name, operation, execution_type, timeout_seconds, max_attempts, unique_rule,
-        idempotent, policy_hash, has_breaker, has_fallback, limit_code)
-    SELECT g.service, g.operation, g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
-        g.policy_hash, g.has_breaker, g.has_fallback, g.limit_code
-    FROM given AS g
+        idempotent, policy_hash, has_breaker, has_fallback, limit_code, give_up_seconds)
+    SELECT g.service_name, g.operation, g.execution_type, g.timeout_seconds, g.max_attempts, g.unique_rule, g.idempotent,
+        g.policy_hash, g.has_breaker, g.has_fallback, l.code, g.give_up_seconds
+    FROM jobs.read_registry(_operations) AS g
+    LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service_name
+        AND (g.concurrency IS NOT NULL OR g.rate_starts IS NOT NULL)
     WHERE NOT EXISTS (
-        SELECT FROM jobs.tb_operation AS o WHERE o.service_name = g.service AND o.operation = g.operation)
-    ORDER BY g.service, g.operation
+        SELECT FROM jobs.tb_operation AS o WHERE o.service_name = g.service_name AND o.operation = g.operation)
+    ORDER BY g.service_name, g.operation
     ON CONFLICT (service_name, operation) DO NOTHING;
-    PERFORM jobs.assign_lanes();
+    INSERT INTO jobs.tb_policy_code (policy_hash)
+    SELECT h.policy_hash
+    FROM (
+        SELECT g.policy_hash FROM jobs.read_registry(_operations) AS g
+        UNION
+        SELECT o.policy_hash FROM jobs.tb_operation AS o) AS h
+    WHERE h.policy_hash IS NOT NULL
+        AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = h.policy_hash)
+    ORDER BY h.policy_hash
+    ON CONFLICT (policy_hash) DO NOTHING;
+    PERFORM jobs.settle_registries(_registry);
 
     INSERT INTO jobs.tb_operation_policy (operation_code, environment, policy_hash, runner_config, security_context)
     SELECT o.code, coalesce(g.environment, ''), g.policy_hash, g.runner_config, g.security_context
@@ -3467,21 +4041,12 @@ BEGIN
     WHERE g.policy_hash IS NOT NULL
     ORDER BY o.code
     ON CONFLICT (operation_code, policy_hash, environment) DO NOTHING;
-    INSERT INTO jobs.tb_policy_code (policy_hash)
-    SELECT DISTINCT o.policy_hash
-    FROM jobs.tb_operation AS o
-    WHERE o.policy_hash IS NOT NULL
-        AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = o.policy_hash)
-    ORDER BY o.policy_hash
-    ON CONFLICT (policy_hash) DO NOTHING;
-    UPDATE jobs.tb_operation AS o SET policy_code = p.code
-    FROM jobs.tb_policy_code AS p
-    WHERE p.policy_hash = o.policy_hash AND o.policy_code IS DISTINCT FROM p.code;
 
     RETURN QUERY
-    SELECT o.code, o.service_name, o.operation, o.limit_code
-    FROM jsonb_to_recordset(_operations) AS g (service text, operation text)
-    JOIN jobs.tb_operation AS o ON o.service_name = g.service AND o.operation = g.operation
+    SELECT o.code, o.service_name, o.operation, l.code, _registry
+    FROM jobs.read_registry(_operations) AS g
+    JOIN jobs.tb_operation AS o ON o.service_name = g.service_name AND o.operation = g.operation
+    LEFT JOIN jobs.tb_limit AS l ON l.service_name = g.service_name
     ORDER BY o.code;
 END
 $$;
@@ -3497,12 +4062,371 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION jobs.operations() IS 'Operations as the database knows them, for workers in other languages.';
 
--- Announces a worker process. The id is drawn anew at every start.
-CREATE OR REPLACE FUNCTION jobs.register_worker(_worker uuid, _name text, _version text, _capabilities jsonb) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    INSERT INTO jobs.tb_worker (id, name, version, capabilities)
-    VALUES (_worker, _name, _version, coalesce(_capabilities, '{}'))
-    ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()
+-- A row for each registry in each environment. They are ordered by their first registration, which a restart of an older
+-- binary does not change.
+CREATE TABLE jobs.tb_registry (
+    code INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    hash TEXT NOT NULL,
+    operations JSONB,
+    first_registered_at TIMESTAMPTZ NOT NULL,
+    registered_at TIMESTAMPTZ NOT NULL,
+    worker_seen_at TIMESTAMPTZ,
+    CONSTRAINT uq_tb_registry_hash UNIQUE (hash)
+);
+COMMENT ON TABLE jobs.tb_registry IS 'Registries of the binaries that used this database.';
+COMMENT ON COLUMN jobs.tb_registry.operations IS
+    'What it says of its operations, without configuration; forgotten when nothing was heard of it for 90 days.';
+COMMENT ON COLUMN jobs.tb_registry.first_registered_at IS
+    '-infinity: of a binary from before registries were told apart, which is older than all others.';
+COMMENT ON COLUMN jobs.tb_registry.worker_seen_at IS 'When a worker of it last announced itself; NULL: none ever has.';
+
+CREATE TABLE jobs.tb_job_unread (
+    pk_job_run BIGINT PRIMARY KEY,
+    first_at TIMESTAMPTZ NOT NULL,
+    tries INTEGER NOT NULL
+);
+COMMENT ON TABLE jobs.tb_job_unread IS
+    'Jobs that a newer registry queued and a worker with an older one could not read: they wait for a worker that can.';
+
+-- What an argument of jobs.register_operations says, a row for each operation.
+CREATE OR REPLACE FUNCTION jobs.read_registry(_operations jsonb)
+RETURNS TABLE (service_name text, operation text, execution_type text, timeout_seconds integer, max_attempts integer,
+    unique_rule text, idempotent boolean, policy_hash text, has_breaker boolean, has_fallback boolean,
+    concurrency integer, rate_starts integer, rate_period_ms integer, give_up_seconds integer)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT g.service, g.operation, coalesce(g.execution_type, 'http'), g.timeout_seconds, g.max_attempts,
+        coalesce(g."unique", 'in_flight'), coalesce(g.idempotent, false), g.policy_hash, coalesce(g.breaker, false),
+        coalesce(g.fallback, false), g.concurrency, g.rate_starts, g.rate_period_ms, coalesce(g.give_up_seconds, 86400)
+    FROM jsonb_to_recordset(_operations) AS g (service text, operation text, execution_type text, timeout_seconds integer,
+        max_attempts integer, "unique" text, idempotent boolean, policy_hash text, breaker boolean, fallback boolean,
+        concurrency integer, rate_starts integer, rate_period_ms integer, give_up_seconds integer)
+$$;
+
+-- One at a time decides whose word stands, until its transaction ends: each sees the workers that the one before saw come
+-- or go.
+CREATE OR REPLACE FUNCTION jobs.lock_registries() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_advisory_xact_lock(1399869772, 15)
+$$;
+
+-- The code of the registry that this argument of jobs.register_operations is: the environment is a part of it. Under
+-- jobs.lock_registries.
+CREATE OR REPLACE FUNCTION jobs.record_registry(_operations jsonb) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _given record;
+    _code integer;
+BEGIN
+    SELECT encode(sha256(convert_to(coalesce(jsonb_agg(o.said ORDER BY o.said ->> 'service', o.said ->> 'operation'), '[]')::text,
+            'UTF8')), 'hex') AS hash,
+        coalesce(jsonb_agg(o.said - 'runner_config' - 'security_context'), '[]') AS operations,
+        coalesce(bool_and(coalesce((o.said ->> 'hashes_schemas')::boolean, false)), true) AS ordered
+    INTO _given
+    FROM jsonb_array_elements(_operations) AS o (said);
+
+    UPDATE jobs.tb_registry AS r
+    SET registered_at = _now, operations = coalesce(r.operations, _given.operations)
+    WHERE r.hash = _given.hash
+    RETURNING r.code INTO _code;
+    IF NOT FOUND THEN
+        INSERT INTO jobs.tb_registry (hash, operations, first_registered_at, registered_at)
+        VALUES (_given.hash, _given.operations, CASE WHEN _given.ordered THEN _now ELSE '-infinity' END, _now)
+        RETURNING code INTO _code;
+        UPDATE jobs.tb_registry AS r SET operations = NULL
+        WHERE r.operations IS NOT NULL AND greatest(r.registered_at, r.worker_seen_at) < _now - interval '90 days'
+            AND NOT EXISTS (SELECT FROM jobs.tb_worker AS w WHERE w.registry = r.code);
+    END IF;
+    RETURN _code;
+END
+$$;
+
+-- Those that a worker runs which was heard of within a minute, the newest first.
+CREATE OR REPLACE FUNCTION jobs.live_registries() RETURNS integer[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(r.code ORDER BY r.first_registered_at DESC, r.code DESC), '{}')
+    FROM jobs.tb_registry AS r
+    WHERE EXISTS (
+        SELECT FROM jobs.tb_worker AS w
+        WHERE w.registry = r.code AND w.heartbeat_at > clock_timestamp() - interval '1 minute')
+$$;
+
+-- Those whose processes may be queueing jobs now, the newest first: what a worker ran within an hour, and the newest of all
+-- as long as its first worker has not come, for processes that only queue announce it by db.migrate() alone.
+CREATE OR REPLACE FUNCTION jobs.queueing_registries() RETURNS integer[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(array_agg(r.code ORDER BY r.first_registered_at DESC, r.code DESC), '{}')
+    FROM (
+        SELECT a.code, a.first_registered_at, a.worker_seen_at,
+            row_number() OVER (ORDER BY a.first_registered_at DESC, a.code DESC) AS place
+        FROM jobs.tb_registry AS a) AS r
+    WHERE r.worker_seen_at > clock_timestamp() - interval '1 hour'
+        OR (r.worker_seen_at IS NULL AND r.place = 1)
+        OR r.code = ANY (jobs.live_registries())
+$$;
+
+-- Makes stand, of each operation, what the newest registry says that a live worker runs. _given is a registry that is
+-- announced just now: where no live worker's registry has an operation, the last announcement stands. The policy that is
+-- recorded with new jobs is that of the newest registry whose processes may queue them, so that no worker takes a job of a
+-- newer version for one of its own. Rows that are as they should be are not written again.
+CREATE OR REPLACE FUNCTION jobs.settle_registries(_given integer DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    _live integer[];
+    _queueing integer[];
+BEGIN
+    PERFORM jobs.lock_registries();
+    _live := jobs.live_registries();
+    _queueing := jobs.queueing_registries();
+
+    -- In the order of names, so that nobody who locks several of them deadlocks.
+    WITH said AS (
+        SELECT DISTINCT ON (s.service_name) s.service_name, s.concurrency, s.rate_starts, s.rate_period_ms
+        FROM jobs.tb_registry AS r
+        CROSS JOIN LATERAL jobs.read_registry(r.operations) AS s
+        WHERE r.code = ANY (_live || _given)
+        ORDER BY s.service_name, array_position(_live, r.code)),
+    changed AS (
+        SELECT l.code, s.concurrency, s.rate_starts, s.rate_period_ms
+        FROM said AS s
+        JOIN jobs.tb_limit AS l ON l.service_name = s.service_name
+        WHERE (s.concurrency IS NOT NULL OR s.rate_starts IS NOT NULL)
+            AND (l.concurrency, l.rate_starts, l.rate_period_ms)
+                IS DISTINCT FROM (s.concurrency, s.rate_starts, s.rate_period_ms)
+        ORDER BY s.service_name
+        FOR UPDATE OF l)
+    UPDATE jobs.tb_limit AS l
+    SET concurrency = c.concurrency, rate_starts = c.rate_starts, rate_period_ms = c.rate_period_ms
+    FROM changed AS c
+    WHERE l.code = c.code;
+
+    WITH said AS MATERIALIZED (
+        SELECT r.code AS registry, s.*
+        FROM jobs.tb_registry AS r
+        CROSS JOIN LATERAL jobs.read_registry(r.operations) AS s
+        WHERE r.code = ANY (_live || _queueing || _given)),
+    queued AS (
+        SELECT DISTINCT ON (s.service_name, s.operation) s.service_name, s.operation, s.policy_hash
+        FROM said AS s
+        WHERE s.registry = ANY (_queueing)
+        ORDER BY s.service_name, s.operation, array_position(_queueing, s.registry)),
+    wanted AS (
+        SELECT DISTINCT ON (s.service_name, s.operation) s.service_name, s.operation, s.execution_type, s.timeout_seconds,
+            s.max_attempts, s.unique_rule, s.idempotent, s.has_breaker, s.has_fallback, s.give_up_seconds,
+            coalesce(q.policy_hash, s.policy_hash) AS policy_hash, l.code AS limit_code
+        FROM said AS s
+        LEFT JOIN queued AS q ON q.service_name = s.service_name AND q.operation = s.operation
+        LEFT JOIN jobs.tb_limit AS l ON l.service_name = s.service_name
+            AND (s.concurrency IS NOT NULL OR s.rate_starts IS NOT NULL)
+        WHERE s.registry = ANY (_live || _given)
+        ORDER BY s.service_name, s.operation, array_position(_live, s.registry)),
+    changed AS (
+        SELECT o.code, w.*
+        FROM wanted AS w
+        JOIN jobs.tb_operation AS o ON o.service_name = w.service_name AND o.operation = w.operation
+        WHERE (o.execution_type, o.timeout_seconds, o.max_attempts, o.unique_rule, o.idempotent, o.policy_hash,
+                o.has_breaker, o.has_fallback, o.limit_code, o.give_up_seconds)
+            IS DISTINCT FROM (w.execution_type, w.timeout_seconds, w.max_attempts, w.unique_rule, w.idempotent,
+                w.policy_hash, w.has_breaker, w.has_fallback, w.limit_code, w.give_up_seconds)
+        ORDER BY w.service_name, w.operation
+        FOR UPDATE OF o)
+    UPDATE jobs.tb_operation AS o
+    SET execution_type = c.execution_type, timeout_seconds = c.timeout_seconds, max_attempts = c.max_attempts,
+        unique_rule = c.unique_rule, idempotent = c.idempotent, policy_hash = c.policy_hash,
+        has_breaker = c.has_breaker, has_fallback = c.has_fallback, limit_code = c.limit_code,
+        give_up_seconds = c.give_up_seconds, registered_at = now()
+    FROM changed AS c
+    WHERE o.code = c.code;
+    UPDATE jobs.tb_operation AS o SET policy_code = p.code
+    FROM jobs.tb_policy_code AS p
+    WHERE p.policy_hash = o.policy_hash AND o.policy_code IS DISTINCT FROM p.code;
+
+    PERFORM jobs.assign_lanes();
+END
+$$;
+
+-- Of the arguments of jobs.fail: a job whose input this worker cannot read, and whose policy came with a registry that is
+-- newer than the worker's, is put off for a worker that knows it, without an attempt; for an hour from the first such try
+-- at most. Then it is judged, as one of an older registry is at once.
+CREATE OR REPLACE FUNCTION jobs.postpone_unread(
+    _worker uuid, _pks bigint[], _epochs integer[], INOUT _classes text[], INOUT _messages text[],
+    INOUT _retry_in_ms bigint[], INOUT _counted boolean[])
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _own jobs.tb_registry;
+    _live integer[] := jobs.live_registries();
+    _unread record;
+    _judged bigint[] := '{}'::bigint[];
+BEGIN
+    SELECT r.* INTO _own
+    FROM jobs.tb_worker AS w
+    JOIN jobs.tb_registry AS r ON r.code = w.registry
+    WHERE w.id = _worker AND r.operations IS NOT NULL;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    FOR _unread IN
+        WITH misfits AS (
+            SELECT g.place, g.pk, jsonb_build_array(jsonb_build_object(
+                'service', o.service_name, 'operation', o.operation,
+                'policy_hash', coalesce(
+                    (SELECT p.policy_hash FROM jobs.tb_policy_code AS p WHERE p.code = j.policy_code),
+                    j.policy_hash, o.policy_hash))) AS policy
+            FROM unnest(_pks, _epochs, _classes, _retry_in_ms, _counted) WITH ORDINALITY
+                AS g (pk, epoch, class, retry_in_ms, counted, place)
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
+            JOIN jobs.tb_operation AS o ON o.code = l.operation_code
+            WHERE g.class = 'invalid_input' AND (g.retry_in_ms IS NULL OR g.counted) AND j.pk_job_run = ANY (_pks)),
+        newer AS MATERIALIZED (
+            SELECT p.policy, bool_or(r.code = ANY (_live)) AS has_worker
+            FROM (SELECT DISTINCT m.policy FROM misfits AS m) AS p
+            JOIN jobs.tb_registry AS r ON r.operations @> p.policy
+            WHERE (r.first_registered_at, r.code) > (_own.first_registered_at, _own.code)
+                AND NOT _own.operations @> p.policy
+            GROUP BY p.policy),
+        noted AS (
+            INSERT INTO jobs.tb_job_unread AS u (pk_job_run, first_at, tries)
+            SELECT m.pk, _now, 1 FROM misfits AS m JOIN newer AS n ON n.policy = m.policy ORDER BY m.pk
+            ON CONFLICT (pk_job_run) DO UPDATE SET tries = u.tries + 1
+            RETURNING u.pk_job_run, u.first_at, u.tries)
+        SELECT m.place, n.pk_job_run, n.first_at > _now - interval '1 hour' AS waits,
+            -- Soon again where a worker that knows it is there and was only slower; else after 1, 2, 4 … 60 s, for the next
+            -- worker that starts has it looked at. Spread, so that they do not all come back at once.
+            (CASE WHEN w.has_worker THEN least(250 * n.tries, 5000) ELSE least(1000 * 2 ^ least(n.tries - 1, 6), 60000) END
+                * (0.5 + random() / 2))::bigint AS wait_ms
+        FROM noted AS n
+        JOIN misfits AS m ON m.pk = n.pk_job_run
+        JOIN newer AS w ON w.policy = m.policy
+    LOOP
+        IF _unread.waits THEN
+            _classes[_unread.place] := 'no_capacity';
+            _messages[_unread.place] := format(
+                'a newer version queued it, and it waits for a worker of that; to this one: %s', _messages[_unread.place]);
+            _retry_in_ms[_unread.place] := _unread.wait_ms;
+            _counted[_unread.place] := false;
+        ELSE
+            _messages[_unread.place] := format('%s (a newer version queued it, and for an hour no worker of that took it)',
+                _messages[_unread.place]);
+            _judged := _judged || _unread.pk_job_run;
+        END IF;
+    END LOOP;
+    DELETE FROM jobs.tb_job_unread AS u WHERE u.pk_job_run = ANY (_judged);
+END
+$$;
+
+-- A worker has come: whatever waits for one that can read it is looked at again. What waited in vain is forgotten.
+CREATE OR REPLACE FUNCTION jobs.hurry_unread() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM jobs.tb_job_unread AS u) THEN
+        RETURN;
+    END IF;
+    DELETE FROM jobs.tb_job_unread AS u WHERE u.first_at < now() - interval '1 day';
+    WITH waiting AS (
+        SELECT s.pk_job_run
+        FROM jobs.tb_job_unread AS u
+        JOIN jobs.tb_job_scheduled AS s ON s.pk_job_run = u.pk_job_run
+        WHERE s.run_at > now() AND s.after_pk IS NULL
+        ORDER BY s.pk_job_run
+        FOR UPDATE OF s SKIP LOCKED)
+    UPDATE jobs.tb_job_scheduled AS s SET run_at = now() FROM waiting AS w WHERE s.pk_job_run = w.pk_job_run;
+END
+$$;
+
+CREATE VIEW jobs.v_registry WITH (security_invoker = true) AS
+SELECT
+    r.code,
+    r.hash,
+    nullif(r.first_registered_at, '-infinity') AS first_registered_at,
+    r.registered_at,
+    r.worker_seen_at,
+    (SELECT count(*) FROM jobs.tb_worker AS w
+    WHERE w.registry = r.code AND w.heartbeat_at > now() - interval '1 minute') AS workers,
+    jsonb_array_length(r.operations) AS operations
+FROM jobs.tb_registry AS r
+ORDER BY r.first_registered_at DESC, r.code DESC;
+COMMENT ON VIEW jobs.v_registry IS
+    'Versions of the registry, the newest first. What the first of those with workers says of limits and operations stands.';
+
+-- Announces a worker process. The id is drawn anew at every start. _registry is what jobs.register_operations answered; a
+-- worker without one has no say in what stands of operations. Of the capabilities the database reads operations, the names
+-- (service.operation) that it serves now, and not_ready, which says of others why not.
+CREATE OR REPLACE FUNCTION jobs.register_worker(
+    _worker uuid, _name text, _version text, _capabilities jsonb, _registry integer DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM jobs.lock_registries();
+    -- A worker in Rust from before this parameter says so by its capabilities; no other has a registry.
+    IF _registry IS NULL AND _capabilities ?& '{operations,concurrency}' THEN
+        _registry := nullif(current_setting('specql.registry', true), '')::integer;
+    END IF;
+    INSERT INTO jobs.tb_worker (id, name, version, capabilities, registry)
+    VALUES (_worker, _name, _version, coalesce(_capabilities, '{}'), _registry)
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = now();
+    PERFORM jobs.see_worker(_registry);
+    PERFORM jobs.hurry_unread();
+END
+$$;
+
+-- Says anew what a worker is and serves, where it stands in the list: when that has changed, and every minute.
+CREATE OR REPLACE FUNCTION jobs.announce_worker(
+    _worker uuid, _name text, _version text, _capabilities jsonb, _registry integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM jobs.lock_registries();
+    UPDATE jobs.tb_worker AS w
+    SET name = _name, version = _version, capabilities = coalesce(_capabilities, '{}'), registry = _registry,
+        -- A worker that is ready for nothing does not claim, and so would not say that it serves nothing.
+        operations = CASE WHEN w.operations IS NULL OR jsonb_typeof(_capabilities -> 'operations') IS DISTINCT FROM 'array'
+            THEN w.operations
+            ELSE ARRAY(
+                SELECT o.code FROM jobs.tb_operation AS o
+                WHERE _capabilities -> 'operations' ? (o.service_name || '.' || o.operation) ORDER BY o.code) END
+    WHERE w.id = _worker;
+    IF FOUND THEN
+        PERFORM jobs.see_worker(_registry);
+        PERFORM jobs.assign_worker_lanes();
+    END IF;
+END
+$$;
+
+-- A worker with this registry is at work, or was until now.
+CREATE OR REPLACE FUNCTION jobs.see_worker(_registry integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE jobs.tb_registry AS r SET worker_seen_at = clock_timestamp() WHERE r.code = _registry;
+    PERFORM jobs.settle_registries();
+END
+$$;
+
+-- What a session remembers (specql.serving) of a claim's worker and operations that are noted.
+CREATE OR REPLACE FUNCTION jobs.serving(_worker uuid, _operations integer[]) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT pg_catalog.concat_ws(' ', _worker, pg_catalog.hash_array_extended(_operations, 0))
+$$;
+
+-- Notes what a worker claims, once for each of its connections, and gives what it does not claim lanes of its own. What
+-- cannot be done because somebody holds a row, or because the worker has not registered, is left for its next claim.
+CREATE OR REPLACE FUNCTION jobs.note_operations(_worker uuid, _operations integer[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _sorted integer[] := ARRAY(SELECT DISTINCT s.code FROM unnest(_operations) AS s (code) ORDER BY s.code);
+    _known integer[];
+BEGIN
+    SELECT w.operations INTO _known FROM jobs.tb_worker AS w WHERE w.id = _worker FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    IF _known IS DISTINCT FROM _sorted THEN
+        UPDATE jobs.tb_worker AS w SET operations = _sorted WHERE w.id = _worker;
+    END IF;
+    IF jobs.assign_worker_lanes() THEN
+        PERFORM set_config('specql.serving', jobs.serving(_worker, _operations), false);
+    END IF;
+END
 $$;
 
 -- The last migration that broke with older binaries: a worker that does not have it must not start. No row where there is none.
@@ -3526,8 +4450,12 @@ $$;
 -- Takes leave. Leases that the worker did not give back are rescued like those of a dead one; until then it keeps its shares.
 CREATE OR REPLACE FUNCTION jobs.unregister_worker(_worker uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _registry integer;
 BEGIN
-    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker;
+    PERFORM jobs.lock_registries();
+    DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker RETURNING w.registry INTO _registry;
+    PERFORM jobs.see_worker(_registry);
     DELETE FROM jobs.tb_limit_share AS s
     WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = _worker);
     IF FOUND THEN
@@ -3575,12 +4503,17 @@ $$;
 
 -- The job of that id, as far as its asker may know of it: who acts for a tenant knows that tenant's jobs alone.
 CREATE OR REPLACE FUNCTION jobs.own_job(_id uuid) RETURNS bigint
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT j.pk_job_run
-    FROM jobs.tb_job_run AS j
-    WHERE j.pk_job_run = jobs.pk_of(_id)
-        AND (coalesce(current_setting('app.tenant_id', true), '') = ''
-            OR j.tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(_id);
+    _tenant uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
+BEGIN
+    IF _tenant IS NULL OR EXISTS (SELECT FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _pk AND j.tenant_id = _tenant) THEN
+        RETURN _pk;
+    END IF;
+    RETURN NULL;
+END
 $$;
 
 -- Cancels a job: at once while it waits, by a request to its worker while it runs, not at all once its call is over.
@@ -3620,6 +4553,7 @@ COMMENT ON FUNCTION jobs.cancel(uuid) IS 'Cancels a job; returns cancelled, canc
 CREATE OR REPLACE FUNCTION jobs.retry(_id uuid) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    _pk bigint := jobs.own_job(_id);
     _job record;
     _ended record;
     _key bytea;
@@ -3633,7 +4567,7 @@ BEGIN
     INTO _job
     FROM jobs.tb_job_run AS j
     JOIN jobs.tb_operation AS o ON o.code = j.operation_code
-    WHERE j.pk_job_run = jobs.own_job(_id);
+    WHERE j.pk_job_run = _pk;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no job %', _id USING ERRCODE = 'SQ404';
     END IF;
@@ -3700,6 +4634,14 @@ BEGIN
     THEN
         RETURN false;
     END IF;
+    -- Whoever takes lanes away at this moment looks for pauses again when this one is there.
+    PERFORM FROM jobs.tb_operation AS o
+    WHERE (_service IS NOT NULL OR _execution_type IS NOT NULL)
+        AND (_service IS NULL OR o.service_name = _service)
+        AND (_operation IS NULL OR o.operation = _operation)
+        AND (_execution_type IS NULL OR o.execution_type = _execution_type)
+    ORDER BY o.service_name, o.operation
+    FOR UPDATE;
     INSERT INTO jobs.tb_pause (service_name, operation, execution_type, tenant_id, reason)
     VALUES (_service, _operation, _execution_type, _tenant_id, _reason);
     PERFORM jobs.assign_lanes();
@@ -3749,6 +4691,7 @@ CREATE OR REPLACE FUNCTION jobs.retry_many(
     OUT retried integer, OUT refused integer, OUT last_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    _after_pk bigint := jobs.pk_of(_after);
     _job record;
     _acting uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
     _seen integer := 0;
@@ -3761,7 +4704,7 @@ BEGIN
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
         JOIN jobs.tb_operation AS op ON op.code = j.operation_code
         WHERE o.status = 'failed'
-            AND (_after IS NULL OR o.pk_job_run > jobs.pk_of(_after))
+            AND (_after IS NULL OR o.pk_job_run > _after_pk)
             AND (_service IS NULL OR op.service_name = _service)
             AND (_operation IS NULL OR op.operation = _operation)
             AND (_failure_class IS NULL OR o.failure_class = _failure_class)
@@ -3791,14 +4734,58 @@ $$;
 COMMENT ON FUNCTION jobs.retry_many(text, text, text, uuid, timestamptz, timestamptz, integer, uuid) IS
     'Queues failed jobs again, by what they have in common; a batch of them, and where the next begins.';
 
+-- Planned for this very job, which is in one range of many.
 CREATE OR REPLACE FUNCTION jobs.status(_pk bigint) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+BEGIN
+    RETURN coalesce(
         (SELECT o.status FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = _pk),
         (SELECT 'running' FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = _pk),
         (SELECT 'running' FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = _pk),
-        'pending')
+        'pending');
+END
 $$;
+
+-- Where a job stands, and what came of it; no row where there is no such job. The same as jobs.v_job_run says, for
+-- programs that ask often: it looks in one range.
+CREATE OR REPLACE FUNCTION jobs.standing(_id uuid)
+RETURNS TABLE (status text, output_data jsonb, error_message text, failure_class text, attempts integer)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan SET jit = off AS $$
+DECLARE
+    _pk bigint := jobs.own_job(_id);
+BEGIN
+    IF _pk IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT o.status, o.output_data, o.error_message, o.failure_class, o.attempts
+    FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = _pk;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT 'running', NULL::jsonb, c.last_error, NULL::text, c.attempts
+    FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = _pk;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT 'running', NULL::jsonb, NULL::text, NULL::text, l.attempt
+    FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = _pk;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT 'pending', NULL::jsonb, NULL::text, NULL::text, coalesce(
+        (SELECT s.attempts FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = _pk),
+        (SELECT r.attempts
+        FROM jobs.tb_job_run AS j
+        JOIN jobs.tb_job_ready AS r ON r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
+            AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
+        WHERE j.pk_job_run = _pk),
+        0);
+END
+$$;
+COMMENT ON FUNCTION jobs.standing(uuid) IS
+    'Where a job stands, and its output or its error: what jobs.v_job_run says of it, fast beside any number of jobs.';
 
 -- A job's status now; NULL where there is no such job. Unless it is done, its end is announced on the channel
 -- jobs_done, if it comes within a minute. A job that ends at this very moment may not announce it: look again now and
@@ -3825,12 +4812,14 @@ $$;
 -- Whether the current transaction itself made the job. It can see the row, so if the row's transaction is still in
 -- progress, that one is its own, or a subtransaction of its own.
 CREATE OR REPLACE FUNCTION jobs.is_own(_id uuid) RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan SET jit = off AS $$
 DECLARE
+    _pk bigint := jobs.pk_of(_id);
     _made bigint;
     _next bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
 BEGIN
-    SELECT j.xmin::text::bigint INTO _made FROM jobs.tb_job_run AS j WHERE j.pk_job_run = jobs.pk_of(_id);
+    SELECT j.xmin::text::bigint INTO _made FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _pk;
     -- xmin lacks the upper half of the transaction id; the row is never half the id space away from now.
     _made := _made + (_next & ~4294967295);
     IF _made > _next + 2147483648 THEN
@@ -3873,123 +4862,482 @@ END
 $$;
 COMMENT ON FUNCTION jobs.wait(uuid, interval) IS 'Waits at most 30 seconds for a job to be done, and returns its status.';
 
--- Whether the DEFAULT partitions can be read through in an instant, which every ATTACH does under a lock. They are empty
--- unless upkeep got none of its locks for a day; what is in them then stays there, and newer jobs too.
-CREATE OR REPLACE FUNCTION jobs.default_is_small() RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT pg_relation_size('jobs.tb_job_run_default') + pg_relation_size('jobs.tb_job_outcome_default')
-        + pg_relation_size('jobs.tb_job_attempt_default') < 67108864
-$$;
-
--- How many ranges to make ahead of the last job: those of a day like the last one, and two. So a dump of hours, which
--- holds the locks that a new range needs, sends no job to the DEFAULT partition.
-CREATE OR REPLACE FUNCTION jobs.partitions_ahead(_last bigint) RETURNS integer
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT 2 + least(20, coalesce(_last - (
-        SELECT j.pk_job_run
-        FROM jobs.tb_job_run AS j
-        -- Ids begin with the time.
-        WHERE j.id >= rpad(lpad(to_hex((extract(epoch FROM now() - interval '1 day') * 1000)::bigint), 12, '0'), 32, '0')::uuid
-        ORDER BY j.id
-        LIMIT 1), 0) / 1000000)::integer
-$$;
-
--- Makes the partition of a million jobs with the given number, unless it exists. It is built apart and then attached,
--- which locks writers out of nothing. A range whose first jobs already went to the DEFAULT partition is left there.
-CREATE OR REPLACE FUNCTION jobs.add_partition(_table text, _number bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    _name text := format('%s_p%s', _table, _number);
-BEGIN
-    IF to_regclass(format('jobs.%I', _name)) IS NOT NULL OR NOT jobs.default_is_small() THEN
-        RETURN;
-    END IF;
-    EXECUTE format('CREATE TABLE jobs.%I (LIKE jobs.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
-        _name, _table);
-    -- As its parent, which alone has policies: read by itself it shows its owner everything, and others nothing.
-    EXECUTE format('ALTER TABLE jobs.%I ENABLE ROW LEVEL SECURITY', _name);
-    EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I FOR VALUES FROM (%s) TO (%s)',
-        _table, _name, _number * 1000000, (_number + 1) * 1000000);
-EXCEPTION WHEN check_violation THEN
-    RAISE DEBUG 'jobs of range % of % stay in the default partition', _number, _table;
-END
-$$;
-
--- Keeps partitions ahead of the last job, and removes what nobody asks for any more. Any worker may call it at
+-- Keeps ranges ahead of the last job, and removes what nobody asks for any more. Any worker may call it at
 -- any time: one at a time does the work, and it gives up rather than make others queue behind its locks.
 CREATE OR REPLACE FUNCTION jobs.maintain() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
-DECLARE
-    _last bigint := (SELECT s.last_value FROM jobs.tb_job_run_pk_job_run_seq AS s);
-    _current bigint := _last / 1000000;
-    _ranges bigint := (SELECT count(*) FROM jobs.v_partition);
 BEGIN
     IF NOT pg_try_advisory_xact_lock(1399869772, 2) THEN
         RETURN;
     END IF;
 
     DELETE FROM jobs.tb_job_waiter AS w WHERE w.expires_at < now();
-    -- Transactions that were under way when an operation changed lanes have queued jobs where nobody looks for them.
-    PERFORM jobs.move_to_lanes(array_agg(o.code)) FROM jobs.tb_operation AS o
-    WHERE o.lane_changed_at > now() - interval '1 day' HAVING count(*) > 0;
     -- Rescue goes by leases; a worker's row is kept for people as long as it has any.
     DELETE FROM jobs.tb_worker AS w
     WHERE w.heartbeat_at < now() - interval '1 day'
         AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = w.id);
 
-    FOR _ahead IN 0..jobs.partitions_ahead(_last) LOOP
-        PERFORM jobs.add_partition('tb_job_run', _current + _ahead);
-        PERFORM jobs.add_partition('tb_job_outcome', _current + _ahead);
-        PERFORM jobs.add_partition('tb_job_attempt', _current + _ahead);
-    END LOOP;
-    IF (SELECT count(*) FROM jobs.v_partition) > _ranges THEN
-        -- Its locks are held until the end: whoever waits for one of them may hold one that a DROP needs.
-        RETURN;
+    IF jobs.add_ranges() = 0 THEN
+        -- Else its locks are held until the end: whoever waits for one of them may hold one that a DROP needs.
+        PERFORM jobs.end_day();
+        PERFORM jobs.prune_logs();
+        BEGIN
+            PERFORM jobs.expire();
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE DEBUG 'no old jobs were dropped: %', SQLERRM;
+        END;
     END IF;
-    BEGIN
-        PERFORM jobs.expire();
-    EXCEPTION WHEN lock_not_available THEN
-        RAISE DEBUG 'no old jobs were dropped: %', SQLERRM;
-    END;
+    -- Workers have come and gone, and some of them move no jobs. Last, for what is moved cannot be claimed until the end.
+    PERFORM jobs.assign_worker_lanes();
+    PERFORM jobs.move_to_lanes();
+    PERFORM jobs.move_late();
 EXCEPTION WHEN lock_not_available THEN
     -- Somebody holds a table (a dump, a migration). The ranges ahead leave time to try again.
-    RAISE DEBUG 'no partition was made: %', SQLERRM;
+    RAISE DEBUG 'no range was made: %', SQLERRM;
 END
 $$;
 COMMENT ON FUNCTION jobs.maintain() IS
-    'Makes partitions ahead of need, drops old jobs and removes rows of workers that are long gone.';
+    'Makes ranges ahead of need, drops old jobs, old log entries and rows of workers that are long gone.';
 
-CREATE TABLE jobs.tb_retention (
-    status TEXT PRIMARY KEY,
-    keep INTERVAL,
-    looked_at TIMESTAMPTZ NOT NULL DEFAULT '-infinity',
-    CONSTRAINT ck_tb_retention_status CHECK (status IN ('completed', 'failed', 'cancelled')),
-    CONSTRAINT ck_tb_retention_keep CHECK (keep >= interval '0')
+-- What upkeep must remember from one call to the next: one row.
+CREATE TABLE jobs.tb_upkeep (
+    pk_upkeep INTEGER PRIMARY KEY,
+    next_job BIGINT NOT NULL DEFAULT 0,
+    began_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+    jobs BIGINT NOT NULL DEFAULT 0,
+    wanted BIGINT NOT NULL DEFAULT 0,
+    ranges_tried_at TIMESTAMPTZ NOT NULL DEFAULT '-infinity'
 );
-COMMENT ON TABLE jobs.tb_retention IS 'How long finished jobs are kept, by how they ended. Change it with UPDATE.';
-COMMENT ON COLUMN jobs.tb_retention.keep IS 'At least so long; NULL: for ever.';
-COMMENT ON COLUMN jobs.tb_retention.looked_at IS 'When old ranges were last looked through; once an hour is enough.';
+COMMENT ON TABLE jobs.tb_upkeep IS 'How far the look for old ranges has come, and whether new ones can be made.';
+COMMENT ON COLUMN jobs.tb_upkeep.next_job IS 'The first job that the look for old ranges has not come to; 0: it begins anew.';
+COMMENT ON COLUMN jobs.tb_upkeep.began_at IS 'When the look at its range began.';
+COMMENT ON COLUMN jobs.tb_upkeep.jobs IS 'How many jobs of its range were looked at.';
+COMMENT ON COLUMN jobs.tb_upkeep.wanted IS 'How many of these are still wanted.';
+COMMENT ON COLUMN jobs.tb_upkeep.ranges_tried_at IS 'When somebody else''s locks last kept new ranges from being made.';
 
-INSERT INTO jobs.tb_retention (status, keep)
-VALUES ('completed', '7 days'), ('failed', '90 days'), ('cancelled', '7 days')
-ON CONFLICT (status) DO NOTHING;
+INSERT INTO jobs.tb_upkeep (pk_upkeep) VALUES (1) ON CONFLICT (pk_upkeep) DO NOTHING;
+
+-- How many jobs a range has at most, and of what its bounds are multiples.
+CREATE OR REPLACE FUNCTION jobs.range_size() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT 1000000::bigint
+$$;
+
+-- The partitions of a table: name, and from which job to below which. Without the DEFAULT partition.
+CREATE OR REPLACE FUNCTION jobs.bounds(_table text) RETURNS TABLE (name text, low bigint, high bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT p.name, coalesce(p.bounds[1]::bigint, '-9223372036854775808'::bigint), p.bounds[2]::bigint
+    FROM (
+        SELECT c.relname::text AS name,
+            regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''?(?:MINVALUE|(-?\d+))''?\) TO \(''?(-?\d+)''?\)') AS bounds
+        FROM pg_inherits AS i
+        JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = to_regclass(format('jobs.%I', _table))) AS p
+    WHERE p.bounds IS NOT NULL
+$$;
 
 -- The ranges of jobs, oldest first: the end of the partitions' names, and from which job to below which. Only those that
 -- all three tables have; the DEFAULT partitions are none.
 CREATE OR REPLACE FUNCTION jobs.partitions() RETURNS TABLE (suffix text, low bigint, high bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT p.suffix, coalesce(p.bounds[1]::bigint, '-9223372036854775808'::bigint), p.bounds[2]::bigint
-    FROM (
-        SELECT right(c.relname, -length('tb_job_run_')) AS suffix,
-            regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \(''?(?:MINVALUE|(-?\d+))''?\) TO \(''?(-?\d+)''?\)') AS bounds
-        FROM pg_inherits AS i
-        JOIN pg_class AS c ON c.oid = i.inhrelid
-        WHERE i.inhparent = 'jobs.tb_job_run'::regclass) AS p
-    WHERE p.bounds IS NOT NULL
-        AND to_regclass(format('jobs.%I', 'tb_job_outcome_' || p.suffix)) IS NOT NULL
-        AND to_regclass(format('jobs.%I', 'tb_job_attempt_' || p.suffix)) IS NOT NULL
+    SELECT right(b.name, -length('tb_job_run_')), b.low, b.high
+    FROM jobs.bounds('tb_job_run') AS b
+    WHERE to_regclass(format('jobs.%I', replace(b.name, 'tb_job_run_', 'tb_job_outcome_'))) IS NOT NULL
+        AND to_regclass(format('jobs.%I', replace(b.name, 'tb_job_run_', 'tb_job_attempt_'))) IS NOT NULL
     ORDER BY 3
 $$;
+
+-- A table that can become a partition. Built apart and attached later, it locks writers out of nothing.
+CREATE OR REPLACE FUNCTION jobs.new_partition(_table text, _name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE format('CREATE TABLE jobs.%I (LIKE jobs.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
+        _name, _table);
+    -- As its parent, which alone has policies: read by itself it shows its owner everything, and others nothing.
+    EXECUTE format('ALTER TABLE jobs.%I ENABLE ROW LEVEL SECURITY', _name);
+END
+$$;
+
+-- Makes the range with the given number, in all three tables or in none. False: it is there, or jobs of it are in the
+-- DEFAULT partition.
+CREATE OR REPLACE FUNCTION jobs.add_range(_number bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _low bigint := _number * jobs.range_size();
+    _high bigint := _low + jobs.range_size();
+    _table text;
+    _name text;
+    _made boolean := false;
+BEGIN
+    FOREACH _table IN ARRAY ARRAY['tb_job_run', 'tb_job_outcome', 'tb_job_attempt'] LOOP
+        _name := format('%s_p%s', _table, _number);
+        IF to_regclass(format('jobs.%I', _name)) IS NULL THEN
+            PERFORM jobs.new_partition(_table, _name);
+            EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I FOR VALUES FROM (%L) TO (%L)',
+                _table, _name, _low, _high);
+            _made := true;
+        END IF;
+    END LOOP;
+    RETURN _made;
+EXCEPTION WHEN check_violation OR invalid_object_definition THEN
+    RAISE DEBUG 'range % was not made: %', _number, SQLERRM;
+    RETURN false;
+END
+$$;
+
+-- How many ranges to make ahead of the last job: those of a day like the last one, and two. So a dump of hours, which
+-- holds the locks that a new range needs, sends no job to the DEFAULT partition.
+CREATE OR REPLACE FUNCTION jobs.partitions_ahead(_last bigint) RETURNS integer
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _ended bigint := 0::bigint;
+    _partition text;
+    _young boolean;
+    _jobs bigint;
+BEGIN
+    FOR _partition IN
+        SELECT 'tb_job_run_' || p.suffix FROM jobs.partitions() AS p WHERE p.high <= _last ORDER BY p.high DESC LIMIT 20
+    LOOP
+        EXECUTE format('SELECT coalesce(j.created_at, jobs.time_of(j.id)) > now() - interval ''1 day'',
+            (SELECT max(l.pk_job_run) FROM jobs.%I AS l) - j.pk_job_run
+            FROM jobs.%I AS j ORDER BY j.pk_job_run LIMIT 1', _partition, _partition) INTO _young, _jobs;
+        EXIT WHEN _young IS NOT TRUE;
+        _ended := _ended + 1 + _jobs / jobs.range_size();
+    END LOOP;
+    RETURN (2 + least(20::bigint, _ended))::integer;
+END
+$$;
+
+-- Makes the ranges that are wanted ahead, and first of all a range of what is in the DEFAULT partition. Answers how many
+-- steps it took: its locks are held until the end of the transaction, which had better be near.
+CREATE OR REPLACE FUNCTION jobs.add_ranges() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _next bigint := (SELECT s.last_value + 1 FROM jobs.tb_job_run_pk_job_run_seq AS s);
+    _high bigint;
+    _number bigint;
+    _until bigint;
+    _steps integer := 0;
+BEGIN
+    IF jobs.default_has_rows() AND jobs.empty_default() IS NOT NULL THEN
+        _steps := 1;
+    END IF;
+    -- An ATTACH reads the DEFAULT partition through, under a lock.
+    IF NOT jobs.default_is_small() THEN
+        RETURN _steps;
+    END IF;
+
+    SELECT p.high INTO _high FROM jobs.partitions() AS p WHERE p.low <= _next AND p.high > _next;
+    IF _high - _next > 100 * jobs.range_size()
+        AND to_regclass('jobs.tb_job_attempt_p' || _high / jobs.range_size()) IS NOT NULL
+    THEN
+        -- The range was the DEFAULT partition, and ends so far away that nobody draws a number beyond its end meanwhile.
+        PERFORM setval('jobs.tb_job_run_pk_job_run_seq', _high);
+        RETURN _steps + 1;
+    END IF;
+    _number := coalesce(_high, _next) / jobs.range_size();
+    _until := _number + jobs.partitions_ahead(_next) + CASE WHEN _high IS NULL THEN 1 ELSE 0 END;
+    -- A few a call: everybody waits for the lock on the DEFAULT partition meanwhile.
+    WHILE _number < _until AND _steps < 4 LOOP
+        IF jobs.add_range(_number) THEN
+            _steps := _steps + 1;
+        END IF;
+        _number := _number + 1;
+    END LOOP;
+    RETURN _steps;
+END
+$$;
+
+-- Sees to it that the next two ranges are there. Where they are it looks up two names, so workers ask every other second:
+-- nobody fills two million jobs in that time, and whoever queues a job need not care.
+CREATE OR REPLACE FUNCTION jobs.make_ranges() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+    _number bigint := (SELECT (s.last_value + 1) / jobs.range_size() FROM jobs.tb_job_run_pk_job_run_seq AS s);
+BEGIN
+    IF to_regclass('jobs.tb_job_attempt_p' || _number + 1) IS NOT NULL
+        AND to_regclass('jobs.tb_job_attempt_p' || _number + 2) IS NOT NULL
+    THEN
+        RETURN 0;
+    END IF;
+    IF (SELECT u.ranges_tried_at FROM jobs.tb_upkeep AS u) > clock_timestamp() - interval '10 seconds'
+        OR NOT pg_try_advisory_xact_lock(1399869772, 2)
+    THEN
+        RETURN 0;
+    END IF;
+    RETURN jobs.add_ranges();
+EXCEPTION WHEN lock_not_available THEN
+    -- While this waits for the lock, others wait behind it: not all workers, all the time.
+    UPDATE jobs.tb_upkeep AS u SET ranges_tried_at = clock_timestamp();
+    RETURN 0;
+END
+$$;
+COMMENT ON FUNCTION jobs.make_ranges() IS 'Makes ranges ahead of the last job where the next two are not there.';
+
+-- Ends a range that was begun on an earlier day (UTC), so that old jobs go after days, however few there are: the numbers
+-- that are left of it are drawn and thrown away. Drawn, and not set back or forth: others draw at the same time. Where jobs
+-- are kept for longer than a month a range has a thirtieth of that time, and no end where they are kept for ever: hundreds of
+-- ranges make queries slow.
+CREATE OR REPLACE FUNCTION jobs.end_day() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _next bigint := (SELECT s.last_value + 1 FROM jobs.tb_job_run_pk_job_run_seq AS s);
+    _keep interval := (SELECT r.keep FROM jobs.tb_retention AS r WHERE r.status = 'completed');
+    _high bigint;
+    _partition text;
+    _earlier boolean;
+BEGIN
+    IF _keep IS NULL THEN
+        RETURN false;
+    END IF;
+    SELECT 'tb_job_run_' || p.suffix, p.high INTO _partition, _high
+    FROM jobs.partitions() AS p
+    WHERE p.low <= _next AND p.high > _next AND p.high - _next <= jobs.range_size()
+        AND EXISTS (SELECT FROM jobs.partitions() AS n WHERE n.low = p.high);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('SELECT date_trunc(''day'', coalesce(j.created_at, jobs.time_of(j.id)), ''UTC'')
+            <= date_trunc(''day'', now(), ''UTC'') - greatest(interval ''1 day'', $1)
+        FROM jobs.%I AS j ORDER BY j.pk_job_run LIMIT 1', _partition) INTO _earlier USING _keep / 30;
+    IF _earlier IS NOT TRUE THEN
+        RETURN false;
+    END IF;
+    PERFORM max(drawn.number)
+    FROM (SELECT nextval('jobs.tb_job_run_pk_job_run_seq') AS number
+        FROM (SELECT generate_series(_next, _high - 1)) AS n) AS drawn;
+    RETURN true;
+END
+$$;
+
+-- Whether the DEFAULT partitions can be read through in an instant, which every ATTACH does under a lock.
+CREATE OR REPLACE FUNCTION jobs.default_is_small() RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_relation_size('jobs.tb_job_run_default') + pg_relation_size('jobs.tb_job_outcome_default')
+        + pg_relation_size('jobs.tb_job_attempt_default') <= 67108864
+$$;
+
+CREATE OR REPLACE FUNCTION jobs.default_has_rows() RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM jobs.tb_job_run_default) OR EXISTS (SELECT FROM jobs.tb_job_outcome_default)
+        OR EXISTS (SELECT FROM jobs.tb_job_attempt_default)
+$$;
+
+-- The first job of which the DEFAULT partitions have a row, and the last; and where a range of them could begin: at the end
+-- of the range below, or at a multiple of the ranges' size.
+CREATE OR REPLACE FUNCTION jobs.default_jobs(OUT first bigint, OUT last bigint, OUT low bigint)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT d.first, d.last, greatest(d.first / jobs.range_size() * jobs.range_size(), (
+        SELECT max(b.high)
+        FROM unnest(ARRAY['tb_job_run', 'tb_job_outcome', 'tb_job_attempt']) AS t (name)
+        CROSS JOIN LATERAL jobs.bounds(t.name) AS b
+        WHERE b.high <= d.first))
+    FROM (
+        SELECT
+            least((SELECT min(j.pk_job_run) FROM jobs.tb_job_run_default AS j),
+                (SELECT min(o.pk_job_run) FROM jobs.tb_job_outcome_default AS o),
+                (SELECT min(a.pk_job_run) FROM jobs.tb_job_attempt_default AS a)) AS first,
+            greatest((SELECT max(j.pk_job_run) FROM jobs.tb_job_run_default AS j),
+                (SELECT max(o.pk_job_run) FROM jobs.tb_job_outcome_default AS o),
+                (SELECT max(a.pk_job_run) FROM jobs.tb_job_attempt_default AS a)) AS last) AS d
+$$;
+
+-- Whether a range could have these bounds. Earlier releases sometimes made a range in two of the tables: one that has
+-- these very bounds is no obstacle.
+CREATE OR REPLACE FUNCTION jobs.is_free(_low bigint, _high bigint) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT NOT EXISTS (
+        SELECT
+        FROM unnest(ARRAY['tb_job_run', 'tb_job_outcome', 'tb_job_attempt']) AS t (name)
+        CROSS JOIN LATERAL jobs.bounds(t.name) AS b
+        WHERE b.low < _high AND b.high > _low AND (b.low, b.high) <> (_low, _high))
+$$;
+
+-- How the partitions of a range are named, behind their tables' names.
+CREATE OR REPLACE FUNCTION jobs.range_name(_low bigint, _high bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT CASE
+        WHEN _low % jobs.range_size() = 0 AND _high = _low + jobs.range_size() THEN 'p' || _low / jobs.range_size()
+        ELSE 'from_' || _low
+    END
+$$;
+
+-- Writes down which range a large DEFAULT partition is going to be, as a check that new rows keep. Reading the old ones
+-- through for it then locks nobody out, and the exchange need not. The range ends a thousand ranges away, so that the
+-- check refuses nothing however long the exchange takes to come.
+CREATE OR REPLACE FUNCTION jobs.mark_default(_low bigint, _high bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _default text;
+BEGIN
+    FOREACH _default IN ARRAY ARRAY['tb_job_run_default', 'tb_job_outcome_default', 'tb_job_attempt_default'] LOOP
+        EXECUTE format('ALTER TABLE jobs.%I ADD CONSTRAINT ck_future_range CHECK (pk_job_run >= %L::bigint AND pk_job_run < %L::bigint)
+            NOT VALID', _default, _low, _high);
+    END LOOP;
+END
+$$;
+
+-- What jobs.mark_default wrote, and whether the rows were looked at since.
+CREATE OR REPLACE FUNCTION jobs.default_marks() RETURNS TABLE (name text, low bigint, high bigint, checked boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT t.relname::text, m.bounds[1]::bigint, m.bounds[2]::bigint, c.convalidated
+    FROM pg_constraint AS c
+    JOIN pg_class AS t ON t.oid = c.conrelid
+    CROSS JOIN LATERAL regexp_match(pg_get_constraintdef(c.oid), '>= ''?(-?\d+).*< ''?(-?\d+)') AS m (bounds)
+    WHERE c.conname = 'ck_future_range' AND c.conrelid IN (
+        'jobs.tb_job_run_default'::regclass, 'jobs.tb_job_outcome_default'::regclass, 'jobs.tb_job_attempt_default'::regclass)
+    ORDER BY 1
+$$;
+
+-- Makes a range of the DEFAULT partitions, and new ones. The tables are locked for an instant, as they are when a range is
+-- dropped.
+CREATE OR REPLACE FUNCTION jobs.exchange_default(_low bigint, _high bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _table text;
+    _default text;
+    _name text;
+    _has_rows boolean;
+    _was_marked boolean := EXISTS (SELECT FROM jobs.default_marks());
+BEGIN
+    LOCK TABLE ONLY jobs.tb_job_run, ONLY jobs.tb_job_outcome, ONLY jobs.tb_job_attempt IN ACCESS EXCLUSIVE MODE;
+    FOREACH _table IN ARRAY ARRAY['tb_job_run', 'tb_job_outcome', 'tb_job_attempt'] LOOP
+        _default := _table || '_default';
+        _name := _table || '_' || jobs.range_name(_low, _high);
+        EXECUTE format('SELECT EXISTS (SELECT FROM jobs.%I)', _default) INTO _has_rows;
+        IF _has_rows THEN
+            EXECUTE format('ALTER TABLE jobs.%I DETACH PARTITION jobs.%I', _table, _default);
+            EXECUTE format('ALTER TABLE jobs.%I RENAME TO %I', _default, _name);
+            EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I FOR VALUES FROM (%L) TO (%L)',
+                _table, _name, _low, _high);
+            IF _was_marked THEN
+                EXECUTE format('ALTER TABLE jobs.%I DROP CONSTRAINT ck_future_range', _name);
+            END IF;
+            PERFORM jobs.new_partition(_table, _default);
+            EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I DEFAULT', _table, _default);
+            CONTINUE;
+        END IF;
+        IF _was_marked THEN
+            EXECUTE format('ALTER TABLE jobs.%I DROP CONSTRAINT ck_future_range', _default);
+        END IF;
+        IF to_regclass(format('jobs.%I', _name)) IS NULL THEN
+            PERFORM jobs.new_partition(_table, _name);
+            EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I FOR VALUES FROM (%L) TO (%L)',
+                _table, _name, _low, _high);
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Makes a range of the oldest jobs of the DEFAULT partitions, where newer ranges lie between them and the others: so many
+-- jobs as are copied in an instant. Readers wait for it, and never miss a row.
+CREATE OR REPLACE FUNCTION jobs.move_default(_first bigint, _low bigint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _high bigint := (_first / jobs.range_size() + 1) * jobs.range_size();
+    _limit bigint := jobs.range_size() / 20;
+    _table text;
+    _default text;
+    _name text;
+BEGIN
+    LOCK TABLE jobs.tb_job_run_default, jobs.tb_job_outcome_default, jobs.tb_job_attempt_default IN ACCESS EXCLUSIVE MODE;
+    _high := least(_high, (
+        SELECT min(b.low)
+        FROM unnest(ARRAY['tb_job_run', 'tb_job_outcome', 'tb_job_attempt']) AS t (name)
+        CROSS JOIN LATERAL jobs.bounds(t.name) AS b
+        WHERE b.low > _first));
+    -- A range that two of the tables have already is finished as it is.
+    IF NOT EXISTS (
+        SELECT
+        FROM unnest(ARRAY['tb_job_run', 'tb_job_outcome', 'tb_job_attempt']) AS t (name)
+        CROSS JOIN LATERAL jobs.bounds(t.name) AS b
+        WHERE (b.low, b.high) = (_low, _high))
+    THEN
+        _high := least(_high, (
+            SELECT j.pk_job_run FROM jobs.tb_job_run_default AS j WHERE j.pk_job_run >= _first
+            ORDER BY j.pk_job_run OFFSET _limit LIMIT 1));
+    END IF;
+    FOREACH _table IN ARRAY ARRAY['tb_job_run', 'tb_job_outcome', 'tb_job_attempt'] LOOP
+        _default := _table || '_default';
+        _name := _table || '_' || jobs.range_name(_low, _high);
+        CONTINUE WHEN to_regclass(format('jobs.%I', _name)) IS NOT NULL;
+        PERFORM jobs.new_partition(_table, _name);
+        EXECUTE format('INSERT INTO jobs.%I SELECT d.* FROM jobs.%I AS d WHERE d.pk_job_run >= $1 AND d.pk_job_run < $2',
+            _name, _default) USING _low, _high;
+        EXECUTE format('DELETE FROM jobs.%I AS d WHERE d.pk_job_run >= $1 AND d.pk_job_run < $2', _default) USING _low, _high;
+        EXECUTE format('ALTER TABLE jobs.%I ATTACH PARTITION jobs.%I FOR VALUES FROM (%L) TO (%L)',
+            _table, _name, _low, _high);
+    END LOOP;
+END
+$$;
+
+-- Takes the next step towards empty DEFAULT partitions, and says which; NULL where there is nothing to do, or nothing that
+-- could be done without locking everybody out for long.
+CREATE OR REPLACE FUNCTION jobs.empty_default() RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _mark record;
+    _jobs record;
+    _high bigint;
+BEGIN
+    SELECT m.name, m.low, m.high, m.checked INTO _mark FROM jobs.default_marks() AS m ORDER BY m.checked LIMIT 1;
+    IF FOUND THEN
+        IF NOT _mark.checked THEN
+            EXECUTE format('ALTER TABLE jobs.%I VALIDATE CONSTRAINT ck_future_range', _mark.name);
+            RETURN 'checked';
+        END IF;
+        PERFORM jobs.exchange_default(_mark.low, _mark.high);
+        RETURN 'exchanged';
+    END IF;
+
+    IF jobs.default_is_small() THEN
+        -- Who is about to add a row is through, then.
+        LOCK TABLE ONLY jobs.tb_job_run, ONLY jobs.tb_job_outcome, ONLY jobs.tb_job_attempt IN ACCESS EXCLUSIVE MODE;
+    END IF;
+    SELECT d.first, d.last, d.low INTO _jobs FROM jobs.default_jobs() AS d;
+    IF _jobs.first IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF jobs.default_is_small() THEN
+        _high := (_jobs.last / jobs.range_size() + 1) * jobs.range_size();
+        IF jobs.is_free(_jobs.low, _high) THEN
+            PERFORM jobs.exchange_default(_jobs.low, _high);
+            RETURN 'exchanged';
+        END IF;
+    ELSE
+        _high := ((SELECT s.last_value FROM jobs.tb_job_run_pk_job_run_seq AS s) / jobs.range_size() + 1000) * jobs.range_size();
+        IF jobs.is_free(_jobs.low, _high) THEN
+            PERFORM jobs.mark_default(_jobs.low, _high);
+            RETURN 'marked';
+        END IF;
+        IF pg_relation_size('jobs.tb_job_run_default') > 1073741824 THEN
+            RAISE WARNING 'the DEFAULT partitions of jobs have grown too large to be emptied beside other work'
+                USING HINT = 'Stop the workers, and call jobs.move_default(first, low) with what jobs.default_jobs() says, until they are empty.';
+            RETURN NULL;
+        END IF;
+    END IF;
+    PERFORM jobs.move_default(_jobs.first, _jobs.low);
+    RETURN 'moved';
+END
+$$;
+
+CREATE TABLE jobs.tb_retention (
+    status TEXT PRIMARY KEY,
+    keep INTERVAL,
+    looked_at TIMESTAMPTZ NOT NULL DEFAULT '-infinity',
+    CONSTRAINT ck_tb_retention_status CHECK (status IN ('completed', 'failed', 'cancelled', 'audit_log', 'notifications')),
+    CONSTRAINT ck_tb_retention_keep CHECK (keep >= interval '0')
+);
+COMMENT ON TABLE jobs.tb_retention IS
+    'How long finished jobs are kept, by how they ended, and how long the rows of two logs. Change it with UPDATE.';
+COMMENT ON COLUMN jobs.tb_retention.status IS
+    'Of jobs; or audit_log: app.tb_mutation_audit_log, or notifications: app.tb_notification.';
+COMMENT ON COLUMN jobs.tb_retention.keep IS 'At least so long; NULL: for ever.';
+COMMENT ON COLUMN jobs.tb_retention.looked_at IS 'When it was last looked through for what is old; once an hour is enough.';
+
+INSERT INTO jobs.tb_retention (status, keep)
+VALUES ('completed', '7 days'), ('failed', '90 days'), ('cancelled', '7 days'), ('audit_log', NULL), ('notifications', NULL)
+ON CONFLICT (status) DO NOTHING;
 
 CREATE VIEW jobs.v_partition WITH (security_invoker = true) AS
 SELECT
@@ -4006,27 +5354,27 @@ ORDER BY p.relname, c.relname;
 COMMENT ON VIEW jobs.v_partition IS
     'Ranges of jobs and what they take. "kept": what is still wanted of older ranges. Much in a default partition means that upkeep could not get its locks for long.';
 
--- How many jobs a range has; how many of them have not ended; and how many are still wanted: not old enough, or holding
--- a uniqueness key, for whoever asks for the same again is given that very job.
+-- Of some jobs of a range, how many there are, and how many are still wanted: not ended, or not old enough, or holding a
+-- uniqueness key, for whoever asks for the same again is given that very job.
 CREATE OR REPLACE FUNCTION jobs.wanted_jobs(
-    _suffix text, OUT jobs bigint, OUT unfinished bigint, OUT wanted bigint)
+    _suffix text, _from bigint, _below bigint, OUT jobs bigint, OUT wanted bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _run text := 'tb_job_run_' || _suffix;
     _outcome text := 'tb_job_outcome_' || _suffix;
 BEGIN
-    EXECUTE format('SELECT count(*), count(*) FILTER (WHERE o.pk_job_run IS NULL), count(*) FILTER (WHERE o.pk_job_run IS NOT NULL
-            AND (r.keep IS NULL OR o.completed_at >= now() - r.keep OR k.pk_job_run IS NOT NULL))
-        FROM jobs.%I AS j
-        LEFT JOIN jobs.%I AS o ON o.pk_job_run = j.pk_job_run
+    EXECUTE format('SELECT count(*), count(*) FILTER (WHERE r.keep IS NULL OR o.completed_at >= now() - r.keep OR k.pk_job_run IS NOT NULL)
+        FROM (SELECT j.pk_job_run FROM jobs.%I AS j WHERE j.pk_job_run >= $1 AND j.pk_job_run < $2) AS j
+        LEFT JOIN (SELECT o.pk_job_run, o.status, o.completed_at FROM jobs.%I AS o
+            WHERE o.pk_job_run >= $1 AND o.pk_job_run < $2) AS o ON o.pk_job_run = j.pk_job_run
         LEFT JOIN jobs.tb_retention AS r ON r.status = o.status
         LEFT JOIN jobs.tb_job_key AS k ON k.pk_job_run = j.pk_job_run', _run, _outcome)
-    INTO jobs, unfinished, wanted;
+    INTO jobs, wanted USING _from, _below;
 END
 $$;
 
 -- Makes the tables for what is kept of ranges up to _high, unless they are there, and copies into them what is wanted of
--- one range: a job that was queued again meanwhile, too. The check spares ATTACH a look at every row.
+-- one range: jobs that have not ended, too. The check spares ATTACH a look at every row.
 CREATE OR REPLACE FUNCTION jobs.copy_wanted(_suffix text, _into text, _low bigint, _high bigint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
@@ -4077,7 +5425,7 @@ EXCEPTION
 END
 $$;
 
--- Keeps writers out of a range of jobs that have ended: whoever would retry one.
+-- Keeps writers out of an old range: whoever would retry or cancel one of its jobs.
 CREATE OR REPLACE FUNCTION jobs.lock_range(_suffix text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -4101,33 +5449,68 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         AND NOT EXISTS (SELECT FROM jobs.tb_job_attempt_default AS d WHERE d.pk_job_run >= nearest.high AND d.pk_job_run < _low)
 $$;
 
--- Drops a range of jobs that have ended. What is still wanted of it, and of the remainder below, is moved aside first:
--- the copy is made beside the tables, where only writers of these old ranges wait for it, and the exchange is instant.
-CREATE OR REPLACE FUNCTION jobs.drop_range(_suffix text, _low bigint, _high bigint, _keeps boolean) RETURNS void
+-- Whether a job of a range runs, or its callback waits: then somebody is about to write to it.
+CREATE OR REPLACE FUNCTION jobs.is_busy(_low bigint, _high bigint) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.pk_job_run >= _low AND l.pk_job_run < _high)
+        OR EXISTS (SELECT FROM jobs.tb_job_callback AS c
+            WHERE c.pk_job_run >= _low AND c.pk_job_run < _high AND c.run_at IS NOT NULL)
+$$;
+
+-- Whether a job of a range that was wanted by nobody has been queued again since.
+CREATE OR REPLACE FUNCTION jobs.became_wanted(_suffix text, _low bigint, _high bigint, _since timestamptz) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    _outcome text := 'tb_job_outcome_' || _suffix;
+    _ended boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM jobs.%I AS o WHERE o.completed_at >= $1)', _outcome) INTO _ended USING _since;
+    RETURN _ended
+        OR EXISTS (SELECT FROM jobs.tb_job_ready AS r WHERE r.pk_job_run >= _low AND r.pk_job_run < _high)
+        OR EXISTS (SELECT FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run >= _low AND s.pk_job_run < _high)
+        OR EXISTS (SELECT FROM jobs.tb_job_key AS k WHERE k.pk_job_run >= _low AND k.pk_job_run < _high);
+END
+$$;
+
+-- Drops an old range. What is still wanted of it, and of the remainder below, is moved aside first: the copy is made beside
+-- the tables, where only writers of these old ranges wait for it, and the exchange is instant. False: it has to stay, for
+-- somebody has taken up one of its jobs since.
+CREATE OR REPLACE FUNCTION jobs.drop_range(
+    _suffix text, _low bigint, _high bigint, _keeps boolean, _looked_since timestamptz) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _old text[] := ARRAY[_suffix];
     _into text := 'kept_' || _high;
     _from bigint := _low;
     _remainder record;
+    _kept_run text;
+    _kept_jobs bigint;
     _table text;
     _each text;
     _partition text;
 BEGIN
     PERFORM jobs.lock_range(_suffix);
+    IF jobs.is_busy(_low, _high) THEN
+        RETURN false;
+    END IF;
     IF _keeps THEN
         SELECT r.suffix, r.low INTO _remainder FROM jobs.remainder_below(_low) AS r;
-        IF FOUND THEN
-            PERFORM jobs.lock_range(_remainder.suffix);
-            _old := _old || _remainder.suffix;
-            _from := _remainder.low;
+        IF FOUND AND NOT jobs.is_busy(_remainder.low, _low) THEN
+            -- One that has become large is copied no more: then a new one begins.
+            _kept_run := 'tb_job_run_' || _remainder.suffix;
+            EXECUTE format('SELECT count(*) FROM (SELECT FROM jobs.%I LIMIT $1) AS j', _kept_run)
+                INTO _kept_jobs USING jobs.range_size() / 10;
+            IF _kept_jobs < jobs.range_size() / 10 THEN
+                PERFORM jobs.lock_range(_remainder.suffix);
+                _old := _old || _remainder.suffix;
+                _from := _remainder.low;
+            END IF;
         END IF;
         FOREACH _each IN ARRAY _old LOOP
             PERFORM jobs.copy_wanted(_each, _into, _from, _high);
         END LOOP;
-    ELSIF (SELECT w.unfinished + w.wanted FROM jobs.wanted_jobs(_suffix) AS w) > 0 THEN
-        -- Somebody has just queued one of them again.
-        RETURN;
+    ELSIF jobs.became_wanted(_suffix, _low, _high, _looked_since) THEN
+        RETURN false;
     END IF;
 
     FOREACH _table IN ARRAY ARRAY['tb_job_run', 'tb_job_outcome', 'tb_job_attempt'] LOOP
@@ -4145,60 +5528,180 @@ BEGIN
     DELETE FROM jobs.tb_job_callback AS c
     WHERE c.pk_job_run >= _from AND c.pk_job_run < _high
         AND NOT EXISTS (SELECT FROM jobs.tb_job_run AS j WHERE j.pk_job_run = c.pk_job_run);
+    RETURN true;
 END
 $$;
 
--- Drops at most one range of jobs that have all ended and are old enough; the next call drops the next. Returns its
--- name. A range with an unfinished job stays as it is, and so does one of which more than a tenth is still wanted:
+-- The first job of a range from the given one on, and when the range's last job was queued.
+CREATE OR REPLACE FUNCTION jobs.first_job(_suffix text, _from bigint, OUT pk_job_run bigint, OUT last_created_at timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _run text := 'tb_job_run_' || _suffix;
+BEGIN
+    EXECUTE format('SELECT (SELECT j.pk_job_run FROM jobs.%I AS j WHERE j.pk_job_run >= $1 ORDER BY j.pk_job_run LIMIT 1),
+        (SELECT coalesce(j.created_at, jobs.time_of(j.id)) FROM jobs.%I AS j ORDER BY j.pk_job_run DESC LIMIT 1)', _run, _run)
+    INTO pk_job_run, last_created_at USING _from;
+END
+$$;
+
+-- Looks at a piece of the ranges, as many jobs as a range has, and drops at most one range: one whose jobs are nearly all
+-- old. Returns its name. The next call goes on from there; after the last range there is none for an hour. Jobs that are
+-- still wanted are moved aside, those that are due in months, too; but where more than a tenth is wanted the range stays:
 -- moving that would cost more than it gives back.
 CREATE OR REPLACE FUNCTION jobs.expire() RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
-    _range record;
-    _count record;
+    _size bigint := jobs.range_size();
     _last bigint := (SELECT s.last_value FROM jobs.tb_job_run_pk_job_run_seq AS s);
+    _young timestamptz;
+    _look record;
+    _range record;
+    _first record;
+    _count record;
+    _budget bigint := _size / 10;
 BEGIN
-    IF (SELECT max(r.looked_at) FROM jobs.tb_retention AS r) > now() - interval '1 hour' THEN
+    SELECT now() - min(r.keep) INTO _young FROM jobs.tb_retention AS r
+    WHERE r.status IN ('completed', 'failed', 'cancelled')
+    HAVING max(r.looked_at) <= now() - interval '1 hour';
+    IF NOT FOUND OR _young IS NULL THEN
         RETURN NULL;
     END IF;
-    FOR _range IN SELECT p.suffix, p.low, p.high FROM jobs.partitions() AS p WHERE p.high <= _last LOOP
-        SELECT w.jobs, w.unfinished, w.wanted INTO _count FROM jobs.wanted_jobs(_range.suffix) AS w;
-        CONTINUE WHEN _count.unfinished > 0;
-        IF _count.wanted = 0
-            OR (_count.wanted * 10 <= _count.jobs AND _range.suffix NOT LIKE 'kept\_%' AND jobs.default_is_small())
-        THEN
-            IF NOT jobs.can_lock_partitions() THEN
-                UPDATE jobs.tb_retention AS r SET looked_at = now() - interval '50 minutes';
+    SELECT u.next_job, u.began_at, u.jobs, u.wanted INTO _look FROM jobs.tb_upkeep AS u;
+
+    FOR _range IN
+        SELECT p.suffix, p.low, p.high FROM jobs.partitions() AS p WHERE p.high <= _last + 1 AND p.high > _look.next_job
+    LOOP
+        IF _look.next_job <= greatest(_range.low, 0) THEN
+            _look.began_at := now();
+            _look.jobs := 0;
+            _look.wanted := 0;
+        END IF;
+        SELECT f.pk_job_run, f.last_created_at INTO _first
+        FROM jobs.first_job(_range.suffix, greatest(_range.low, _look.next_job)) AS f;
+        -- Its last job is too young, so those of all newer ranges are.
+        EXIT WHEN _first.last_created_at >= _young;
+        _look.next_job := _range.high;
+        CONTINUE WHEN jobs.is_busy(_range.low, _range.high);
+        IF _first.pk_job_run IS NOT NULL THEN
+            SELECT w.jobs, w.wanted INTO _count
+            FROM jobs.wanted_jobs(_range.suffix, _first.pk_job_run, least(_range.high, _first.pk_job_run + _size)) AS w;
+            _look.jobs := _look.jobs + _count.jobs;
+            _look.wanted := _look.wanted + _count.wanted;
+            _budget := _budget - _count.jobs;
+            IF _first.pk_job_run + _size < _range.high THEN
+                _look.next_job := _first.pk_job_run + _size;
+                PERFORM jobs.remember_look(_look.next_job, _look.began_at, _look.jobs, _look.wanted);
                 RETURN NULL;
             END IF;
-            PERFORM jobs.drop_range(_range.suffix, _range.low, _range.high, _count.wanted > 0);
-            RETURN _range.suffix;
+        END IF;
+        IF _look.wanted = 0
+            OR (_range.suffix NOT LIKE 'kept\_%' AND jobs.default_is_small()
+                AND (_look.wanted <= _size / 100 OR _look.wanted * 10 <= least(_look.jobs, _size)))
+        THEN
+            IF NOT jobs.can_lock_partitions() THEN
+                UPDATE jobs.tb_retention AS r SET looked_at = now() - interval '50 minutes'
+                WHERE r.status IN ('completed', 'failed', 'cancelled');
+                RETURN NULL;
+            END IF;
+            IF jobs.drop_range(_range.suffix, _range.low, _range.high, _look.wanted > 0, _look.began_at) THEN
+                PERFORM jobs.remember_look(_range.high, now(), 0, 0);
+                RETURN _range.suffix;
+            END IF;
+        END IF;
+        IF _budget < 0 THEN
+            PERFORM jobs.remember_look(_range.high, now(), 0, 0);
+            RETURN NULL;
         END IF;
     END LOOP;
-    UPDATE jobs.tb_retention AS r SET looked_at = now();
+    PERFORM jobs.remember_look(0, now(), 0, 0);
+    UPDATE jobs.tb_retention AS r SET looked_at = now() WHERE r.status IN ('completed', 'failed', 'cancelled');
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION jobs.expire() IS 'Drops one range of jobs that have ended and are older than jobs.tb_retention says.';
+COMMENT ON FUNCTION jobs.expire() IS 'Drops one range of jobs that are older than jobs.tb_retention says.';
+
+CREATE OR REPLACE FUNCTION jobs.remember_look(_next_job bigint, _began_at timestamptz, _jobs bigint, _wanted bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE jobs.tb_upkeep AS u SET next_job = _next_job, began_at = _began_at, jobs = _jobs, wanted = _wanted
+$$;
+
+-- Deletes old rows of the audit log and of the notifications, where jobs.tb_retention says how old: the oldest, so many as
+-- an instant allows. Returns how many; where there may be more the next call goes on, else there is no look for an hour.
+CREATE OR REPLACE FUNCTION jobs.prune_logs() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _limit CONSTANT bigint := 20000::bigint;
+    -- The queue can be without the schema app.
+    _schema CONSTANT text := 'app';
+    _log record;
+    _deleted bigint;
+    _all bigint := 0::bigint;
+BEGIN
+    FOR _log IN
+        SELECT r.status, r.keep, t.name, t.key
+        FROM jobs.tb_retention AS r
+        JOIN (VALUES ('audit_log', 'tb_mutation_audit_log', 'pk_mutation_audit_log'),
+            ('notifications', 'tb_notification', 'pk_notification')) AS t (status, name, key) ON t.status = r.status
+        WHERE r.keep IS NOT NULL AND r.looked_at <= now() - interval '1 hour'
+            AND to_regclass(format('%I.%I', _schema, t.name)) IS NOT NULL
+    LOOP
+        -- The key rises with the time.
+        EXECUTE format('DELETE FROM %I.%I AS d USING (
+                SELECT o.%I AS key, o.created_at FROM %I.%I AS o ORDER BY o.%I LIMIT $1) AS oldest
+            WHERE d.%I = oldest.key AND oldest.created_at < now() - $2',
+            _schema, _log.name, _log.key, _schema, _log.name, _log.key, _log.key) USING _limit, _log.keep;
+        GET DIAGNOSTICS _deleted = ROW_COUNT;
+        _all := _all + _deleted;
+        IF _deleted < _limit THEN
+            UPDATE jobs.tb_retention AS r SET looked_at = now() WHERE r.status = _log.status;
+        END IF;
+    END LOOP;
+    RETURN _all;
+END
+$$;
+COMMENT ON FUNCTION jobs.prune_logs() IS 'Deletes rows of the audit log and of the notifications that are older than jobs.tb_retention says.';
+
+-- What no live worker serves though some know how: each lacks something that it needs, mostly a credential.
+CREATE VIEW jobs.v_not_ready WITH (security_invoker = true) AS
+SELECT
+    o.code AS operation_code,
+    o.service_name,
+    o.operation,
+    string_agg(DISTINCT lacking.reason, '; ') AS reason,
+    count(*) AS workers
+FROM jobs.tb_worker AS w
+CROSS JOIN LATERAL jsonb_each_text(
+    CASE WHEN jsonb_typeof(w.capabilities -> 'not_ready') = 'object' THEN w.capabilities -> 'not_ready' END)
+    AS lacking (name, reason)
+JOIN jobs.tb_operation AS o ON o.service_name || '.' || o.operation = lacking.name
+WHERE w.heartbeat_at > now() - interval '10 seconds'
+    AND NOT EXISTS (
+        SELECT FROM jobs.tb_worker AS other
+        WHERE other.heartbeat_at > now() - interval '10 seconds' 
+            AND (other.capabilities -> 'operations' ? lacking.name OR o.code = ANY (other.operations)))
+GROUP BY o.code, o.service_name, o.operation;
+COMMENT ON VIEW jobs.v_not_ready IS
+    'Operations whose jobs wait because every live worker that knows them lacks something, and what.';
 
 -- Starts one job by hand, for scripts that do not speak the batch protocol. There is no heartbeat: the lease holds
 -- until the job's own timeout. A job that is not waiting is left alone.
 CREATE OR REPLACE FUNCTION jobs.mark_job_started(job_id uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+    _pk bigint := jobs.pk_of(job_id);
     _now timestamptz := clock_timestamp();
 BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
-        WHERE j.pk_job_run = jobs.pk_of(job_id) AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
+        WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
             AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
         RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
-            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, j.timeout_seconds)
+            r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at, j.timeout_seconds)
     INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker,
-        claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible)
+        claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
     SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
         '00000000-0000-0000-0000-000000000000', _now, until.deadline, until.deadline,
-        t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible
+        t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at
     FROM taken AS t
     JOIN jobs.tb_operation AS o ON o.code = t.operation_code
     CROSS JOIN LATERAL (
@@ -4209,10 +5712,12 @@ $$;
 -- Ends a job that jobs.mark_job_started started.
 CREATE OR REPLACE FUNCTION jobs.complete_job_successfully(job_id uuid, output jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(job_id);
 BEGIN
     PERFORM jobs.complete(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = jobs.pk_of(job_id) AND l.worker = '00000000-0000-0000-0000-000000000000';
+    WHERE l.pk_job_run = _pk AND l.worker = '00000000-0000-0000-0000-000000000000';
 END
 $$;
 
@@ -4220,13 +5725,56 @@ $$;
 -- key is kept; jobs.retry queues it again.
 CREATE OR REPLACE FUNCTION jobs.fail_job(job_id uuid, error_text text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(job_id);
 BEGIN
     PERFORM jobs.fail(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
         ARRAY[NULL::bigint], ARRAY[true], ARRAY[NULL::jsonb])
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = jobs.pk_of(job_id) AND l.worker = '00000000-0000-0000-0000-000000000000';
+    WHERE l.pk_job_run = _pk AND l.worker = '00000000-0000-0000-0000-000000000000';
 END
 $$;
+
+-- What keeps a ready job of an operation and a tenant from being claimed, as far as is known; NULL: nothing but its turn. First
+-- what a person must end. A function, and one of its owner: who reads a job need not see all pauses and workers, and only a
+-- row that is shown pays for it.
+CREATE OR REPLACE FUNCTION jobs.held_by(_operation_code integer, _tenant_id uuid) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _operation jobs.tb_operation;
+BEGIN
+    SELECT o.* INTO _operation FROM jobs.tb_operation AS o WHERE o.code = _operation_code;
+    RETURN CASE
+        WHEN EXISTS (
+            SELECT FROM jobs.tb_pause AS p
+            WHERE (p.service_name IS NULL OR p.service_name = _operation.service_name)
+                AND (p.operation IS NULL OR p.operation = _operation.operation)
+                AND (p.execution_type IS NULL OR p.execution_type = _operation.execution_type)
+                AND (p.tenant_id IS NULL OR p.tenant_id = _tenant_id))
+            THEN 'pause'
+        -- Before `worker`: nobody claims what no worker is ready for.
+        WHEN EXISTS (SELECT FROM jobs.v_not_ready AS n WHERE n.operation_code = _operation_code) THEN 'not_ready'
+        -- One that has just started may not have claimed yet.
+        WHEN NOT EXISTS (
+            SELECT FROM jobs.tb_worker AS w
+            WHERE w.heartbeat_at > _now - interval '10 seconds'
+                AND (_operation_code = ANY (w.operations)
+                    OR w.operations IS NULL AND w.started_at > _now - interval '10 seconds'))
+            THEN 'worker'
+        WHEN _operation.has_breaker AND NOT _operation.has_fallback AND EXISTS (
+            SELECT FROM jobs.tb_circuit_breaker AS b WHERE b.operation_code = _operation_code AND b.state <> 'closed')
+            THEN 'breaker'
+        WHEN EXISTS (
+            SELECT FROM jobs.tb_limit AS l
+            WHERE l.code = _operation.limit_code
+                AND (l.concurrency <= (SELECT sum(s.slots) FROM jobs.tb_limit_share AS s WHERE s.limit_code = l.code)
+                    OR l.rate_starts IS NOT NULL AND jobs.starts_free(l, _now) = 0))
+            THEN 'limit'
+    END;
+END
+$$;
+COMMENT ON FUNCTION jobs.held_by(integer, uuid) IS 'What holds ready jobs back: pause, not_ready, worker, breaker or limit.';
 
 -- A figure of a resource_usage; NULL where it is absent or no number, for what a runner reports must not break a view.
 CREATE OR REPLACE FUNCTION jobs.usage_figure(_usage jsonb, _key text) RETURNS numeric
@@ -4262,10 +5810,10 @@ SELECT
     j.correlation_id,
     j.entity_type,
     j.entity_pk,
-    j.created_at,
+    coalesce(j.created_at, jobs.time_of(j.id)) AS created_at,
     coalesce(outcome.started_at, callback.started_at, lease.claimed_at) AS started_at,
     outcome.completed_at,
-    coalesce(outcome.completed_at, lease.claimed_at, j.created_at) AS updated_at,
+    coalesce(outcome.completed_at, lease.claimed_at, j.created_at, jobs.time_of(j.id)) AS updated_at,
     -- What the first release of this table did not have.
     outcome.failure_class,
     j.priority,
@@ -4275,7 +5823,16 @@ SELECT
     lease.deadline_at,
     coalesce(j.policy_hash, named.policy_hash) AS policy_hash,
     j.trace_context,
-    j.pk_job_run
+    j.pk_job_run,
+    -- Why it has not ended, where it does not run: NULL where nothing is known but that its turn has not come.
+    CASE
+        WHEN outcome.status IS NOT NULL THEN NULL
+        WHEN callback.epoch IS NOT NULL THEN 'callback'
+        WHEN lease.epoch IS NOT NULL THEN NULL
+        WHEN scheduled.run_at = 'infinity' THEN 'earlier'
+        WHEN scheduled.epoch IS NOT NULL THEN 'schedule'
+        WHEN ready.epoch IS NOT NULL THEN jobs.held_by(ready.operation_code, j.tenant_id)
+    END AS waits_for
 FROM jobs.tb_job_run AS j
 LEFT JOIN jobs.tb_operation AS o ON o.code = j.operation_code
 LEFT JOIN jobs.tb_policy_code AS named ON named.code = j.policy_code
@@ -4466,7 +6023,7 @@ SELECT
     j.entity_type,
     j.entity_pk,
     j.input_data,
-    j.created_at,
+    coalesce(j.created_at, jobs.time_of(j.id)) AS created_at,
     o.completed_at AS failed_at
 FROM jobs.tb_job_outcome AS o
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = o.pk_job_run
@@ -4490,7 +6047,7 @@ SELECT
 FROM jobs.tb_job_run AS j
 LEFT JOIN jobs.tb_operation AS op ON op.code = j.operation_code
 CROSS JOIN LATERAL (
-    SELECT j.created_at AS at, 'queued' AS event, 0 AS attempt, NULL AS failure_class, NULL AS message
+    SELECT coalesce(j.created_at, jobs.time_of(j.id)) AS at, 'queued' AS event, 0 AS attempt, NULL AS failure_class, NULL AS message
     UNION ALL
     SELECT a.at, a.event, a.attempt, a.failure_class, a.message
     FROM jobs.v_job_attempt AS a
@@ -4528,7 +6085,7 @@ SELECT
     coalesce(ready.jobs, 0) AS ready,
     coalesce(scheduled.jobs, 0) AS scheduled,
     coalesce(running.jobs, 0) AS running,
-    extract(epoch FROM now() - oldest.created_at)::numeric(12, 2) AS oldest_ready_seconds
+    extract(epoch FROM now() - coalesce(oldest.created_at, jobs.time_of(oldest.id)))::numeric(12, 2) AS oldest_ready_seconds
 FROM jobs.tb_operation AS o
 LEFT JOIN (
     SELECT r.operation_code, count(*) AS jobs, min(r.pk_job_run) AS oldest
@@ -4667,8 +6224,9 @@ COMMENT ON VIEW jobs.v_schedule IS 'Schedules and their last runs. Every run is 
 -- Every function of the queue runs with its owner's rights, so nobody executes one that was not given to him.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC;
 
--- They compute and read nothing; whoever may read a view needs them.
-GRANT EXECUTE ON FUNCTION jobs.tenant_lane(uuid), jobs.lane(boolean, integer, bigint), jobs.usage_figure(jsonb, text) TO PUBLIC;
+-- They compute, and read nothing but how operations stand (jobs.held_by); whoever may read a view needs them.
+GRANT EXECUTE ON FUNCTION jobs.tenant_lane(uuid), jobs.lane(boolean, integer, bigint), jobs.usage_figure(jsonb, text),
+    jobs.time_of(uuid), jobs.held_by(integer, uuid) TO PUBLIC;
 
 -- A plain INSERT of these columns, and nothing else: tenant, row and callbacks are for the functions to set.
 DO $$
@@ -4690,22 +6248,25 @@ BEGIN
             jobs.register_operations(jsonb),
             jobs.operations(),
             jobs.breaking_migration(),
-            jobs.register_worker(uuid, text, text, jsonb),
+            jobs.register_worker(uuid, text, text, jsonb, integer),
+            jobs.announce_worker(uuid, text, text, jsonb, integer),
             jobs.unregister_worker(uuid),
             jobs.claim(uuid, integer[], integer, boolean, integer[], integer[]),
             jobs.heartbeat(uuid, bigint[], integer[]),
-            jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[]),
-            jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[]),
+            jobs.complete(uuid, bigint[], integer[], jsonb[], jsonb[], boolean),
+            jobs.fail(uuid, bigint[], integer[], text[], text[], bigint[], boolean[], jsonb[], boolean, boolean[]),
             jobs.trim_shares(uuid, integer[], integer[]),
             jobs.open_breaker(uuid, integer, bigint, bigint, text),
             jobs.close_breaker(uuid, integer),
             jobs.abandon_probe(uuid, integer),
             jobs.bind(uuid, bigint, integer, integer),
-            jobs.release(uuid, bigint[], integer[]),
+            jobs.release(uuid, bigint[], integer[], boolean),
             jobs.promote(integer),
+            jobs.move_to_lanes(integer),
             jobs.next_due(),
             jobs.run_callbacks(integer),
             jobs.rescue(),
+            jobs.make_ranges(),
             jobs.maintain(),
             jobs.schedules(),
             jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean),
