@@ -8,6 +8,7 @@
 //! | [`server`] | a PostgreSQL of one test's own, which it may stop, kill and starve |
 //! | [`work`] | a queue whose jobs do as they are told, and workers of it in this process or in others |
 //! | [`chaos`] | everything goes wrong at once |
+//! | [`change`] | mistakes made on purpose in the queue's functions |
 //! | [`app`] | applications of a user, built by Cargo in a folder of their own |
 //! | [`compiled`] | projects compiled in the test's own process, and databases made of them |
 //! | [`history`] | histories of migrations, written by hand |
@@ -21,6 +22,7 @@
 //! | [`plpgsql_check`] | the extension of that name over every function of a database |
 
 pub mod app;
+pub mod change;
 pub mod chaos;
 pub mod compiled;
 pub mod corpus;

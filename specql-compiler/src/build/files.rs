@@ -53,6 +53,12 @@ pub(super) fn apply(root: &Path, edits: &[Edit], modified: SystemTime) -> io::Re
     for edit in edits {
         let (Edit::Write { path, .. } | Edit::Remove { path }) = edit;
         let path = root.join(path);
+        if let Some(folder) = path.parent()
+            && !folders.iter().any(|known| known == folder)
+        {
+            // What a run left behind that was killed in the middle of a write.
+            sweep(folder)?;
+        }
         match edit {
             Edit::Write { text, .. } => replace(&path, text, Some(modified))?,
             Edit::Remove { .. } => named(fs::remove_file(&path), &path)?,
@@ -89,7 +95,7 @@ fn replace(path: &Path, text: &str, modified: Option<SystemTime>) -> io::Result<
 }
 
 /// Removes what a build left behind that was killed in the middle of a write. The project must be locked.
-pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+fn sweep(folder: &Path) -> io::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
         let path = named(entry, folder)?.path();

@@ -3,7 +3,7 @@
 use std::{io, path::Path, time::SystemTime};
 
 use super::{
-    files::{ProjectLock, apply, sweep},
+    files::{ProjectLock, apply},
     load::{Layout, load_layout},
     watch,
 };
@@ -58,7 +58,6 @@ impl Project {
     fn update_locked(root: &Path, mode: &Mode) -> io::Result<Self> {
         let project = Self::read(root, mode)?;
         if !project.history.edits.is_empty() {
-            sweep(&root.join(&project.layout.migrations))?;
             apply(root, &project.history.edits, watch::newest(&project.layout)?)?;
         }
         Ok(project)

@@ -64,7 +64,7 @@ pub(crate) enum Action {
 impl Protocol {
     /// `jobs.complete`, `jobs.fail`: `JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND
     /// l.worker = _worker`
-    fn accepts(&self, state: &State, worker: usize, job: usize, run: Run) -> bool {
+    pub(crate) fn accepts(&self, state: &State, worker: usize, job: usize, run: Run) -> bool {
         let Place::Leased { owner, .. } = state.jobs[job].place else { return false };
         let named = u8::try_from(worker).is_ok_and(|worker| owner == Owner::Worker(worker));
         (named || !self.rules.compares_worker) && (run.epoch == state.jobs[job].epoch || !self.rules.compares_epoch)
@@ -225,13 +225,12 @@ fn owner_of(worker: usize) -> Owner {
 }
 
 /// `jobs.heartbeat` returns it.
-fn holds(state: &State, worker: usize, job: usize, run: Run) -> bool {
+pub(crate) fn holds(state: &State, worker: usize, job: usize, run: Run) -> bool {
     matches!(state.jobs[job].place, Place::Leased { owner, .. } if owner == owner_of(worker))
         && state.jobs[job].epoch == run.epoch
 }
 
-/// `rescue`: `l.crashes + 1 < 3 AND o.idempotent AND l.attempt < max_attempts`; `fail` has no crashes to count, and its
-/// worker asks for no retry of what may not be repeated.
+/// `rescue`: `l.crashes + 1 < 3 AND o.idempotent AND l.attempt < max_attempts`; `fail` has no crashes to count.
 fn retried(state: &State, job: usize, crashes: u8) -> bool {
     let attempt = &state.jobs[job];
     !attempt.cancel_requested && KINDS[job].idempotent && attempt.epoch < MAX_ATTEMPTS && crashes < 3
@@ -317,7 +316,10 @@ impl Model for Protocol {
             Action::FailAmbiguous { worker, job, run, notifies } => {
                 state.flush();
                 state.faults -= 1;
-                if end_attempt(&mut state, job, 0) {
+                if !KINDS[job].idempotent {
+                    // Whoever asked for its end learns that it may have happened.
+                    state.end_lease(job, Place::Failed);
+                } else if end_attempt(&mut state, job, 0) {
                     state.wake(&[job], notifies);
                 }
                 forget(&mut state, worker, job, run);

@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 use specql_runtime::testing::TestDatabase;
+use specql_tests::change::Change;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
 
@@ -21,10 +22,13 @@ CREATE SCHEMA shop;
 CREATE TABLE shop.tb_effect (pk_job_run BIGINT NOT NULL, kind TEXT NOT NULL);
 CREATE INDEX idx_tb_effect_job ON shop.tb_effect (pk_job_run);
 CREATE TABLE shop.tb_broken (pk_order BIGINT PRIMARY KEY);
+CREATE TABLE shop.tb_order (pk_order BIGINT PRIMARY KEY, touched INTEGER NOT NULL DEFAULT 0);
+INSERT INTO shop.tb_order (pk_order) VALUES (0), (1);
 CREATE FUNCTION shop.leave(_job_run_id uuid, _kind text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     _order bigint := (SELECT c.entity_pk FROM jobs.callback_context(_job_run_id) AS c);
 BEGIN
+    UPDATE shop.tb_order AS o SET touched = o.touched + 1 WHERE o.pk_order = _order;
     INSERT INTO shop.tb_effect (pk_job_run, kind)
     SELECT j.pk_job_run, _kind FROM jobs.tb_job_run AS j WHERE j.id = _job_run_id;
     IF EXISTS (SELECT FROM shop.tb_broken AS b WHERE b.pk_order = _order) THEN
@@ -91,30 +95,9 @@ pub(crate) struct Queue {
 impl Queue {
     /// `change` is made to the queue's functions before anything runs.
     pub(crate) async fn new(change: Option<&Change<'_>>) -> Result<Self> {
-        let database = TestDatabase::from_sql(&format!("{}{SHOP}", specql_tests::compiled::queue_schema()?)).await?;
-        let mut connection = database.pool().acquire().await?.detach();
-        let operations = Operation::ALL.map(|operation| {
-            json!({"service": "pay", "operation": operation.name(), "execution_type": "http", "timeout_seconds": 30,
-                "max_attempts": operation.max_attempts(), "unique": operation.rule().name(),
-                "idempotent": operation.idempotent()})
-        });
-        let mut codes: Vec<(i32, String)> = sqlx::query_as("SELECT code, operation FROM jobs.register_operations($1)")
-            .bind(json!(operations))
-            .fetch_all(&mut connection)
-            .await?;
-        codes.sort_by_key(|(_, name)| Operation::ALL.iter().position(|operation| operation.name() == name));
-        for worker in 0..crate::step::WORKERS {
-            sqlx::query("SELECT jobs.register_worker($1, 'model', '0', '{}')")
-                .bind(uuid_of(worker))
-                .execute(&mut connection)
-                .await?;
-        }
-        let days = Change { function: "callback_retry_wait", from: "secs => ", to: "secs => 86400 * " };
-        let tries = Change { function: "callback_retry_wait", from: "< 154", to: &format!("< {CALLBACK_TRIES}") };
-        for change in [&days, &tries].into_iter().chain(change) {
-            change.make(&mut connection).await?;
-        }
-        Ok(Self { connection, operations: codes.into_iter().map(|(code, _)| code).collect(), _database: database })
+        let (database, operations) = prepared(change).await?;
+        let connection = database.pool().acquire().await?.detach();
+        Ok(Self { connection, operations, _database: database })
     }
 
     /// Begins a sequence.
@@ -125,28 +108,38 @@ impl Queue {
     }
 }
 
-/// A change to the text of a function of schema `jobs`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Change<'a> {
-    pub(crate) function: &'a str,
-    pub(crate) from: &'a str,
-    pub(crate) to: &'a str,
-}
-
-impl Change<'_> {
-    async fn make(&self, connection: &mut PgConnection) -> Result<()> {
-        let Self { function, from, to } = self;
-        let source: String = sqlx::query_scalar(
-            "SELECT pg_get_functiondef(p.oid) FROM pg_proc AS p
-            WHERE p.pronamespace = 'jobs'::regnamespace AND p.proname = $1",
-        )
-        .bind(function)
-        .fetch_one(&mut *connection)
+/// A database with the queue, the callbacks and the operations, whose codes are the second; `change` is made to the
+/// queue's functions.
+pub(crate) async fn prepared(change: Option<&Change<'_>>) -> Result<(TestDatabase, Vec<i32>)> {
+    let database = TestDatabase::from_sql(&format!("{}{SHOP}", specql_tests::compiled::queue_schema()?)).await?;
+    let mut connection = database.pool().acquire().await?;
+    let operations = Operation::ALL.map(|operation| {
+        json!({"service": "pay", "operation": operation.name(), "execution_type": "http", "timeout_seconds": 30,
+            "max_attempts": operation.max_attempts(), "unique": operation.rule().name(),
+            "idempotent": operation.idempotent()})
+    });
+    let mut codes: Vec<(i32, String)> = sqlx::query_as("SELECT code, operation FROM jobs.register_operations($1)")
+        .bind(json!(operations))
+        .fetch_all(&mut *connection)
         .await?;
-        ensure!(source.contains(from), "jobs.{function} has no `{from}` that could be changed");
-        sqlx::raw_sql(AssertSqlSafe(source.replace(from, to))).execute(connection).await?;
-        Ok(())
+    codes.sort_by_key(|(_, name)| Operation::ALL.iter().position(|operation| operation.name() == name));
+    for worker in 0..crate::step::WORKERS {
+        sqlx::query("SELECT jobs.register_worker($1, 'model', '0', '{}')")
+            .bind(uuid_of(worker))
+            .execute(&mut *connection)
+            .await?;
     }
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "CREATE OR REPLACE FUNCTION jobs.callback_retry_wait(_tries integer) RETURNS interval LANGUAGE sql IMMUTABLE AS
+        'SELECT CASE WHEN _tries < {CALLBACK_TRIES} THEN pg_catalog.make_interval(days => _tries) END'"
+    )))
+    .execute(&mut *connection)
+    .await?;
+    if let Some(change) = change {
+        change.make(&mut connection).await?;
+    }
+    drop(connection);
+    Ok((database, codes.into_iter().map(|(code, _)| code).collect()))
 }
 
 /// A sequence under way. Dropping it undoes it.
@@ -160,7 +153,7 @@ pub(crate) struct Sequence<'a> {
     jobs: Vec<(i64, Uuid)>,
 }
 
-const fn uuid_of(worker: u8) -> Uuid {
+pub(crate) const fn uuid_of(worker: u8) -> Uuid {
     Uuid::from_u128(0x5eed_0000_0000_4000_8000_0000_0000_0000 | worker as u128)
 }
 
@@ -373,17 +366,19 @@ impl Sequence<'_> {
             // Half of the time after which what is put off is given up.
             Wait::Later => Some(43_200_000),
         };
-        let rows = sqlx::query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, NULL, $8)")
-            .bind(uuid_of(call.worker))
-            .bind(pks)
-            .bind(epochs)
-            .bind(vec![failure.class.name(); count])
-            .bind(vec![failure.says(); count])
-            .bind(vec![wait; count])
-            .bind(vec![failure.counted; count])
-            .bind(failure.no_effect.map(|word| vec![word; count]))
-            .fetch_all(&mut *self.tx)
-            .await?;
+        let rows = sqlx::query_as(
+            "SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, NULL, _no_effect => $8)",
+        )
+        .bind(uuid_of(call.worker))
+        .bind(pks)
+        .bind(epochs)
+        .bind(vec![failure.class.name(); count])
+        .bind(vec![failure.says(); count])
+        .bind(vec![wait; count])
+        .bind(vec![failure.counted; count])
+        .bind(failure.no_effect.map(|word| vec![word; count]))
+        .fetch_all(&mut *self.tx)
+        .await?;
         self.results(rows)
     }
 

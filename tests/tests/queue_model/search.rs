@@ -4,10 +4,11 @@ use std::{cell::RefCell, collections::BTreeMap, fmt::Write as _};
 
 use anyhow::{Context, Result, bail, ensure};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use specql_tests::change::Change;
 
 use crate::{
-    database::{Change, Queue, name_of},
-    invariants::INVARIANTS,
+    database::{Queue, name_of},
+    invariants::{INVARIANTS, KEYS_OF_ONE},
     model::{Answer, Model},
     step::{Forgery, ORDERS, Report, Step, WORKERS, sequence},
 };
@@ -119,7 +120,7 @@ async fn run(queue: &mut Queue, steps: &[Step], figures: &mut Figures) -> Result
         *figures.answers.entry(class.to_owned()).or_default() += 1;
     }
     ensure!(model.all_finished(), "{told}\nnot every job came to its end");
-    for (sentence, query) in INVARIANTS {
+    for (sentence, query) in INVARIANTS.iter().chain(KEYS_OF_ONE) {
         let offenders = sequence.offenders(query).await?;
         ensure!(offenders.is_empty(), "{told}\nit does not hold that {sentence}: jobs {offenders:?}");
     }

@@ -205,6 +205,47 @@ async fn a_cancel_in_the_middle_lets_the_later_ones_wait_for_the_earlier_one() -
 }
 
 #[tokio::test]
+async fn a_retry_and_a_newer_call_at_the_same_time_do_not_run_together() -> Result<()> {
+    let queue = Queue::new().await?;
+    let (first, _) = sync(&queue, "trial").await?;
+    let running = queue.claim_one().await?;
+    assert_eq!(queue.fail(&running, "ambiguous", None).await?, "failed");
+
+    let mut retry = queue.db.pool().begin().await?;
+    sqlx::query("SELECT jobs.retry($1)").bind(first).execute(&mut *retry).await?;
+    let pool = queue.db.pool().clone();
+    let newer = tokio::spawn(async move { call(&mut *pool.acquire().await?, "paying", None).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    retry.commit().await?;
+    let (second, deduplicated) = newer.await??;
+    assert!(second != first && !deduplicated);
+
+    let again = queue.claim(10).await?;
+    assert_eq!(again.iter().map(|lease| lease.id).collect::<Vec<_>>(), [first], "the newer call waits for its end");
+    queue.complete(&again).await?;
+    drain(&queue).await?;
+    assert_eq!(sent(&queue).await?, ["trial", "paying"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_is_no_repetition_of_one_that_was_cancelled_while_somebody_else_had_its_key() -> Result<()> {
+    let queue = Queue::new().await?;
+    let (first, _) = sync(&queue, "trial").await?;
+    let mut undone = queue.db.pool().begin().await?;
+    call(&mut undone, "paying", None).await?;
+    let said: String = sqlx::query_scalar("SELECT jobs.cancel($1)").bind(first).fetch_one(queue.db.pool()).await?;
+    assert_eq!(said, "cancelled");
+    undone.rollback().await?;
+
+    let (second, deduplicated) = sync(&queue, "trial").await?;
+    assert!(second != first && !deduplicated, "nothing of the first one ever happened");
+    drain(&queue).await?;
+    assert_eq!(sent(&queue).await?, ["trial"]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn who_ends_a_job_does_not_wait_for_who_queues_the_next_one() -> Result<()> {
     let queue = Queue::new().await?;
     for commits in [true, false] {

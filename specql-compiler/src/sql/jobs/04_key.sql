@@ -25,6 +25,20 @@ BEGIN
 END
 $$;
 
+-- object: function jobs.has_freed_key(bigint, text)
+-- drop: DROP FUNCTION jobs.has_freed_key(bigint, text)
+-- Whether a job has ended so that nobody need be kept from doing the same again: it did it, and may do it again under that
+-- rule, or certainly did nothing.
+CREATE OR REPLACE FUNCTION jobs.has_freed_key(_pk bigint, _rule text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT CASE o.status WHEN 'completed' THEN _rule <> 'once' ELSE NOT o.effect_possible END
+        FROM jobs.tb_job_outcome AS o
+        WHERE o.pk_job_run = _pk), false);
+END
+$$;
+
 -- object: function jobs.take_key(bytea, bigint, text)
 -- drop: DROP FUNCTION jobs.take_key(bytea, bigint, text)
 -- Takes a key for a job. Returns the job that holds it: the given one, or an earlier one. Waits for a transaction that has
@@ -40,11 +54,14 @@ BEGIN
         -- A statement of its own: it sees what was committed while the insert waited. Nothing, when the earlier job
         -- has released the key in between: then another round takes it.
         SELECT k.pk_job_run AS pk, k.rule INTO _held FROM jobs.tb_job_key AS k WHERE k.key = _key;
-        IF _held.pk = _pk OR _held.rule = 'once' OR jobs.outcome_of(_held.pk) IS DISTINCT FROM 'completed' THEN
+        IF _held.pk = _pk OR NOT jobs.has_freed_key(_held.pk, _held.rule) THEN
             _holder := _held.pk;
         ELSE
-            -- It completed, and could not give the key back: a rival that was then undone had it locked.
-            DELETE FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _held.pk;
+            -- It could not give the key back: a rival that was then undone had it locked. Looked at again behind the lock,
+            -- for somebody may be retrying that job.
+            PERFORM FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _held.pk FOR UPDATE;
+            DELETE FROM jobs.tb_job_key AS k
+            WHERE k.key = _key AND k.pk_job_run = _held.pk AND jobs.has_freed_key(k.pk_job_run, k.rule);
         END IF;
     END LOOP;
     RETURN _holder;

@@ -115,8 +115,7 @@ BEGIN
     END IF;
 
     DELETE FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = _job.pk_job_run AND o.status <> 'completed'
-    RETURNING o.epoch, o.attempts, coalesce(o.effect_possible, false) AS effect_possible,
-        coalesce(o.bound_code, 0) AS bound_code INTO _ended;
+    RETURNING o.epoch, o.attempts, o.effect_possible, coalesce(o.bound_code, 0) AS bound_code INTO _ended;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'job % has not failed: only a failed or cancelled job can be retried', _id USING ERRCODE = 'SQ409';
     END IF;
@@ -133,9 +132,12 @@ BEGIN
     _effect_possible := _ended.effect_possible;
     IF _job.unique_rule <> 'never' THEN
         _key := jobs.job_key(_job.tenant_id, _job.service_name, _job.operation, _job.name);
-        -- A key that was kept says that the call may have happened: no later failure can prove the opposite.
-        _effect_possible := _effect_possible OR EXISTS (
-            SELECT FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _job.pk_job_run);
+        -- A newer call of the key, with another input, waits here, and then finds that this job is not over.
+        PERFORM FROM jobs.tb_job_key AS k WHERE k.key = _key FOR UPDATE;
+        -- Where that is not on record, a key that was kept says that the call may have happened: no later failure can prove
+        -- the opposite.
+        _effect_possible := coalesce(_effect_possible, EXISTS (
+            SELECT FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _job.pk_job_run));
         _holder := jobs.take_key(_key, _job.pk_job_run, _job.unique_rule);
         IF _holder <> _job.pk_job_run THEN
             RAISE EXCEPTION 'job % cannot be retried: job % has taken its key since', _id,
@@ -147,7 +149,7 @@ BEGIN
     INSERT INTO jobs.tb_job_ready (
         lane, rank, pk_job_run, operation_code, epoch, bound_code, keyed, has_on_success, has_on_failure, effect_possible)
     VALUES (_job.lane, -_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _ended.bound_code, _job.unique_rule <> 'never',
-        _job.has_on_success, _job.has_on_failure, _effect_possible);
+        _job.has_on_success, _job.has_on_failure, coalesce(_effect_possible, false));
     PERFORM jobs.wake_workers();
     RETURN _id;
 END
