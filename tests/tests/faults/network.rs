@@ -202,3 +202,19 @@ async fn all_duties_are_back_within_seconds_after_an_outage() {
     }
     worker.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_a_standby_is_given_up_and_the_next_one_leads_to_the_primary() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    proxy.set(Fault::ReadOnly);
+    let mut link = specql_runtime::queue::Link::new(&proxy.url().parse().unwrap(), "test", Duration::from_secs(5));
+    for _ in 0..2 {
+        let Err(QueueError::Call { source, .. }) = link.heartbeat(Uuid::new_v4(), &[], &[]).await else {
+            panic!("it can write there")
+        };
+        assert_eq!(source.as_database_error().and_then(|error| error.code()).as_deref(), Some("25006"), "{source}");
+    }
+    proxy.set(Fault::None);
+    link.heartbeat(Uuid::new_v4(), &[], &[]).await.unwrap();
+}
