@@ -179,7 +179,7 @@ async fn all_duties_are_back_within_seconds_after_an_outage() {
     let job = queue.run("now").await;
     assert_eq!(queue.outcome(job).await.status, "completed");
     let pool = sqlx::PgPool::connect_with(queue.options()).await.unwrap();
-    let duties = ["claim", "heartbeat", "listen", "schedule", "upkeep"];
+    let duties = ["claim", "heartbeat", "listen", "promote", "rescue", "schedule"];
     for fault in [Fault::BlackHole, Fault::Reset] {
         proxy.set(fault);
         tokio::time::sleep(Duration::from_secs(12)).await;
@@ -200,6 +200,49 @@ async fn all_duties_are_back_within_seconds_after_an_outage() {
         assert!(back.is_ok(), "{fault:?}: back are only {:?}", used_since(&pool, healed).await);
         assert_eq!(queue.outcome(next).await.status, "completed");
     }
+    worker.shutdown().await.unwrap();
+}
+
+/// What many wait for is soon asked for on another connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_start_soon_although_one_of_their_workers_connections_stalls() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    let worker = queue.worker_through(proxy.url()).await.concurrency(10).start().await.unwrap();
+    for connection in ["claim", "heartbeat", "rescue", "promote", "listen"] {
+        queue.outcome(queue.run("now").await).await;
+        let stalled = async || proxy.stall(&format!("specql {connection}"));
+        eventually(&format!("`{connection}` is there"), stalled).await;
+        let since = Instant::now();
+        let job = queue.run("now").await;
+        queue.called(job, 1).await;
+        let took = since.elapsed();
+        assert!(took < SOON, "it started {took:?} after `{connection}` had stalled");
+        proxy.unstall();
+    }
+    queue.settled().await;
+    worker.shutdown().await.unwrap();
+}
+
+/// Less than the ten seconds that other calls may take.
+const SOON: Duration = Duration::from_secs(9);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_jobs_are_taken_back_soon_although_the_connection_for_that_stalls() {
+    let queue = Queue::new().await;
+    let mut dead = queue.process(crate::WORKER);
+    let job = queue.run("700ms").await;
+    queue.called(job, 1).await;
+    let proxy = Proxy::start(queue.url()).await;
+    let worker = queue.worker_through(proxy.url()).await.start().await.unwrap();
+    dead.kill();
+    eventually("it looks for lost jobs", async || proxy.stall("specql rescue")).await;
+    let since = Instant::now();
+    queue.age_leases("11 seconds").await;
+    queue.called(job, 2).await;
+    let took = since.elapsed();
+    assert!(took < SOON, "{took:?}");
+    queue.settled().await;
     worker.shutdown().await.unwrap();
 }
 
