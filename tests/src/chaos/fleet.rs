@@ -49,6 +49,8 @@ struct Member {
     paused_until: Option<Instant>,
     /// When its network works again.
     cut_off_until: Option<Instant>,
+    /// Which connection is to stall, and how long.
+    to_stall: Option<(&'static str, Duration)>,
     /// When what is stalled goes on.
     stalled_until: Option<Instant>,
 }
@@ -64,6 +66,7 @@ impl Fleet {
                 due: Instant::now(),
                 paused_until: None,
                 cut_off_until: None,
+                to_stall: None,
                 stalled_until: None,
             });
         }
@@ -118,14 +121,9 @@ impl Fleet {
         self.all_cut_off_until = Some(Instant::now() + time);
     }
 
-    /// One connection of that name stalls, if the worker has it now.
-    pub(super) fn stall(&mut self, worker: usize, connection: &str, time: Duration) {
-        let member = &mut self.workers[worker];
-        if member.proxy.stall(connection) {
-            member.stalled_until = member.stalled_until.max(Some(Instant::now() + time));
-            self.stalled += 1;
-            self.broken.push(Span::from_now(time));
-        }
+    /// One connection of that name stalls, as soon as there is one.
+    pub(super) fn stall(&mut self, worker: usize, connection: &'static str, time: Duration) {
+        self.workers[worker].to_stall = Some((connection, time));
     }
 
     /// Starts, continues and heals what is due.
@@ -135,6 +133,11 @@ impl Fleet {
             if member.cut_off_until.is_some_and(|until| now >= until) {
                 member.proxy.set(Fault::None);
                 member.cut_off_until = None;
+            }
+            if let Some((_, time)) = member.to_stall.take_if(|(connection, _)| member.proxy.stall(connection)) {
+                member.stalled_until = member.stalled_until.max(Some(now + time));
+                self.stalled += 1;
+                self.broken.push(Span::from_now(time));
             }
             if member.stalled_until.is_some_and(|until| now >= until) {
                 member.proxy.unstall();
@@ -173,7 +176,7 @@ impl Fleet {
             member.proxy.set(Fault::None);
             member.cut_off_until = None;
             member.proxy.unstall();
-            member.stalled_until = None;
+            (member.to_stall, member.stalled_until) = (None, None);
             member.resume();
             member.due = Instant::now();
             member.process.take_if(|process| !up.contains(&process.id()));

@@ -86,7 +86,7 @@ pub async fn run(settings: &Settings) -> Report {
         .collect();
     let sampler = tokio::spawn(load::sample(queue.options(), sampling));
 
-    let start = Instant::now();
+    let (start, started_at) = (Instant::now(), Utc::now());
     let mut ahead = plan.into_iter().peekable();
     // When no worker reached PostgreSQL.
     let mut away = Vec::new();
@@ -150,7 +150,7 @@ pub async fn run(settings: &Settings) -> Report {
     report.starts = fleet.starts;
     report.stalled = fleet.stalled;
     report.violations.append(&mut fleet.violations);
-    report.recovered(recovery::recoveries(&queue, &fleet, &away, &cancelled).await, settings.recovery);
+    report.recovered(recovery::recoveries(&queue, &fleet, started_at, &away, &cancelled).await, settings.recovery);
     report
 }
 

@@ -47,6 +47,8 @@ impl Span {
 /// One job of a killed worker.
 #[derive(Clone, Copy, Debug)]
 pub struct Recovery {
+    /// When its worker was killed, since the start of the run.
+    pub killed: Duration,
     /// From the kill until another worker had the job, or its end was recorded.
     pub took: Duration,
     /// The same, without the time after the lease's end in which nobody could have it: no worker reached PostgreSQL, or an open
@@ -57,7 +59,13 @@ pub struct Recovery {
 }
 
 /// The recoveries of all jobs that killed processes had.
-pub(super) async fn recoveries(queue: &Queue, fleet: &Fleet, away: &[Span], cancelled: &[Cancelled]) -> Vec<Recovery> {
+pub(super) async fn recoveries(
+    queue: &Queue,
+    fleet: &Fleet,
+    start: DateTime<Utc>,
+    away: &[Span],
+    cancelled: &[Cancelled],
+) -> Vec<Recovery> {
     let processes: Vec<i32> = fleet.killed.iter().map(|killed| killed.process).collect();
     let times: Vec<_> = fleet.killed.iter().map(|killed| killed.at).collect();
     let sql = "
@@ -74,7 +82,8 @@ pub(super) async fn recoveries(queue: &Queue, fleet: &Fleet, away: &[Span], canc
         let nobody = Span { from: (from + LEASE).min(to), to }.covered(away.iter().copied().chain(locked).collect());
         let took = (to - from).to_std().unwrap_or_default();
         let beside_broken_networks = fleet.broken.iter().any(|broken| broken.from < to && broken.to > from);
-        Recovery { took, counted: took.saturating_sub(nobody), beside_broken_networks }
+        let killed = (from - start).to_std().unwrap_or_default();
+        Recovery { killed, took, counted: took.saturating_sub(nobody), beside_broken_networks }
     };
     rows.into_iter().map(recovery).collect()
 }

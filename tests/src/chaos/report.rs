@@ -66,8 +66,9 @@ impl Report {
     }
 
     pub(super) fn recovered(&mut self, recoveries: Vec<Recovery>, within: Duration) {
-        let late = recoveries.iter().filter(|recovery| recovery.counted > within).count();
-        self.must(late == 0, || format!("{late} jobs of killed workers went on later than after {within:?}"));
+        let late: BTreeMap<Duration, Duration> =
+            recoveries.iter().filter(|one| one.counted > within).map(|one| (one.killed, one.counted)).collect();
+        self.must(late.is_empty(), || format!("later than {within:?} after the kill at … jobs went on: {late:?}"));
         self.recoveries = recoveries;
     }
 
