@@ -21,7 +21,7 @@
 //! | `supervise` | begins a task again that panicked |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
-//! A worker has eleven connections of its own, and a twelfth while `jobs.maintain` runs; it takes none from the application's pool.
+//! A worker has eleven connections of its own, and one more while `jobs.maintain` runs or where a rescue takes long; it takes none from the application's pool.
 
 mod attempt;
 mod breakers;
