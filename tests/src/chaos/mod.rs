@@ -29,7 +29,13 @@ use std::{
 use sqlx::{postgres::PgPoolOptions, types::chrono::Utc};
 
 pub use self::{dials::Displays, recovery::Recovery};
-use self::{fleet::Fleet, holds::Holds, plan::Event, recovery::Span, report::Report};
+use self::{
+    fleet::Fleet,
+    holds::Holds,
+    plan::{Event, NOTICES},
+    recovery::Span,
+    report::Report,
+};
 use crate::{
     server::OwnServer,
     work::{PROJECT, Queue, Standing},
@@ -88,7 +94,7 @@ pub async fn run(settings: &Settings) -> Report {
 
     let (start, started_at) = (Instant::now(), Utc::now());
     let mut ahead = plan.into_iter().peekable();
-    // When no worker reached PostgreSQL.
+    // When no worker reached PostgreSQL, or had noticed yet that it could again.
     let mut away = Vec::new();
     while start.elapsed() < settings.length {
         fleet.tend(&queue);
@@ -101,7 +107,7 @@ pub async fn run(settings: &Settings) -> Report {
                     report.outages.push(began.elapsed());
                     away.push(Span::since(from));
                 }
-                Event::Networks { time, .. } => away.push(Span::from_now(time)),
+                Event::Networks { time, .. } => away.push(Span::from_now(time + NOTICES)),
                 _ => {}
             }
         }

@@ -101,7 +101,7 @@ impl fmt::Display for Event {
 const CONNECTIONS: [&str; 6] =
     ["specql claim", "specql finish", "specql heartbeat", "specql rescue", "specql control", "specql listen"];
 /// A worker whose network works again may need so long until it has noticed which of its connections are dead.
-const NOTICES: Duration = Duration::from_secs(5);
+pub(super) const NOTICES: Duration = Duration::from_secs(5);
 
 /// The events of a run of that length, each with its time. At any time one worker at least is neither paused nor cut off, so
 /// that there is one that can take over; but for the times at which all are.
@@ -121,8 +121,11 @@ pub fn draw(seed: u64, length: Duration) -> Vec<(Duration, Event)> {
     plan
 }
 
-/// The event, of another worker where it would meet the last that is well.
+/// The event, of another worker where it would meet the last that is well. One that was killed is not well before it is back.
 fn sparing_one(mut event: Event, at: Duration, disturbed: &mut [Duration; WORKERS]) -> Event {
+    if let Event::Kill { worker, away } = event {
+        disturbed[worker] = disturbed[worker].max(at + away + NOTICES);
+    }
     let (Event::Pause { worker, time } | Event::Network { worker, time, .. } | Event::Stall { worker, time, .. }) =
         &mut event
     else {

@@ -261,3 +261,18 @@ async fn a_connection_to_a_standby_is_given_up_and_the_next_one_leads_to_the_pri
     proxy.set(Fault::None);
     link.heartbeat(Uuid::new_v4(), &[], &[]).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_started_while_the_network_is_half_open_works_soon_after() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    proxy.set(Fault::BlackHole);
+    let mut command = queue.command(crate::WORKER, proxy.url());
+    let _worker = specql_tests::process::Process::start(&mut command);
+    eventually("it has asked for a connection", async || proxy.swallowed() > 0).await;
+    proxy.set(Fault::None);
+    let healed = Instant::now();
+    queue.outcome(queue.run("now").await).await;
+    let took = healed.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
