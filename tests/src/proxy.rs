@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
@@ -20,6 +20,9 @@ use tokio::{
 /// The most that is carried at once.
 const PIECE: usize = 16 * 1024;
 
+/// How the version of a connection begins. A request to cancel or to encrypt begins otherwise, and has no parameters.
+const PROTOCOL_3: [u8; 2] = [0, 3];
+
 /// What the network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -34,6 +37,9 @@ pub enum Fault {
     Reset,
     /// Of what the server answers, each connection gets so many bytes more, and is reset.
     CutAfter(usize),
+    /// A failover that leads to a standby: open connections are reset, and new ones can write nothing (25006). They stay so
+    /// when the network works again, as connections do to a node that is not the primary.
+    ReadOnly,
 }
 
 /// A proxy on a port of its own, for as long as the value lives.
@@ -42,7 +48,25 @@ pub struct Proxy {
     url: String,
     fault: watch::Sender<Fault>,
     swallowed: Arc<AtomicUsize>,
+    open: Open,
     _accepting: JoinSet<()>,
+}
+
+/// The connections that are open.
+type Open = Arc<Mutex<Vec<Line>>>;
+
+/// One connection, as it is stalled.
+#[derive(Debug)]
+struct Line {
+    /// Its `application_name`.
+    name: String,
+    stalled: watch::Sender<bool>,
+}
+
+impl Line {
+    fn is_open(&self) -> bool {
+        self.stalled.receiver_count() > 0
+    }
 }
 
 impl Proxy {
@@ -56,9 +80,16 @@ impl Proxy {
         let address = listener.local_addr().expect("a bound socket has an address");
         let (fault, _) = watch::channel(Fault::None);
         let swallowed = Arc::new(AtomicUsize::new(0));
+        let open = Open::default();
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, upstream, fault.subscribe(), Arc::clone(&swallowed)));
-        Self { url: through(server, address), fault, swallowed, _accepting: accepting }
+        let wire = Wire {
+            fault: fault.subscribe(),
+            stalled: watch::channel(false).1,
+            swallowed: Arc::clone(&swallowed),
+            open: Arc::clone(&open),
+        };
+        accepting.spawn(accept(listener, upstream, wire));
+        Self { url: through(server, address), fault, swallowed, open, _accepting: accepting }
     }
 
     /// The server's URL through the proxy.
@@ -70,6 +101,23 @@ impl Proxy {
     /// Changes the network, for open connections as for new ones.
     pub fn set(&self, fault: Fault) {
         self.fault.send_replace(fault);
+    }
+
+    /// Stops one open connection of that `application_name`: nothing passes, either way, and nothing is lost. All others go on,
+    /// new ones of the same name among them. Whether there was one.
+    #[must_use]
+    pub fn stall(&self, name: &str) -> bool {
+        let mut open = lock(&self.open);
+        open.retain(Line::is_open);
+        let line = open.iter().find(|line| line.name == name && !*line.stalled.borrow());
+        line.inspect(|line| _ = line.stalled.send_replace(true)).is_some()
+    }
+
+    /// Lets stalled connections go on.
+    pub fn unstall(&self) {
+        for line in lock(&self.open).iter() {
+            line.stalled.send_replace(false);
+        }
     }
 
     /// How many pieces have disappeared so far.
@@ -89,17 +137,15 @@ fn through(server: &str, address: SocketAddr) -> String {
     url.into()
 }
 
-async fn accept(
-    listener: TcpListener,
-    upstream: PgConnectOptions,
-    fault: watch::Receiver<Fault>,
-    swallowed: Arc<AtomicUsize>,
-) {
+fn lock(open: &Open) -> std::sync::MutexGuard<'_, Vec<Line>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn accept(listener: TcpListener, upstream: PgConnectOptions, wire: Wire) {
     let mut connections = JoinSet::new();
     // An accept that fails has met the end of the machine's resources, and the test with it.
     while let Ok((client, _)) = listener.accept().await {
-        let wire = Wire { fault: fault.clone(), swallowed: Arc::clone(&swallowed) };
-        connections.spawn(serve(client, upstream.clone(), wire));
+        connections.spawn(serve(client, upstream.clone(), wire.clone()));
         while connections.try_join_next().is_some() {}
     }
 }
@@ -117,11 +163,12 @@ async fn connect(server: &PgConnectOptions) -> std::io::Result<Box<dyn Stream>> 
 
 /// One connection, from its first byte to its end.
 async fn serve(mut client: TcpStream, upstream: PgConnectOptions, mut wire: Wire) {
-    let end = match wire.now() {
+    let fault = *wire.fault.borrow_and_update();
+    let end = match fault {
         Fault::Reset => End::Reset,
         Fault::BlackHole => wire.half_open(&mut client, None).await,
         _ => match connect(&upstream).await {
-            Ok(mut server) => match wire.relay(&mut client, &mut server).await {
+            Ok(mut server) => match wire.begin_and_relay(&mut client, &mut server, fault).await {
                 End::Lost => wire.half_open(&mut client, Some(server)).await,
                 end => end,
             },
@@ -136,9 +183,55 @@ async fn serve(mut client: TcpStream, upstream: PgConnectOptions, mut wire: Wire
 }
 
 /// The network, as one connection meets it.
+#[derive(Clone)]
 struct Wire {
     fault: watch::Receiver<Fault>,
+    /// Whether it is this connection that nothing passes.
+    stalled: watch::Receiver<bool>,
     swallowed: Arc<AtomicUsize>,
+    open: Open,
+}
+
+/// What a client says first.
+struct Startup(Vec<u8>);
+
+impl Startup {
+    /// Its length, a version, and parameters that end with an empty one.
+    async fn read(client: &mut TcpStream) -> std::io::Result<Self> {
+        let length = usize::try_from(client.read_u32().await?).unwrap_or(usize::MAX);
+        if !(8..PIECE).contains(&length) {
+            return Err(std::io::ErrorKind::InvalidData.into());
+        }
+        let mut rest = vec![0; length - 4];
+        client.read_exact(&mut rest).await?;
+        Ok(Self(rest))
+    }
+
+    fn parameter(&self, name: &str) -> Option<String> {
+        let mut texts = self.0.get(4..)?.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        while let (Some(found), Some(value)) = (texts.next(), texts.next()) {
+            if found == name {
+                return Some(value.into_owned());
+            }
+        }
+        None
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        if !self.0.starts_with(&PROTOCOL_3) {
+            return;
+        }
+        self.0.pop();
+        for text in [name, value, ""] {
+            self.0.extend(text.as_bytes());
+            self.0.push(0);
+        }
+    }
+
+    async fn write(&self, server: &mut (impl AsyncWrite + Unpin)) -> std::io::Result<()> {
+        let length = u32::try_from(self.0.len() + 4).expect("it was short enough to be read");
+        server.write_all(&[&length.to_be_bytes(), self.0.as_slice()].concat()).await
+    }
 }
 
 /// How a connection ended.
@@ -154,23 +247,55 @@ impl Wire {
         *self.fault.borrow()
     }
 
+    /// Notes who connects, and carries what follows.
+    async fn begin_and_relay(&mut self, client: &mut TcpStream, server: &mut Box<dyn Stream>, fault: Fault) -> End {
+        let Ok(mut startup) = Startup::read(client).await else { return End::Closed };
+        if fault == Fault::ReadOnly {
+            startup.add("options", "-c default_transaction_read_only=on");
+        }
+        let (stalled, receiver) = watch::channel(false);
+        self.stalled = receiver;
+        let name = startup.parameter("application_name").unwrap_or_default();
+        let line = Line { name, stalled };
+        {
+            let mut open = lock(&self.open);
+            open.retain(Line::is_open);
+            open.push(line);
+        }
+        if let Fault::Delay(time) = fault {
+            tokio::time::sleep(time).await;
+        }
+        if startup.write(server).await.is_err() {
+            return End::Closed;
+        }
+        self.relay(client, server).await
+    }
+
     /// Carries pieces both ways until an end closes, or the network fails.
     async fn relay(&mut self, client: &mut TcpStream, server: &mut Box<dyn Stream>) -> End {
         let (mut from_client, mut to_client) = client.split();
         let (mut from_server, mut to_server) = tokio::io::split(server);
         let (mut asked, mut answered) = (vec![0; PIECE], vec![0; PIECE]);
-        let mut left = usize::MAX;
+        let answers = |fault| if let Fault::CutAfter(bytes) = fault { bytes } else { usize::MAX };
+        let mut left = answers(self.now());
         loop {
+            let stalled = *self.stalled.borrow();
             let carried = tokio::select! {
                 changed = self.fault.changed() => {
-                    if changed.is_err() || *self.fault.borrow_and_update() == Fault::Reset {
+                    if changed.is_err() || matches!(*self.fault.borrow_and_update(), Fault::Reset | Fault::ReadOnly) {
                         return End::Reset;
                     }
-                    left = if let Fault::CutAfter(bytes) = self.now() { bytes } else { usize::MAX };
+                    left = answers(self.now());
                     continue;
                 }
-                read = from_client.read(&mut asked) => self.carry(read, &asked, &mut to_server).await,
-                read = from_server.read(&mut answered) => {
+                changed = self.stalled.changed() => {
+                    if changed.is_err() {
+                        return End::Reset;
+                    }
+                    continue;
+                }
+                read = from_client.read(&mut asked), if !stalled => self.carry(read, &asked, &mut to_server).await,
+                read = from_server.read(&mut answered), if !stalled => {
                     let cut = read.as_ref().is_ok_and(|&bytes| bytes > left);
                     let read = read.map(|bytes| bytes.min(left));
                     left -= *read.as_ref().unwrap_or(&0);
@@ -199,7 +324,7 @@ impl Wire {
                 return Err(End::Lost);
             }
             Fault::Delay(time) => tokio::time::sleep(time).await,
-            Fault::None | Fault::Reset | Fault::CutAfter(_) => {}
+            Fault::None | Fault::Reset | Fault::CutAfter(_) | Fault::ReadOnly => {}
         }
         match read {
             Ok(bytes) if bytes > 0 => to.write_all(&piece[..bytes]).await.map_err(|_| End::Closed),

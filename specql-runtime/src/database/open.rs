@@ -3,6 +3,7 @@
 use std::{env, time::Duration};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use tokio::time::timeout;
 
 use super::Database;
 use crate::Project;
@@ -57,6 +58,20 @@ async fn open_embedded(_project: &'static Project) -> Result<Database, OpenError
     Err(OpenError::NoEmbedded)
 }
 
+/// How long a connection is waited for, in all.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// And one try: what was sent while the network was broken is never answered, and the next try is as soon as it works.
+const ONE_TRY: Duration = Duration::from_secs(5);
+
 async fn pool(options: PgConnectOptions) -> Result<sqlx::PgPool, sqlx::Error> {
-    PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(Duration::from_secs(30)).connect_with(options).await
+    let builder = PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(CONNECT_WITHIN);
+    let tries = async {
+        loop {
+            // A try that ends by itself says why: that is the answer.
+            if let Ok(pool) = timeout(ONE_TRY, builder.clone().connect_with(options.clone())).await {
+                return pool;
+            }
+        }
+    };
+    timeout(CONNECT_WITHIN, tries).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

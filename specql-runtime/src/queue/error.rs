@@ -70,6 +70,12 @@ impl QueueError {
         }
     }
 
+    /// Whether the answer did not come in time, be it that the server cancelled the statement (57014) or that it said nothing.
+    #[must_use]
+    pub fn took_too_long(&self) -> bool {
+        matches!(self, Self::Timeout { .. }) || self.is("57014")
+    }
+
     /// Whether PostgreSQL itself failed. It says nothing about the data, and may yet come again with them.
     #[must_use]
     pub fn is_internal(&self) -> bool {

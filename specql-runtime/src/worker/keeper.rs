@@ -17,7 +17,7 @@ const ROUND: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(10);
 /// A rescue may come so much later where looking for one is dear: a tenth of the time is spent on it, and jobs are still
 /// rescued within 15 s.
-const LONGEST_DELAY: Duration = Duration::from_secs(3);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 /// Between two calls of `jobs.maintain`.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 /// Between two looks whether the next ranges of jobs are there: a fast producer fills one in ten seconds.
@@ -40,16 +40,28 @@ pub(crate) async fn trim(shared: Arc<Shared>) {
     }
 }
 
-/// Takes jobs from workers that are gone.
-pub(crate) async fn rescue(shared: Arc<Shared>, mut link: Link) {
+/// Takes jobs from workers that are gone. They have waited for long, and a connection that has died in silence would let them
+/// wait for longer: `link` has a short limit, and what takes longer than that is asked for once more on another connection,
+/// with time.
+pub(crate) async fn rescue(shared: Arc<Shared>, mut link: Link, mut patient: Link) {
     loop {
         let asked = Instant::now();
-        if let Some(rescued @ 1..) = done(&shared, "jobs.rescue", link.rescue()).await {
+        let answer = async {
+            let answer = link.rescue().await;
+            if !answer.as_ref().is_err_and(QueueError::took_too_long) {
+                return answer;
+            }
+            let answer = patient.rescue().await;
+            patient.close().await;
+            answer
+        };
+        let rescued = done(&shared, "jobs.rescue", answer).await;
+        if let Some(rescued @ 1..) = rescued {
             tracing::warn!(jobs = rescued, "took back the jobs of a worker that was not heard of for 10 s");
             shared.wake.notify_one();
         }
         // An old snapshot keeps dead leases in the table, and each look reads them all.
-        let delay = (asked.elapsed() * 9).min(LONGEST_DELAY);
+        let delay = if rescued.is_some() { (asked.elapsed() * 9).min(LONGEST_DELAY) } else { Duration::ZERO };
         tokio::time::sleep(jittered(ROUND).saturating_sub(asked.elapsed()) + delay).await;
     }
 }

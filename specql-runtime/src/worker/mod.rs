@@ -21,7 +21,7 @@
 //! | `supervise` | begins a task again that panicked |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
-//! A worker has eleven connections of its own, and a twelfth while `jobs.maintain` runs; it takes none from the application's pool.
+//! A worker has eleven connections of its own, and one more while `jobs.maintain` runs or where a rescue takes long; it takes none from the application's pool.
 
 mod attempt;
 mod breakers;
@@ -79,8 +79,12 @@ use crate::{
     runner::Settings,
 };
 
-/// Limit of a claim, a completion, an upkeep call.
+/// Limit of a completion, an upkeep call.
 const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// Limit of a claim: of a lease that comes later not much is left, and others wait behind a connection that has died.
+const CLAIM_LIMIT: Duration = Duration::from_secs(5);
+/// Limit of a look for lost jobs, before another connection is asked.
+const RESCUE_LIMIT: Duration = Duration::from_secs(2);
 /// Limit of a heartbeat: several must fit in before the worker fences itself.
 const HEARTBEAT_LIMIT: Duration = Duration::from_secs(2);
 /// Limit of a schedule's action. One that takes longer goes on, and is recorded, but nobody waits for it.
@@ -171,7 +175,7 @@ impl Worker {
         let all = Arc::clone(&shared);
         keepers.spawn(supervised("trim", shared.stopping.clone(), move || keeper::trim(Arc::clone(&all))));
         let (all, to) = (Arc::clone(&shared), link_to.clone());
-        let task = move || keeper::rescue(Arc::clone(&all), to("rescue", CALL_LIMIT));
+        let task = move || keeper::rescue(Arc::clone(&all), to("rescue", RESCUE_LIMIT), to("rescue", CALL_LIMIT));
         keepers.spawn(supervised("rescue", shared.stopping.clone(), task));
         let (all, to) = (Arc::clone(&shared), link_to.clone());
         let task = move || keeper::promote(Arc::clone(&all), to("promote", CALL_LIMIT));
@@ -195,7 +199,7 @@ impl Worker {
         scheduler.spawn(supervised("schedule", shared.stopping.clone(), task));
         if !shared.catalog.codes().is_empty() {
             let all = Arc::clone(&shared);
-            let task = move || fetcher::run(Arc::clone(&all), link_to("claim", CALL_LIMIT));
+            let task = move || fetcher::run(Arc::clone(&all), link_to("claim", CLAIM_LIMIT));
             fetcher.spawn(supervised("claim", shared.stopping.clone(), task));
         }
         Self {

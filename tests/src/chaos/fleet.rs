@@ -9,7 +9,7 @@ use std::{
 use rustix::process::Signal;
 use sqlx::types::chrono::{DateTime, Utc};
 
-use super::plan::WORKERS;
+use super::{plan::WORKERS, recovery::Span};
 use crate::{
     process::{Process, eventually},
     proxy::{Fault, Proxy},
@@ -28,6 +28,12 @@ pub(super) struct Fleet {
     binary: PathBuf,
     workers: Vec<Member>,
     pub(super) killed: Vec<Killed>,
+    /// When a network was broken, or a connection stalled.
+    pub(super) broken: Vec<Span>,
+    /// Until when all are cut off. What befalls a single network meanwhile changes nothing.
+    all_cut_off_until: Option<Instant>,
+    /// Connections that were stalled.
+    pub(super) stalled: usize,
     /// Processes started, the first ones included.
     pub(super) starts: usize,
     /// Ends that nobody asked for.
@@ -43,6 +49,10 @@ struct Member {
     paused_until: Option<Instant>,
     /// When its network works again.
     cut_off_until: Option<Instant>,
+    /// Which connection is to stall, and how long.
+    to_stall: Option<(&'static str, Duration)>,
+    /// When what is stalled goes on.
+    stalled_until: Option<Instant>,
 }
 
 impl Fleet {
@@ -50,9 +60,26 @@ impl Fleet {
         let mut workers = Vec::new();
         for _ in 0..WORKERS {
             let proxy = Proxy::start(queue.url()).await;
-            workers.push(Member { proxy, process: None, due: Instant::now(), paused_until: None, cut_off_until: None });
+            workers.push(Member {
+                proxy,
+                process: None,
+                due: Instant::now(),
+                paused_until: None,
+                cut_off_until: None,
+                to_stall: None,
+                stalled_until: None,
+            });
         }
-        Self { binary, workers, killed: Vec::new(), starts: 0, violations: Vec::new() }
+        Self {
+            binary,
+            workers,
+            killed: Vec::new(),
+            broken: Vec::new(),
+            all_cut_off_until: None,
+            stalled: 0,
+            starts: 0,
+            violations: Vec::new(),
+        }
     }
 
     pub(super) fn kill(&mut self, worker: usize, away: Duration) {
@@ -77,9 +104,26 @@ impl Fleet {
     }
 
     pub(super) fn cut_off(&mut self, worker: usize, fault: Fault, time: Duration) {
+        if self.all_cut_off_until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
         let member = &mut self.workers[worker];
         member.proxy.set(fault);
         member.cut_off_until = Some(Instant::now() + time);
+        self.broken.push(Span::from_now(time));
+    }
+
+    pub(super) fn cut_all_off(&mut self, fault: Fault, time: Duration) {
+        self.all_cut_off_until = None;
+        for worker in 0..self.workers.len() {
+            self.cut_off(worker, fault, time);
+        }
+        self.all_cut_off_until = Some(Instant::now() + time);
+    }
+
+    /// One connection of that name stalls, as soon as there is one.
+    pub(super) fn stall(&mut self, worker: usize, connection: &'static str, time: Duration) {
+        self.workers[worker].to_stall = Some((connection, time));
     }
 
     /// Starts, continues and heals what is due.
@@ -89,6 +133,15 @@ impl Fleet {
             if member.cut_off_until.is_some_and(|until| now >= until) {
                 member.proxy.set(Fault::None);
                 member.cut_off_until = None;
+            }
+            if let Some((_, time)) = member.to_stall.take_if(|(connection, _)| member.proxy.stall(connection)) {
+                member.stalled_until = member.stalled_until.max(Some(now + time));
+                self.stalled += 1;
+                self.broken.push(Span::from_now(time));
+            }
+            if member.stalled_until.is_some_and(|until| now >= until) {
+                member.proxy.unstall();
+                member.stalled_until = None;
             }
             if member.paused_until.is_some_and(|until| now >= until) {
                 member.resume();
@@ -122,6 +175,8 @@ impl Fleet {
         for member in &mut self.workers {
             member.proxy.set(Fault::None);
             member.cut_off_until = None;
+            member.proxy.unstall();
+            (member.to_stall, member.stalled_until) = (None, None);
             member.resume();
             member.due = Instant::now();
             member.process.take_if(|process| !up.contains(&process.id()));

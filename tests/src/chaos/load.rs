@@ -1,4 +1,4 @@
-//! What goes on meanwhile: tasks are queued and cancelled, and somebody counts what runs.
+//! What goes on meanwhile: tasks are queued and cancelled, dials are turned, and somebody counts what runs.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,7 +10,10 @@ use uuid::Uuid;
 
 use crate::work::{
     PROJECT,
-    actions::task::{self, DetourTask, PayTask, RunTask, SqueezeTask},
+    actions::{
+        dial::{self, SpinDial, TurnDial},
+        task::{self, DetourTask, PayTask, RunTask, SqueezeTask},
+    },
 };
 
 /// What one producer did.
@@ -23,15 +26,24 @@ pub(super) struct Produced {
     pub(super) cancelled: usize,
 }
 
-/// Queues tasks until it is told to stop.
-pub(super) async fn produce(database: Database, seed: u64, stop: watch::Receiver<bool>) -> Produced {
+/// Queues tasks and turns dials until it is told to stop.
+pub(super) async fn produce(
+    database: Database,
+    seed: u64,
+    dials: Arc<[Uuid]>,
+    stop: watch::Receiver<bool>,
+) -> Produced {
     let mut random = StdRng::seed_from_u64(seed);
     let mut produced = Produced::default();
     while !*stop.borrow() {
-        match one(&database, &mut random).await {
+        let turn = random.random_bool(0.2);
+        let done =
+            if turn { turn_one(&database, &mut random, &dials).await } else { one(&database, &mut random).await };
+        match done {
             Ok(job) => {
                 produced.acknowledged.push(job);
-                if random.random_bool(0.03) {
+                // The last word to a display is not cancelled.
+                if !turn && random.random_bool(0.03) {
                     let cancel = sqlx::query("SELECT jobs.cancel($1)").bind(job).execute(database.pool()).await;
                     produced.cancelled += usize::from(cancel.is_ok());
                 }
@@ -76,24 +88,45 @@ async fn one(database: &Database, random: &mut StdRng) -> Result<Uuid, ()> {
     sent.ok().and_then(|jobs| jobs.first().map(|job| job.job_id)).ok_or(())
 }
 
+/// A dial is set to one of few values, so that some come back; the job that tells its display. Every other dial's display
+/// is told of the newest value alone.
+async fn turn_one(database: &Database, random: &mut StdRng, dials: &[Uuid]) -> Result<Uuid, ()> {
+    let number = random.random_range(0..dials.len());
+    let (id, value) = (dials[number], random.random_range(1..5));
+    let how = if random.random_bool(0.5) { "now".to_owned() } else { format!("{}ms", random.random_range(1..150)) };
+    let sent = if number.is_multiple_of(2) {
+        let input = TurnDial::builder().id(id).value(value).how(how).build();
+        dial::turn_dial(input).send(database).await.map(|sent| sent.jobs)
+    } else {
+        let input = SpinDial::builder().id(id).value(value).how(how).build();
+        dial::spin_dial(input).send(database).await.map(|sent| sent.jobs)
+    };
+    sent.ok().and_then(|jobs| jobs.first().map(|job| job.job_id)).ok_or(())
+}
+
 /// How many jobs of each limited service ran at the worst of the samples.
 #[derive(Debug, Default)]
 pub(super) struct Sampled {
     pub(super) samples: usize,
+    /// The most that ran at once by a fallback.
+    pub(super) by_fallbacks: i64,
     /// By service: the limit and the most that ran at once.
     pub(super) most: BTreeMap<String, (i64, i64)>,
 }
 
 /// Counts what runs, ten times a second, until it is told to stop.
 pub(super) async fn sample(server: PgConnectOptions, stop: watch::Receiver<bool>) -> Sampled {
-    let mut sampled =
-        Sampled { samples: 0, most: limits().into_iter().map(|(service, limit)| (service, (limit, 0))).collect() };
+    let mut sampled = Sampled {
+        most: limits().into_iter().map(|(service, limit)| (service, (limit, 0))).collect(),
+        ..Sampled::default()
+    };
     let mut connection = None;
     while !*stop.borrow() {
         if let Ok((running, open)) = running(&server, connection.take()).await {
             connection = Some(open);
             sampled.samples += 1;
-            for (service, count) in running {
+            sampled.by_fallbacks = sampled.by_fallbacks.max(running.iter().map(|(_, _, bound)| bound).sum());
+            for (service, count, _) in running {
                 if let Some((_, most)) = sampled.most.get_mut(&service) {
                     *most = count.max(*most);
                 }
@@ -112,16 +145,17 @@ fn limits() -> BTreeMap<String, i64> {
     services.iter().filter_map(|(name, service)| Some((name.clone(), limit(service)?))).collect()
 }
 
+/// By service what runs, and how much of it because the service is a fallback.
 async fn running(
     server: &PgConnectOptions,
     open: Option<PgConnection>,
-) -> Result<(Vec<(String, i64)>, PgConnection), sqlx::Error> {
+) -> Result<(Vec<(String, i64, i64)>, PgConnection), sqlx::Error> {
     let mut connection = match open {
         Some(connection) => connection,
         None => server.connect().await?,
     };
     // What a fallback carries out runs under the fallback's limit.
-    let sql = "SELECT o.service_name, count(*) FROM jobs.tb_job_lease AS l
+    let sql = "SELECT o.service_name, count(*), count(*) FILTER (WHERE o.code <> l.operation_code) FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         GROUP BY 1";
     let rows = sqlx::query_as(sql).fetch_all(&mut connection).await?;

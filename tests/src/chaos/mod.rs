@@ -1,26 +1,41 @@
 //! Everything goes wrong at once: producers and three worker processes, and a seeded plan that kills workers, sessions and
-//! PostgreSQL, pauses processes and breaks their network. Then all is healed, the queue drains, and what must hold is checked.
+//! PostgreSQL, pauses processes, breaks their network, leads them to a standby, and keeps transactions open that hold what they
+//! want. Then all is healed, the queue drains, and what must hold is checked.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`plan`] | what goes wrong, and when |
 //! | `fleet` | the worker processes, each behind a network of its own |
 //! | `load` | producers, and who counts what runs |
+//! | `holds` | transactions of somebody else that stay open |
+//! | `dials` | values of which displays are told, the newest last |
+//! | `recovery` | how long the jobs of a killed worker waited |
 //! | [`report`] | what was done, and what did not hold |
 
+mod dials;
 mod fleet;
+mod holds;
 mod load;
 pub mod plan;
+mod recovery;
 pub mod report;
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{postgres::PgPoolOptions, types::chrono::Utc};
 
-use self::{fleet::Fleet, plan::Event, report::Report};
+pub use self::{dials::Displays, recovery::Recovery};
+use self::{
+    fleet::Fleet,
+    holds::Holds,
+    plan::{Event, NOTICES},
+    recovery::Span,
+    report::Report,
+};
 use crate::{
     server::OwnServer,
     work::{PROJECT, Queue, Standing},
@@ -40,6 +55,8 @@ pub struct Settings {
     pub seed: u64,
     /// The binary `task-worker`.
     pub worker: PathBuf,
+    /// How soon the jobs of a killed worker must go on while one worker reaches PostgreSQL.
+    pub recovery: Duration,
 }
 
 /// Runs it on a PostgreSQL of its own.
@@ -55,6 +72,8 @@ pub async fn run(settings: &Settings) -> Report {
     let mut server = OwnServer::start().await;
     let queue = Queue::on(&server).await;
     let mut fleet = Fleet::new(settings.worker.clone(), &queue).await;
+    let mut holds = Holds::new(&queue);
+    let dials = dials::make(&queue).await;
     let mut report = Report::new(settings.seed);
 
     let (stop_producing, producing) = load::stop_signal();
@@ -63,20 +82,34 @@ pub async fn run(settings: &Settings) -> Report {
         .map(|number| {
             let pool = PgPoolOptions::new().max_connections(2).connect_lazy_with(queue.options());
             let database = specql_runtime::Database::from_pool(pool, &PROJECT);
-            tokio::spawn(load::produce(database, settings.seed.wrapping_add(number), producing.clone()))
+            tokio::spawn(load::produce(
+                database,
+                settings.seed.wrapping_add(number),
+                Arc::clone(&dials),
+                producing.clone(),
+            ))
         })
         .collect();
     let sampler = tokio::spawn(load::sample(queue.options(), sampling));
 
-    let start = Instant::now();
+    let (start, started_at) = (Instant::now(), Utc::now());
     let mut ahead = plan.into_iter().peekable();
+    // When no worker reached PostgreSQL, or had noticed yet that it could again.
+    let mut away = Vec::new();
     while start.elapsed() < settings.length {
         fleet.tend(&queue);
         if let Some((_, event)) = ahead.next_if(|(at, _)| start.elapsed() >= *at) {
             report.count(event);
-            let began = Instant::now();
-            happen(event, &mut server, &mut fleet, &queue).await;
-            report.took(event, began.elapsed());
+            let (began, from) = (Instant::now(), Utc::now());
+            happen(event, &mut server, &mut fleet, &mut holds, &queue).await;
+            match event {
+                Event::Restart | Event::Crash => {
+                    report.outages.push(began.elapsed());
+                    away.push(Span::since(from));
+                }
+                Event::Networks { time, .. } => away.push(Span::from_now(time + NOTICES)),
+                _ => {}
+            }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -89,9 +122,12 @@ pub async fn run(settings: &Settings) -> Report {
         report.refused += produced.refused;
         report.cancelled += produced.cancelled;
     }
+    let (rows_held, cancelled) = holds.end().await;
+    report.rows_held = rows_held;
+    report.jobs_held = cancelled.iter().map(|cancel| cancel.jobs.len()).sum();
     fleet.heal(&queue).await;
     let healed = Instant::now();
-    while healed.elapsed() < DRAIN && queue.standing().await.unfinished > 0 {
+    while healed.elapsed() < DRAIN && queue.count(UNFINISHED).await > 0 {
         fleet.tend(&queue);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -111,21 +147,36 @@ pub async fn run(settings: &Settings) -> Report {
     let missing = load::missing(&queue.options(), &acknowledged).await.expect("an answer");
     report.must(missing == 0, || format!("{missing} jobs are gone whose commit was answered"));
     check(&queue, &mut report).await;
+    let again = holds::started_again(&queue, &cancelled).await;
+    report.must(again == 0, || format!("{again} jobs were started again whose cancel was committed while they ran"));
+    // Faults that meet nothing would show nothing.
+    report.must(rows_held > 0, || "no row was held that a callback wants".into());
+    report.must(!cancelled.is_empty(), || "no job was cancelled while it ran".into());
+    report.must(fleet.stalled > 0, || "no connection was stalled".into());
     report.starts = fleet.starts;
+    report.stalled = fleet.stalled;
     report.violations.append(&mut fleet.violations);
-    report.recoveries = recoveries(&queue, &fleet).await;
+    report.recovered(recovery::recoveries(&queue, &fleet, started_at, &away, &cancelled).await, settings.recovery);
     report
 }
+
+/// Jobs without an end.
+const UNFINISHED: &str = "SELECT count(*) FROM jobs.tb_job_run AS j
+    WHERE NOT EXISTS (SELECT FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = j.pk_job_run)";
 
 /// What is taken from dead workers, together with their jobs.
 const SHARES_OF_THE_DEAD: &str = "SELECT count(*) FROM jobs.tb_limit_share AS s WHERE NOT EXISTS (
     SELECT FROM jobs.tb_worker AS w WHERE w.id = s.worker AND w.heartbeat_at > clock_timestamp() - interval '10 seconds')";
 
-async fn happen(event: Event, server: &mut OwnServer, fleet: &mut Fleet, queue: &Queue) {
+async fn happen(event: Event, server: &mut OwnServer, fleet: &mut Fleet, holds: &mut Holds, queue: &Queue) {
     match event {
         Event::Kill { worker, away } => fleet.kill(worker, away),
         Event::Pause { worker, time } => fleet.pause(worker, time),
         Event::Network { worker, fault, time } => fleet.cut_off(worker, fault, time),
+        Event::Networks { fault, time } => fleet.cut_all_off(fault, time),
+        Event::Stall { worker, connection, time } => fleet.stall(worker, connection, time),
+        Event::Rows { time } => holds.rows(time),
+        Event::Cancel { time, commit } => holds.cancel(time, commit),
         Event::Backends { one_of } => {
             let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                 WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid % $1 = 0";
@@ -156,6 +207,15 @@ async fn check(queue: &Queue, report: &mut Report) {
     for left in queue.left_over().await {
         report.violations.push(format!("left over: {left}"));
     }
+    let unfinished = queue.count(UNFINISHED).await;
+    report.must(unfinished == 0, || format!("{unfinished} jobs have no end"));
+    let displays = dials::displays(queue).await;
+    let Displays { told, wrong, backwards, together, late: _ } = displays;
+    report.must(told > 0, || "no display was told anything".into());
+    report.must(wrong == 0, || format!("{wrong} displays do not show the last value"));
+    report.must(backwards == 0, || format!("{backwards} times a display was told of an older value after a newer one"));
+    report.must(together == 0, || format!("{together} times a display was told of two values at once"));
+    report.displays = Some(displays);
     let shares = queue.count("SELECT count(*) FROM jobs.tb_limit_share").await;
     report.must(shares == 0, || format!("{shares} shares of limits are held by workers that have stopped"));
     let connections =
@@ -165,21 +225,4 @@ async fn check(queue: &Queue, report: &mut Report) {
     report.standing = Some(standing);
     report.calls = queue.count("SELECT count(*) FROM far_side.tb_call").await;
     report.rescued = queue.count("SELECT count(*) FROM jobs.v_job_attempt WHERE event = 'lost'").await;
-}
-
-/// How long each job of a killed process waited until another worker had it, or its end was recorded.
-async fn recoveries(queue: &Queue, fleet: &Fleet) -> Vec<Duration> {
-    let processes: Vec<i32> = fleet.killed.iter().map(|killed| killed.process).collect();
-    let times: Vec<_> = fleet.killed.iter().map(|killed| killed.at).collect();
-    let sql = "
-        SELECT (extract(epoch FROM coalesce(
-            (SELECT min(c.at) FROM jobs.v_job_attempt AS c
-             WHERE c.pk_job_run = a.pk_job_run AND c.event = 'claimed' AND c.epoch > a.epoch), a.at) - k.at) * 1000)::bigint
-        FROM unnest($1, $2) AS k (process, at)
-        JOIN far_side.tb_process AS p ON p.process = k.process
-        JOIN jobs.v_job_attempt AS a ON a.worker = p.worker AND a.event = 'lost' AND a.at > k.at
-        ORDER BY 1";
-    let millis: Vec<i64> =
-        sqlx::query_scalar(sql).bind(processes).bind(times).fetch_all(queue.pool()).await.expect("an answer");
-    millis.into_iter().map(|millis| Duration::from_millis(u64::try_from(millis).unwrap_or_default())).collect()
 }

@@ -40,6 +40,34 @@ pub enum Event {
         /// How long.
         time: Duration,
     },
+    /// The network between all workers and PostgreSQL.
+    Networks {
+        /// What it does.
+        fault: Fault,
+        /// How long.
+        time: Duration,
+    },
+    /// One connection of a worker passes nothing on, and all others go on.
+    Stall {
+        /// Which worker.
+        worker: usize,
+        /// What the connection is for: its `application_name`.
+        connection: &'static str,
+        /// How long.
+        time: Duration,
+    },
+    /// A transaction of somebody else holds rows that callbacks want.
+    Rows {
+        /// How long.
+        time: Duration,
+    },
+    /// A transaction of somebody else has cancelled jobs that run, and stays open.
+    Cancel {
+        /// How long.
+        time: Duration,
+        /// Whether it is committed then, and not rolled back.
+        commit: bool,
+    },
     /// PostgreSQL is shut down and started.
     Restart,
     /// PostgreSQL is killed and started.
@@ -54,26 +82,60 @@ impl fmt::Display for Event {
             Self::Backends { one_of: 1 } => write!(f, "PostgreSQL: all sessions terminated"),
             Self::Backends { one_of } => write!(f, "PostgreSQL: one of {one_of} sessions terminated"),
             Self::Network { worker, fault, time } => write!(f, "worker {worker}: network {fault:?} for {time:?}"),
+            Self::Networks { fault, time } => write!(f, "all workers: network {fault:?} for {time:?}"),
+            Self::Stall { worker, connection, time } => {
+                write!(f, "worker {worker}: a connection `{connection}` stalls for {time:?}")
+            }
+            Self::Rows { time } => write!(f, "a transaction holds rows of callbacks for {time:?}"),
+            Self::Cancel { time, commit } => {
+                let end = if *commit { "committed" } else { "rolled back" };
+                write!(f, "a transaction cancels running jobs, and is {end} after {time:?}")
+            }
             Self::Restart => write!(f, "PostgreSQL: restart"),
             Self::Crash => write!(f, "PostgreSQL: crash"),
         }
     }
 }
 
-/// The events of a run of that length, each with its time.
+/// What a worker's connections are for.
+const CONNECTIONS: [&str; 6] =
+    ["specql claim", "specql finish", "specql heartbeat", "specql rescue", "specql control", "specql listen"];
+/// A worker whose network works again may need so long until it has noticed which of its connections are dead.
+pub(super) const NOTICES: Duration = Duration::from_secs(5);
+
+/// The events of a run of that length, each with its time. At any time one worker at least is neither paused nor cut off, so
+/// that there is one that can take over; but for the times at which all are.
 #[must_use]
 pub fn draw(seed: u64, length: Duration) -> Vec<(Duration, Event)> {
     let mut random = StdRng::seed_from_u64(seed);
     let (mut plan, mut deck) = (Vec::new(), Vec::new());
+    let mut disturbed = [Duration::ZERO; WORKERS];
     let mut at = Duration::from_millis(1_000);
     while at < length {
         if deck.is_empty() {
             deck = shuffled_deck(&mut random);
         }
-        plan.extend(deck.pop().map(|event| (at, event)));
+        plan.extend(deck.pop().map(|event| (at, sparing_one(event, at, &mut disturbed))));
         at += Duration::from_millis(random.random_range(200..2_200));
     }
     plan
+}
+
+/// The event, of another worker where it would meet the last that is well. One that was killed is not well before it is back.
+fn sparing_one(mut event: Event, at: Duration, disturbed: &mut [Duration; WORKERS]) -> Event {
+    if let Event::Kill { worker, away } = event {
+        disturbed[worker] = disturbed[worker].max(at + away + NOTICES);
+    }
+    let (Event::Pause { worker, time } | Event::Network { worker, time, .. } | Event::Stall { worker, time, .. }) =
+        &mut event
+    else {
+        return event;
+    };
+    if (0..WORKERS).all(|other| other == *worker || disturbed[other] > at) {
+        *worker = (*worker + 1) % WORKERS;
+    }
+    disturbed[*worker] = disturbed[*worker].max(at + *time + NOTICES);
+    event
 }
 
 /// Each kind at least once, so that even a short run meets them all.
@@ -92,8 +154,21 @@ fn shuffled_deck(random: &mut StdRng) -> Vec<Event> {
     }
     let delay = Fault::Delay(millis(random, 5, 400));
     let cuts = [random.random_range(0..50), random.random_range(50..5_000)].map(Fault::CutAfter);
-    for fault in [Fault::BlackHole, Fault::BlackHole, delay, Fault::Reset, cuts[0], cuts[1]] {
+    for fault in [Fault::BlackHole, Fault::BlackHole, delay, Fault::Reset, cuts[0], cuts[1], Fault::ReadOnly] {
         deck.push(Event::Network { worker: worker(random), fault, time: millis(random, 200, 12_000) });
+    }
+    // Longer than workers believe in their leases.
+    deck.push(Event::Networks { fault: Fault::BlackHole, time: millis(random, 8_500, 11_000) });
+    deck.push(Event::Networks { fault: Fault::ReadOnly, time: millis(random, 500, 5_000) });
+    for _ in 0..3 {
+        let connection = CONNECTIONS[random.random_range(0..CONNECTIONS.len())];
+        deck.push(Event::Stall { worker: worker(random), connection, time: millis(random, 1_000, 20_000) });
+    }
+    for _ in 0..2 {
+        deck.push(Event::Rows { time: millis(random, 1_000, 20_000) });
+    }
+    for commit in [false, true] {
+        deck.push(Event::Cancel { time: millis(random, 1_000, 15_000), commit });
     }
     deck.shuffle(random);
     deck
@@ -102,6 +177,27 @@ fn shuffled_deck(random: &mut StdRng) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_worker_is_always_well() {
+        for seed in 0..50 {
+            let plan = draw(seed, Duration::from_secs(600));
+            let disturbed = |worker: usize, at: Duration| {
+                plan.iter().any(|(from, event)| {
+                    let (Event::Pause { worker: who, time }
+                    | Event::Network { worker: who, time, .. }
+                    | Event::Stall { worker: who, time, .. }) = event
+                    else {
+                        return false;
+                    };
+                    *who == worker && *from <= at && at < *from + *time
+                })
+            };
+            for (at, _) in &plan {
+                assert!((0..WORKERS).any(|worker| !disturbed(worker, *at)), "seed {seed}: none is well at {at:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_seed_draws_the_same_plan_again_and_a_short_one_has_every_kind() {
@@ -113,6 +209,10 @@ mod tests {
         assert!(has(|event| matches!(event, Event::Pause { .. })));
         assert!(has(|event| matches!(event, Event::Backends { .. })));
         assert!(has(|event| matches!(event, Event::Network { fault: Fault::BlackHole, .. })));
+        assert!(
+            has(|event| matches!(event, Event::Networks { .. })) && has(|event| matches!(event, Event::Stall { .. }))
+        );
+        assert!(has(|event| matches!(event, Event::Rows { .. })) && has(|event| matches!(event, Event::Cancel { .. })));
         assert!(has(|event| matches!(event, Event::Restart)) && has(|event| matches!(event, Event::Crash)));
     }
 }

@@ -345,7 +345,7 @@ const LEFT_OVER: &str = "
     UNION ALL SELECT 'scheduled: job ' || pk_job_run FROM jobs.tb_job_scheduled
     UNION ALL SELECT 'a callback of job ' || pk_job_run FROM jobs.tb_job_callback
     UNION ALL SELECT 'the key of completed job ' || pk_job_run
-        FROM jobs.tb_job_key JOIN jobs.tb_job_outcome USING (pk_job_run) WHERE rule = 'in_flight' AND status = 'completed'
+        FROM jobs.tb_job_key JOIN jobs.tb_job_outcome USING (pk_job_run) WHERE rule <> 'once' AND status = 'completed'
     UNION ALL SELECT 'an advisory lock of process ' || pid
         FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND pid NOT IN (SELECT pid FROM pg_stat_activity WHERE state = 'active')";

@@ -21,6 +21,10 @@
 //! | the connection half open | [`network`]`::a_half_open_worker_stops_its_jobs_before_another_one_runs_them_and_recovers` |
 //! | … slow, reset, cut off in the middle of an answer | [`network`]`::a_network_that_delays_resets_and_cuts_loses_no_job_and_doubles_no_effect` |
 //! | the database away, and back | [`network`]`::all_duties_are_back_within_seconds_after_an_outage` |
+//! | one connection of a worker stalled, and all others in order | [`network`]`::jobs_start_soon_although_one_of_their_workers_connections_stalls`, `lost_jobs_are_taken_back_soon_although_the_connection_for_that_stalls`; `chaos` |
+//! | a failover that leads to a server that is read-only | [`network`]`::a_connection_to_a_standby_is_given_up_and_the_next_one_leads_to_the_primary`, `worker::waits::a_worker_leaves_a_server_that_has_become_read_only`; `chaos` |
+//! | an open transaction that has cancelled jobs that run | `worker::waits::a_job_that_an_open_transaction_cancels_ends_later_and_those_beside_it_now`; `chaos` |
+//! | newer calls of one key, beside all of these | `chaos`, whose displays show the last value and were never told of two at once |
 //! | pool exhausted | [`application`]`::a_worker_starts_works_and_stops_while_the_applications_pool_is_exhausted` |
 //! | clock of the worker wrong by an hour | [`process`]`::workers_whose_clocks_are_an_hour_off_run_every_job_once_and_in_its_time` |
 //! | a transaction that holds xmin | [`application`]`::the_cost_of_a_claim_stays_the_same_while_a_transaction_holds_back_vacuum` |

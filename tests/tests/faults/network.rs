@@ -179,7 +179,7 @@ async fn all_duties_are_back_within_seconds_after_an_outage() {
     let job = queue.run("now").await;
     assert_eq!(queue.outcome(job).await.status, "completed");
     let pool = sqlx::PgPool::connect_with(queue.options()).await.unwrap();
-    let duties = ["claim", "heartbeat", "listen", "schedule", "upkeep"];
+    let duties = ["claim", "heartbeat", "listen", "promote", "rescue", "schedule"];
     for fault in [Fault::BlackHole, Fault::Reset] {
         proxy.set(fault);
         tokio::time::sleep(Duration::from_secs(12)).await;
@@ -201,4 +201,78 @@ async fn all_duties_are_back_within_seconds_after_an_outage() {
         assert_eq!(queue.outcome(next).await.status, "completed");
     }
     worker.shutdown().await.unwrap();
+}
+
+/// What many wait for is soon asked for on another connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_start_soon_although_one_of_their_workers_connections_stalls() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    let worker = queue.worker_through(proxy.url()).await.concurrency(10).start().await.unwrap();
+    for connection in ["claim", "heartbeat", "rescue", "promote", "listen"] {
+        queue.outcome(queue.run("now").await).await;
+        let stalled = async || proxy.stall(&format!("specql {connection}"));
+        eventually(&format!("`{connection}` is there"), stalled).await;
+        let since = Instant::now();
+        let job = queue.run("now").await;
+        queue.called(job, 1).await;
+        let took = since.elapsed();
+        assert!(took < SOON, "it started {took:?} after `{connection}` had stalled");
+        proxy.unstall();
+    }
+    queue.settled().await;
+    worker.shutdown().await.unwrap();
+}
+
+/// Less than the ten seconds that other calls may take.
+const SOON: Duration = Duration::from_secs(9);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_jobs_are_taken_back_soon_although_the_connection_for_that_stalls() {
+    let queue = Queue::new().await;
+    let mut dead = queue.process(crate::WORKER);
+    let job = queue.run("700ms").await;
+    queue.called(job, 1).await;
+    let proxy = Proxy::start(queue.url()).await;
+    let worker = queue.worker_through(proxy.url()).await.start().await.unwrap();
+    dead.kill();
+    eventually("it looks for lost jobs", async || proxy.stall("specql rescue")).await;
+    let since = Instant::now();
+    queue.age_leases("11 seconds").await;
+    queue.called(job, 2).await;
+    let took = since.elapsed();
+    assert!(took < SOON, "{took:?}");
+    queue.settled().await;
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_a_standby_is_given_up_and_the_next_one_leads_to_the_primary() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    proxy.set(Fault::ReadOnly);
+    let mut link = specql_runtime::queue::Link::new(&proxy.url().parse().unwrap(), "test", Duration::from_secs(5));
+    for _ in 0..2 {
+        let Err(QueueError::Call { source, .. }) = link.heartbeat(Uuid::new_v4(), &[], &[]).await else {
+            panic!("it can write there")
+        };
+        assert_eq!(source.as_database_error().and_then(|error| error.code()).as_deref(), Some("25006"), "{source}");
+    }
+    proxy.set(Fault::None);
+    link.heartbeat(Uuid::new_v4(), &[], &[]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_started_while_the_network_is_half_open_works_soon_after() {
+    let queue = Queue::new().await;
+    let proxy = Proxy::start(queue.url()).await;
+    proxy.set(Fault::BlackHole);
+    let mut command = queue.command(crate::WORKER, proxy.url());
+    let _worker = specql_tests::process::Process::start(&mut command);
+    eventually("it has asked for a connection", async || proxy.swallowed() > 0).await;
+    proxy.set(Fault::None);
+    let healed = Instant::now();
+    queue.outcome(queue.run("now").await).await;
+    let took = healed.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
