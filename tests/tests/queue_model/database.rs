@@ -350,6 +350,14 @@ impl Sequence<'_> {
         let flush: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut *self.tx).await?;
         // What this worker leaves out has a lane of its own from now on; those that keep house move there what waits.
         sqlx::query("SELECT jobs.move_to_lanes()").execute(&mut *self.tx).await?;
+        // Of a lane that was taken away the jobs are left where they are, and are claimed in their order within it. Here all
+        // have gone back, so that the order of an operation's jobs can be told.
+        sqlx::query(
+            "UPDATE jobs.tb_job_ready AS r SET lane = jobs.lane(o.own_lane, o.code, r.lane) FROM jobs.tb_operation AS o
+            WHERE o.code = r.operation_code AND r.lane <> jobs.lane(o.own_lane, o.code, r.lane)",
+        )
+        .execute(&mut *self.tx)
+        .await?;
         let leases = rows
             .into_iter()
             .map(|(pk, epoch, attempt, most)| Ok((Lease { job: self.number(pk)?, epoch }, attempt, most)))
