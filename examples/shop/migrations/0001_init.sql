@@ -1188,6 +1188,18 @@ BEGIN
 END
 $$;
 
+-- Whether a job has ended so that nobody need be kept from doing the same again: it did it, and may do it again under that
+-- rule, or certainly did nothing.
+CREATE OR REPLACE FUNCTION jobs.has_freed_key(_pk bigint, _rule text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce((
+        SELECT CASE o.status WHEN 'completed' THEN _rule <> 'once' ELSE NOT o.effect_possible END
+        FROM jobs.tb_job_outcome AS o
+        WHERE o.pk_job_run = _pk), false);
+END
+$$;
+
 -- Takes a key for a job. Returns the job that holds it: the given one, or an earlier one. Waits for a transaction that has
 -- just taken or released the same key. Under REPEATABLE READ a rival's key raises PostgreSQL's own serialization failure.
 CREATE OR REPLACE FUNCTION jobs.take_key(_key bytea, _pk bigint, _rule text) RETURNS bigint
@@ -1201,11 +1213,14 @@ BEGIN
         -- A statement of its own: it sees what was committed while the insert waited. Nothing, when the earlier job
         -- has released the key in between: then another round takes it.
         SELECT k.pk_job_run AS pk, k.rule INTO _held FROM jobs.tb_job_key AS k WHERE k.key = _key;
-        IF _held.pk = _pk OR _held.rule = 'once' OR jobs.outcome_of(_held.pk) IS DISTINCT FROM 'completed' THEN
+        IF _held.pk = _pk OR NOT jobs.has_freed_key(_held.pk, _held.rule) THEN
             _holder := _held.pk;
         ELSE
-            -- It completed, and could not give the key back: a rival that was then undone had it locked.
-            DELETE FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _held.pk;
+            -- It could not give the key back: a rival that was then undone had it locked. Looked at again behind the lock,
+            -- for somebody may be retrying that job.
+            PERFORM FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _held.pk FOR UPDATE;
+            DELETE FROM jobs.tb_job_key AS k
+            WHERE k.key = _key AND k.pk_job_run = _held.pk AND jobs.has_freed_key(k.pk_job_run, k.rule);
         END IF;
     END LOOP;
     RETURN _holder;
@@ -4573,8 +4588,7 @@ BEGIN
     END IF;
 
     DELETE FROM jobs.tb_job_outcome AS o WHERE o.pk_job_run = _job.pk_job_run AND o.status <> 'completed'
-    RETURNING o.epoch, o.attempts, coalesce(o.effect_possible, false) AS effect_possible,
-        coalesce(o.bound_code, 0) AS bound_code INTO _ended;
+    RETURNING o.epoch, o.attempts, o.effect_possible, coalesce(o.bound_code, 0) AS bound_code INTO _ended;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'job % has not failed: only a failed or cancelled job can be retried', _id USING ERRCODE = 'SQ409';
     END IF;
@@ -4591,9 +4605,12 @@ BEGIN
     _effect_possible := _ended.effect_possible;
     IF _job.unique_rule <> 'never' THEN
         _key := jobs.job_key(_job.tenant_id, _job.service_name, _job.operation, _job.name);
-        -- A key that was kept says that the call may have happened: no later failure can prove the opposite.
-        _effect_possible := _effect_possible OR EXISTS (
-            SELECT FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _job.pk_job_run);
+        -- A newer call of the key, with another input, waits here, and then finds that this job is not over.
+        PERFORM FROM jobs.tb_job_key AS k WHERE k.key = _key FOR UPDATE;
+        -- Where that is not on record, a key that was kept says that the call may have happened: no later failure can prove
+        -- the opposite.
+        _effect_possible := coalesce(_effect_possible, EXISTS (
+            SELECT FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _job.pk_job_run));
         _holder := jobs.take_key(_key, _job.pk_job_run, _job.unique_rule);
         IF _holder <> _job.pk_job_run THEN
             RAISE EXCEPTION 'job % cannot be retried: job % has taken its key since', _id,
@@ -4605,7 +4622,7 @@ BEGIN
     INSERT INTO jobs.tb_job_ready (
         lane, rank, pk_job_run, operation_code, epoch, bound_code, keyed, has_on_success, has_on_failure, effect_possible)
     VALUES (_job.lane, -_job.priority, _job.pk_job_run, _job.code, _ended.epoch, _ended.bound_code, _job.unique_rule <> 'never',
-        _job.has_on_success, _job.has_on_failure, _effect_possible);
+        _job.has_on_success, _job.has_on_failure, coalesce(_effect_possible, false));
     PERFORM jobs.wake_workers();
     RETURN _id;
 END
