@@ -342,7 +342,11 @@ const STANDING: &str = "
 const LEFT_OVER: &str = "
     SELECT 'a lease of job ' || pk_job_run FROM jobs.tb_job_lease
     UNION ALL SELECT 'ready: job ' || pk_job_run FROM jobs.tb_job_ready
-    UNION ALL SELECT 'scheduled: job ' || pk_job_run FROM jobs.tb_job_scheduled
+    UNION ALL SELECT format('scheduled: job %s of %s, due in %s, put off %s times, after %s; last: %s', s.pk_job_run, o.service_name,
+        s.run_at - clock_timestamp(), coalesce(s.put_off, 0), coalesce(s.after_pk::text, '-'),
+        (SELECT concat_ws(' ', a.event, a.failure_class, a.message) FROM jobs.tb_job_attempt AS a
+        WHERE a.pk_job_run = s.pk_job_run ORDER BY a.at DESC LIMIT 1))
+    FROM jobs.tb_job_scheduled AS s JOIN jobs.tb_operation AS o ON o.code = s.operation_code
     UNION ALL SELECT 'a callback of job ' || pk_job_run FROM jobs.tb_job_callback
     UNION ALL SELECT 'the key of completed job ' || pk_job_run
         FROM jobs.tb_job_key JOIN jobs.tb_job_outcome USING (pk_job_run) WHERE rule <> 'once' AND status = 'completed'
