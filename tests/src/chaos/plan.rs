@@ -109,32 +109,45 @@ pub(super) const NOTICES: Duration = Duration::from_secs(5);
 pub fn draw(seed: u64, length: Duration) -> Vec<(Duration, Event)> {
     let mut random = StdRng::seed_from_u64(seed);
     let (mut plan, mut deck) = (Vec::new(), Vec::new());
-    let mut disturbed = [Duration::ZERO; WORKERS];
+    let mut until = Until::default();
     let mut at = Duration::from_millis(1_000);
     while at < length {
         if deck.is_empty() {
             deck = shuffled_deck(&mut random);
         }
-        plan.extend(deck.pop().map(|event| (at, sparing_one(event, at, &mut disturbed))));
+        plan.extend(deck.pop().map(|event| (at, sparing_one(event, at, &mut until))));
         at += Duration::from_millis(random.random_range(200..2_200));
     }
     plan
 }
 
-/// The event, of another worker where it would meet the last that is well. One that was killed is not well before it is back.
-fn sparing_one(mut event: Event, at: Duration, disturbed: &mut [Duration; WORKERS]) -> Event {
+/// Until when workers are in trouble.
+#[derive(Default)]
+struct Until {
+    /// Paused, or cut off.
+    cut: [Duration; WORKERS],
+    /// That, or killed and not back; and for as long as it takes to notice.
+    unwell: [Duration; WORKERS],
+}
+
+/// The event, of another worker where it would meet the last that is not cut off, or the last that is well.
+fn sparing_one(mut event: Event, at: Duration, until: &mut Until) -> Event {
     if let Event::Kill { worker, away } = event {
-        disturbed[worker] = disturbed[worker].max(at + away + NOTICES);
+        until.unwell[worker] = until.unwell[worker].max(at + away + NOTICES);
     }
     let (Event::Pause { worker, time } | Event::Network { worker, time, .. } | Event::Stall { worker, time, .. }) =
         &mut event
     else {
         return event;
     };
-    if (0..WORKERS).all(|other| other == *worker || disturbed[other] > at) {
+    let is_last = |until: &[Duration; WORKERS]| {
+        until[*worker] <= at && (0..WORKERS).all(|other| other == *worker || until[other] > at)
+    };
+    if is_last(&until.cut) || is_last(&until.unwell) {
         *worker = (*worker + 1) % WORKERS;
     }
-    disturbed[*worker] = disturbed[*worker].max(at + *time + NOTICES);
+    until.cut[*worker] = until.cut[*worker].max(at + *time);
+    until.unwell[*worker] = until.unwell[*worker].max(at + *time + NOTICES);
     event
 }
 
