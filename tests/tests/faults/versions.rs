@@ -74,7 +74,7 @@ services:
         runner_config: {{base_url: {{env: NEAR_URL}}, plaintext: true}}
         security_policy: {{{policy}}}
     operations:
-      - {{name: ask, method: GET, path: /, max_retries: 1, output_schema: {{text: text}}}}
+      - {{name: ask, method: GET, path: /, max_retries: 1, give_up_after: 1s, output_schema: {{text: text}}}}
 "
     );
     let project = compiled::files(&[("registry/near.yaml", &text)]).unwrap();
