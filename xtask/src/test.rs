@@ -12,11 +12,13 @@ pub(crate) fn all(both_servers: bool) -> anyhow::Result<()> {
     let start = Instant::now();
     say("formatting");
     run(cargo(&["fmt", "--all", "--check"]))?;
-    // A workspace of its own, which nothing here compiles.
+    // A workspace of its own.
     run(cargo(&["fmt", "--check", "--manifest-path", "benches/race/Cargo.toml"]))?;
     let tools = tools::set_up()?;
     say("lints");
     run(cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
+    // With its own lock, which a change of our dependencies makes out of date.
+    run(cargo(&["check", "--locked", "--quiet", "--manifest-path", "benches/race/Cargo.toml"]))?;
     say("documentation");
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
