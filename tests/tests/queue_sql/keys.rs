@@ -131,7 +131,7 @@ async fn the_workers_word_decides_whether_a_failure_proves_that_nothing_happened
         let (first, _) = queue.enqueue("charge", Some(&key)).await?;
         let lease = queue.claim_one().await?;
         let sql = "SELECT result FROM jobs.fail($1, ARRAY[$2], ARRAY[$3], ARRAY[$4], ARRAY['declined'],
-            ARRAY[NULL::bigint], ARRAY[$5], NULL, ARRAY[$6])";
+            ARRAY[NULL::bigint], ARRAY[$5], NULL, _no_effect => ARRAY[$6])";
         sqlx::query(sql)
             .bind(queue.worker)
             .bind(lease.pk_job_run)
