@@ -92,3 +92,12 @@ async fn jobs_that_were_queued_before_an_upgrade_are_done_after_it() -> Result<(
     }
     Ok(())
 }
+
+#[test]
+fn a_binary_from_before_codes_still_starts_beside_the_upgraded_queue() -> Result<()> {
+    let shop = compiled::folder(&repository().join("examples/shop"))?;
+    let before = snapshot(include_str!("../fixtures/locks/before_codes.lock"))?;
+    let plan = diff(&before, &schema(&shop.model), Direction::Forward);
+    assert_eq!(plan.breaking, Vec::<String>::new());
+    Ok(())
+}

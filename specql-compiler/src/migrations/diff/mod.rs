@@ -14,6 +14,7 @@
 //! | `retire` | callbacks that the model no longer has |
 
 pub mod breaking;
+mod calls;
 mod column_type;
 mod dependents;
 mod rename;
@@ -338,12 +339,11 @@ impl<'a> Diff<'a> {
         }
     }
 
-    /// Functions of schemas `app` and `jobs` are what binaries call.
+    /// Functions of schemas `app` and `jobs` are what binaries call: one that is gone, or is to be called otherwise, breaks with them.
     fn breaks_callers(&self, object: &Object, plan: &mut Plan) {
-        let is_called = object.name.starts_with("app.") || object.name.starts_with("jobs.");
-        if object.kind == ObjectKind::Function && is_called {
-            let same = self.after.get(&key(object)).is_some_and(|new| same_call(object, new));
-            if !same {
+        if calls::is_called(object, self.old) {
+            let functions = self.new.objects.iter().filter(|new| new.kind == ObjectKind::Function);
+            if !functions.into_iter().any(|new| calls::serves(object, new)) {
                 let what = if self.after.contains_key(&key(object)) { "answers in another form" } else { "is gone" };
                 plan.breaking.push(format!("function {} {what}", object.name));
             }
