@@ -49,6 +49,15 @@ async fn after_a_roll_back_the_older_version_stands_again() {
     let new_worker = new.worker().start().await.unwrap();
     assert_eq!(queue.text(STANDS).await, "5 60");
     let dead = new_worker.id();
+    // Its first sign of life is under way when it has started, and would arrive after its death.
+    while sqlx::query_scalar("SELECT heartbeat_at = started_at FROM jobs.tb_worker WHERE id = $1")
+        .bind(dead)
+        .fetch_one(queue.pool())
+        .await
+        .unwrap()
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     drop(new_worker);
     sqlx::query("UPDATE jobs.tb_worker SET heartbeat_at = now() - interval '2 minutes' WHERE id = $1")
         .bind(dead)

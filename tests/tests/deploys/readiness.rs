@@ -1,15 +1,15 @@
 //! A service for which a worker lacks a credential waits, and is seen to; the others are served.
 
 use std::{
+    cell::RefCell,
     io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once},
 };
 
 use axum::{Router, http::HeaderMap, routing::post};
 use serde_json::{Value, json};
 use specql_registry::FailureClass;
 use specql_runtime::runner::Failure;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::project::{PLAIN, Queue, Send, eventually, mailer};
 
@@ -118,18 +118,28 @@ async fn another_worker_that_has_it_serves_it() {
     without.shutdown().await.unwrap();
 }
 
-/// What is logged by this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread has logged.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Log;
 
 impl Write for Log {
     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(text)
+        LOGGED.with_borrow_mut(|logged| logged.write(text))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// Keeps what each thread logs, from now on. For all threads: what is logged by one that has no subscriber may turn the same line
+/// off for others.
+fn keep_logs() {
+    static KEPT: Once = Once::new();
+    KEPT.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init());
 }
 
 #[tokio::test]
@@ -138,12 +148,10 @@ async fn what_is_missing_is_said_in_one_line_for_each_service() {
     let twice = registry("{env: BILLING_TOKEN}")
         + "      - {name: refund, path: /refund, input_schema: {n: integer!}, output_schema: {}}\n";
     let version = queue.version(&twice);
-    let log = Log::default();
-    let (writer, kept) = (log.clone(), log);
-    let logging = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).set_default();
+    keep_logs();
+    LOGGED.take();
     let worker = version.worker().environment("dev").env("BILLING_TOKEN", "hunter2\nhunter2").start().await.unwrap();
-    drop(logging);
-    let said = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let said = String::from_utf8(LOGGED.take()).unwrap();
     let warnings: Vec<&str> = said.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{said}");
     for part in
