@@ -2566,9 +2566,10 @@ BEGIN
     _open := CASE WHEN _shared <> '{}' THEN ARRAY[0] ELSE '{}'::integer[] END || _known;
 
     LOOP
+        -- None of these may have an order of its own: from PostgreSQL 16 on it would become that of all.
         SELECT array_agg(l.lane) FILTER (WHERE l.open), array_agg(l.tenant) FILTER (WHERE l.open),
             array_agg(l.operation_code) FILTER (WHERE l.open), array_agg(l.weight) FILTER (WHERE l.open),
-            array_agg(l.before) FILTER (WHERE l.open), (array_agg(l.lane ORDER BY l.place DESC))[1], count(*)::integer
+            array_agg(l.before) FILTER (WHERE l.open), (max(ARRAY[l.place, l.lane]))[2], count(*)::integer
         INTO _lanes, _tenants, _codes, _weights, _befores, _last_lane, _found
         FROM jobs.lanes_in_turn(_cursor, _stop, _after_rank, _after_pk, _open, _at_once) AS l;
         _looked_at := _looked_at + _found;
