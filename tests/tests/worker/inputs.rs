@@ -1,10 +1,6 @@
-//! Inputs that cannot be read, and claims that come late.
+//! Inputs that cannot be read.
 
-use std::{
-    collections::HashMap,
-    convert::Infallible,
-    sync::{Arc, Mutex},
-};
+use std::{collections::HashMap, convert::Infallible};
 
 use serde_json::json;
 use specql_runtime::client::Operation;
@@ -98,45 +94,5 @@ async fn an_output_that_nobody_can_read_is_lost_and_no_other() {
     assert_eq!(outcome.class.as_deref(), Some("effect_result_lost"));
     let message = "the handler's output cannot be written as JSON: it is nested deeper than 127 levels";
     assert_eq!(outcome.message.as_deref(), Some(message));
-    worker.shutdown().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_claim_that_is_answered_late_starts_nothing_before_its_lease_is_sure() {
-    let queue = Queue::new().await;
-    // The first claim has made its leases and then hangs, as it would while its commit waits for a standby.
-    queue
-        .execute(
-            "CREATE SEQUENCE public.claims;
-             CREATE FUNCTION public.hang() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
-                 IF nextval('public.claims') = 1 THEN PERFORM pg_sleep(8.5); END IF;
-                 RETURN NULL;
-             END $$;
-             CREATE TRIGGER hang AFTER INSERT ON jobs.tb_job_lease FOR EACH ROW EXECUTE FUNCTION public.hang()",
-        )
-        .await;
-    let id = queue.enqueue("pay", "x").await;
-    let (pool, seen) = (queue.database().pool().clone(), Arc::new(Mutex::new(Vec::new())));
-    let ages = Arc::clone(&seen);
-    let worker = queue
-        .worker()
-        .handle::<Pay>(move |_, _| {
-            let (pool, ages) = (pool.clone(), Arc::clone(&ages));
-            async move {
-                let age = "SELECT extract(epoch FROM clock_timestamp() - greatest(claimed_at, renewed_at))::float8
-                           FROM jobs.tb_job_lease";
-                let age: f64 = sqlx::query_scalar(age).fetch_one(&pool).await.unwrap();
-                ages.lock().unwrap().push(age);
-                Ok::<_, Infallible>(said("paid"))
-            }
-        })
-        .start()
-        .await
-        .unwrap();
-    let outcome = queue.outcome(id).await;
-    assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1));
-    let ages = seen.lock().unwrap().clone();
-    assert_eq!(ages.len(), 1, "{ages:?}");
-    assert!(ages[0] < 8.0, "it was started on a lease {} s old", ages[0]);
     worker.shutdown().await.unwrap();
 }
