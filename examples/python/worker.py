@@ -27,6 +27,7 @@ CONCURRENCY = 10
 HEARTBEAT = 3.0  # seconds, like those below
 LEASE = 8.0  # a job stops so long after the last heartbeat: after 10 another worker may take it
 LIMIT = 5.0  # of every call
+UNSURE = 15.0  # so long after a claim without an answer the database may have given jobs of which nothing is known here
 STOP_WITHIN = 25.0  # after a signal
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -152,7 +153,7 @@ class Worker:
         self.ended: list[Lease] = []  # of those, and not reported yet
         self.wake = asyncio.Event()
         self.notified, self.stopping = True, False
-        self.active_at = self.scan_at = self.upkeep_at = self.maintain_at = 0.0
+        self.active_at = self.scan_at = self.upkeep_at = self.maintain_at = self.unsure_until = 0.0
 
     async def run(self) -> None:
         rows = await self.link.call("SELECT * FROM jobs.operations()")
@@ -193,19 +194,26 @@ class Worker:
             self.loop.call_later(STOP_WITHIN, lease.stop, "ambiguous", False)
 
     async def claim(self) -> None:
+        now = self.loop.time()
+        if now < self.unsure_until:
+            call: LiteralString = "SELECT jobs.release_unheard(%s, %s::bigint[], %s::integer[])"
+            await self.link.call(call, self.id, *keys(lease.job for lease in self.held.values()))
         room = CONCURRENCY - len(self.held)
         if room <= 0 or self.stopping:
             return
-        now = self.loop.time()
         from_head = self.notified or now >= self.scan_at  # and not from where this connection's last claim ended
         if from_head:
             self.notified, self.scan_at = False, now + 1
-        call: LiteralString = "SELECT * FROM jobs.claim(%s, %s::integer[], %s, %s)"
+        call = "SELECT * FROM jobs.claim(%s, %s::integer[], %s, %s)"
+        # Where its answer is lost the jobs are this worker's all the same, and it gives them back.
+        unsure_until, self.unsure_until = self.unsure_until, now + UNSURE
         jobs = await self.link.call(call, self.id, list(self.operations), room, from_head)
         if self.stopping or self.loop.time() >= now + LEASE:
             # Nothing has begun: another worker takes them, and no attempt is used up.
             await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[])", self.id, *keys(jobs))
+            self.unsure_until = unsure_until
             return
+        self.unsure_until = unsure_until
         if len(jobs) < room:
             # A claim looks at a part of very many lanes. Then the next one goes on there, and need not be waited for.
             ask: LiteralString = "SELECT coalesce(current_setting('specql.claim_partial', true), 'false') AS partial"

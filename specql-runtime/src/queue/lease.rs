@@ -224,4 +224,14 @@ impl Link {
         let query = query_as("SELECT jobs.release($1, $2, $3, true)").bind(worker).bind(pks).bind(epochs);
         self.value("jobs.release", query).await
     }
+
+    /// Gives back what this worker has and has never heard of: its claim was made, and the answer was lost. No claim may be
+    /// under way, and every other claim must be named until its end is written. Answers how many.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn release_unheard(&mut self, worker: Uuid, pks: &[i64], epochs: &[i32]) -> Result<i32, QueueError> {
+        let query = query_as("SELECT jobs.release_unheard($1, $2, $3)").bind(worker).bind(pks).bind(epochs);
+        self.value("jobs.release_unheard", query).await
+    }
 }

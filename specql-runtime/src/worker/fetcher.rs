@@ -13,6 +13,7 @@ use super::{
     lanes::{self, Claimed, Room},
     lease::Lease,
     shared::Shared,
+    slots::IN_DOUBT,
 };
 use crate::queue::{
     Link,
@@ -35,18 +36,24 @@ const LINGER_POLL: Duration = Duration::from_millis(30);
 const LINGER: Duration = Duration::from_millis(500);
 /// While lanes become free one by one, the fetcher waits this long for more of them.
 const GATHER: Duration = Duration::from_millis(1);
+/// While leases may have been made of which nothing is known, they are looked for as often.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Before another attempt when a claim has failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(250);
 
 /// Runs until the worker stops.
 pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     let mut pace = Pace::new();
+    let mut doubt = Doubt::default();
     while !shared.stopping.is_cancelled() {
         // Another worker may have room for what found no lane soon.
         give_back(&shared, false).await;
         if !shared.contact.is_fresh() {
             pause(&shared, AFTER_FAILURE).await;
             continue;
+        }
+        if doubt.is_due(Instant::now()) {
+            release_unheard(&shared, &mut link).await;
         }
         let Room { jobs: room, capacity, bytes } = shared.lanes.room();
         if room == 0 {
@@ -105,6 +112,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             Err(error) => {
                 shared.outage.failed(TASK, &error);
                 if error.outcome_unknown() {
+                    doubt.arises(Instant::now());
                     shared.slots.doubt();
                 }
                 pause(&shared, jittered(AFTER_FAILURE)).await;
@@ -112,6 +120,25 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
         }
     }
     give_back(&shared, true).await;
+    if doubt.remains(Instant::now()) {
+        release_unheard(&shared, &mut link).await;
+    }
+}
+
+/// Gives back what an earlier claim has made without an answer. There is no claim under way, so what this worker does not know
+/// now it will never hear of.
+async fn release_unheard(shared: &Shared, link: &mut Link) {
+    // Before the question: what is written in between is not in the database's answer, and what is named is not touched.
+    let (pks, epochs) = shared.leases.heard();
+    match link.release_unheard(shared.worker, &pks, &epochs).await {
+        Ok(0) => {}
+        Ok(jobs) => {
+            tracing::warn!(jobs, "the answer to a claim was lost: its jobs, which nobody has begun, are given back");
+        }
+        Err(error) => {
+            shared.outage.failed(TASK, &error);
+        }
+    }
 }
 
 /// Takes the jobs of a claim in that was sent then.
@@ -156,6 +183,35 @@ async fn release(shared: &Shared, jobs: Vec<Claimed>) {
     for claimed in jobs {
         breakers::abandon_probe(shared, &claimed).await;
         lanes::finish(shared, claimed.lease, Ending::Released).await;
+    }
+}
+
+/// Whether there may be leases of which this worker has not heard.
+#[derive(Debug, Default)]
+struct Doubt {
+    /// When it is asked about next.
+    next: Option<Instant>,
+    until: Option<Instant>,
+}
+
+impl Doubt {
+    /// The outcome of a claim is unknown.
+    fn arises(&mut self, now: Instant) {
+        self.next = Some(now);
+        self.until = now.checked_add(IN_DOUBT);
+    }
+
+    fn remains(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+
+    /// Whether it is time to ask, each second while the doubt remains: the server may end such a claim later than its client.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let due = self.remains(now) && self.next.is_some_and(|next| next <= now);
+        if due {
+            self.next = now.checked_add(ASK_AGAIN);
+        }
+        due
     }
 }
 
@@ -220,6 +276,15 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
         pace.active_at = Instant::now().checked_sub(LINGER);
         assert!(pace.after(0) >= IDLE_POLL.mul_f64(0.75));
+    }
+
+    #[test]
+    fn a_doubt_is_asked_about_at_once_and_each_second_until_it_is_over() {
+        let (mut doubt, began) = (Doubt::default(), Instant::now());
+        assert!(!doubt.is_due(began));
+        doubt.arises(began);
+        let asked = (0..40).filter(|half| doubt.is_due(began + Duration::from_millis(500 * half))).count();
+        assert_eq!(asked, 15);
     }
 
     #[test]

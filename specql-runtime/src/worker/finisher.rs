@@ -154,7 +154,7 @@ async fn write_all(shared: &Shared, link: &mut Link, endings: Vec<Finished>) -> 
                 Ok(busy) => later.extend(busy),
                 Err(_) => {
                     tracing::error!(jobs = fences.len(), "the end of jobs was lost in a panic; they will be rescued");
-                    shared.leases.remove(fences.into_iter());
+                    shared.leases.abandon(&fences);
                 }
             }
         }
@@ -333,7 +333,7 @@ fn substitute(shared: &Shared, finished: Finished, error: &QueueError) -> Option
                 job.id = %lease.id,
                 "the job's end cannot be recorded; its lease runs out and it is rescued: {reason}"
             );
-            shared.leases.remove([(lease.pk, lease.epoch)].into_iter());
+            shared.leases.abandon(&[(lease.pk, lease.epoch)]);
             None
         }
     }

@@ -190,7 +190,7 @@ async fn run_lane(shared: Arc<Shared>) {
         // A panic here would take the slot with it, and leave the job running for as long as there are heartbeats.
         if AssertUnwindSafe(run_one(&shared, claimed).instrument(span)).catch_unwind().await.is_err() {
             tracing::error!(job.id = %lease.id, "the end of a job was lost in a panic; it will be rescued");
-            shared.leases.remove([(lease.pk, lease.epoch)].into_iter());
+            shared.leases.abandon(&[(lease.pk, lease.epoch)]);
         }
         ended = Some(Ended { took: started.elapsed(), bytes });
     }
@@ -214,7 +214,7 @@ pub(crate) async fn finish(shared: &Shared, lease: Arc<Lease>, ending: Ending) {
     if shared.finished.send(Finished { lease, ending, bytes, _room: room }).await.is_err() {
         // Only when the worker was killed: the lease runs out, and another worker rescues the job.
         tracing::warn!(job.id = %id, "the worker has gone before the job's end was written; it will be rescued");
-        shared.leases.remove([(pk, epoch)].into_iter());
+        shared.leases.abandon(&[(pk, epoch)]);
     }
 }
 

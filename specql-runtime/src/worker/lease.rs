@@ -85,12 +85,16 @@ impl Lease {
 
 /// All leases of this worker, from the claim until their end is written.
 #[derive(Debug, Default)]
-pub(crate) struct Leases(Mutex<HashMap<i64, Arc<Lease>>>);
+pub(crate) struct Leases {
+    held: Mutex<HashMap<i64, Arc<Lease>>>,
+    /// Those whose end will never be written: they are not renewed, and rescue takes them.
+    abandoned: Mutex<Vec<(i64, i32)>>,
+}
 
 impl Leases {
     fn held(&self) -> MutexGuard<'_, HashMap<i64, Arc<Lease>>> {
         // Each change of the map is one call: a panic elsewhere cannot leave it half done.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn insert(&self, leases: impl Iterator<Item = Arc<Lease>>) {
@@ -111,6 +115,18 @@ impl Leases {
                 held.remove(&pk);
             }
         }
+    }
+
+    /// Leaves leases to rescue, for nobody knows how far their jobs came.
+    pub(crate) fn abandon(&self, fences: &[(i64, i32)]) {
+        self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).extend(fences);
+        self.remove(fences.iter().copied());
+    }
+
+    /// The fences of all claims of which this worker has heard, but for those whose end is written.
+    pub(crate) fn heard(&self) -> (Vec<i64>, Vec<i32>) {
+        let abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.all().iter().map(|lease| (lease.pk, lease.epoch)).chain(abandoned).unzip()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Lease>> {
@@ -179,6 +195,16 @@ mod tests {
         assert_eq!(leases.all().len(), 1);
         assert_eq!(earlier.stopped(), Some(Stop::LeaseLost));
         assert_eq!(later.stopped(), None);
+    }
+
+    #[test]
+    fn a_lease_that_is_left_to_rescue_was_heard_of_all_the_same() {
+        let leases = Leases::default();
+        leases.insert([lease(7, 1), lease(8, 1), lease(9, 1)].into_iter());
+        leases.abandon(&[(7, 1)]);
+        leases.remove([(8, 1)].into_iter());
+        assert_eq!(leases.all().len(), 1);
+        assert_eq!(leases.heard(), (vec![9, 7], vec![1, 1]));
     }
 
     #[test]

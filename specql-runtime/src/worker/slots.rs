@@ -12,8 +12,8 @@ use super::shared::Shared;
 use crate::queue::{Link, QueueError};
 
 /// After a claim of unknown outcome there may be leases that this worker does not know of; longer than a rescue takes, they
-/// are counted by the database.
-const IN_DOUBT: Duration = Duration::from_secs(15);
+/// are counted by the database, and given back.
+pub(crate) const IN_DOUBT: Duration = Duration::from_secs(15);
 /// So long after the last limited job shares are looked at.
 const ACTIVE: Duration = Duration::from_secs(5);
 

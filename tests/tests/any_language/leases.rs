@@ -150,3 +150,27 @@ async fn what_does_not_end_while_the_worker_stops_is_given_back_where_that_is_ha
     assert_eq!(queue.count(waiting).await, 1, "the other one waits, and no attempt is used up");
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_worker").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_a_claim_whose_answer_was_lost_are_given_back_and_called_once() {
+    let queue = Queue::new().await;
+    // The first claim is made although the worker gives it up and asks for its end: as if that came too late.
+    queue
+        .execute(
+            "CREATE SEQUENCE public.claims;
+             CREATE FUNCTION public.hang() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+                 IF nextval('public.claims') = 1 THEN PERFORM pg_sleep(4); END IF;
+                 RETURN NULL;
+             EXCEPTION WHEN query_canceled THEN
+                 RETURN NULL;
+             END $$;
+             CREATE TRIGGER hang AFTER INSERT ON jobs.tb_job_lease FOR EACH ROW EXECUTE FUNCTION public.hang()",
+        )
+        .await;
+    let pay = queue.pay("now").await;
+    let _python = Python::start(&queue).await;
+    let outcome = queue.outcome(pay).await;
+    assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1), "{outcome:?}");
+    assert_eq!(queue.calls(pay).await.len(), 1);
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.v_job_attempt WHERE event = 'released'").await, 1);
+}

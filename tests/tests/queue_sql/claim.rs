@@ -239,3 +239,31 @@ async fn released_jobs_are_ready_again_without_a_counted_attempt() -> Result<()>
     assert_eq!(queue.events(id).await?, ["claimed", "released", "claimed"]);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_worker_gives_back_what_it_has_and_does_not_name() -> Result<()> {
+    let queue = Queue::new().await?;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(queue.enqueue("charge", None).await?.0);
+    }
+    let other = Uuid::from_u128(2);
+    let others = queue.claim_as(other, 1).await?;
+    let (heard, unheard) = (queue.claim_one().await?, queue.claim(2).await?);
+    sqlx::query("SELECT jobs.cancel($1)").bind(unheard[1].id).execute(queue.db.pool()).await?;
+    // Of another epoch than the one that it has: it has heard nothing of that one either.
+    for (epoch, given_back) in [(heard.epoch, 2), (heard.epoch + 1, 1)] {
+        let count: i32 = sqlx::query_scalar("SELECT jobs.release_unheard($1, ARRAY[$2], ARRAY[$3])")
+            .bind(queue.worker)
+            .bind(heard.pk_job_run)
+            .bind(epoch)
+            .fetch_one(queue.db.pool())
+            .await?;
+        assert_eq!(count, given_back);
+    }
+    assert_eq!(queue.events(heard.id).await?, ["claimed", "released"]);
+    assert_eq!(queue.events(unheard[0].id).await?, ["claimed", "released"]);
+    assert_eq!(queue.state(unheard[1].id).await?, "cancelled/cancelled");
+    assert_eq!(queue.events(others[0].id).await?, ["claimed"]);
+    Ok(())
+}

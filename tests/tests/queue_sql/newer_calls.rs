@@ -185,6 +185,27 @@ async fn another_input_under_a_key_that_the_caller_chose_is_refused() -> Result<
 }
 
 #[tokio::test]
+async fn a_key_that_could_not_be_given_back_is_taken_by_one_of_a_batch_only() -> Result<()> {
+    const MANY: &str =
+        "SELECT deduplicated FROM jobs.enqueue_many('pay', 'charge', $1, ARRAY['k', 'k']) ORDER BY ordinal";
+    let queue = Queue::new().await?;
+    let both = |first: i32, second: i32| vec![json!({"n": first}), json!({"n": second})];
+    queue.run("SELECT jobs.enqueue('pay', 'charge', '{}', 'k')").await?;
+    let running = queue.claim_one().await?;
+    let mut holds = queue.db.pool().begin().await?;
+    sqlx::query("SELECT FROM jobs.tb_job_key FOR UPDATE").execute(&mut *holds).await?;
+    queue.complete(&[running]).await?;
+    holds.rollback().await?;
+    assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.tb_job_key").await?, 1);
+
+    let refused = sqlx::query(MANY).bind(both(1, 2)).execute(queue.db.pool()).await;
+    assert_eq!(raised(refused), ("SQ001".to_owned(), "conflict:idempotency_key".to_owned()));
+    let made: Vec<bool> = sqlx::query_scalar(MANY).bind(both(1, 1)).fetch_all(queue.db.pool()).await?;
+    assert_eq!(made, [false, true]);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_cancel_in_the_middle_lets_the_later_ones_wait_for_the_earlier_one() -> Result<()> {
     let queue = Queue::new().await?;
     sync(&queue, "trial").await?;
@@ -201,6 +222,78 @@ async fn a_cancel_in_the_middle_lets_the_later_ones_wait_for_the_earlier_one() -
     queue.complete(&[running]).await?;
     assert!(queue.claim(10).await?.is_empty());
     assert!(!sync(&queue, "trial").await?.1);
+    Ok(())
+}
+
+/// Cancels a job on a connection of its own. Returns when it waits for another transaction, or is done.
+async fn cancel_meanwhile(queue: &Queue, id: Uuid) -> Result<tokio::task::JoinHandle<Result<String, sqlx::Error>>> {
+    let mut connection = queue.db.pool().acquire().await?;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut *connection).await?;
+    let cancelled =
+        tokio::spawn(
+            async move { sqlx::query_scalar("SELECT jobs.cancel($1)").bind(id).fetch_one(&mut *connection).await },
+        );
+    while !cancelled.is_finished() {
+        let blocked: bool = sqlx::query_scalar("SELECT cardinality(pg_blocking_pids($1)) > 0")
+            .bind(pid)
+            .fetch_one(queue.db.pool())
+            .await?;
+        if blocked {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(cancelled)
+}
+
+#[tokio::test]
+async fn two_cancels_at_the_same_time_leave_the_key_to_the_one_that_runs() -> Result<()> {
+    // How many wait behind the running one; which of them is cancelled first, and which beside it.
+    for (waiting, first, second) in [(2, 1, 0), (2, 0, 1), (3, 1, 0), (3, 0, 1), (3, 2, 0), (3, 2, 1), (3, 1, 2)] {
+        let queue = Queue::new().await?;
+        sync(&queue, "trial").await?;
+        let running = queue.claim_one().await?;
+        let mut ids = Vec::new();
+        for status in &["paying", "past due", "unpaid"][..waiting] {
+            ids.push(sync(&queue, status).await?.0);
+        }
+        let mut open = queue.db.pool().begin().await?;
+        let said: String = sqlx::query_scalar("SELECT jobs.cancel($1)").bind(ids[first]).fetch_one(&mut *open).await?;
+        assert_eq!(said, "cancelled");
+        let beside = cancel_meanwhile(&queue, ids[second]).await?;
+        open.commit().await?;
+        assert_eq!(beside.await??, "cancelled");
+
+        let (newer, deduplicated) = sync(&queue, "refunded").await?;
+        assert!(!deduplicated);
+        queue.run("SELECT jobs.promote()").await?;
+        let together = queue.claim(10).await?;
+        assert!(together.is_empty(), "{first} and {second} of {waiting}: {together:?} run beside the first call");
+        queue.complete(&[running]).await?;
+        drain(&queue).await?;
+        assert_eq!(queue.state(newer).await?, "completed");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cancel_and_a_latest_call_at_the_same_time_leave_the_key_to_the_one_that_runs() -> Result<()> {
+    let queue = Queue::new().await?;
+    sync(&queue, "trial").await?;
+    let running = queue.claim_one().await?;
+    let (between, _) = sync(&queue, "paying").await?;
+    sync(&queue, "past due").await?;
+    let mut open = queue.db.pool().begin().await?;
+    call(&mut open, "unpaid", Some("latest")).await?;
+    let cancelled = cancel_meanwhile(&queue, between).await?;
+    open.commit().await?;
+    assert_eq!(cancelled.await??, "cancelled");
+
+    queue.run("SELECT jobs.promote()").await?;
+    assert!(queue.claim(10).await?.is_empty(), "the first call runs");
+    queue.complete(&[running]).await?;
+    drain(&queue).await?;
+    assert_eq!(sent(&queue).await?, ["trial", "unpaid"]);
     Ok(())
 }
 

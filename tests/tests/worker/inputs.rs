@@ -1,6 +1,13 @@
-//! Inputs that cannot be read.
+//! Inputs that cannot be read, and claims that nobody hears of.
 
-use std::{collections::HashMap, convert::Infallible};
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use serde_json::json;
 use specql_runtime::client::Operation;
@@ -94,5 +101,43 @@ async fn an_output_that_nobody_can_read_is_lost_and_no_other() {
     assert_eq!(outcome.class.as_deref(), Some("effect_result_lost"));
     let message = "the handler's output cannot be written as JSON: it is nested deeper than 127 levels";
     assert_eq!(outcome.message.as_deref(), Some(message));
+    worker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_claim_was_never_answered_is_given_back_and_called_once() {
+    let queue = Queue::new().await;
+    // The first claim is given up by its client, and then committed after all. No limit of a statement reaches a commit.
+    queue
+        .execute(
+            "CREATE SEQUENCE public.claims;
+             CREATE FUNCTION public.hang() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+                 IF nextval('public.claims') = 1 THEN PERFORM pg_sleep(6.5); END IF;
+                 RETURN NULL;
+             END $$;
+             CREATE CONSTRAINT TRIGGER hang AFTER INSERT ON jobs.tb_job_lease DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION public.hang()",
+        )
+        .await;
+    let id = queue.enqueue("pay", "x").await;
+    let calls = Arc::new(AtomicUsize::new(0));
+    let called = Arc::clone(&calls);
+    let worker = queue
+        .worker()
+        .handle::<Pay>(move |_, _| {
+            called.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, Infallible>(said("paid")) }
+        })
+        .start()
+        .await
+        .unwrap();
+    let outcome = queue.outcome(id).await;
+    assert_eq!((outcome.status.as_str(), outcome.attempts), ("completed", 1), "{outcome:?}");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    let events: Vec<String> = sqlx::query_scalar("SELECT event FROM jobs.v_job_attempt ORDER BY at")
+        .fetch_all(queue.database().pool())
+        .await
+        .unwrap();
+    assert_eq!(events, ["claimed", "released", "claimed", "finished"]);
     worker.shutdown().await.unwrap();
 }

@@ -13,14 +13,16 @@ BEGIN
     END IF;
     FOR _place IN 1..cardinality(_pks) LOOP
         CONTINUE WHEN _holders[_place] = _pks[_place];
+        IF _holders[_place] <> ALL (_pks) THEN
+            _holders[_place] := (jobs.enter_key(_keys[_place], _pks[_place], _rule, _digests[_place], true)).holder;
+        END IF;
+        -- Also one that has just taken the key over.
         IF _holders[_place] = ANY (_pks) THEN
             _given := _digests[array_position(_pks, _holders[_place])];
             IF _given <> _digests[_place] THEN
                 RAISE EXCEPTION 'conflict:idempotency_key' USING ERRCODE = 'SQ001',
                     DETAIL = format('input %s has the idempotency key of another one and differs from it', _place);
             END IF;
-        ELSE
-            _holders[_place] := (jobs.enter_key(_keys[_place], _pks[_place], _rule, _digests[_place], true)).holder;
         END IF;
     END LOOP;
     RETURN _holders;

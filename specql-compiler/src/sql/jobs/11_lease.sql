@@ -143,6 +143,31 @@ BEGIN
 END
 $$;
 
+-- object: function jobs.release_unheard(uuid, bigint[], integer[])
+-- drop: DROP FUNCTION jobs.release_unheard(uuid, bigint[], integer[])
+-- Gives back what a worker has but for what it names: leases of claims whose answer it never got. Nobody began these jobs,
+-- and only their worker can know that; rescue would have to take them for calls that may have been made. Answers how many.
+CREATE OR REPLACE FUNCTION jobs.release_unheard(_worker uuid, _pks bigint[], _epochs integer[]) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    _unheard record;
+BEGIN
+    SELECT array_agg(l.pk_job_run) AS pks, array_agg(l.epoch) AS epochs
+    INTO _unheard
+    FROM jobs.tb_job_lease AS l
+    WHERE l.worker = _worker
+        AND NOT EXISTS (
+            SELECT FROM unnest(_pks, _epochs) AS heard (pk, epoch)
+            WHERE heard.pk = l.pk_job_run AND heard.epoch = l.epoch);
+    IF _unheard.pks IS NULL THEN
+        RETURN 0;
+    END IF;
+    RETURN jobs.release(_worker, _unheard.pks, _unheard.epochs, true);
+END
+$$;
+COMMENT ON FUNCTION jobs.release_unheard(uuid, bigint[], integer[]) IS
+    'Gives back the jobs of a worker that it does not name: it never got the answer to their claim.';
+
 -- object: function jobs.rescue()
 -- drop: DROP FUNCTION jobs.rescue()
 -- Takes jobs from workers that gave no sign of life for ten seconds, by the database's clock alone. Nobody knows how

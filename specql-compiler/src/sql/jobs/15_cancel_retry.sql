@@ -6,6 +6,16 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _job record;
 BEGIN
+    -- Where it waits for another of its key, its place in that order is given to the next one. Two who change the same order
+    -- at the same time would not see what the other one did, so they pass one after the other.
+    PERFORM FROM jobs.tb_job_key AS k
+    WHERE k.key IN (
+        SELECT jobs.job_key(j.tenant_id, o.service_name, o.operation, coalesce(j.idempotency_key, j.identifier))
+        FROM jobs.tb_job_scheduled AS s
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = _pk
+        JOIN jobs.tb_operation AS o ON o.code = s.operation_code
+        WHERE s.pk_job_run = _pk AND s.after_pk IS NOT NULL)
+    FOR UPDATE;
     DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
     WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
         AND r.rank = -j.priority AND r.pk_job_run = _pk
