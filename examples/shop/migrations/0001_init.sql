@@ -1054,6 +1054,7 @@ CREATE TABLE jobs.tb_job_outcome (
     effect_possible BOOLEAN,
     bound_code INTEGER,
     worker UUID,
+    worker_code INTEGER,
     started_at TIMESTAMPTZ,
     completed_at TIMESTAMPTZ NOT NULL,
     CONSTRAINT pk_tb_job_outcome PRIMARY KEY (pk_job_run),
@@ -1064,7 +1065,8 @@ COMMENT ON TABLE jobs.tb_job_outcome IS 'What became of the jobs that are done.'
 COMMENT ON COLUMN jobs.tb_job_outcome.effect_possible IS
     'Of a job that did not succeed: a call may have had its effect all the same. Then jobs.retry lets nobody else do it.';
 COMMENT ON COLUMN jobs.tb_job_outcome.bound_code IS 'The fallback''s operation that may have had it, if one was called.';
-COMMENT ON COLUMN jobs.tb_job_outcome.worker IS
+COMMENT ON COLUMN jobs.tb_job_outcome.worker IS 'As worker_code, of jobs that ended before workers had codes.';
+COMMENT ON COLUMN jobs.tb_job_outcome.worker_code IS
     'Whose call succeeded: then this row is the record of that attempt too. NULL where jobs.tb_job_attempt has it.';
 
 CREATE TABLE jobs.tb_job_outcome_p0 PARTITION OF jobs.tb_job_outcome FOR VALUES FROM (MINVALUE) TO (1000000);
@@ -1303,10 +1305,10 @@ BEGIN
     END IF;
     INSERT INTO jobs.tb_job_outcome (
         pk_job_run, epoch, status, attempts, failure_class, error_message, effect_possible, bound_code, completed_at)
-    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'superseded', 'a newer call of the same key made it needless',
-        _job.effect_possible, _job.bound_code, clock_timestamp());
+    VALUES (_pk, coalesce(_job.epoch, 0), 'cancelled', coalesce(_job.attempts, 0), 'superseded', 'a newer call of the same key made it needless',
+        coalesce(_job.effect_possible, false), _job.bound_code, clock_timestamp());
     INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
-    VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'superseded');
+    VALUES (_pk, coalesce(_job.epoch, 0), coalesce(_job.attempts, 0), 'cancelled', clock_timestamp(), 'superseded');
     PERFORM jobs.announce(ARRAY[_pk]);
     RETURN _job.after_pk;
 END
@@ -1431,21 +1433,22 @@ CREATE TABLE jobs.tb_tenant_weight (
 );
 COMMENT ON TABLE jobs.tb_tenant_weight IS 'Tenants that get more than one share of the workers. Jobs of nobody have one.';
 
--- The jobs that can start now, in the order in which they should. Rows come and go and are never updated. What a
--- completion must know about a job travels with it, so that the hot path never reads the job itself twice.
+-- The jobs that can start now, in the order in which they should. Rows come and go; only one that gets a lane of its own is
+-- updated. What a completion must know about a job travels with it, so that the hot path never reads the job itself twice.
+-- What is so of few jobs is NULL for the others, which costs a bit: a fresh job has never been claimed, and has no key.
 CREATE TABLE jobs.tb_job_ready (
     lane BIGINT NOT NULL DEFAULT 0,
     pk_job_run BIGINT NOT NULL,
     rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
-    epoch INTEGER NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    crashes INTEGER NOT NULL DEFAULT 0,
-    bound_code INTEGER NOT NULL DEFAULT 0,
-    keyed BOOLEAN NOT NULL,
-    has_on_success BOOLEAN NOT NULL,
-    has_on_failure BOOLEAN NOT NULL,
-    effect_possible BOOLEAN NOT NULL DEFAULT false,
+    epoch INTEGER,
+    attempts INTEGER,
+    crashes INTEGER,
+    bound_code INTEGER,
+    keyed BOOLEAN,
+    has_on_success BOOLEAN,
+    has_on_failure BOOLEAN,
+    effect_possible BOOLEAN,
     put_off INTEGER,
     first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_ready PRIMARY KEY (lane, rank, pk_job_run)
@@ -1454,12 +1457,12 @@ CREATE TABLE jobs.tb_job_ready (
 COMMENT ON TABLE jobs.tb_job_ready IS 'Jobs that wait for a worker.';
 COMMENT ON COLUMN jobs.tb_job_ready.lane IS 'The queue in which it stands: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_job_ready.rank IS 'The priority, negated: the smallest goes first.';
-COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed.';
-COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made. What was put off is not among them.';
-COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it.';
+COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed. NULL: never.';
+COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made; NULL: none. What was put off is not among them.';
+COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it. NULL: none.';
 COMMENT ON COLUMN jobs.tb_job_ready.bound_code IS
-    'The operation of a fallback that may have had its effect: no other may be called for this job. 0: none.';
-COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key.';
+    'The operation of a fallback that may have had its effect: no other may be called for this job. NULL, 0: none.';
+COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key. Of this and the like NULL means no.';
 COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
     'An earlier attempt may have had its effect, so no later failure can prove that nothing happened.';
 COMMENT ON COLUMN jobs.tb_job_ready.put_off IS
@@ -1475,14 +1478,14 @@ CREATE TABLE jobs.tb_job_scheduled (
     tenant_lane BIGINT NOT NULL DEFAULT 0,
     rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
-    epoch INTEGER NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    crashes INTEGER NOT NULL DEFAULT 0,
-    bound_code INTEGER NOT NULL DEFAULT 0,
-    keyed BOOLEAN NOT NULL,
-    has_on_success BOOLEAN NOT NULL,
-    has_on_failure BOOLEAN NOT NULL,
-    effect_possible BOOLEAN NOT NULL DEFAULT false,
+    epoch INTEGER,
+    attempts INTEGER,
+    crashes INTEGER,
+    bound_code INTEGER,
+    keyed BOOLEAN,
+    has_on_success BOOLEAN,
+    has_on_failure BOOLEAN,
+    effect_possible BOOLEAN,
     after_pk BIGINT,
     put_off INTEGER,
     first_tried_at TIMESTAMPTZ,
@@ -1497,22 +1500,23 @@ COMMENT ON COLUMN jobs.tb_job_scheduled.after_pk IS
 -- nothing. Half of each page is free for heartbeats, which then touch no index.
 CREATE TABLE jobs.tb_job_lease (
     pk_job_run BIGINT NOT NULL,
-    tenant_lane BIGINT NOT NULL DEFAULT 0,
-    rank INTEGER NOT NULL,
+    tenant_lane BIGINT,
+    rank INTEGER,
     operation_code INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
-    crashes INTEGER NOT NULL,
-    bound_code INTEGER NOT NULL DEFAULT 0,
-    worker UUID NOT NULL,
+    worker_code INTEGER,
+    crashes INTEGER,
+    bound_code INTEGER,
+    worker UUID,
     claimed_at TIMESTAMPTZ NOT NULL,
-    renewed_at TIMESTAMPTZ NOT NULL,
-    deadline_at TIMESTAMPTZ NOT NULL,
-    cancel_requested BOOLEAN NOT NULL DEFAULT false,
-    keyed BOOLEAN NOT NULL,
-    has_on_success BOOLEAN NOT NULL,
-    has_on_failure BOOLEAN NOT NULL,
-    effect_possible BOOLEAN NOT NULL,
+    renewed_at TIMESTAMPTZ,
+    deadline_at TIMESTAMPTZ,
+    cancel_requested BOOLEAN,
+    keyed BOOLEAN,
+    has_on_success BOOLEAN,
+    has_on_failure BOOLEAN,
+    effect_possible BOOLEAN,
     put_off INTEGER,
     first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_lease PRIMARY KEY (pk_job_run)
@@ -1520,7 +1524,13 @@ CREATE TABLE jobs.tb_job_lease (
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE jobs.tb_job_lease IS 'Jobs that a worker has.';
 COMMENT ON COLUMN jobs.tb_job_lease.attempt IS 'The number of this call, if it is made.';
-COMMENT ON COLUMN jobs.tb_job_lease.renewed_at IS 'The last sign of life; ten seconds later the job is rescued.';
+COMMENT ON COLUMN jobs.tb_job_lease.tenant_lane IS 'NULL: the shared one.';
+COMMENT ON COLUMN jobs.tb_job_lease.rank IS 'NULL: 0.';
+COMMENT ON COLUMN jobs.tb_job_lease.worker_code IS 'Who has it: jobs.tb_worker_code.';
+COMMENT ON COLUMN jobs.tb_job_lease.worker IS 'Only of leases from before workers had codes.';
+COMMENT ON COLUMN jobs.tb_job_lease.renewed_at IS
+    'The last sign of life since the claim; ten seconds later the job is rescued.';
+COMMENT ON COLUMN jobs.tb_job_lease.deadline_at IS 'Where it is absent the job''s timeout tells it.';
 
 -- Jobs whose call is over and whose callback has not succeeded yet. In the ordinary case a row lives only inside the
 -- completing transaction.
@@ -1568,6 +1578,22 @@ CREATE TABLE jobs.tb_job_waiter (
     expires_at TIMESTAMPTZ NOT NULL
 );
 COMMENT ON TABLE jobs.tb_job_waiter IS 'Jobs whose end is announced on the channel jobs_done.';
+
+-- Many rows name their worker, and its id has four times as many bytes. A row per worker that ever was: history refers to it.
+CREATE TABLE jobs.tb_worker_code (
+    code INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id UUID NOT NULL,
+    CONSTRAINT uq_tb_worker_code_id UNIQUE (id)
+);
+COMMENT ON TABLE jobs.tb_worker_code IS 'Short names of worker processes, for good.';
+
+-- Leases from before workers had codes.
+INSERT INTO jobs.tb_worker_code (id)
+SELECT DISTINCT l.worker FROM jobs.tb_job_lease AS l WHERE l.worker IS NOT NULL AND l.worker_code IS NULL
+ON CONFLICT (id) DO NOTHING;
+UPDATE jobs.tb_job_lease AS l SET worker_code = w.code
+FROM jobs.tb_worker_code AS w
+WHERE w.id = l.worker AND l.worker_code IS NULL;
 
 -- A row per start of a worker process; its id is random, because host and pod names are used again.
 CREATE TABLE jobs.tb_worker (
@@ -1698,7 +1724,7 @@ CREATE OR REPLACE FUNCTION jobs.queue_plain_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _known record;
-    _keyed boolean := coalesce(NEW.unique_rule, 'never') <> 'never';
+    _keyed boolean := nullif(coalesce(NEW.unique_rule, 'never') <> 'never', false);
     _time bigint := jobs.id_time(clock_timestamp());
 BEGIN
     SELECT o.code, o.execution_type, o.policy_code, o.own_lane, k.key INTO _known
@@ -1723,11 +1749,11 @@ BEGIN
         INSERT INTO jobs.tb_job_scheduled (
             run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
         VALUES (NEW.run_at, NEW.pk_job_run, jobs.tenant_lane(NEW.tenant_id), -NEW.priority, _known.code, _keyed,
-            NEW.on_success IS NOT NULL, NEW.on_failure IS NOT NULL);
+            nullif(NEW.on_success IS NOT NULL, false), nullif(NEW.on_failure IS NOT NULL, false));
     ELSE
         INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
         VALUES (jobs.lane(_known.own_lane, _known.code, jobs.tenant_lane(NEW.tenant_id)), -NEW.priority, NEW.pk_job_run,
-            _known.code, _keyed, NEW.on_success IS NOT NULL, NEW.on_failure IS NOT NULL);
+            _known.code, _keyed, nullif(NEW.on_success IS NOT NULL, false), nullif(NEW.on_failure IS NOT NULL, false));
         PERFORM jobs.wake_workers();
     END IF;
     RETURN NEW;
@@ -1824,11 +1850,12 @@ BEGIN
         INSERT INTO jobs.tb_job_scheduled (
             run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure, after_pk)
         VALUES (CASE WHEN _place.after_pk IS NOT NULL THEN 'infinity' ELSE _run_at END, _pk, jobs.tenant_lane(_tenant_id),
-            -coalesce(_priority, 0), _known.code, coalesce(_rule <> 'never', false), _on_success IS NOT NULL, _on_failure IS NOT NULL, _place.after_pk);
+            -coalesce(_priority, 0), _known.code, nullif(_rule <> 'never', false), nullif(_on_success IS NOT NULL, false),
+            nullif(_on_failure IS NOT NULL, false), _place.after_pk);
     ELSE
         INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
         VALUES (jobs.lane(_known.own_lane, _known.code, jobs.tenant_lane(_tenant_id)), -coalesce(_priority, 0), _pk, _known.code,
-            coalesce(_rule <> 'never', false), _on_success IS NOT NULL, _on_failure IS NOT NULL);
+            nullif(_rule <> 'never', false), nullif(_on_success IS NOT NULL, false), nullif(_on_failure IS NOT NULL, false));
         PERFORM jobs.wake_workers();
     END IF;
 END
@@ -1884,14 +1911,16 @@ BEGIN
     END IF;
     FOR _place IN 1..cardinality(_pks) LOOP
         CONTINUE WHEN _holders[_place] = _pks[_place];
+        IF _holders[_place] <> ALL (_pks) THEN
+            _holders[_place] := (jobs.enter_key(_keys[_place], _pks[_place], _rule, _digests[_place], true)).holder;
+        END IF;
+        -- Also one that has just taken the key over.
         IF _holders[_place] = ANY (_pks) THEN
             _given := _digests[array_position(_pks, _holders[_place])];
             IF _given <> _digests[_place] THEN
                 RAISE EXCEPTION 'conflict:idempotency_key' USING ERRCODE = 'SQ001',
                     DETAIL = format('input %s has the idempotency key of another one and differs from it', _place);
             END IF;
-        ELSE
-            _holders[_place] := (jobs.enter_key(_keys[_place], _pks[_place], _rule, _digests[_place], true)).holder;
         END IF;
     END LOOP;
     RETURN _holders;
@@ -1991,15 +2020,15 @@ BEGIN
         RETURNING pk_job_run, id),
     delayed AS (
         INSERT INTO jobs.tb_job_scheduled (
-            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed)
         SELECT _run_at, given.pk, _tenant_lane, -coalesce(_priority, 0), _known.code,
-            coalesce(_rule <> 'never' AND given.name IS NOT NULL, false), false, false
+            nullif(_rule <> 'never' AND given.name IS NOT NULL, false)
         FROM unnest(_pks, _holders, _idempotency_keys) AS given (pk, holder, name)
         WHERE given.pk = given.holder AND _run_at > now()),
     due AS (
-        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed)
         SELECT _lane, -coalesce(_priority, 0), given.pk, _known.code,
-            coalesce(_rule <> 'never' AND given.name IS NOT NULL, false), false, false
+            nullif(_rule <> 'never' AND given.name IS NOT NULL, false)
         FROM unnest(_pks, _holders, _idempotency_keys) AS given (pk, holder, name)
         WHERE given.pk = given.holder AND (_run_at > now()) IS NOT TRUE)
     -- The keys come from a sequence, so their order is the order of the inputs.
@@ -2222,6 +2251,7 @@ DECLARE
     _broken integer[];
     _partial boolean := false;
     _shared_seen boolean := true;
+    _worker_code integer := jobs.worker_code(_worker);
 BEGIN
     IF current_setting('specql.serving', true) IS DISTINCT FROM jobs.serving(_worker, _operations) THEN
         PERFORM jobs.note_operations(_worker, _operations);
@@ -2265,7 +2295,8 @@ BEGIN
     RETURN QUERY
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
-        RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+        RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, coalesce(r.epoch, 0) + 1 AS epoch,
+            coalesce(r.attempts, 0) + 1 AS attempt, r.crashes,
             r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at),
     claimed AS (
         SELECT t.lane, t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
@@ -2285,11 +2316,10 @@ BEGIN
             AND j.pk_job_run >= (SELECT min(t.pk_job_run) FROM taken AS t)
             AND j.pk_job_run <= (SELECT max(t.pk_job_run) FROM taken AS t)),
     leased AS (
-        INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, crashes, bound_code,
-            worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off,
-            first_tried_at)
-        SELECT c.pk_job_run, c.lane & 8796093022207, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, c.bound_code,
-            _worker, _now, _now, _now + make_interval(secs => c.timeout_seconds),
+        INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, worker_code, crashes,
+            bound_code, claimed_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
+        SELECT c.pk_job_run, nullif(c.lane & 8796093022207, 0), nullif(c.rank, 0), c.operation_code, c.epoch, c.attempt,
+            _worker_code, c.crashes, c.bound_code, _now,
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible, c.put_off, c.first_tried_at
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
@@ -2303,7 +2333,7 @@ BEGIN
         FROM claimed AS c)
     SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
         c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context,
-        c.bound_code, c.effect_possible,
+        coalesce(c.bound_code, 0), coalesce(c.effect_possible, false),
         CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END,
         coalesce(c.put_off, 0)
     FROM claimed AS c
@@ -2323,12 +2353,13 @@ CREATE OR REPLACE FUNCTION jobs.bind(_worker uuid, _pk bigint, _epoch integer, _
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     _limit_code integer := (SELECT o.limit_code FROM jobs.tb_operation AS o WHERE o.code = _operation_code);
+    _worker_code integer := jobs.code_of(_worker);
     _bound integer;
 BEGIN
-    SELECT l.bound_code INTO _bound
+    SELECT coalesce(l.bound_code, 0) INTO _bound
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = _pk AND l.epoch = _epoch AND l.worker = _worker
-        AND (NOT l.effect_possible OR l.bound_code = _operation_code)
+    WHERE l.pk_job_run = _pk AND l.epoch = _epoch AND l.worker_code = _worker_code
+        AND (l.effect_possible IS NOT TRUE OR l.bound_code = _operation_code)
     FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 'lost';
@@ -2341,7 +2372,7 @@ BEGIN
         -- A claim of this worker may be taking slots of the same share: first its leases must be there to be counted.
         PERFORM FROM jobs.tb_limit_share AS s WHERE s.limit_code = _limit_code AND s.worker = _worker FOR UPDATE;
         IF jobs.limit_room(_worker, _limit_code, 1, NULL) < 1 THEN
-            UPDATE jobs.tb_job_lease AS l SET bound_code = _bound WHERE l.pk_job_run = _pk AND l.bound_code <> _bound;
+            UPDATE jobs.tb_job_lease AS l SET bound_code = _bound WHERE l.pk_job_run = _pk AND coalesce(l.bound_code, 0) <> _bound;
             RETURN 'no_room';
         END IF;
         PERFORM jobs.count_starts(_limit_code, 1);
@@ -2349,7 +2380,7 @@ BEGIN
         WHERE s.limit_code = _limit_code AND s.worker = _worker
             AND (s.bound_at > clock_timestamp() - interval '1 second') IS NOT TRUE;
     END IF;
-    UPDATE jobs.tb_job_lease AS l SET bound_code = _operation_code WHERE l.pk_job_run = _pk AND l.bound_code <> _operation_code;
+    UPDATE jobs.tb_job_lease AS l SET bound_code = _operation_code WHERE l.pk_job_run = _pk AND l.bound_code IS DISTINCT FROM _operation_code;
     RETURN 'bound';
 EXCEPTION WHEN lock_not_available THEN
     RETURN 'no_room';
@@ -2706,12 +2737,14 @@ $$;
 -- How many jobs of a limited service a worker has, those included that it carries out as a fallback.
 CREATE OR REPLACE FUNCTION jobs.running(_worker uuid, _limit_code integer) RETURNS integer
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _worker_code integer := jobs.code_of(_worker);
 BEGIN
     RETURN (
         SELECT count(*)
         FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
-        WHERE l.worker = _worker AND o.limit_code = _limit_code)::integer;
+        WHERE l.worker_code = _worker_code AND o.limit_code = _limit_code)::integer;
 END
 $$;
 
@@ -2902,7 +2935,9 @@ BEGIN
         FOR UPDATE OF s SKIP LOCKED);
     IF _gone <> '{}' THEN
         DELETE FROM jobs.tb_limit_share AS s
-        WHERE s.ctid = ANY (_gone) AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = s.worker);
+        WHERE s.ctid = ANY (_gone) AND NOT EXISTS (
+            SELECT FROM jobs.tb_job_lease AS l
+            WHERE l.worker_code = (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = s.worker));
         IF FOUND THEN
             PERFORM jobs.wake_workers();
         END IF;
@@ -2957,6 +2992,7 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _worker_code integer := jobs.code_of(_worker);
     _completed bigint[];
 BEGIN
     WITH given AS (
@@ -2964,13 +3000,13 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-            AND NOT l.has_on_success
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
+            AND l.has_on_success IS NOT TRUE
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (
-            pk_job_run, epoch, status, attempts, output_data, resource_usage, worker, started_at, completed_at)
-        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, f.usage, _worker, f.claimed_at, _now
+            pk_job_run, epoch, status, attempts, output_data, resource_usage, worker_code, started_at, completed_at)
+        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, nullif(f.usage, '{}'), _worker_code, f.claimed_at, _now
         FROM freed AS f),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
@@ -2990,6 +3026,7 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _worker_code integer := jobs.code_of(_worker);
     _called bigint[];
 BEGIN
     WITH given AS (
@@ -2997,13 +3034,13 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
     called AS (
         INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
             resource_usage, worker, started_at, run_at)
-        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
-            f.usage, _worker, f.claimed_at, _now
+        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, coalesce(f.keyed, false), coalesce(f.effect_possible, false),
+            nullif(f.usage, '{}'), _worker, f.claimed_at, _now
         FROM freed AS f)
     SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
     RETURN _called;
@@ -3327,10 +3364,11 @@ BEGIN
             c.error_message, c.resource_usage, c.worker, c.started_at),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
-            resource_usage, effect_possible, bound_code, worker, started_at, completed_at)
+            resource_usage, effect_possible, bound_code, worker_code, started_at, completed_at)
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
-            s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code, s.worker, s.started_at, _now
+            s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code,
+            (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = s.worker), s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
     WHERE k.ctid = ANY (ARRAY(
@@ -3457,19 +3495,21 @@ BEGIN
         FROM unnest(_ends) AS e),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
-        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
+        RETURNING l.pk_job_run, coalesce(l.tenant_lane, 0) AS tenant_lane, coalesce(l.rank, 0) AS rank, l.operation_code, l.epoch,
+            l.attempt, l.worker_code, l.claimed_at, l.keyed,
             l.has_on_success, l.has_on_failure, coalesce(l.first_tried_at, l.claimed_at) AS first_tried_at,
             -- An attempt that counts ends the row of those that did not.
             CASE WHEN g.attempts < l.attempt THEN coalesce(l.put_off, 0) + 1 END AS put_off,
             -- What proved to have had no effect binds nobody.
-            CASE WHEN g.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
-            g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
+            CASE WHEN g.effect_possible THEN coalesce(l.bound_code, 0) ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
+            g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND coalesce(l.has_on_failure, false) AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
             pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker, failure_class, message,
             resource_usage)
         SELECT f.pk_job_run, f.epoch, f.attempts, CASE WHEN f.class = 'policy_denied' THEN 'refused' ELSE _event END,
-            _now, f.claimed_at, f.attempts = f.attempt, f.worker, f.class, f.message, f.usage
+            _now, f.claimed_at, f.attempts = f.attempt,
+            (SELECT w.id FROM jobs.tb_worker_code AS w WHERE w.code = f.worker_code), f.class, f.message, f.usage
         FROM freed AS f),
     rescheduled AS (
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
@@ -3483,7 +3523,7 @@ BEGIN
             failure_class, error_message, resource_usage, started_at, run_at)
         SELECT f.pk_job_run, 'failure',
             jsonb_build_object('message', f.message, 'kind', f.class, 'attempts', f.attempts),
-            f.epoch, f.attempts, f.keyed, f.effect_possible, f.bound_code, f.class, f.message, f.usage, f.claimed_at, _now
+            f.epoch, f.attempts, coalesce(f.keyed, false), f.effect_possible, f.bound_code, f.class, f.message, f.usage, f.claimed_at, _now
         FROM freed AS f
         WHERE f.calls_back),
     recorded AS (
@@ -3526,13 +3566,14 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _worker_code integer := jobs.code_of(_worker);
     _ends jobs.lease_end[];
     _unknown_outcomes CONSTANT text[] := '{ambiguous,effect_result_lost,timeout,killed_external}'::text[];
 BEGIN
     WITH held AS (
-        SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
+        SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, coalesce(l.crashes, 0) AS crashes,
             -- A stopping worker gives a call back that it abandoned: ambiguous, though no attempt is used up.
-            l.effect_possible OR g.class = ANY (_unknown_outcomes)
+            coalesce(l.effect_possible, false) OR g.class = ANY (_unknown_outcomes)
                 OR NOT coalesce(g.no_effect, NOT g.counted OR jobs.proves_no_effect(g.class)) AS effect_possible,
             _now + make_interval(secs => g.retry_in_ms / 1000.0) AS run_at,
             -- What is handed over at once was not put off.
@@ -3549,7 +3590,7 @@ BEGIN
                 ELSE 'retrying' END AS result
         FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages, _no_effect)
             AS g (pk, epoch, class, message, retry_in_ms, counted, usage, no_effect)
-        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
@@ -3637,6 +3678,7 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _until timestamptz := clock_timestamp() + interval '200 milliseconds';
+    _worker_code integer := jobs.code_of(_worker);
     _left integer;
 BEGIN
     LOOP
@@ -3644,7 +3686,7 @@ BEGIN
         held := ARRAY(
             SELECT l.pk_job_run
             FROM unnest(_pks, _epochs) AS g (pk, epoch)
-            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
             WHERE l.pk_job_run = ANY (_pks)
             ORDER BY l.pk_job_run
             FOR UPDATE OF l SKIP LOCKED);
@@ -3653,7 +3695,7 @@ BEGIN
         busy := ARRAY(
             SELECT l.pk_job_run
             FROM unnest(_pks, _epochs) AS g (pk, epoch)
-            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
             WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run <> ALL (held));
         _left := ceil(extract(epoch FROM _until - clock_timestamp()) * 1000)::integer;
         EXIT WHEN busy = '{}' OR _left <= 0;
@@ -3681,6 +3723,7 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _worker_code integer := jobs.code_of(_worker);
     _renewed bigint[];
     _held integer;
     _passed_over bigint[];
@@ -3688,7 +3731,7 @@ BEGIN
     WITH free AS (
         SELECT l.pk_job_run
         FROM unnest(_pks, _epochs) AS g (pk, epoch)
-        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
         WHERE l.pk_job_run = ANY (_pks)
         FOR UPDATE OF l SKIP LOCKED),
     renewed AS (
@@ -3698,9 +3741,9 @@ BEGIN
     SELECT array_agg(r.pk_job_run) INTO _renewed FROM renewed AS r;
 
     RETURN QUERY
-    SELECT l.pk_job_run, l.cancel_requested
+    SELECT l.pk_job_run, coalesce(l.cancel_requested, false)
     FROM unnest(_pks, _epochs) AS g (pk, epoch)
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
     WHERE l.pk_job_run = ANY (_pks);
     GET DIAGNOSTICS _held = ROW_COUNT;
 
@@ -3745,7 +3788,8 @@ BEGIN
 
     WITH freed AS (
         DELETE FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = ANY (_held)
-        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
+        RETURNING l.pk_job_run, coalesce(l.tenant_lane, 0) AS tenant_lane, coalesce(l.rank, 0) AS rank, l.operation_code, l.epoch,
+            l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
             CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible,
             l.put_off, l.first_tried_at),
     audited AS (
@@ -3765,6 +3809,30 @@ BEGIN
 END
 $$;
 
+-- Gives back what a worker has but for what it names: leases of claims whose answer it never got. Nobody began these jobs,
+-- and only their worker can know that; rescue would have to take them for calls that may have been made. Answers how many.
+CREATE OR REPLACE FUNCTION jobs.release_unheard(_worker uuid, _pks bigint[], _epochs integer[]) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+DECLARE
+    _worker_code integer := jobs.code_of(_worker);
+    _unheard record;
+BEGIN
+    SELECT array_agg(l.pk_job_run) AS pks, array_agg(l.epoch) AS epochs
+    INTO _unheard
+    FROM jobs.tb_job_lease AS l
+    WHERE l.worker_code = _worker_code
+        AND NOT EXISTS (
+            SELECT FROM unnest(_pks, _epochs) AS heard (pk, epoch)
+            WHERE heard.pk = l.pk_job_run AND heard.epoch = l.epoch);
+    IF _unheard.pks IS NULL THEN
+        RETURN 0;
+    END IF;
+    RETURN jobs.release(_worker, _unheard.pks, _unheard.epochs, true);
+END
+$$;
+COMMENT ON FUNCTION jobs.release_unheard(uuid, bigint[], integer[]) IS
+    'Gives back the jobs of a worker that it does not name: it never got the answer to their claim.';
+
 -- Takes jobs from workers that gave no sign of life for ten seconds, by the database's clock alone. Nobody knows how
 -- far such a call came, so the attempt counts, and the call is repeated only where that is harmless. A job that saw
 -- three workers die does not get a fourth.
@@ -3776,25 +3844,25 @@ DECLARE
 BEGIN
     PERFORM jobs.free_shares();
     WITH lost AS (
-        SELECT l.pk_job_run AS pk, l.attempt, l.crashes + 1 AS crashes,
+        SELECT l.pk_job_run AS pk, l.attempt, coalesce(l.crashes, 0) + 1 AS crashes,
             CASE
                 WHEN l.cancel_requested THEN 'cancelled'
-                WHEN l.crashes + 1 >= 3 THEN 'poison'
+                WHEN coalesce(l.crashes, 0) + 1 >= 3 THEN 'poison'
                 ELSE 'ambiguous' END AS class,
             CASE
                 WHEN l.cancel_requested THEN 'cancelled'
-                WHEN l.crashes + 1 < 3 AND called.idempotent AND l.attempt < coalesce(j.max_attempts, o.max_attempts)
+                WHEN coalesce(l.crashes, 0) + 1 < 3 AND called.idempotent AND l.attempt < coalesce(j.max_attempts, o.max_attempts)
                     THEN 'retrying'
                 ELSE 'failed' END AS result
         FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = l.pk_job_run
-        WHERE l.renewed_at < _now - interval '10 seconds'
+        WHERE coalesce(l.renewed_at, l.claimed_at) < _now - interval '10 seconds'
             -- Its worker lives and could not renew it, for somebody has it locked, or had a moment ago.
             AND NOT EXISTS (
                 SELECT FROM jobs.tb_worker AS w
-                WHERE w.id = l.worker AND w.heartbeat_at >= _now - interval '10 seconds' AND l.pk_job_run = ANY (w.passed_over))
+                WHERE w.id = (SELECT n.id FROM jobs.tb_worker_code AS n WHERE n.code = l.worker_code) AND w.heartbeat_at >= _now - interval '10 seconds' AND l.pk_job_run = ANY (w.passed_over))
         ORDER BY l.pk_job_run
         FOR UPDATE OF l SKIP LOCKED
         LIMIT 1000)
@@ -4271,6 +4339,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit 
 DECLARE
     _now timestamptz := clock_timestamp();
     _own jobs.tb_registry;
+    _worker_code integer := jobs.code_of(_worker);
     _live integer[] := jobs.live_registries();
     _unread record;
     _judged bigint[] := '{}'::bigint[];
@@ -4292,7 +4361,7 @@ BEGIN
                     j.policy_hash, o.policy_hash))) AS policy
             FROM unnest(_pks, _epochs, _classes, _retry_in_ms, _counted) WITH ORDINALITY
                 AS g (pk, epoch, class, retry_in_ms, counted, place)
-            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
             JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
             JOIN jobs.tb_operation AS o ON o.code = l.operation_code
             WHERE g.class = 'invalid_input' AND (g.retry_in_ms IS NULL OR g.counted) AND j.pk_job_run = ANY (_pks)),
@@ -4366,6 +4435,28 @@ FROM jobs.tb_registry AS r
 ORDER BY r.first_registered_at DESC, r.code DESC;
 COMMENT ON VIEW jobs.v_registry IS
     'Versions of the registry, the newest first. What the first of those with workers says of limits and operations stands.';
+
+-- The code of a worker; NULL where it has none, and then no lease.
+CREATE OR REPLACE FUNCTION jobs.code_of(_worker uuid) RETURNS integer
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = _worker);
+END
+$$;
+
+-- The code of a worker, which gets one with its first claim.
+CREATE OR REPLACE FUNCTION jobs.worker_code(_worker uuid) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _code integer := jobs.code_of(_worker);
+BEGIN
+    IF _code IS NULL THEN
+        INSERT INTO jobs.tb_worker_code (id) VALUES (_worker) ON CONFLICT (id) DO NOTHING;
+        _code := jobs.code_of(_worker);
+    END IF;
+    RETURN _code;
+END
+$$;
 
 -- Announces a worker process. The id is drawn anew at every start. _registry is what jobs.register_operations answered; a
 -- worker without one has no say in what stands of operations. Of the capabilities the database reads operations, the names
@@ -4473,7 +4564,7 @@ BEGIN
     DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker RETURNING w.registry INTO _registry;
     PERFORM jobs.see_worker(_registry);
     DELETE FROM jobs.tb_limit_share AS s
-    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = _worker);
+    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker_code = jobs.code_of(_worker));
     IF FOUND THEN
         PERFORM jobs.wake_workers();
     END IF;
@@ -4486,6 +4577,16 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _job record;
 BEGIN
+    -- Where it waits for another of its key, its place in that order is given to the next one. Two who change the same order
+    -- at the same time would not see what the other one did, so they pass one after the other.
+    PERFORM FROM jobs.tb_job_key AS k
+    WHERE k.key IN (
+        SELECT jobs.job_key(j.tenant_id, o.service_name, o.operation, coalesce(j.idempotency_key, j.identifier))
+        FROM jobs.tb_job_scheduled AS s
+        JOIN jobs.tb_job_run AS j ON j.pk_job_run = _pk
+        JOIN jobs.tb_operation AS o ON o.code = s.operation_code
+        WHERE s.pk_job_run = _pk AND s.after_pk IS NOT NULL)
+    FOR UPDATE;
     DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
     WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
         AND r.rank = -j.priority AND r.pk_job_run = _pk
@@ -4500,15 +4601,16 @@ BEGIN
 
     INSERT INTO jobs.tb_job_outcome (
         pk_job_run, epoch, status, attempts, failure_class, error_message, effect_possible, bound_code, completed_at)
-    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'cancelled', 'cancelled while it waited', _job.effect_possible,
+    VALUES (_pk, coalesce(_job.epoch, 0), 'cancelled', coalesce(_job.attempts, 0), 'cancelled', 'cancelled while it waited',
+        coalesce(_job.effect_possible, false),
         _job.bound_code, clock_timestamp());
     INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
-    VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'cancelled');
+    VALUES (_pk, coalesce(_job.epoch, 0), coalesce(_job.attempts, 0), 'cancelled', clock_timestamp(), 'cancelled');
     IF _job.after_pk IS NOT NULL THEN
         -- Key and followers go back to the job for which it waited.
         UPDATE jobs.tb_job_key AS k SET pk_job_run = _job.after_pk WHERE k.pk_job_run = _pk;
         UPDATE jobs.tb_job_scheduled AS s SET after_pk = _job.after_pk WHERE s.after_pk = _pk;
-    ELSIF _job.keyed AND NOT _job.effect_possible THEN
+    ELSIF _job.keyed AND _job.effect_possible IS NOT TRUE THEN
         DELETE FROM jobs.tb_job_key AS k WHERE k.ctid = ANY (ARRAY(
             SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = _pk FOR UPDATE SKIP LOCKED));
     END IF;
@@ -4893,7 +4995,7 @@ BEGIN
     -- Rescue goes by leases; a worker's row is kept for people as long as it has any.
     DELETE FROM jobs.tb_worker AS w
     WHERE w.heartbeat_at < now() - interval '1 day'
-        AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = w.id);
+        AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker_code = jobs.code_of(w.id));
 
     IF jobs.add_ranges() = 0 THEN
         -- Else its locks are held until the end: whoever waits for one of them may hold one that a DROP needs.
@@ -5708,17 +5810,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _pk bigint := jobs.pk_of(job_id);
     _now timestamptz := clock_timestamp();
+    _nobody integer := jobs.worker_code('00000000-0000-0000-0000-000000000000');
 BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
         WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
             AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
-        RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+        RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, coalesce(r.epoch, 0) + 1 AS epoch,
+            coalesce(r.attempts, 0) + 1 AS attempt, r.crashes,
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at, j.timeout_seconds)
-    INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker,
+    INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker_code,
         claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
     SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
-        '00000000-0000-0000-0000-000000000000', _now, until.deadline, until.deadline,
+        _nobody, _now, until.deadline, until.deadline,
         t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at
     FROM taken AS t
     JOIN jobs.tb_operation AS o ON o.code = t.operation_code
@@ -5733,9 +5837,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _pk bigint := jobs.pk_of(job_id);
 BEGIN
-    PERFORM jobs.complete(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
+    PERFORM jobs.complete('00000000-0000-0000-0000-000000000000', ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = _pk AND l.worker = '00000000-0000-0000-0000-000000000000';
+    WHERE l.pk_job_run = _pk AND l.worker_code = jobs.code_of('00000000-0000-0000-0000-000000000000');
 END
 $$;
 
@@ -5746,10 +5850,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _pk bigint := jobs.pk_of(job_id);
 BEGIN
-    PERFORM jobs.fail(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
+    PERFORM jobs.fail('00000000-0000-0000-0000-000000000000', ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
         ARRAY[NULL::bigint], ARRAY[true], ARRAY[NULL::jsonb])
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = _pk AND l.worker = '00000000-0000-0000-0000-000000000000';
+    WHERE l.pk_job_run = _pk AND l.worker_code = jobs.code_of('00000000-0000-0000-0000-000000000000');
 END
 $$;
 
@@ -5837,8 +5941,9 @@ SELECT
     j.priority,
     coalesce(nullif(scheduled.run_at, 'infinity'), callback.run_at, j.run_at) AS run_at,
     coalesce(lease.cancel_requested, false) AS cancel_requested,
-    lease.worker,
-    lease.deadline_at,
+    (SELECT w.id FROM jobs.tb_worker_code AS w WHERE w.code = lease.worker_code) AS worker,
+    coalesce(lease.deadline_at, lease.claimed_at + make_interval(secs => coalesce(j.timeout_seconds, o.timeout_seconds)))
+        AS deadline_at,
     coalesce(j.policy_hash, named.policy_hash) AS policy_hash,
     j.trace_context,
     j.pk_job_run,
@@ -5848,8 +5953,8 @@ SELECT
         WHEN callback.epoch IS NOT NULL THEN 'callback'
         WHEN lease.epoch IS NOT NULL THEN NULL
         WHEN scheduled.run_at = 'infinity' THEN 'earlier'
-        WHEN scheduled.epoch IS NOT NULL THEN 'schedule'
-        WHEN ready.epoch IS NOT NULL THEN jobs.held_by(ready.operation_code, j.tenant_id)
+        WHEN scheduled.operation_code IS NOT NULL THEN 'schedule'
+        WHEN ready.operation_code IS NOT NULL THEN jobs.held_by(ready.operation_code, j.tenant_id)
     END AS waits_for
 FROM jobs.tb_job_run AS j
 LEFT JOIN jobs.tb_operation AS o ON o.code = j.operation_code
@@ -5961,25 +6066,26 @@ COMMENT ON VIEW jobs.v_runner_failure_patterns IS 'How operations fail, over a d
 -- What happened to jobs, event by event; see jobs.tb_job_attempt for where each is kept. Every arm is a plain table,
 -- without conditions and with columns of exactly these types: the planner then finds one job's events in each by key.
 CREATE VIEW jobs.v_job_attempt WITH (security_invoker = true) AS
-SELECT j.id, e.pk_job_run, e.epoch, e.attempt, e.event, e.at, e.worker, e.failure_class, e.message, e.resource_usage
+SELECT j.id, e.pk_job_run, e.epoch, e.attempt, e.event, e.at,
+    coalesce(e.worker, (SELECT w.id FROM jobs.tb_worker_code AS w WHERE w.code = e.worker_code)) AS worker, e.failure_class, e.message, e.resource_usage
 FROM (
-    SELECT a.pk_job_run, a.epoch, a.attempt, a.event, a.at, a.worker, a.failure_class, a.message, a.resource_usage
+    SELECT a.pk_job_run, a.epoch, a.attempt, a.event, a.at, a.worker, NULL::integer AS worker_code, a.failure_class, a.message, a.resource_usage
     FROM jobs.tb_job_attempt AS a
     UNION ALL
-    SELECT a.pk_job_run, a.epoch, a.attempt + (NOT a.counted)::integer, 'claimed'::text, a.claimed_at, a.worker,
+    SELECT a.pk_job_run, a.epoch, a.attempt + (NOT a.counted)::integer, 'claimed'::text, a.claimed_at, a.worker, NULL::integer,
         NULL::text, NULL::text, NULL::jsonb
     FROM jobs.tb_job_attempt AS a
     UNION ALL
-    SELECT l.pk_job_run, l.epoch, l.attempt, 'claimed'::text, l.claimed_at, l.worker,
+    SELECT l.pk_job_run, l.epoch, l.attempt, 'claimed'::text, l.claimed_at, l.worker, l.worker_code,
         NULL::text, NULL::text, NULL::jsonb
     FROM jobs.tb_job_lease AS l
     UNION ALL
     SELECT o.pk_job_run, o.epoch, o.attempts, 'claimed'::text,
-        CASE WHEN o.worker IS NOT NULL THEN o.started_at END, o.worker, NULL::text, NULL::text, NULL::jsonb
+        CASE WHEN o.worker_code IS NOT NULL OR o.worker IS NOT NULL THEN o.started_at END, o.worker, o.worker_code, NULL::text, NULL::text, NULL::jsonb
     FROM jobs.tb_job_outcome AS o
     UNION ALL
     SELECT o.pk_job_run, o.epoch, o.attempts, 'finished'::text,
-        CASE WHEN o.worker IS NOT NULL THEN o.completed_at END, o.worker, NULL::text, NULL::text, o.resource_usage
+        CASE WHEN o.worker_code IS NOT NULL OR o.worker IS NOT NULL THEN o.completed_at END, o.worker, o.worker_code, NULL::text, NULL::text, o.resource_usage
     FROM jobs.tb_job_outcome AS o) AS e
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = e.pk_job_run
 WHERE e.at IS NOT NULL
@@ -6126,8 +6232,9 @@ SELECT
     w.started_at,
     w.heartbeat_at,
     w.heartbeat_at > now() - interval '10 seconds' AS alive,
-    (SELECT count(*) FROM jobs.tb_job_lease AS l WHERE l.worker = w.id) AS running
-FROM jobs.tb_worker AS w;
+    (SELECT count(*) FROM jobs.tb_job_lease AS l WHERE l.worker_code = n.code) AS running
+FROM jobs.tb_worker AS w
+LEFT JOIN jobs.tb_worker_code AS n ON n.id = w.id;
 COMMENT ON VIEW jobs.v_worker IS 'Worker processes that reported lately.';
 
 CREATE TABLE jobs.tb_schedule (
@@ -6279,6 +6386,7 @@ BEGIN
             jobs.abandon_probe(uuid, integer),
             jobs.bind(uuid, bigint, integer, integer),
             jobs.release(uuid, bigint[], integer[], boolean),
+            jobs.release_unheard(uuid, bigint[], integer[]),
             jobs.promote(integer),
             jobs.move_to_lanes(integer),
             jobs.next_due(),

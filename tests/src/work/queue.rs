@@ -278,7 +278,7 @@ impl Queue {
     /// # Panics
     /// When the database refuses it.
     pub async fn age_leases(&self, interval: &str) {
-        let sql = "UPDATE jobs.tb_job_lease SET renewed_at = renewed_at - $1::text::interval";
+        let sql = "UPDATE jobs.tb_job_lease SET renewed_at = coalesce(renewed_at, claimed_at) - $1::text::interval";
         sqlx::query(sql).bind(interval).execute(self.pool()).await.expect("leases");
     }
 

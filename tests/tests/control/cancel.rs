@@ -85,7 +85,7 @@ async fn a_job_is_cancelled_in_every_state_in_which_its_call_is_not_over() {
     // It runs, one on each worker: whichever has it stops it, and is free for the next.
     let running = [queue.enqueue("mail").await, queue.enqueue("mail").await];
     eventually(async || (mail.made() == 2).then_some(())).await;
-    queue.until("SELECT count(DISTINCT worker) = 2 FROM jobs.tb_job_lease").await;
+    queue.until("SELECT count(DISTINCT worker_code) = 2 FROM jobs.tb_job_lease").await;
     for id in running {
         assert_eq!(queue.status(id).await, "running");
         assert_eq!(queue.cancel(id).await, "cancelling");

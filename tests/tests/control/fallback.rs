@@ -225,7 +225,11 @@ async fn a_worker_that_dies_in_a_fallbacks_call_leaves_the_job_to_that_fallback(
         let id = queue.enqueue("mail").await;
         seen.notified().await;
         drop(dying); // no farewell, as after kill -9
-        queue.execute("UPDATE jobs.tb_job_lease SET renewed_at = renewed_at - interval '11 seconds'").await;
+        queue
+            .execute(
+                "UPDATE jobs.tb_job_lease SET renewed_at = coalesce(renewed_at, claimed_at) - interval '11 seconds'",
+            )
+            .await;
         let (mail_calls, backup_calls) = (Calls::default(), Calls::default());
         let next = serving(&queue, (&mail_calls, |_| None), (&backup_calls, |_| None)).await;
         let outcome = queue.outcome(id).await;

@@ -99,9 +99,9 @@ async fn a_worker_that_died_does_not_keep_its_slots() {
     drop(dying); // no farewell, as after kill -9
     queue
         .execute(
-            "UPDATE jobs.tb_job_lease SET renewed_at = renewed_at - interval '11 seconds';
+            "UPDATE jobs.tb_job_lease SET renewed_at = coalesce(renewed_at, claimed_at) - interval '11 seconds';
             UPDATE jobs.tb_worker SET heartbeat_at = heartbeat_at - interval '11 seconds'
-            WHERE id IN (SELECT worker FROM jobs.tb_job_lease)",
+            WHERE id IN (SELECT w.id FROM jobs.tb_job_lease JOIN jobs.tb_worker_code AS w ON w.code = worker_code)",
         )
         .await;
     queue.until_done("mail", 4).await;

@@ -87,7 +87,7 @@ async fn a_page_of_long_jobs_does_not_hide_the_lost_ones_behind_it() {
     let long = claim(&mut session, alive, &operations, 1_400).await;
     let lost = claim(&mut session, dead, &operations, 100).await;
     assert_eq!((long.len(), lost.len()), (1_400, 100));
-    queue.execute("UPDATE jobs.tb_job_lease SET claimed_at = claimed_at - interval '2 hours', renewed_at = renewed_at - interval '1 hour'").await;
+    queue.execute("UPDATE jobs.tb_job_lease SET claimed_at = claimed_at - interval '2 hours', renewed_at = coalesce(renewed_at, claimed_at) - interval '1 hour'").await;
     let (pks, epochs): (Vec<i64>, Vec<i32>) = long.into_iter().unzip();
     sqlx::query("SELECT count(*) FROM jobs.heartbeat($1, $2, $3)")
         .bind(alive)

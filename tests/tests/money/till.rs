@@ -150,7 +150,7 @@ impl Till {
     /// Whoever holds a lease has been silent for too long.
     pub(crate) async fn rescue(&self) {
         self.execute(
-            "UPDATE jobs.tb_job_lease SET renewed_at = renewed_at - interval '11 seconds'; SELECT jobs.rescue()",
+            "UPDATE jobs.tb_job_lease SET renewed_at = coalesce(renewed_at, claimed_at) - interval '11 seconds'; SELECT jobs.rescue()",
         )
         .await;
     }

@@ -203,7 +203,11 @@ fn sql_that_claims_without_the_disk_is_not_what_the_model_says() {
 
 #[test]
 fn sql_that_rescues_without_counting_crashes_is_not_what_the_model_says() {
-    let change = Change { function: "rescue", from: "l.crashes + 1 AS crashes", to: "l.crashes AS crashes" };
+    let change = Change {
+        function: "rescue",
+        from: "coalesce(l.crashes, 0) + 1 AS crashes",
+        to: "coalesce(l.crashes, 0) AS crashes",
+    };
     let what = differ(AS_DESIGNED, Some(change));
     assert!(what.contains("crashes"), "{what}");
 }

@@ -20,7 +20,7 @@ pub(crate) struct Protocol {
 pub(crate) struct Rules {
     /// `l.epoch = g.epoch`
     pub(crate) compares_epoch: bool,
-    /// `l.worker = _worker`
+    /// `l.worker_code = _worker_code`
     pub(crate) compares_worker: bool,
     /// A claim waits for the disk unless every job in it is idempotent.
     pub(crate) flushes_claims: bool,
@@ -63,7 +63,7 @@ pub(crate) enum Action {
 
 impl Protocol {
     /// `jobs.complete`, `jobs.fail`: `JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND
-    /// l.worker = _worker`
+    /// l.worker_code = _worker_code`
     pub(crate) fn accepts(&self, state: &State, worker: usize, job: usize, run: Run) -> bool {
         let Place::Leased { owner, .. } = state.jobs[job].place else { return false };
         let named = u8::try_from(worker).is_ok_and(|worker| owner == Owner::Worker(worker));
@@ -230,7 +230,7 @@ pub(crate) fn holds(state: &State, worker: usize, job: usize, run: Run) -> bool 
         && state.jobs[job].epoch == run.epoch
 }
 
-/// `rescue`: `l.crashes + 1 < 3 AND o.idempotent AND l.attempt < max_attempts`; `fail` has no crashes to count.
+/// `rescue`: `coalesce(l.crashes, 0) + 1 < 3 AND o.idempotent AND l.attempt < max_attempts`; `fail` has no crashes to count.
 fn retried(state: &State, job: usize, crashes: u8) -> bool {
     let attempt = &state.jobs[job];
     !attempt.cancel_requested && KINDS[job].idempotent && attempt.epoch < MAX_ATTEMPTS && crashes < 3
@@ -360,7 +360,7 @@ impl Model for Protocol {
                     state.jobs[job].place = Place::Leased { owner, stale: true };
                 }
             }
-            // `jobs.rescue`: `WHERE l.renewed_at < _now - interval '10 seconds'`
+            // `jobs.rescue`: `WHERE coalesce(l.renewed_at, l.claimed_at) < _now - interval '10 seconds'`
             Action::Rescue { notifies } => {
                 state.flush();
                 let mut ready = Vec::new();

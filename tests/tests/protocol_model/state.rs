@@ -40,7 +40,7 @@ pub(crate) enum Place {
     Cancelled,
 }
 
-/// `jobs.tb_job_lease.worker`. A worker that starts again has another id, so the old one is nobody's.
+/// `jobs.tb_job_lease.worker_code`. A worker that starts again has another id, so the old one is nobody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Owner {
     Worker(u8),

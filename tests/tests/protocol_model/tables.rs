@@ -44,16 +44,17 @@ SELECT concat_ws(' + ', ready.text, scheduled.text, lease.text, callback.text, o
 FROM unnest($1::bigint[]) WITH ORDINALITY AS given (pk, place)
 JOIN jobs.tb_job_run AS j ON j.pk_job_run = given.pk
 LEFT JOIN LATERAL (
-    SELECT format('ready epoch %s attempts %s crashes %s', r.epoch, r.attempts, r.crashes) AS text
+    SELECT format('ready epoch %s attempts %s crashes %s', coalesce(r.epoch, 0), coalesce(r.attempts, 0), coalesce(r.crashes, 0)) AS text
     FROM jobs.tb_job_ready AS r WHERE r.pk_job_run = given.pk) AS ready ON true
 LEFT JOIN LATERAL (
-    SELECT format('scheduled epoch %s', s.epoch) AS text
+    SELECT format('scheduled epoch %s', coalesce(s.epoch, 0)) AS text
     FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = given.pk) AS scheduled ON true
 LEFT JOIN LATERAL (
     SELECT format('leased by %s stale %s cancel %s epoch %s attempts %s crashes %s',
-        coalesce((array_position($2::uuid[], l.worker) - 1)::text, 'nobody'),
-        l.renewed_at < clock_timestamp() - interval '10 seconds', l.cancel_requested, l.epoch, l.attempt, l.crashes) AS text
-    FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = given.pk) AS lease ON true
+        coalesce((array_position($2::uuid[], w.id) - 1)::text, 'nobody'),
+        coalesce(l.renewed_at, l.claimed_at) < clock_timestamp() - interval '10 seconds', coalesce(l.cancel_requested, false), l.epoch,
+        l.attempt, coalesce(l.crashes, 0)) AS text
+    FROM jobs.tb_job_lease AS l JOIN jobs.tb_worker_code AS w ON w.code = l.worker_code WHERE l.pk_job_run = given.pk) AS lease ON true
 LEFT JOIN LATERAL (
     SELECT format('callback epoch %s', c.epoch) AS text
     FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = given.pk) AS callback ON true

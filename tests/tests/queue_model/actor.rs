@@ -154,7 +154,7 @@ impl Doing<'_> {
                 let leases = sqlx::query(
                     "UPDATE jobs.tb_job_lease SET renewed_at = clock_timestamp() - interval '1 minute'
                     WHERE pk_job_run IN (
-                        SELECT l.pk_job_run FROM jobs.tb_job_lease AS l WHERE l.worker = $1 FOR UPDATE SKIP LOCKED)",
+                        SELECT l.pk_job_run FROM jobs.tb_job_lease AS l WHERE l.worker_code = jobs.code_of($1) FOR UPDATE SKIP LOCKED)",
                 )
                 .bind(uuid_of(worker))
                 .execute(&mut *self.connection)

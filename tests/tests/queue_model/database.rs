@@ -54,17 +54,17 @@ SELECT j.id, concat_ws(' + ', ready.text, scheduled.text, lease.text, callback.t
 FROM jobs.tb_job_run AS j
 LEFT JOIN LATERAL (
     SELECT format('ready rank %s attempts %s crashes %s put off %s effect %s keyed %s epoch %s',
-        r.rank, r.attempts, r.crashes, coalesce(r.put_off, 0), r.effect_possible, r.keyed, r.epoch) AS text
+        coalesce(r.rank, 0), coalesce(r.attempts, 0), coalesce(r.crashes, 0), coalesce(r.put_off, 0), coalesce(r.effect_possible, false), coalesce(r.keyed, false), coalesce(r.epoch, 0)) AS text
     FROM jobs.tb_job_ready AS r WHERE r.rank = -j.priority AND r.pk_job_run = j.pk_job_run) AS ready ON true
 LEFT JOIN LATERAL (
     SELECT format('scheduled due %s rank %s attempts %s crashes %s put off %s effect %s keyed %s epoch %s',
-        s.run_at <= clock_timestamp(), s.rank, s.attempts, s.crashes, coalesce(s.put_off, 0), s.effect_possible, s.keyed, s.epoch) AS text
+        s.run_at <= clock_timestamp(), coalesce(s.rank, 0), coalesce(s.attempts, 0), coalesce(s.crashes, 0), coalesce(s.put_off, 0), coalesce(s.effect_possible, false), coalesce(s.keyed, false), coalesce(s.epoch, 0)) AS text
     FROM jobs.tb_job_scheduled AS s WHERE s.pk_job_run = j.pk_job_run) AS scheduled ON true
 LEFT JOIN LATERAL (
     SELECT format('leased by %s alive %s cancel %s rank %s attempts %s crashes %s put off %s effect %s keyed %s epoch %s',
-        right(l.worker::text, 1), l.renewed_at > clock_timestamp() - interval '10 seconds', l.cancel_requested, l.rank,
-        l.attempt, l.crashes, coalesce(l.put_off, 0), l.effect_possible, l.keyed, l.epoch) AS text
-    FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = j.pk_job_run) AS lease ON true
+        right(w.id::text, 1), coalesce(l.renewed_at, l.claimed_at) > clock_timestamp() - interval '10 seconds', coalesce(l.cancel_requested, false), coalesce(l.rank, 0),
+        l.attempt, coalesce(l.crashes, 0), coalesce(l.put_off, 0), coalesce(l.effect_possible, false), coalesce(l.keyed, false), coalesce(l.epoch, 0)) AS text
+    FROM jobs.tb_job_lease AS l JOIN jobs.tb_worker_code AS w ON w.code = l.worker_code WHERE l.pk_job_run = j.pk_job_run) AS lease ON true
 LEFT JOIN LATERAL (
     SELECT format('callback %s tries %s due %s attempts %s effect %s keyed %s class %s epoch %s', c.kind, c.tries,
         coalesce((c.run_at <= clock_timestamp())::text::\"char\"::text, '-'), c.attempts, c.effect_possible, c.keyed,
@@ -228,7 +228,7 @@ impl Sequence<'_> {
             Step::Retry { .. } => self.retry(call.job).await?,
             Step::Crash { worker } | Step::Stall { worker } => {
                 sqlx::query(
-                    "UPDATE jobs.tb_job_lease SET renewed_at = clock_timestamp() - interval '1 minute' WHERE worker = $1",
+                    "UPDATE jobs.tb_job_lease SET renewed_at = clock_timestamp() - interval '1 minute' WHERE worker_code = jobs.code_of($1)",
                 )
                 .bind(uuid_of(*worker))
                 .execute(&mut *self.tx)

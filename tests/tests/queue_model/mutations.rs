@@ -32,7 +32,11 @@ fn a_completion_that_does_not_compare_the_epoch_is_found() {
 
 #[test]
 fn a_rescue_that_does_not_count_crashes_is_found() {
-    let what = found(Change { function: "rescue", from: "l.crashes + 1 AS crashes", to: "l.crashes AS crashes" });
+    let what = found(Change {
+        function: "rescue",
+        from: "coalesce(l.crashes, 0) + 1 AS crashes",
+        to: "coalesce(l.crashes, 0) AS crashes",
+    });
     assert!(what.contains("crashes"), "{what}");
 }
 
@@ -96,7 +100,7 @@ fn a_release_that_looks_for_a_cancel_without_a_lock_is_found() {
         function: "release",
         from: "SELECT l.held INTO STRICT _held FROM jobs.lock_leases(_worker, _pks, _epochs, _answer_busy) AS l;",
         to: "_held := ARRAY(SELECT l.pk_job_run FROM unnest(_pks, _epochs) AS g (pk, epoch)
-            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker);",
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = jobs.code_of(_worker));",
     });
     assert!(what.contains("began again after their cancel was promised"), "{what}");
 }

@@ -213,7 +213,7 @@ async fn a_heartbeat_renews_and_never_waits_for_a_completion_under_way() -> Resu
     assert_eq!(held.len(), 2, "a job that is being completed is still held");
     completing.rollback().await?;
     let renewed: Vec<bool> = sqlx::query_scalar(
-        "SELECT renewed_at > now() - interval '4 seconds' FROM jobs.tb_job_lease ORDER BY pk_job_run",
+        "SELECT coalesce(renewed_at, claimed_at) > now() - interval '4 seconds' FROM jobs.tb_job_lease ORDER BY pk_job_run",
     )
     .fetch_all(queue.db.pool())
     .await?;

@@ -61,7 +61,10 @@ async fn a_range_of_jobs_that_ended_long_ago_is_dropped_from_all_three_tables() 
     maintain(&queue).await?;
     claimed(&queue, 250).await?;
     queue
-        .run("SELECT jobs.release(l.worker, array_agg(l.pk_job_run), array_agg(l.epoch)) FROM jobs.tb_job_lease AS l GROUP BY l.worker")
+        .run(
+            "SELECT jobs.release(w.id, array_agg(l.pk_job_run), array_agg(l.epoch))
+            FROM jobs.tb_job_lease AS l JOIN jobs.tb_worker_code AS w ON w.code = l.worker_code GROUP BY w.id",
+        )
         .await?;
     let leases = queue.claim(250).await?;
     queue.complete(&leases).await?;

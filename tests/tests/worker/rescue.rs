@@ -57,7 +57,9 @@ async fn a_worker_that_lost_its_lease_can_write_nothing() {
     assert_eq!(claimed.len(), 1);
 
     // It is paused for longer than its lease lasts.
-    queue.execute("UPDATE jobs.tb_job_lease SET renewed_at = renewed_at - interval '11 seconds'").await;
+    queue
+        .execute("UPDATE jobs.tb_job_lease SET renewed_at = coalesce(renewed_at, claimed_at) - interval '11 seconds'")
+        .await;
     let next =
         queue.worker().handle::<Echo>(|_, _| async { Ok::<_, Infallible>(said("second")) }).start().await.unwrap();
     let outcome = queue.outcome(id).await;

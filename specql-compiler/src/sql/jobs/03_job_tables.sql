@@ -75,6 +75,7 @@ CREATE TABLE jobs.tb_job_outcome (
     effect_possible BOOLEAN,
     bound_code INTEGER,
     worker UUID,
+    worker_code INTEGER,
     started_at TIMESTAMPTZ,
     completed_at TIMESTAMPTZ NOT NULL,
     CONSTRAINT pk_tb_job_outcome PRIMARY KEY (pk_job_run),
@@ -85,7 +86,8 @@ COMMENT ON TABLE jobs.tb_job_outcome IS 'What became of the jobs that are done.'
 COMMENT ON COLUMN jobs.tb_job_outcome.effect_possible IS
     'Of a job that did not succeed: a call may have had its effect all the same. Then jobs.retry lets nobody else do it.';
 COMMENT ON COLUMN jobs.tb_job_outcome.bound_code IS 'The fallback''s operation that may have had it, if one was called.';
-COMMENT ON COLUMN jobs.tb_job_outcome.worker IS
+COMMENT ON COLUMN jobs.tb_job_outcome.worker IS 'As worker_code, of jobs that ended before workers had codes.';
+COMMENT ON COLUMN jobs.tb_job_outcome.worker_code IS
     'Whose call succeeded: then this row is the record of that attempt too. NULL where jobs.tb_job_attempt has it.';
 
 -- object: table jobs.tb_job_outcome_p0

@@ -150,10 +150,10 @@ BEGIN
     END IF;
     INSERT INTO jobs.tb_job_outcome (
         pk_job_run, epoch, status, attempts, failure_class, error_message, effect_possible, bound_code, completed_at)
-    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'superseded', 'a newer call of the same key made it needless',
-        _job.effect_possible, _job.bound_code, clock_timestamp());
+    VALUES (_pk, coalesce(_job.epoch, 0), 'cancelled', coalesce(_job.attempts, 0), 'superseded', 'a newer call of the same key made it needless',
+        coalesce(_job.effect_possible, false), _job.bound_code, clock_timestamp());
     INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
-    VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'superseded');
+    VALUES (_pk, coalesce(_job.epoch, 0), coalesce(_job.attempts, 0), 'cancelled', clock_timestamp(), 'superseded');
     PERFORM jobs.announce(ARRAY[_pk]);
     RETURN _job.after_pk;
 END

@@ -1,20 +1,21 @@
 -- object: table jobs.tb_job_ready
 -- drop: DROP TABLE jobs.tb_job_ready
--- The jobs that can start now, in the order in which they should. Rows come and go and are never updated. What a
--- completion must know about a job travels with it, so that the hot path never reads the job itself twice.
+-- The jobs that can start now, in the order in which they should. Rows come and go; only one that gets a lane of its own is
+-- updated. What a completion must know about a job travels with it, so that the hot path never reads the job itself twice.
+-- What is so of few jobs is NULL for the others, which costs a bit: a fresh job has never been claimed, and has no key.
 CREATE TABLE jobs.tb_job_ready (
     lane BIGINT NOT NULL DEFAULT 0,
     pk_job_run BIGINT NOT NULL,
     rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
-    epoch INTEGER NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    crashes INTEGER NOT NULL DEFAULT 0,
-    bound_code INTEGER NOT NULL DEFAULT 0,
-    keyed BOOLEAN NOT NULL,
-    has_on_success BOOLEAN NOT NULL,
-    has_on_failure BOOLEAN NOT NULL,
-    effect_possible BOOLEAN NOT NULL DEFAULT false,
+    epoch INTEGER,
+    attempts INTEGER,
+    crashes INTEGER,
+    bound_code INTEGER,
+    keyed BOOLEAN,
+    has_on_success BOOLEAN,
+    has_on_failure BOOLEAN,
+    effect_possible BOOLEAN,
     put_off INTEGER,
     first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_ready PRIMARY KEY (lane, rank, pk_job_run)
@@ -23,12 +24,12 @@ CREATE TABLE jobs.tb_job_ready (
 COMMENT ON TABLE jobs.tb_job_ready IS 'Jobs that wait for a worker.';
 COMMENT ON COLUMN jobs.tb_job_ready.lane IS 'The queue in which it stands: jobs.lane.';
 COMMENT ON COLUMN jobs.tb_job_ready.rank IS 'The priority, negated: the smallest goes first.';
-COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed.';
-COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made. What was put off is not among them.';
-COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it.';
+COMMENT ON COLUMN jobs.tb_job_ready.epoch IS 'How often the job was claimed. NULL: never.';
+COMMENT ON COLUMN jobs.tb_job_ready.attempts IS 'Calls made; NULL: none. What was put off is not among them.';
+COMMENT ON COLUMN jobs.tb_job_ready.crashes IS 'Workers that died with it. NULL: none.';
 COMMENT ON COLUMN jobs.tb_job_ready.bound_code IS
-    'The operation of a fallback that may have had its effect: no other may be called for this job. 0: none.';
-COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key.';
+    'The operation of a fallback that may have had its effect: no other may be called for this job. NULL, 0: none.';
+COMMENT ON COLUMN jobs.tb_job_ready.keyed IS 'It holds a row of jobs.tb_job_key. Of this and the like NULL means no.';
 COMMENT ON COLUMN jobs.tb_job_ready.effect_possible IS
     'An earlier attempt may have had its effect, so no later failure can prove that nothing happened.';
 COMMENT ON COLUMN jobs.tb_job_ready.put_off IS
@@ -46,14 +47,14 @@ CREATE TABLE jobs.tb_job_scheduled (
     tenant_lane BIGINT NOT NULL DEFAULT 0,
     rank INTEGER NOT NULL,
     operation_code INTEGER NOT NULL,
-    epoch INTEGER NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    crashes INTEGER NOT NULL DEFAULT 0,
-    bound_code INTEGER NOT NULL DEFAULT 0,
-    keyed BOOLEAN NOT NULL,
-    has_on_success BOOLEAN NOT NULL,
-    has_on_failure BOOLEAN NOT NULL,
-    effect_possible BOOLEAN NOT NULL DEFAULT false,
+    epoch INTEGER,
+    attempts INTEGER,
+    crashes INTEGER,
+    bound_code INTEGER,
+    keyed BOOLEAN,
+    has_on_success BOOLEAN,
+    has_on_failure BOOLEAN,
+    effect_possible BOOLEAN,
     after_pk BIGINT,
     put_off INTEGER,
     first_tried_at TIMESTAMPTZ,
@@ -70,22 +71,23 @@ COMMENT ON COLUMN jobs.tb_job_scheduled.after_pk IS
 -- nothing. Half of each page is free for heartbeats, which then touch no index.
 CREATE TABLE jobs.tb_job_lease (
     pk_job_run BIGINT NOT NULL,
-    tenant_lane BIGINT NOT NULL DEFAULT 0,
-    rank INTEGER NOT NULL,
+    tenant_lane BIGINT,
+    rank INTEGER,
     operation_code INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
-    crashes INTEGER NOT NULL,
-    bound_code INTEGER NOT NULL DEFAULT 0,
-    worker UUID NOT NULL,
+    worker_code INTEGER,
+    crashes INTEGER,
+    bound_code INTEGER,
+    worker UUID,
     claimed_at TIMESTAMPTZ NOT NULL,
-    renewed_at TIMESTAMPTZ NOT NULL,
-    deadline_at TIMESTAMPTZ NOT NULL,
-    cancel_requested BOOLEAN NOT NULL DEFAULT false,
-    keyed BOOLEAN NOT NULL,
-    has_on_success BOOLEAN NOT NULL,
-    has_on_failure BOOLEAN NOT NULL,
-    effect_possible BOOLEAN NOT NULL,
+    renewed_at TIMESTAMPTZ,
+    deadline_at TIMESTAMPTZ,
+    cancel_requested BOOLEAN,
+    keyed BOOLEAN,
+    has_on_success BOOLEAN,
+    has_on_failure BOOLEAN,
+    effect_possible BOOLEAN,
     put_off INTEGER,
     first_tried_at TIMESTAMPTZ,
     CONSTRAINT pk_tb_job_lease PRIMARY KEY (pk_job_run)
@@ -93,7 +95,13 @@ CREATE TABLE jobs.tb_job_lease (
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE jobs.tb_job_lease IS 'Jobs that a worker has.';
 COMMENT ON COLUMN jobs.tb_job_lease.attempt IS 'The number of this call, if it is made.';
-COMMENT ON COLUMN jobs.tb_job_lease.renewed_at IS 'The last sign of life; ten seconds later the job is rescued.';
+COMMENT ON COLUMN jobs.tb_job_lease.tenant_lane IS 'NULL: the shared one.';
+COMMENT ON COLUMN jobs.tb_job_lease.rank IS 'NULL: 0.';
+COMMENT ON COLUMN jobs.tb_job_lease.worker_code IS 'Who has it: jobs.tb_worker_code.';
+COMMENT ON COLUMN jobs.tb_job_lease.worker IS 'Only of leases from before workers had codes.';
+COMMENT ON COLUMN jobs.tb_job_lease.renewed_at IS
+    'The last sign of life since the claim; ten seconds later the job is rescued.';
+COMMENT ON COLUMN jobs.tb_job_lease.deadline_at IS 'Where it is absent the job''s timeout tells it.';
 
 -- object: table jobs.tb_job_callback
 -- drop: DROP TABLE jobs.tb_job_callback
@@ -147,6 +155,25 @@ CREATE TABLE jobs.tb_job_waiter (
     expires_at TIMESTAMPTZ NOT NULL
 );
 COMMENT ON TABLE jobs.tb_job_waiter IS 'Jobs whose end is announced on the channel jobs_done.';
+
+-- object: table jobs.tb_worker_code
+-- drop: DROP TABLE jobs.tb_worker_code
+-- Many rows name their worker, and its id has four times as many bytes. A row per worker that ever was: history refers to it.
+CREATE TABLE jobs.tb_worker_code (
+    code INTEGER GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id UUID NOT NULL,
+    CONSTRAINT uq_tb_worker_code_id UNIQUE (id)
+);
+COMMENT ON TABLE jobs.tb_worker_code IS 'Short names of worker processes, for good.';
+
+-- object: data jobs.tb_job_lease.worker_code
+-- Leases from before workers had codes.
+INSERT INTO jobs.tb_worker_code (id)
+SELECT DISTINCT l.worker FROM jobs.tb_job_lease AS l WHERE l.worker IS NOT NULL AND l.worker_code IS NULL
+ON CONFLICT (id) DO NOTHING;
+UPDATE jobs.tb_job_lease AS l SET worker_code = w.code
+FROM jobs.tb_worker_code AS w
+WHERE w.id = l.worker AND l.worker_code IS NULL;
 
 -- object: table jobs.tb_worker
 -- drop: DROP TABLE jobs.tb_worker

@@ -88,7 +88,7 @@ CREATE OR REPLACE FUNCTION jobs.queue_plain_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _known record;
-    _keyed boolean := coalesce(NEW.unique_rule, 'never') <> 'never';
+    _keyed boolean := nullif(coalesce(NEW.unique_rule, 'never') <> 'never', false);
     _time bigint := jobs.id_time(clock_timestamp());
 BEGIN
     SELECT o.code, o.execution_type, o.policy_code, o.own_lane, k.key INTO _known
@@ -113,11 +113,11 @@ BEGIN
         INSERT INTO jobs.tb_job_scheduled (
             run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
         VALUES (NEW.run_at, NEW.pk_job_run, jobs.tenant_lane(NEW.tenant_id), -NEW.priority, _known.code, _keyed,
-            NEW.on_success IS NOT NULL, NEW.on_failure IS NOT NULL);
+            nullif(NEW.on_success IS NOT NULL, false), nullif(NEW.on_failure IS NOT NULL, false));
     ELSE
         INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
         VALUES (jobs.lane(_known.own_lane, _known.code, jobs.tenant_lane(NEW.tenant_id)), -NEW.priority, NEW.pk_job_run,
-            _known.code, _keyed, NEW.on_success IS NOT NULL, NEW.on_failure IS NOT NULL);
+            _known.code, _keyed, nullif(NEW.on_success IS NOT NULL, false), nullif(NEW.on_failure IS NOT NULL, false));
         PERFORM jobs.wake_workers();
     END IF;
     RETURN NEW;
@@ -219,11 +219,12 @@ BEGIN
         INSERT INTO jobs.tb_job_scheduled (
             run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure, after_pk)
         VALUES (CASE WHEN _place.after_pk IS NOT NULL THEN 'infinity' ELSE _run_at END, _pk, jobs.tenant_lane(_tenant_id),
-            -coalesce(_priority, 0), _known.code, coalesce(_rule <> 'never', false), _on_success IS NOT NULL, _on_failure IS NOT NULL, _place.after_pk);
+            -coalesce(_priority, 0), _known.code, nullif(_rule <> 'never', false), nullif(_on_success IS NOT NULL, false),
+            nullif(_on_failure IS NOT NULL, false), _place.after_pk);
     ELSE
         INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
         VALUES (jobs.lane(_known.own_lane, _known.code, jobs.tenant_lane(_tenant_id)), -coalesce(_priority, 0), _pk, _known.code,
-            coalesce(_rule <> 'never', false), _on_success IS NOT NULL, _on_failure IS NOT NULL);
+            nullif(_rule <> 'never', false), nullif(_on_success IS NOT NULL, false), nullif(_on_failure IS NOT NULL, false));
         PERFORM jobs.wake_workers();
     END IF;
 END

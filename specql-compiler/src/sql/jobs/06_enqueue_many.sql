@@ -124,15 +124,15 @@ BEGIN
         RETURNING pk_job_run, id),
     delayed AS (
         INSERT INTO jobs.tb_job_scheduled (
-            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed, has_on_success, has_on_failure)
+            run_at, pk_job_run, tenant_lane, rank, operation_code, keyed)
         SELECT _run_at, given.pk, _tenant_lane, -coalesce(_priority, 0), _known.code,
-            coalesce(_rule <> 'never' AND given.name IS NOT NULL, false), false, false
+            nullif(_rule <> 'never' AND given.name IS NOT NULL, false)
         FROM unnest(_pks, _holders, _idempotency_keys) AS given (pk, holder, name)
         WHERE given.pk = given.holder AND _run_at > now()),
     due AS (
-        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed, has_on_success, has_on_failure)
+        INSERT INTO jobs.tb_job_ready (lane, rank, pk_job_run, operation_code, keyed)
         SELECT _lane, -coalesce(_priority, 0), given.pk, _known.code,
-            coalesce(_rule <> 'never' AND given.name IS NOT NULL, false), false, false
+            nullif(_rule <> 'never' AND given.name IS NOT NULL, false)
         FROM unnest(_pks, _holders, _idempotency_keys) AS given (pk, holder, name)
         WHERE given.pk = given.holder AND (_run_at > now()) IS NOT TRUE)
     -- The keys come from a sequence, so their order is the order of the inputs.

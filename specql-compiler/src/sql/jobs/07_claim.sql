@@ -40,6 +40,7 @@ DECLARE
     _broken integer[];
     _partial boolean := false;
     _shared_seen boolean := true;
+    _worker_code integer := jobs.worker_code(_worker);
 BEGIN
     IF current_setting('specql.serving', true) IS DISTINCT FROM jobs.serving(_worker, _operations) THEN
         PERFORM jobs.note_operations(_worker, _operations);
@@ -83,7 +84,8 @@ BEGIN
     RETURN QUERY
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
-        RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+        RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, coalesce(r.epoch, 0) + 1 AS epoch,
+            coalesce(r.attempts, 0) + 1 AS attempt, r.crashes,
             r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at),
     claimed AS (
         SELECT t.lane, t.rank, t.pk_job_run, t.operation_code, t.epoch, t.attempt, t.crashes,
@@ -103,11 +105,10 @@ BEGIN
             AND j.pk_job_run >= (SELECT min(t.pk_job_run) FROM taken AS t)
             AND j.pk_job_run <= (SELECT max(t.pk_job_run) FROM taken AS t)),
     leased AS (
-        INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, crashes, bound_code,
-            worker, claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off,
-            first_tried_at)
-        SELECT c.pk_job_run, c.lane & 8796093022207, c.rank, c.operation_code, c.epoch, c.attempt, c.crashes, c.bound_code,
-            _worker, _now, _now, _now + make_interval(secs => c.timeout_seconds),
+        INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, worker_code, crashes,
+            bound_code, claimed_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
+        SELECT c.pk_job_run, nullif(c.lane & 8796093022207, 0), nullif(c.rank, 0), c.operation_code, c.epoch, c.attempt,
+            _worker_code, c.crashes, c.bound_code, _now,
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible, c.put_off, c.first_tried_at
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
@@ -121,7 +122,7 @@ BEGIN
         FROM claimed AS c)
     SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data, c.tenant_id,
         c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.trace_context,
-        c.bound_code, c.effect_possible,
+        coalesce(c.bound_code, 0), coalesce(c.effect_possible, false),
         CASE WHEN c.operation_code = ANY (_probing) THEN 'probe' WHEN c.operation_code = ANY (_broken) THEN 'open' END,
         coalesce(c.put_off, 0)
     FROM claimed AS c

@@ -8,12 +8,13 @@ CREATE OR REPLACE FUNCTION jobs.bind(_worker uuid, _pk bigint, _epoch integer, _
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     _limit_code integer := (SELECT o.limit_code FROM jobs.tb_operation AS o WHERE o.code = _operation_code);
+    _worker_code integer := jobs.code_of(_worker);
     _bound integer;
 BEGIN
-    SELECT l.bound_code INTO _bound
+    SELECT coalesce(l.bound_code, 0) INTO _bound
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = _pk AND l.epoch = _epoch AND l.worker = _worker
-        AND (NOT l.effect_possible OR l.bound_code = _operation_code)
+    WHERE l.pk_job_run = _pk AND l.epoch = _epoch AND l.worker_code = _worker_code
+        AND (l.effect_possible IS NOT TRUE OR l.bound_code = _operation_code)
     FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 'lost';
@@ -26,7 +27,7 @@ BEGIN
         -- A claim of this worker may be taking slots of the same share: first its leases must be there to be counted.
         PERFORM FROM jobs.tb_limit_share AS s WHERE s.limit_code = _limit_code AND s.worker = _worker FOR UPDATE;
         IF jobs.limit_room(_worker, _limit_code, 1, NULL) < 1 THEN
-            UPDATE jobs.tb_job_lease AS l SET bound_code = _bound WHERE l.pk_job_run = _pk AND l.bound_code <> _bound;
+            UPDATE jobs.tb_job_lease AS l SET bound_code = _bound WHERE l.pk_job_run = _pk AND coalesce(l.bound_code, 0) <> _bound;
             RETURN 'no_room';
         END IF;
         PERFORM jobs.count_starts(_limit_code, 1);
@@ -34,7 +35,7 @@ BEGIN
         WHERE s.limit_code = _limit_code AND s.worker = _worker
             AND (s.bound_at > clock_timestamp() - interval '1 second') IS NOT TRUE;
     END IF;
-    UPDATE jobs.tb_job_lease AS l SET bound_code = _operation_code WHERE l.pk_job_run = _pk AND l.bound_code <> _operation_code;
+    UPDATE jobs.tb_job_lease AS l SET bound_code = _operation_code WHERE l.pk_job_run = _pk AND l.bound_code IS DISTINCT FROM _operation_code;
     RETURN 'bound';
 EXCEPTION WHEN lock_not_available THEN
     RETURN 'no_room';

@@ -3,12 +3,14 @@
 -- How many jobs of a limited service a worker has, those included that it carries out as a fallback.
 CREATE OR REPLACE FUNCTION jobs.running(_worker uuid, _limit_code integer) RETURNS integer
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _worker_code integer := jobs.code_of(_worker);
 BEGIN
     RETURN (
         SELECT count(*)
         FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
-        WHERE l.worker = _worker AND o.limit_code = _limit_code)::integer;
+        WHERE l.worker_code = _worker_code AND o.limit_code = _limit_code)::integer;
 END
 $$;
 
@@ -217,7 +219,9 @@ BEGIN
         FOR UPDATE OF s SKIP LOCKED);
     IF _gone <> '{}' THEN
         DELETE FROM jobs.tb_limit_share AS s
-        WHERE s.ctid = ANY (_gone) AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = s.worker);
+        WHERE s.ctid = ANY (_gone) AND NOT EXISTS (
+            SELECT FROM jobs.tb_job_lease AS l
+            WHERE l.worker_code = (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = s.worker));
         IF FOUND THEN
             PERFORM jobs.wake_workers();
         END IF;

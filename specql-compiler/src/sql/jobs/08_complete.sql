@@ -36,6 +36,7 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _worker_code integer := jobs.code_of(_worker);
     _completed bigint[];
 BEGIN
     WITH given AS (
@@ -43,13 +44,13 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
-            AND NOT l.has_on_success
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
+            AND l.has_on_success IS NOT TRUE
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (
-            pk_job_run, epoch, status, attempts, output_data, resource_usage, worker, started_at, completed_at)
-        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, f.usage, _worker, f.claimed_at, _now
+            pk_job_run, epoch, status, attempts, output_data, resource_usage, worker_code, started_at, completed_at)
+        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, nullif(f.usage, '{}'), _worker_code, f.claimed_at, _now
         FROM freed AS f),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
@@ -71,6 +72,7 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _worker_code integer := jobs.code_of(_worker);
     _called bigint[];
 BEGIN
     WITH given AS (
@@ -78,13 +80,13 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
     called AS (
         INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
             resource_usage, worker, started_at, run_at)
-        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, f.keyed, f.effect_possible,
-            f.usage, _worker, f.claimed_at, _now
+        SELECT f.pk_job_run, 'success', f.output, f.epoch, f.attempt, coalesce(f.keyed, false), coalesce(f.effect_possible, false),
+            nullif(f.usage, '{}'), _worker, f.claimed_at, _now
         FROM freed AS f)
     SELECT array_agg(f.pk_job_run ORDER BY f.pk_job_run) INTO _called FROM freed AS f;
     RETURN _called;

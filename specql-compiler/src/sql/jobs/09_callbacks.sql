@@ -272,10 +272,11 @@ BEGIN
             c.error_message, c.resource_usage, c.worker, c.started_at),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (pk_job_run, epoch, status, attempts, output_data, failure_class, error_message,
-            resource_usage, effect_possible, bound_code, worker, started_at, completed_at)
+            resource_usage, effect_possible, bound_code, worker_code, started_at, completed_at)
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
-            s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code, s.worker, s.started_at, _now
+            s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code,
+            (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = s.worker), s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
     WHERE k.ctid = ANY (ARRAY(

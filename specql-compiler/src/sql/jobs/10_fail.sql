@@ -23,19 +23,21 @@ BEGIN
         FROM unnest(_ends) AS e),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk
-        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt, l.worker, l.claimed_at, l.keyed,
+        RETURNING l.pk_job_run, coalesce(l.tenant_lane, 0) AS tenant_lane, coalesce(l.rank, 0) AS rank, l.operation_code, l.epoch,
+            l.attempt, l.worker_code, l.claimed_at, l.keyed,
             l.has_on_success, l.has_on_failure, coalesce(l.first_tried_at, l.claimed_at) AS first_tried_at,
             -- An attempt that counts ends the row of those that did not.
             CASE WHEN g.attempts < l.attempt THEN coalesce(l.put_off, 0) + 1 END AS put_off,
             -- What proved to have had no effect binds nobody.
-            CASE WHEN g.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
-            g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND l.has_on_failure AS calls_back),
+            CASE WHEN g.effect_possible THEN coalesce(l.bound_code, 0) ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
+            g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND coalesce(l.has_on_failure, false) AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
             pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker, failure_class, message,
             resource_usage)
         SELECT f.pk_job_run, f.epoch, f.attempts, CASE WHEN f.class = 'policy_denied' THEN 'refused' ELSE _event END,
-            _now, f.claimed_at, f.attempts = f.attempt, f.worker, f.class, f.message, f.usage
+            _now, f.claimed_at, f.attempts = f.attempt,
+            (SELECT w.id FROM jobs.tb_worker_code AS w WHERE w.code = f.worker_code), f.class, f.message, f.usage
         FROM freed AS f),
     rescheduled AS (
         INSERT INTO jobs.tb_job_scheduled (run_at, pk_job_run, tenant_lane, rank, operation_code, epoch, attempts, crashes,
@@ -49,7 +51,7 @@ BEGIN
             failure_class, error_message, resource_usage, started_at, run_at)
         SELECT f.pk_job_run, 'failure',
             jsonb_build_object('message', f.message, 'kind', f.class, 'attempts', f.attempts),
-            f.epoch, f.attempts, f.keyed, f.effect_possible, f.bound_code, f.class, f.message, f.usage, f.claimed_at, _now
+            f.epoch, f.attempts, coalesce(f.keyed, false), f.effect_possible, f.bound_code, f.class, f.message, f.usage, f.claimed_at, _now
         FROM freed AS f
         WHERE f.calls_back),
     recorded AS (
@@ -94,13 +96,14 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _worker_code integer := jobs.code_of(_worker);
     _ends jobs.lease_end[];
     _unknown_outcomes CONSTANT text[] := '{ambiguous,effect_result_lost,timeout,killed_external}'::text[];
 BEGIN
     WITH held AS (
-        SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, l.crashes,
+        SELECT l.pk_job_run AS pk, g.class, g.message, g.usage, l.attempt - (NOT g.counted)::integer AS attempts, coalesce(l.crashes, 0) AS crashes,
             -- A stopping worker gives a call back that it abandoned: ambiguous, though no attempt is used up.
-            l.effect_possible OR g.class = ANY (_unknown_outcomes)
+            coalesce(l.effect_possible, false) OR g.class = ANY (_unknown_outcomes)
                 OR NOT coalesce(g.no_effect, NOT g.counted OR jobs.proves_no_effect(g.class)) AS effect_possible,
             _now + make_interval(secs => g.retry_in_ms / 1000.0) AS run_at,
             -- What is handed over at once was not put off.
@@ -117,7 +120,7 @@ BEGIN
                 ELSE 'retrying' END AS result
         FROM unnest(_pks, _epochs, _classes, _messages, _retry_in_ms, _counted, _usages, _no_effect)
             AS g (pk, epoch, class, message, retry_in_ms, counted, usage, no_effect)
-        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk

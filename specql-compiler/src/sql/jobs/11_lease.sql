@@ -11,6 +11,7 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _until timestamptz := clock_timestamp() + interval '200 milliseconds';
+    _worker_code integer := jobs.code_of(_worker);
     _left integer;
 BEGIN
     LOOP
@@ -18,7 +19,7 @@ BEGIN
         held := ARRAY(
             SELECT l.pk_job_run
             FROM unnest(_pks, _epochs) AS g (pk, epoch)
-            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
             WHERE l.pk_job_run = ANY (_pks)
             ORDER BY l.pk_job_run
             FOR UPDATE OF l SKIP LOCKED);
@@ -27,7 +28,7 @@ BEGIN
         busy := ARRAY(
             SELECT l.pk_job_run
             FROM unnest(_pks, _epochs) AS g (pk, epoch)
-            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
             WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run <> ALL (held));
         _left := ceil(extract(epoch FROM _until - clock_timestamp()) * 1000)::integer;
         EXIT WHEN busy = '{}' OR _left <= 0;
@@ -57,6 +58,7 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    _worker_code integer := jobs.code_of(_worker);
     _renewed bigint[];
     _held integer;
     _passed_over bigint[];
@@ -64,7 +66,7 @@ BEGIN
     WITH free AS (
         SELECT l.pk_job_run
         FROM unnest(_pks, _epochs) AS g (pk, epoch)
-        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+        JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
         WHERE l.pk_job_run = ANY (_pks)
         FOR UPDATE OF l SKIP LOCKED),
     renewed AS (
@@ -74,9 +76,9 @@ BEGIN
     SELECT array_agg(r.pk_job_run) INTO _renewed FROM renewed AS r;
 
     RETURN QUERY
-    SELECT l.pk_job_run, l.cancel_requested
+    SELECT l.pk_job_run, coalesce(l.cancel_requested, false)
     FROM unnest(_pks, _epochs) AS g (pk, epoch)
-    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+    JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
     WHERE l.pk_job_run = ANY (_pks);
     GET DIAGNOSTICS _held = ROW_COUNT;
 
@@ -123,7 +125,8 @@ BEGIN
 
     WITH freed AS (
         DELETE FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = ANY (_held)
-        RETURNING l.pk_job_run, l.tenant_lane, l.rank, l.operation_code, l.epoch, l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
+        RETURNING l.pk_job_run, coalesce(l.tenant_lane, 0) AS tenant_lane, coalesce(l.rank, 0) AS rank, l.operation_code, l.epoch,
+            l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
             CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible,
             l.put_off, l.first_tried_at),
     audited AS (
@@ -150,12 +153,13 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.release_unheard(_worker uuid, _pks bigint[], _epochs integer[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
+    _worker_code integer := jobs.code_of(_worker);
     _unheard record;
 BEGIN
     SELECT array_agg(l.pk_job_run) AS pks, array_agg(l.epoch) AS epochs
     INTO _unheard
     FROM jobs.tb_job_lease AS l
-    WHERE l.worker = _worker
+    WHERE l.worker_code = _worker_code
         AND NOT EXISTS (
             SELECT FROM unnest(_pks, _epochs) AS heard (pk, epoch)
             WHERE heard.pk = l.pk_job_run AND heard.epoch = l.epoch);
@@ -181,25 +185,25 @@ DECLARE
 BEGIN
     PERFORM jobs.free_shares();
     WITH lost AS (
-        SELECT l.pk_job_run AS pk, l.attempt, l.crashes + 1 AS crashes,
+        SELECT l.pk_job_run AS pk, l.attempt, coalesce(l.crashes, 0) + 1 AS crashes,
             CASE
                 WHEN l.cancel_requested THEN 'cancelled'
-                WHEN l.crashes + 1 >= 3 THEN 'poison'
+                WHEN coalesce(l.crashes, 0) + 1 >= 3 THEN 'poison'
                 ELSE 'ambiguous' END AS class,
             CASE
                 WHEN l.cancel_requested THEN 'cancelled'
-                WHEN l.crashes + 1 < 3 AND called.idempotent AND l.attempt < coalesce(j.max_attempts, o.max_attempts)
+                WHEN coalesce(l.crashes, 0) + 1 < 3 AND called.idempotent AND l.attempt < coalesce(j.max_attempts, o.max_attempts)
                     THEN 'retrying'
                 ELSE 'failed' END AS result
         FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
         JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = l.pk_job_run
-        WHERE l.renewed_at < _now - interval '10 seconds'
+        WHERE coalesce(l.renewed_at, l.claimed_at) < _now - interval '10 seconds'
             -- Its worker lives and could not renew it, for somebody has it locked, or had a moment ago.
             AND NOT EXISTS (
                 SELECT FROM jobs.tb_worker AS w
-                WHERE w.id = l.worker AND w.heartbeat_at >= _now - interval '10 seconds' AND l.pk_job_run = ANY (w.passed_over))
+                WHERE w.id = (SELECT n.id FROM jobs.tb_worker_code AS n WHERE n.code = l.worker_code) AND w.heartbeat_at >= _now - interval '10 seconds' AND l.pk_job_run = ANY (w.passed_over))
         ORDER BY l.pk_job_run
         FOR UPDATE OF l SKIP LOCKED
         LIMIT 1000)

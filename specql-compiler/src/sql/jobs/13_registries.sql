@@ -212,6 +212,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit 
 DECLARE
     _now timestamptz := clock_timestamp();
     _own jobs.tb_registry;
+    _worker_code integer := jobs.code_of(_worker);
     _live integer[] := jobs.live_registries();
     _unread record;
     _judged bigint[] := '{}'::bigint[];
@@ -233,7 +234,7 @@ BEGIN
                     j.policy_hash, o.policy_hash))) AS policy
             FROM unnest(_pks, _epochs, _classes, _retry_in_ms, _counted) WITH ORDINALITY
                 AS g (pk, epoch, class, retry_in_ms, counted, place)
-            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker = _worker
+            JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
             JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
             JOIN jobs.tb_operation AS o ON o.code = l.operation_code
             WHERE g.class = 'invalid_input' AND (g.retry_in_ms IS NULL OR g.counted) AND j.pk_job_run = ANY (_pks)),

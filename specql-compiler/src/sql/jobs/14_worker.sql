@@ -1,3 +1,29 @@
+-- object: function jobs.code_of(uuid)
+-- drop: DROP FUNCTION jobs.code_of(uuid)
+-- The code of a worker; NULL where it has none, and then no lease.
+CREATE OR REPLACE FUNCTION jobs.code_of(_worker uuid) RETURNS integer
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = _worker);
+END
+$$;
+
+-- object: function jobs.worker_code(uuid)
+-- drop: DROP FUNCTION jobs.worker_code(uuid)
+-- The code of a worker, which gets one with its first claim.
+CREATE OR REPLACE FUNCTION jobs.worker_code(_worker uuid) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _code integer := jobs.code_of(_worker);
+BEGIN
+    IF _code IS NULL THEN
+        INSERT INTO jobs.tb_worker_code (id) VALUES (_worker) ON CONFLICT (id) DO NOTHING;
+        _code := jobs.code_of(_worker);
+    END IF;
+    RETURN _code;
+END
+$$;
+
 -- object: function jobs.register_worker(uuid, text, text, jsonb, integer)
 -- drop: DROP FUNCTION jobs.register_worker(uuid, text, text, jsonb, integer)
 -- Announces a worker process. The id is drawn anew at every start. _registry is what jobs.register_operations answered; a
@@ -118,7 +144,7 @@ BEGIN
     DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker RETURNING w.registry INTO _registry;
     PERFORM jobs.see_worker(_registry);
     DELETE FROM jobs.tb_limit_share AS s
-    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = _worker);
+    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker_code = jobs.code_of(_worker));
     IF FOUND THEN
         PERFORM jobs.wake_workers();
     END IF;

@@ -30,15 +30,16 @@ BEGIN
 
     INSERT INTO jobs.tb_job_outcome (
         pk_job_run, epoch, status, attempts, failure_class, error_message, effect_possible, bound_code, completed_at)
-    VALUES (_pk, _job.epoch, 'cancelled', _job.attempts, 'cancelled', 'cancelled while it waited', _job.effect_possible,
+    VALUES (_pk, coalesce(_job.epoch, 0), 'cancelled', coalesce(_job.attempts, 0), 'cancelled', 'cancelled while it waited',
+        coalesce(_job.effect_possible, false),
         _job.bound_code, clock_timestamp());
     INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, failure_class)
-    VALUES (_pk, _job.epoch, _job.attempts, 'cancelled', clock_timestamp(), 'cancelled');
+    VALUES (_pk, coalesce(_job.epoch, 0), coalesce(_job.attempts, 0), 'cancelled', clock_timestamp(), 'cancelled');
     IF _job.after_pk IS NOT NULL THEN
         -- Key and followers go back to the job for which it waited.
         UPDATE jobs.tb_job_key AS k SET pk_job_run = _job.after_pk WHERE k.pk_job_run = _pk;
         UPDATE jobs.tb_job_scheduled AS s SET after_pk = _job.after_pk WHERE s.after_pk = _pk;
-    ELSIF _job.keyed AND NOT _job.effect_possible THEN
+    ELSIF _job.keyed AND _job.effect_possible IS NOT TRUE THEN
         DELETE FROM jobs.tb_job_key AS k WHERE k.ctid = ANY (ARRAY(
             SELECT held.ctid FROM jobs.tb_job_key AS held WHERE held.pk_job_run = _pk FOR UPDATE SKIP LOCKED));
     END IF;

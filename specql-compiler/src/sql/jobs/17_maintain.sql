@@ -13,7 +13,7 @@ BEGIN
     -- Rescue goes by leases; a worker's row is kept for people as long as it has any.
     DELETE FROM jobs.tb_worker AS w
     WHERE w.heartbeat_at < now() - interval '1 day'
-        AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker = w.id);
+        AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker_code = jobs.code_of(w.id));
 
     IF jobs.add_ranges() = 0 THEN
         -- Else its locks are held until the end: whoever waits for one of them may hold one that a DROP needs.

@@ -7,17 +7,19 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _pk bigint := jobs.pk_of(job_id);
     _now timestamptz := clock_timestamp();
+    _nobody integer := jobs.worker_code('00000000-0000-0000-0000-000000000000');
 BEGIN
     WITH taken AS (
         DELETE FROM jobs.tb_job_ready AS r USING jobs.tb_job_run AS j
         WHERE j.pk_job_run = _pk AND r.lane = ANY (jobs.lanes_of(j.operation_code, j.tenant_id))
             AND r.rank = -j.priority AND r.pk_job_run = j.pk_job_run
-        RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, r.epoch + 1 AS epoch, r.attempts + 1 AS attempt, r.crashes,
+        RETURNING r.lane, r.bound_code, r.rank, r.pk_job_run, r.operation_code, coalesce(r.epoch, 0) + 1 AS epoch,
+            coalesce(r.attempts, 0) + 1 AS attempt, r.crashes,
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at, j.timeout_seconds)
-    INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker,
+    INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker_code,
         claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
     SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
-        '00000000-0000-0000-0000-000000000000', _now, until.deadline, until.deadline,
+        _nobody, _now, until.deadline, until.deadline,
         t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at
     FROM taken AS t
     JOIN jobs.tb_operation AS o ON o.code = t.operation_code
@@ -34,9 +36,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _pk bigint := jobs.pk_of(job_id);
 BEGIN
-    PERFORM jobs.complete(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
+    PERFORM jobs.complete('00000000-0000-0000-0000-000000000000', ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY[output], ARRAY[NULL::jsonb])
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = _pk AND l.worker = '00000000-0000-0000-0000-000000000000';
+    WHERE l.pk_job_run = _pk AND l.worker_code = jobs.code_of('00000000-0000-0000-0000-000000000000');
 END
 $$;
 
@@ -49,9 +51,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _pk bigint := jobs.pk_of(job_id);
 BEGIN
-    PERFORM jobs.fail(l.worker, ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
+    PERFORM jobs.fail('00000000-0000-0000-0000-000000000000', ARRAY[l.pk_job_run], ARRAY[l.epoch], ARRAY['ambiguous'::text], ARRAY[error_text],
         ARRAY[NULL::bigint], ARRAY[true], ARRAY[NULL::jsonb])
     FROM jobs.tb_job_lease AS l
-    WHERE l.pk_job_run = _pk AND l.worker = '00000000-0000-0000-0000-000000000000';
+    WHERE l.pk_job_run = _pk AND l.worker_code = jobs.code_of('00000000-0000-0000-0000-000000000000');
 END
 $$;

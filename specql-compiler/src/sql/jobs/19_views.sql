@@ -45,8 +45,9 @@ SELECT
     j.priority,
     coalesce(nullif(scheduled.run_at, 'infinity'), callback.run_at, j.run_at) AS run_at,
     coalesce(lease.cancel_requested, false) AS cancel_requested,
-    lease.worker,
-    lease.deadline_at,
+    (SELECT w.id FROM jobs.tb_worker_code AS w WHERE w.code = lease.worker_code) AS worker,
+    coalesce(lease.deadline_at, lease.claimed_at + make_interval(secs => coalesce(j.timeout_seconds, o.timeout_seconds)))
+        AS deadline_at,
     coalesce(j.policy_hash, named.policy_hash) AS policy_hash,
     j.trace_context,
     j.pk_job_run,
@@ -56,8 +57,8 @@ SELECT
         WHEN callback.epoch IS NOT NULL THEN 'callback'
         WHEN lease.epoch IS NOT NULL THEN NULL
         WHEN scheduled.run_at = 'infinity' THEN 'earlier'
-        WHEN scheduled.epoch IS NOT NULL THEN 'schedule'
-        WHEN ready.epoch IS NOT NULL THEN jobs.held_by(ready.operation_code, j.tenant_id)
+        WHEN scheduled.operation_code IS NOT NULL THEN 'schedule'
+        WHEN ready.operation_code IS NOT NULL THEN jobs.held_by(ready.operation_code, j.tenant_id)
     END AS waits_for
 FROM jobs.tb_job_run AS j
 LEFT JOIN jobs.tb_operation AS o ON o.code = j.operation_code

@@ -110,6 +110,7 @@ SELECT
     w.started_at,
     w.heartbeat_at,
     w.heartbeat_at > now() - interval '10 seconds' AS alive,
-    (SELECT count(*) FROM jobs.tb_job_lease AS l WHERE l.worker = w.id) AS running
-FROM jobs.tb_worker AS w;
+    (SELECT count(*) FROM jobs.tb_job_lease AS l WHERE l.worker_code = n.code) AS running
+FROM jobs.tb_worker AS w
+LEFT JOIN jobs.tb_worker_code AS n ON n.id = w.id;
 COMMENT ON VIEW jobs.v_worker IS 'Worker processes that reported lately.';
