@@ -27,7 +27,7 @@ pub(crate) fn svg(report: &Report<'_>) -> String {
         top += HEAD;
         for (entrant, value) in bars {
             let width = (value / longest * (WIDTH - NAMES - FIGURES)).max(1.0);
-            let class = if entrant.is_ours() { "ours" } else { "peer" };
+            let class = if entrant.is_peer() { "peer" } else { "ours" };
             let (x, y) = (NAMES - 8.0, top + 14.0);
             let _ = writeln!(body, r#"<text class="name" x="{x}" y="{y}">{entrant}</text>"#);
             let _ = writeln!(

@@ -1,6 +1,6 @@
 //! A measured process: it reads its order from its standard input, and writes what it measured to its standard output.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ pub(crate) struct Order {
     /// The time for them.
     pub(crate) seconds: f64,
     pub(crate) limit: Option<u32>,
+    /// The program that does it, if it is not this one.
+    #[serde(skip)]
+    pub(crate) program: Option<PathBuf>,
 }
 
 impl Order {
@@ -55,7 +58,7 @@ impl Order {
 
     /// Does it in a process of its own.
     pub(crate) async fn spawn(&self) -> anyhow::Result<Measured> {
-        let program = std::env::current_exe()?;
+        let program = self.program.clone().map_or_else(std::env::current_exe, Ok)?;
         let mut child = Command::new(program)
             .arg("child")
             .stdin(Stdio::piped())
@@ -85,6 +88,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         Library::Apalis => obey::<contender::Apalis>(&order).await?,
         Library::SqlxMq => obey::<contender::SqlxMq>(&order).await?,
         Library::Underway => obey::<contender::Underway>(&order).await?,
+        Library::Dbos => obey::<contender::Dbos>(&order).await?,
     };
     println!("{}", serde_json::to_string(&measured)?);
     // Without the graceful stops: they are not measured, and the database is dropped.

@@ -1,5 +1,7 @@
 //! What can be asked of this program.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::{contender::Entrant, workload::Workload};
@@ -34,6 +36,9 @@ pub(crate) struct Plan {
     /// Only these contenders: `riverqueue`, or `riverqueue:defaults`.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<Entrant>,
+    /// This program, built from an older commit: it takes part as `specql:before`, so that the step is seen in one run.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) before: Option<PathBuf>,
     /// Only these workloads.
     #[arg(long, value_delimiter = ',')]
     pub(crate) workloads: Vec<Workload>,

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use crate::{
     child::{Order, Step},
     cli::MemoryPlan,
-    contender::{Contender, Entrant, Library, Place},
+    contender::{Contender, Entrant, Place},
     handler::Handler,
     measure::{self, CpuClock, Measured},
     server::{Scratch, Server},
@@ -36,12 +36,13 @@ pub(crate) async fn run(plan: &MemoryPlan) -> anyhow::Result<()> {
 
 async fn run_in(scratch: &Scratch, plan: &MemoryPlan) -> anyhow::Result<(Measured, Measured)> {
     let order = |step, jobs, seconds| Order {
-        entrant: Entrant { library: Library::SpecQl, defaults: false },
+        entrant: Entrant::OURS,
         step,
         url: scratch.url.clone(),
         jobs,
         seconds,
         limit: None,
+        program: None,
     };
     order(Step::Install, 0, 0.0).spawn().await?;
     let idle = order(Step::Idle, 0, plan.idle_seconds as f64).spawn().await?;

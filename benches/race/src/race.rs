@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    path::{Path, PathBuf},
     time::Instant,
 };
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 
 use crate::{
     child::{Order, Step},
@@ -26,7 +27,14 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
         (budget.jobs, budget.callback_jobs) = (jobs, budget.callback_jobs.min(jobs));
     }
     budget.rounds = plan.rounds.unwrap_or(budget.rounds);
-    let entrants = if plan.only.is_empty() { Entrant::all() } else { plan.only.clone() };
+    // Whole: a child's program is not looked for in the PATH.
+    let before = plan.before.as_deref().map(Path::canonicalize).transpose().context("--before")?;
+    let entrants = if plan.only.is_empty() {
+        Entrant::all().into_iter().chain(before.is_some().then_some(Entrant::BEFORE)).collect()
+    } else {
+        plan.only.clone()
+    };
+    ensure!(before.is_some() || !entrants.contains(&Entrant::BEFORE), "{} needs --before", Entrant::BEFORE);
     let all = <Workload as clap::ValueEnum>::value_variants();
     let workloads = if plan.workloads.is_empty() { all } else { plan.workloads.as_slice() };
 
@@ -35,7 +43,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
     println!("{facts}\n{} jobs a drain, {} round(s)", budget.jobs, budget.rounds);
     let started = Instant::now();
     let mut results = Results::new();
-    let mut templates = Templates::default();
+    let mut templates = Templates { before, ..Templates::default() };
     for round in 0..budget.rounds {
         for &workload in workloads {
             let mut order: Vec<Entrant> = entrants.iter().copied().filter(|&entrant| workload.takes(entrant)).collect();
@@ -43,8 +51,9 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
             let turn = order.len().min(1) * round % order.len().max(1);
             order.rotate_left(turn);
             for entrant in order {
+                let program = templates.program(entrant);
                 let sample = match templates.of(&server, entrant, workload.limit()).await {
-                    Ok(installed) => workload.measure(&server, installed, entrant, &budget).await,
+                    Ok(installed) => workload.measure(&server, installed, entrant, program, &budget).await,
                     Err(error) => Err(error),
                 };
                 let sample = sample.map_err(|error| format!("{error:#}"));
@@ -53,7 +62,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
             }
         }
     }
-    for template in templates.0.into_values() {
+    for template in templates.made.into_values() {
         server.forget(template).await?;
     }
     let report = Report { facts, budget: &budget, results: &results };
@@ -68,16 +77,33 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<()> {
 
 /// Each library's tables are made once, and copied: awa alone takes seconds to make its own.
 #[derive(Default)]
-struct Templates(BTreeMap<(Library, Option<u32>), Template>);
+struct Templates {
+    made: BTreeMap<(Library, bool, Option<u32>), Template>,
+    /// The build from before, which makes its own.
+    before: Option<PathBuf>,
+}
 
 impl Templates {
+    /// What runs an entrant, where that is not this program.
+    fn program(&self, entrant: Entrant) -> Option<PathBuf> {
+        self.before.clone().filter(|_| entrant.before)
+    }
+
     async fn of(&mut self, server: &Server, entrant: Entrant, limit: Option<u32>) -> anyhow::Result<&Template> {
-        match self.0.entry((entrant.library, limit)) {
+        let program = self.program(entrant);
+        match self.made.entry((entrant.library, entrant.before, limit)) {
             Entry::Occupied(installed) => Ok(installed.into_mut()),
             Entry::Vacant(place) => {
                 let scratch = server.scratch(None).await?;
-                let install =
-                    Order { entrant, step: Step::Install, url: scratch.url.clone(), jobs: 0, seconds: 0.0, limit };
+                let install = Order {
+                    entrant,
+                    step: Step::Install,
+                    url: scratch.url.clone(),
+                    jobs: 0,
+                    seconds: 0.0,
+                    limit,
+                    program,
+                };
                 match install.spawn().await {
                     Ok(_) => Ok(place.insert(Server::keep(scratch).await)),
                     Err(error) => {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    contender::Entrant,
+    contender::{Entrant, Library},
     measure::median,
     race::Results,
     workload::{Budget, STEADY_RATE, Sample, Workload},
@@ -29,6 +29,16 @@ pub(crate) struct Column {
 }
 
 impl Column {
+    /// How many times as good `ours` is.
+    fn ratio(&self, ours: f64, theirs: f64) -> f64 {
+        if self.more { ours / theirs } else { theirs / ours }
+    }
+
+    /// The title without its unit.
+    fn what(&self) -> &'static str {
+        self.title.split(',').next().unwrap_or(self.title)
+    }
+
     const fn more(title: &'static str, workload: Workload, of: fn(&Sample) -> Option<f64>) -> Self {
         Self { title, workload, of, more: true, digits: 0, enqueuing: false }
     }
@@ -48,9 +58,10 @@ pub(crate) const LATENCY: Column =
     Column::less("commit to handler, p99 ms", Workload::Latency, 1, |s| s.measured.p99_ms);
 pub(crate) const CALLBACK: Column =
     Column::more("with callback, jobs/s", Workload::Callback, |s| Some(s.measured.rate()));
+const WAL: Column = Column::less("WAL, bytes/job", Workload::Drain, 0, |s| s.measured.wal);
 const COLUMNS: [Column; 11] = [
     DRAIN,
-    Column::less("WAL, bytes/job", Workload::Drain, 0, |s| s.measured.wal),
+    WAL,
     Column::less("peak, MiB", Workload::Drain, 0, |s| s.measured.peak_mib),
     BULK,
     SINGLE,
@@ -61,6 +72,16 @@ const COLUMNS: [Column; 11] = [
     Column::less("steady, CPU %", Workload::Steady, 0, |s| s.measured.cpu_percent),
     CALLBACK,
 ];
+
+/// How many times as good as a peer ours is to be at least.
+const GOALS: [(Column, Library, f64); 4] = [
+    (DRAIN, Library::GraphileWorker, 2.2),
+    (SINGLE, Library::RiverQueue, 1.3),
+    (SINGLE, Library::GraphileWorker, 5.0),
+    (BULK, Library::Awa, 1.1),
+];
+/// Bytes a job.
+const WAL_GOAL: u32 = 900;
 
 impl Report<'_> {
     /// Who took part.
@@ -88,23 +109,40 @@ impl Report<'_> {
         self.samples(entrant, column.workload).any(cut)
     }
 
-    /// How often ours is as good as the best of the others.
-    fn ratio(&self, column: &Column) -> Option<f64> {
-        let best = |ours: bool| {
-            let entrants = self.entrants().into_iter().filter(|entrant| entrant.is_ours() == ours);
+    /// How many times as good ours is as the best of the others.
+    fn to_best_peer(&self, column: &Column) -> Option<f64> {
+        let best = |whose: fn(Entrant) -> bool| {
+            let entrants = self.entrants().into_iter().filter(|&entrant| whose(entrant));
             let values =
                 entrants.filter(|&e| column.more || !self.cut(e, column)).filter_map(|e| self.value(e, column));
             values.reduce(if column.more { f64::max } else { f64::min })
         };
-        let (ours, theirs) = (best(true)?, best(false)?);
-        Some(if column.more { ours / theirs } else { theirs / ours })
+        Some(column.ratio(best(Entrant::is_ours)?, best(Entrant::is_peer)?))
+    }
+
+    /// How many times as good ours is as another, both as they are tuned.
+    fn to(&self, other: Entrant, column: &Column) -> Option<f64> {
+        Some(column.ratio(self.value(Entrant::OURS, column)?, self.value(other, column)?))
+    }
+
+    /// What was reached of the project's goals, as far as it was measured.
+    fn goals(&self) -> Option<String> {
+        let mut parts = Vec::new();
+        for (column, library, goal) in GOALS {
+            let peer = Entrant::tuned(library);
+            let reached = self.to(peer, &column);
+            parts.extend(reached.map(|reached| format!("{} {reached:.2}× {peer} (at least {goal}×)", column.what())));
+        }
+        let wal = self.value(Entrant::OURS, &WAL);
+        parts.extend(wal.map(|wal| format!("WAL {} bytes/job (at most {WAL_GOAL})", number(wal, 0))));
+        (!parts.is_empty()).then(|| format!("{} and its goals: {}.", Entrant::OURS, parts.join(", ")))
     }
 
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::new();
         let titles: Vec<&str> = COLUMNS.iter().map(|column| column.title).collect();
-        let _ = writeln!(text, "| | {} |", titles.join(" | "));
-        let _ = writeln!(text, "|---|{}", "---:|".repeat(COLUMNS.len()));
+        let _ = writeln!(text, "| | keeps | {} |", titles.join(" | "));
+        let _ = writeln!(text, "|---|---|{}", "---:|".repeat(COLUMNS.len()));
         let mut any_cut = false;
         for entrant in self.entrants() {
             let cells = COLUMNS.iter().map(|column| match self.value(entrant, column) {
@@ -116,14 +154,22 @@ impl Report<'_> {
                 }
             });
             let cells: Vec<String> = cells.collect();
-            let _ = writeln!(text, "| {entrant} | {} |", cells.join(" | "));
+            let _ = writeln!(text, "| {entrant} | {} | {} |", entrant.library.keeps(), cells.join(" | "));
         }
-        let ratios: Vec<String> = COLUMNS
-            .iter()
-            .map(|column| self.ratio(column).map_or_else(|| "–".into(), |ratio| format!("**{ratio:.1}×**")))
-            .collect();
-        let _ = writeln!(text, "| **ours to the best peer** | {} |", ratios.join(" | "));
+        let mut compare = |to: &str, ratio: &dyn Fn(&Column) -> Option<f64>, digits: usize| {
+            let bold = |ratio| format!("**{ratio:.digits$}×**");
+            let ratios: Vec<String> =
+                COLUMNS.iter().map(|column| ratio(column).map_or_else(|| "–".into(), bold)).collect();
+            let _ = writeln!(text, "| **ours to {to}** | | {} |", ratios.join(" | "));
+        };
+        compare("the best peer", &|column| self.to_best_peer(column), 1);
+        if self.entrants().contains(&Entrant::BEFORE) {
+            compare("before", &|column| self.to(Entrant::BEFORE, column), 2);
+        }
         let _ = writeln!(text);
+        if let Some(goals) = self.goals() {
+            let _ = writeln!(text, "{goals}\n");
+        }
         let _ = writeln!(text, "Medians of {} round(s); {}.", self.budget.rounds, self.facts);
         if any_cut {
             let _ = writeln!(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::{
     child::{Order, Step},
     cli::ScalePlan,
-    contender::{Entrant, Library},
+    contender::Entrant,
     server::{Scratch, Server},
     workload::STEADY_RATE,
 };
@@ -46,8 +46,7 @@ fn say(what: &str, rate: f64, first: &mut Option<f64>) {
 }
 
 fn order(scratch: &Scratch, step: Step, jobs: u64, seconds: f64) -> Order {
-    let entrant = Entrant { library: Library::SpecQl, defaults: false };
-    Order { entrant, step, url: scratch.url.clone(), jobs, seconds, limit: None }
+    Order { entrant: Entrant::OURS, step, url: scratch.url.clone(), jobs, seconds, limit: None, program: None }
 }
 
 /// The rate over the first `drained` jobs of `depth`; a smaller queue is filled and drained so often.

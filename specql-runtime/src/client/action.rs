@@ -201,8 +201,8 @@ impl<A: Action> ActionCall<A> {
             let queued = tokio::time::Instant::now();
             for job in &mutation.jobs {
                 let Some(call) = A::AWAITED.iter().find(|call| job.is_of(call)) else { continue };
-                let settled = tokio::time::timeout_at(queued + call.timeout, outcome::settled(&pool, job.job_id));
-                match settled.await {
+                let ended = tokio::time::timeout_at(queued + call.timeout, outcome::ended(&pool, job.job_id));
+                match ended.await {
                     // A job that is gone was done: retention removes no other.
                     Ok(Ok(_)) => {}
                     Ok(Err(source)) => {

@@ -100,13 +100,13 @@ impl<O: Operation> Job<O> {
     /// [`OutcomeError::Failed`] when the job ended without success; [`OutcomeError::Unknown`] when there is no such
     /// job, so also when its transaction has not committed: call it after the commit.
     pub async fn outcome(&self, database: &Database) -> Result<O::Output, OutcomeError> {
-        let standing = settled(database.pool(), self.id).await?.ok_or(OutcomeError::Unknown(self.id))?;
+        let standing = ended(database.pool(), self.id).await?.ok_or(OutcomeError::Unknown(self.id))?;
         Ok(serde_json::from_str(&outcome(standing)?)?)
     }
 }
 
 /// Waits until a job is no longer pending or running; `None` where there is no such job.
-pub(super) async fn settled(pool: &PgPool, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
+pub(super) async fn ended(pool: &PgPool, id: Uuid) -> Result<Option<Standing>, sqlx::Error> {
     let standing = statements::standing(pool, id).await?;
     if !standing.as_ref().is_some_and(is_unfinished) {
         return Ok(standing);

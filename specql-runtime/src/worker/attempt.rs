@@ -11,7 +11,7 @@ use specql_registry::{FailureClass, Json, json::Object};
 use super::{
     breakers::{abandon_probe, observe},
     catalog::Served,
-    lanes::Claimed,
+    runs::Claimed,
     shared::Shared,
 };
 use crate::{

@@ -11,7 +11,7 @@ use std::{
 
 use specql_registry::{FailureClass, failure::Health, limits::CircuitBreaker};
 
-use super::{catalog::Served, lanes::Claimed, lease::Stop, shared::Shared};
+use super::{catalog::Served, lease::Stop, runs::Claimed, shared::Shared};
 use crate::{
     queue::{QueueError, lease::BreakerState},
     runner::{Failure, Success},

@@ -51,7 +51,7 @@ pub enum StartError {
     /// A newer version of the project has taken away what this binary needs.
     #[error(transparent)]
     Incompatible(#[from] Incompatible),
-    /// No worker runs without a lane.
+    /// No worker runs without a slot.
     #[error("a worker needs a concurrency of at least 1")]
     NoConcurrency,
     /// The database could not be asked, or refused.

@@ -12,9 +12,9 @@ use super::{
     breakers,
     catalog::Served,
     finisher::Ending,
-    lanes::Claimed,
     lease::Stop,
     retry::{self, Tries, Verdict},
+    runs::Claimed,
     shared::Shared,
     text,
 };

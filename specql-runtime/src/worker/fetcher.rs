@@ -10,10 +10,10 @@ use super::{
     clock::Moment,
     finisher::Ending,
     jitter::jittered,
-    lanes::{self, Claimed, Room},
     lease::Lease,
+    runs::{self, Claimed, Room},
     shared::Shared,
-    slots::IN_DOUBT,
+    shares::IN_DOUBT,
 };
 use crate::queue::{
     Link,
@@ -34,7 +34,7 @@ const IDLE_POLL: Duration = Duration::from_secs(1);
 const LINGER_POLL: Duration = Duration::from_millis(30);
 /// How long that goes on.
 const LINGER: Duration = Duration::from_millis(500);
-/// While lanes become free one by one, the fetcher waits this long for more of them.
+/// While slots become free one by one, the fetcher waits this long for more of them.
 const GATHER: Duration = Duration::from_millis(1);
 /// While leases may have been made of which nothing is known, they are looked for as often.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     let mut pace = Pace::new();
     let mut doubt = Doubt::default();
     while !shared.stopping.is_cancelled() {
-        // Another worker may have room for what found no lane soon.
+        // Another worker may have room for what finds no slot soon.
         give_back(&shared, false).await;
         if !shared.contact.is_fresh() {
             pause(&shared, AFTER_FAILURE).await;
@@ -55,10 +55,10 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
         if doubt.is_due(Instant::now()) {
             release_unheard(&shared, &mut link).await;
         }
-        let Room { jobs: room, capacity, bytes } = shared.lanes.room();
+        let Room { jobs: room, capacity, bytes } = shared.runs.room();
         if room == 0 {
             tokio::select! {
-                () = shared.lanes.freed.notified() => {}
+                () = shared.runs.freed.notified() => {}
                 () = tokio::time::sleep(IDLE_POLL) => {}
                 () = shared.stopping.cancelled() => {}
             }
@@ -78,7 +78,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
         let asked = room.min(LARGEST_CLAIM);
         // The leases are no older than this, whatever the answer takes.
         let (at, sent) = (Instant::now(), Moment::now());
-        let running = if shared.catalog.limits().is_empty() { Some(Vec::new()) } else { shared.slots.running(&shared) };
+        let running =
+            if shared.catalog.limits().is_empty() { Some(Vec::new()) } else { shared.shares.running(&shared) };
         let claim = Claim {
             operations: standing.codes(),
             limit: asked,
@@ -97,8 +98,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
                     continue;
                 }
                 if got == asked {
-                    // There is more. A small claim now would be a waste; a lane becomes free soon.
-                    if shared.lanes.room().jobs * 4 < capacity {
+                    // There is more. A small claim now would be a waste; a slot becomes free soon.
+                    if shared.runs.room().jobs * 4 < capacity {
                         tokio::time::sleep(GATHER).await;
                     }
                     continue;
@@ -113,7 +114,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
                 shared.outage.failed(TASK, &error);
                 if error.outcome_unknown() {
                     doubt.arises(Instant::now());
-                    shared.slots.doubt();
+                    shared.shares.doubt();
                 }
                 pause(&shared, jittered(AFTER_FAILURE)).await;
             }
@@ -153,10 +154,10 @@ async fn accept(shared: &Arc<Shared>, jobs: Vec<ClaimedJob>, at: Instant, sent: 
         // The database has counted from the claim on: a lease is to be renewed before it is taken back.
         shared.renew.notify_one();
     }
-    shared.lanes.accept(shared, claimed);
+    shared.runs.accept(shared, claimed);
     if !left.is_empty() {
         tracing::debug!(jobs = left.len(), "claimed jobs with large inputs are given back");
-        shared.lanes.overflowed();
+        shared.runs.overflowed();
         release(shared, left).await;
     }
 }
@@ -176,13 +177,13 @@ async fn pause(shared: &Shared, duration: Duration) {
 
 /// Gives jobs back that were claimed ahead: those that have waited too long, or all.
 async fn give_back(shared: &Shared, all: bool) {
-    release(shared, shared.lanes.take_waiting(all)).await;
+    release(shared, shared.runs.take_waiting(all)).await;
 }
 
 async fn release(shared: &Shared, jobs: Vec<Claimed>) {
     for claimed in jobs {
         breakers::abandon_probe(shared, &claimed).await;
-        lanes::finish(shared, claimed.lease, Ending::Released).await;
+        runs::finish(shared, claimed.lease, Ending::Released).await;
     }
 }
 

@@ -174,7 +174,7 @@ async fn write(shared: &Shared, link: &mut Link, endings: Vec<Finished>) -> Vec<
             Ok(written) => {
                 shared.outage.worked(TASK);
                 wait = FIRST_WAIT;
-                later.extend(settle(shared, part, &written));
+                later.extend(forget(shared, part, &written));
             }
             Err(error) if error.blames_the_data() && part.len() > 1 => {
                 // One of them is to blame: halve until it is alone, so that the others are not held up.
@@ -266,7 +266,7 @@ async fn held(shared: &Shared, link: &mut Link, pks: &[i64], epochs: &[i32]) -> 
 }
 
 /// Forgets what is written, and says what did not go as planned. Answers the jobs whose lease was busy.
-fn settle(shared: &Shared, mut part: Vec<Finished>, written: &[Written]) -> Vec<Finished> {
+fn forget(shared: &Shared, mut part: Vec<Finished>, written: &[Written]) -> Vec<Finished> {
     let busy: HashSet<i64> = written.iter().filter(|one| one.result == BUSY).map(|one| one.pk).collect();
     let later = if busy.is_empty() {
         Vec::new()

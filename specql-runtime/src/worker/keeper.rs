@@ -34,7 +34,7 @@ const CALLBACKS_AT_ONCE: i32 = 100;
 /// Gives slots of limits back that this worker does not need. Over the connection that fallbacks use: it waits for nobody.
 pub(crate) async fn trim(shared: Arc<Shared>) {
     loop {
-        let trimmed = async { shared.slots.trim(&shared, &mut *shared.control.lock().await).await };
+        let trimmed = async { shared.shares.trim(&shared, &mut *shared.control.lock().await).await };
         done(&shared, "jobs.trim_shares", trimmed).await;
         tokio::time::sleep(jittered(ROUND)).await;
     }

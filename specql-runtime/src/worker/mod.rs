@@ -6,10 +6,10 @@
 //! | `catalog` | which operations of its own registry it can serve, and with what |
 //! | `readiness` | which of them it serves now: those that lack nothing |
 //! | `fetcher` | claims as many jobs as there is room for |
-//! | `lanes` | where claimed jobs wait for a slot, and run |
+//! | `runs` | where claimed jobs wait for a slot, and run |
 //! | `executor` | one job: run it, judge the result |
 //! | `attempt` | one attempt: check, plan, execute; by the operation or by its fallback |
-//! | `breakers`, `slots` | what holds calls back: circuit breakers, shares of limits |
+//! | `breakers`, `shares` | what holds calls back: circuit breakers, shares of limits |
 //! | `retry` | what follows a failed attempt |
 //! | `finisher` | writes how jobs ended, in batches |
 //! | `budget` | bounds what is in memory, in bytes |
@@ -37,16 +37,16 @@ mod finisher;
 mod heartbeat;
 mod jitter;
 mod keeper;
-mod lanes;
 mod lease;
 mod listener;
 mod outage;
 mod readiness;
 mod retry;
+mod runs;
 mod scheduler;
 mod shared;
+mod shares;
 pub mod signals;
-mod slots;
 mod supervise;
 mod text;
 
@@ -69,9 +69,8 @@ pub(crate) use jitter::jittered;
 pub(crate) use supervise::words;
 
 use self::{
-    breakers::Breakers, budget::Outputs, catalog::Catalog, clock::Moment, contact::Contact, lanes::Lanes,
-    lease::Leases, lease::Stop, outage::Outage, readiness::Readiness, shared::Shared, slots::Slots,
-    supervise::supervised,
+    breakers::Breakers, budget::Outputs, catalog::Catalog, clock::Moment, contact::Contact, lease::Leases, lease::Stop,
+    outage::Outage, readiness::Readiness, runs::Runs, shared::Shared, shares::Shares, supervise::supervised,
 };
 use crate::{
     Database,
@@ -144,9 +143,9 @@ impl Worker {
             leases: Leases::default(),
             contact: Contact::at(Moment::now()),
             outage: Outage::new(),
-            lanes: Lanes::new(builder.concurrency, builder.memory),
+            runs: Runs::new(builder.concurrency, builder.memory),
             breakers: Breakers::default(),
-            slots: Slots::default(),
+            shares: Shares::default(),
             settings,
             control: Mutex::new(link),
             finished,
@@ -270,7 +269,7 @@ impl Worker {
     /// Ends when no job runs and every result is written.
     async fn drained(&self) {
         loop {
-            if self.shared.lanes.is_idle() && self.shared.leases.is_empty() {
+            if self.shared.runs.is_idle() && self.shared.leases.is_empty() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -280,7 +279,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // After a shutdown there is nothing left to stop. Without one the lanes must not run on without heartbeats.
+        // After a shutdown there is nothing left to stop. Without one the slots must not run on without heartbeats.
         self.shared.stopping.cancel();
         self.shared.leases.stop_all(Stop::LeaseLost);
     }

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    breakers::Breakers, budget::Outputs, catalog::Catalog, contact::Contact, finisher::Finished, lanes::Lanes,
-    lease::Leases, outage::Outage, readiness::Readiness, slots::Slots,
+    breakers::Breakers, budget::Outputs, catalog::Catalog, contact::Contact, finisher::Finished, lease::Leases,
+    outage::Outage, readiness::Readiness, runs::Runs, shares::Shares,
 };
 use crate::{queue::Link, runner::Settings};
 
@@ -21,9 +21,9 @@ pub(crate) struct Shared {
     pub(crate) leases: Leases,
     pub(crate) contact: Contact,
     pub(crate) outage: Outage,
-    pub(crate) lanes: Lanes,
+    pub(crate) runs: Runs,
     pub(crate) breakers: Breakers,
-    pub(crate) slots: Slots,
+    pub(crate) shares: Shares,
     pub(crate) settings: Arc<Settings>,
     /// For what is rarely said: breakers and fallbacks.
     pub(crate) control: Mutex<Link>,

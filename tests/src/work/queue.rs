@@ -256,7 +256,7 @@ impl Queue {
     ///
     /// # Panics
     /// When one of these does not hold.
-    pub async fn settled(&self) -> Standing {
+    pub async fn at_rest(&self) -> Standing {
         crate::process::eventually("every job ends", async || self.standing().await.unfinished == 0).await;
         let standing = self.standing().await;
         let Standing { lost, miscounted, uncalled, repeated, .. } = standing;

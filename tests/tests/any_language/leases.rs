@@ -64,7 +64,7 @@ async fn the_jobs_of_a_killed_worker_go_to_the_other_one() {
     let failed = queue.outcome(pay).await;
     assert_eq!((failed.status.as_str(), failed.failure_class.as_deref()), ("failed", Some("ambiguous")));
     assert_eq!(queue.calls(pay).await.len(), 1, "nobody knows how far the first call came");
-    queue.settled().await;
+    queue.at_rest().await;
     rust.shutdown().await.unwrap();
 }
 
@@ -93,7 +93,7 @@ async fn a_worker_that_was_paused_is_told_that_its_jobs_are_anothers_and_works_a
     let next = queue.run("now").await;
     assert_eq!(queue.outcome(next).await.status, "completed");
     assert_eq!(queue.calls(next).await[0].process, python.id);
-    queue.settled().await;
+    queue.at_rest().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,7 +112,7 @@ async fn a_worker_that_lost_a_job_may_take_it_again() {
     python.is_fenced(job).await;
     let next = queue.run("now").await;
     assert_eq!(queue.outcome(next).await.status, "completed");
-    queue.settled().await;
+    queue.at_rest().await;
     assert!(!python.process.has_ended(), "{}", python.said());
 }
 

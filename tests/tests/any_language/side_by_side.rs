@@ -26,7 +26,7 @@ async fn every_job_and_every_callback_runs_once_whichever_worker_takes_it() {
         queue.run("busy").await;
         queue.run("refuse").await;
     }
-    let standing = queue.settled().await;
+    let standing = queue.at_rest().await;
     assert_eq!((standing.tasks, standing.completed), (310, 290));
     assert_eq!(queue.count(CALLED_TWICE).await, 0);
     for process in [python.id, i32::try_from(std::process::id()).unwrap()] {
@@ -53,7 +53,7 @@ async fn a_limit_holds_over_both() {
     let here = i32::try_from(std::process::id()).unwrap();
     eventually("Rust takes the third slot", async || queue.calls_of(here).await > 0).await;
     python.process.signal(Signal::CONT);
-    assert_eq!(queue.settled().await.completed, 42);
+    assert_eq!(queue.at_rest().await.completed, 42);
     assert_eq!(queue.count(MOST_AT_ONCE).await, 3);
     // Neither sits on slots that it no longer needs.
     queue.until("SELECT count(*) = 0 FROM jobs.tb_limit_share").await;

@@ -27,7 +27,7 @@ async fn a_worker_starts_works_and_stops_while_the_applications_pool_is_exhauste
     let worker = specql_tests::work::builder(&database, &queue.options()).start().await.unwrap();
     let job = queue.run("now").await;
     assert_eq!(queue.outcome(job).await.status, "completed");
-    queue.settled().await;
+    queue.at_rest().await;
     worker.shutdown().await.unwrap();
     drop(held);
 }
@@ -47,7 +47,7 @@ async fn a_users_lock_sets_its_own_callback_aside_and_holds_up_no_other() {
     queue.until("SELECT EXISTS (SELECT FROM jobs.tb_job_callback WHERE tries > 0)").await;
     assert_eq!(queue.standing().await.unfinished, 1);
     lock.rollback().await.unwrap();
-    let standing = queue.settled().await;
+    let standing = queue.at_rest().await;
     assert_eq!(standing.completed, 41);
     assert_eq!(queue.calls(locked).await.len(), 1, "the callback was repeated, not the call");
     worker.shutdown().await.unwrap();
@@ -74,7 +74,7 @@ async fn jobs_queued_behind_a_held_notify_gate_are_found_by_polling() {
         assert!(queued.elapsed() < Duration::from_secs(4), "{:?}", queued.elapsed());
     }
     holder.rollback().await.unwrap();
-    let standing = queue.settled().await;
+    let standing = queue.at_rest().await;
     assert_eq!(
         queue.count("SELECT count(*) FROM jobs.tb_job_run").await,
         standing.tasks,
@@ -179,7 +179,7 @@ async fn a_worker_starts_and_works_while_a_dump_holds_its_locks() {
         WHERE NOT l.granted AND a.datname = current_database()";
     assert_eq!(queue.count(waiting).await, 0, "somebody queues behind the dump, and everybody behind him");
     dump.rollback().await.unwrap();
-    queue.settled().await;
+    queue.at_rest().await;
     worker.shutdown().await.unwrap();
 }
 
@@ -196,7 +196,7 @@ async fn a_worker_starts_and_works_while_pg_dump_runs() {
     }
     assert!(dumping.wait().unwrap().success(), "the dump failed");
     assert!(jobs > 0);
-    queue.settled().await;
+    queue.at_rest().await;
     other.shutdown().await.unwrap();
 }
 

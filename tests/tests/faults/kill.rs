@@ -28,7 +28,7 @@ async fn workers_killed_at_any_moment_lose_no_job_and_double_no_effect() {
         queue.age_leases("11 seconds").await;
     }
     let last = queue.worker().start().await.unwrap();
-    let standing = queue.settled().await;
+    let standing = queue.at_rest().await;
     assert_eq!(standing.tasks, 640);
     assert!(queue.count("SELECT count(*) FROM jobs.v_job_attempt WHERE event = 'lost'").await > 0, "none was running");
     last.shutdown().await.unwrap();
@@ -50,7 +50,7 @@ async fn a_worker_killed_while_it_claims_leaves_its_jobs_to_another() {
     let second = queue.worker().start().await.unwrap();
     assert_eq!(queue.outcome(job).await.attempts, 2);
     assert_eq!(queue.calls(job).await.len(), 1);
-    queue.settled().await;
+    queue.at_rest().await;
     second.shutdown().await.unwrap();
 }
 
@@ -76,7 +76,7 @@ async fn a_worker_killed_during_a_callback_has_it_run_once() {
     queue.age_leases("11 seconds").await;
     let second = queue.worker().start().await.unwrap();
     assert_eq!(queue.outcome(job).await.status, "completed");
-    queue.settled().await;
+    queue.at_rest().await;
     second.shutdown().await.unwrap();
 }
 
@@ -93,7 +93,7 @@ async fn the_jobs_of_a_killed_worker_go_on_within_fifteen_seconds() {
     let took = killed.elapsed();
     assert!(took < Duration::from_secs(15), "{took:?}");
     assert_eq!(queue.outcome(job).await.status, "completed");
-    queue.settled().await;
+    queue.at_rest().await;
     second.shutdown().await.unwrap();
 }
 
@@ -115,5 +115,5 @@ async fn a_job_that_kills_its_worker_is_given_up_after_the_third() {
     assert_eq!(queue.outcome(healthy).await.status, "completed");
     assert!(!survivor.has_ended());
     // Its on_failure has run: it is counted there.
-    assert_eq!(queue.settled().await.completed, 1);
+    assert_eq!(queue.at_rest().await.completed, 1);
 }

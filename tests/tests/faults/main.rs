@@ -4,11 +4,11 @@
 //!
 //! | what must hold | shown by |
 //! |---|---|
-//! | no job is lost | every test below that ends with `Queue::settled`; `chaos` |
+//! | no job is lost | every test below that ends with `Queue::at_rest`; `chaos` |
 //! | no success is recorded by a fenced worker | [`process`]`::a_worker_that_was_paused_for_a_day_writes_nothing_and_works_again`, `worker::rescue::a_worker_that_lost_its_lease_can_write_nothing`, `queue_sql::claim::a_stale_epoch_can_write_nothing` |
-//! | a callback's effect exactly once per job | every test that ends with `Queue::settled`; `chaos` |
+//! | a callback's effect exactly once per job | every test that ends with `Queue::at_rest`; `chaos` |
 //! | never more running than the limit | `chaos`; the tests of limits |
-//! | nothing left behind: connections, advisory locks, leases, keys, rows | [`process`]`::a_worker_leaves_no_connection_lock_lease_or_row_whether_it_stops_or_is_killed`, `Queue::settled`; processes, cgroups and containers belong to runners that do not exist yet |
+//! | nothing left behind: connections, advisory locks, leases, keys, rows | [`process`]`::a_worker_leaves_no_connection_lock_lease_or_row_whether_it_stops_or_is_killed`, `Queue::at_rest`; processes, cgroups and containers belong to runners that do not exist yet |
 //!
 //! | under | shown by |
 //! |---|---|

@@ -116,7 +116,7 @@ async fn a_network_that_delays_resets_and_cuts_loses_no_job_and_doubles_no_effec
         let back = queue.run("now").await;
         eventually("it works again", async || !queue.calls(back).await.is_empty()).await;
     }
-    let standing = queue.settled().await;
+    let standing = queue.at_rest().await;
     assert_eq!(standing.tasks, 9 * 17);
     worker.shutdown().await.unwrap();
 }
@@ -220,7 +220,7 @@ async fn jobs_start_soon_although_one_of_their_workers_connections_stalls() {
         assert!(took < SOON, "it started {took:?} after `{connection}` had stalled");
         proxy.unstall();
     }
-    queue.settled().await;
+    queue.at_rest().await;
     worker.shutdown().await.unwrap();
 }
 
@@ -242,7 +242,7 @@ async fn lost_jobs_are_taken_back_soon_although_the_connection_for_that_stalls()
     queue.called(job, 2).await;
     let took = since.elapsed();
     assert!(took < SOON, "{took:?}");
-    queue.settled().await;
+    queue.at_rest().await;
     worker.shutdown().await.unwrap();
 }
 

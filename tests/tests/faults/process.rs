@@ -37,7 +37,7 @@ async fn a_worker_that_was_paused_for_a_day_writes_nothing_and_works_again() {
     let said = "SELECT output_data ->> 'process' FROM jobs.tb_job_outcome JOIN jobs.tb_job_run USING (pk_job_run) WHERE id = $1";
     let said: String = sqlx::query_scalar(said).bind(run).fetch_one(queue.pool()).await.unwrap();
     assert_eq!(said, std::process::id().to_string(), "the result is that of the worker that lost the job");
-    queue.settled().await;
+    queue.at_rest().await;
     assert!(!paused.has_ended());
 }
 
@@ -55,7 +55,7 @@ async fn workers_whose_clocks_are_an_hour_off_run_every_job_once_and_in_its_time
     let delayed: uuid::Uuid = sqlx::query_scalar(delayed).fetch_one(queue.pool()).await.unwrap();
     queue.run_many(60, "50ms").await;
     let right = queue.worker().concurrency(10).start().await.unwrap();
-    let standing = queue.settled().await;
+    let standing = queue.at_rest().await;
     assert_eq!(standing.completed, standing.tasks);
 
     let wrong = |worker: &Process, hours: i64| {
@@ -119,7 +119,7 @@ async fn a_worker_leaves_no_connection_lock_lease_or_row_whether_it_stops_or_is_
     }
     queue.age_leases("11 seconds").await;
     let last = queue.worker().start().await.unwrap();
-    queue.settled().await;
+    queue.at_rest().await;
     last.shutdown().await.unwrap();
     // The row of a worker that was killed is kept for people, for a day.
     queue
@@ -140,7 +140,7 @@ async fn the_jobs_of_a_worker_whose_row_is_gone_are_found() {
     queue.age_leases("3 days").await;
     let other = queue.worker().start().await.unwrap();
     assert_eq!(queue.outcome(job).await.attempts, 2);
-    queue.settled().await;
+    queue.at_rest().await;
     other.shutdown().await.unwrap();
 }
 

@@ -27,7 +27,7 @@ async fn workers_outlive_a_restart_and_a_crash_of_postgresql() {
         tokio::time::sleep(Duration::from_millis(200)).await;
         server.start_again().await;
         assert!(queue.standing().await.unfinished > 0, "it came too late to disturb anything");
-        queue.settled().await;
+        queue.at_rest().await;
     }
     for worker in workers {
         worker.shutdown().await.unwrap();
@@ -60,7 +60,7 @@ async fn on_a_full_disk_results_wait_for_room_and_no_call_is_repeated() {
     eventually("the worker is refused again and again", async || queue.count(completing).await > before + 3).await;
     assert_eq!(queue.standing().await.completed, 0, "the disk is not full");
     server.limit_files(None).await;
-    let standing = queue.settled().await;
+    let standing = queue.at_rest().await;
     assert_eq!((standing.tasks, standing.completed), (101, 101));
     assert_eq!(
         queue.count("SELECT count(*) FROM far_side.tb_call").await,

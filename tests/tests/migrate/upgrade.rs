@@ -277,7 +277,7 @@ async fn workers_of_two_versions_lose_nothing_and_double_nothing_while_the_queue
     );
     completed_more(&queue, "here").await;
     load.end().await;
-    let standing = queue.settled().await;
+    let standing = queue.at_rest().await;
     new.end().await;
 
     assert_eq!(standing.completed, standing.tasks);

@@ -29,6 +29,8 @@ async fn noop(job: Payload, handler: Data<Handler>) -> Result<(), BoxDynError> {
 }
 
 impl Contender for Apalis {
+    const KEEPS: &'static str = "jobs";
+
     async fn open(place: &Place) -> anyhow::Result<Self> {
         Ok(Self { pool: place.pool(CLIENTS).await? })
     }

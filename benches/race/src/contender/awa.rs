@@ -40,6 +40,8 @@ fn storage() -> anyhow::Result<QueueStorage> {
 }
 
 impl Contender for Awa {
+    const KEEPS: &'static str = "jobs, attempts";
+
     async fn open(place: &Place) -> anyhow::Result<Self> {
         Ok(Self { pool: place.older_pool(CLIENTS).await? })
     }

@@ -44,6 +44,8 @@ impl GraphileWorker {
 }
 
 impl Contender for GraphileWorker {
+    const KEEPS: &'static str = "nothing";
+
     async fn open(place: &Place) -> anyhow::Result<Self> {
         Ok(Self { pool: place.pool(CLIENTS).await? })
     }

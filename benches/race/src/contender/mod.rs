@@ -2,6 +2,7 @@
 
 mod apalis;
 mod awa;
+mod dbos;
 mod graphile_worker;
 mod riverqueue;
 mod specql;
@@ -15,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 
 pub(crate) use self::{
-    apalis::Apalis, awa::Awa, graphile_worker::GraphileWorker, riverqueue::RiverQueue, specql::SpecQl, sqlxmq::SqlxMq,
-    underway::Underway,
+    apalis::Apalis, awa::Awa, dbos::Dbos, graphile_worker::GraphileWorker, riverqueue::RiverQueue, specql::SpecQl,
+    sqlxmq::SqlxMq, underway::Underway,
 };
 use crate::handler::{Handler, Payload};
 
@@ -27,6 +28,9 @@ pub(crate) const CLIENTS: u32 = 64;
 ///
 /// `defaults` means: as the library comes, with nothing set that it does not ask for.
 pub(crate) trait Contender: Clone + Send + Sync + Sized + 'static {
+    /// What is left of a job once it is done: "nothing", "jobs", or "jobs, attempts". Keeping it costs.
+    const KEEPS: &'static str;
+
     /// Connects as a producer.
     async fn open(place: &Place) -> anyhow::Result<Self>;
 
@@ -104,35 +108,72 @@ pub(crate) enum Library {
     SqlxMq,
     #[value(name = "underway")]
     Underway,
+    #[value(name = "dbos")]
+    Dbos,
 }
 
-/// A library, tuned or as it comes.
+impl Library {
+    /// What it keeps of a job that is done.
+    pub(crate) const fn keeps(self) -> &'static str {
+        match self {
+            Self::SpecQl => SpecQl::KEEPS,
+            Self::GraphileWorker => GraphileWorker::KEEPS,
+            Self::RiverQueue => RiverQueue::KEEPS,
+            Self::Awa => Awa::KEEPS,
+            Self::Apalis => Apalis::KEEPS,
+            Self::SqlxMq => SqlxMq::KEEPS,
+            Self::Underway => Underway::KEEPS,
+            Self::Dbos => Dbos::KEEPS,
+        }
+    }
+}
+
+/// A library, tuned or as it comes; of ours also the build from before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Entrant {
     pub(crate) library: Library,
     pub(crate) defaults: bool,
+    /// Whether it runs in the older build that `--before` names. No child needs to know, and an older one does not.
+    #[serde(skip)]
+    pub(crate) before: bool,
 }
 
 impl Entrant {
-    /// All of them.
-    pub(crate) fn all() -> Vec<Self> {
-        let libraries = <Library as clap::ValueEnum>::value_variants();
-        libraries.iter().flat_map(|&library| [false, true].map(|defaults| Self { library, defaults })).collect()
+    /// Ours, tuned.
+    pub(crate) const OURS: Self = Self::tuned(Library::SpecQl);
+    /// The same from before.
+    pub(crate) const BEFORE: Self = Self { before: true, ..Self::OURS };
+
+    pub(crate) const fn tuned(library: Library) -> Self {
+        Self { library, defaults: false, before: false }
     }
 
+    /// All of this build.
+    pub(crate) fn all() -> Vec<Self> {
+        let libraries = <Library as clap::ValueEnum>::value_variants();
+        let both = |&library| [false, true].map(|defaults| Self { defaults, ..Self::tuned(library) });
+        libraries.iter().flat_map(both).collect()
+    }
+
+    /// Of this build: the one from before is neither ours nor a peer.
     pub(crate) const fn is_ours(self) -> bool {
-        matches!(self.library, Library::SpecQl)
+        matches!(self.library, Library::SpecQl) && !self.before
+    }
+
+    pub(crate) const fn is_peer(self) -> bool {
+        !matches!(self.library, Library::SpecQl)
     }
 
     /// It is given one job in so many of a drain's. Underway sorts all its pending tasks for each one that it takes
-    /// (`Queue::dequeue`), so that a drain of many is slow because they are many: it is given few.
+    /// (`Queue::dequeue`), so that a drain of many is slow because they are many: it is given few. So is dbos, which submits
+    /// what it claimed one by one, and as it comes claims all of the queue first.
     pub(crate) const fn share(self) -> u64 {
-        if matches!(self.library, Library::Underway) { 40 } else { 1 }
+        if matches!(self.library, Library::Underway | Library::Dbos) { 40 } else { 1 }
     }
 
     /// Whether the library can bound the jobs that run at a time over all workers, other than to one.
     pub(crate) const fn has_limit(self) -> bool {
-        self.is_ours()
+        matches!(self.library, Library::SpecQl | Library::Dbos)
     }
 }
 
@@ -140,6 +181,7 @@ impl fmt::Display for Entrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = clap::ValueEnum::to_possible_value(&self.library).expect("no library is skipped");
         f.write_str(value.get_name())?;
+        f.write_str(if self.before { ":before" } else { "" })?;
         f.write_str(if self.defaults { ":defaults" } else { "" })
     }
 }
@@ -148,10 +190,11 @@ impl FromStr for Entrant {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> anyhow::Result<Self> {
-        match Self::all().into_iter().find(|entrant| entrant.to_string() == text) {
+        let known = || Self::all().into_iter().chain([Self::BEFORE]);
+        match known().find(|entrant| entrant.to_string() == text) {
             Some(entrant) => Ok(entrant),
             None => {
-                let names: Vec<String> = Self::all().iter().map(Self::to_string).collect();
+                let names: Vec<String> = known().map(|entrant| entrant.to_string()).collect();
                 bail!("no such contender; there are {}", names.join(", "))
             }
         }

@@ -38,6 +38,8 @@ impl From<Payload> for Noop {
 }
 
 impl Contender for RiverQueue {
+    const KEEPS: &'static str = "jobs";
+
     async fn open(place: &Place) -> anyhow::Result<Self> {
         let pool = place.pool(CLIENTS).await?;
         let producer = Client::builder(pool.clone()).build()?;

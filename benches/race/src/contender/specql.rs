@@ -117,6 +117,8 @@ impl SpecQl {
 }
 
 impl Contender for SpecQl {
+    const KEEPS: &'static str = "jobs, attempts";
+
     async fn open(place: &Place) -> anyhow::Result<Self> {
         let registry = registry(place.limit)?;
         let text: &'static str = serde_json::to_string(&registry)?.leak();

@@ -48,6 +48,8 @@ async fn migrations() -> anyhow::Result<Vec<String>> {
 }
 
 impl Contender for SqlxMq {
+    const KEEPS: &'static str = "nothing";
+
     async fn open(place: &Place) -> anyhow::Result<Self> {
         Ok(Self { pool: place.older_pool(CLIENTS).await? })
     }

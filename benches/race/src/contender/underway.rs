@@ -50,6 +50,8 @@ impl Underway {
 }
 
 impl Contender for Underway {
+    const KEEPS: &'static str = "jobs, attempts";
+
     async fn open(place: &Place) -> anyhow::Result<Self> {
         Ok(Self { pool: place.older_pool(CLIENTS).await?, queue: Arc::default() })
     }

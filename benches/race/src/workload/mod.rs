@@ -6,6 +6,8 @@ pub(crate) mod latency;
 pub(crate) mod single;
 pub(crate) mod steady;
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::{
@@ -93,15 +95,22 @@ impl Workload {
         server: &Server,
         installed: &Template,
         entrant: Entrant,
+        program: Option<PathBuf>,
         budget: &Budget,
     ) -> anyhow::Result<Sample> {
         let scratch = server.scratch(Some(installed)).await?;
-        let measured = self.measure_in(&scratch, entrant, budget).await;
+        let measured = self.measure_in(&scratch, entrant, program, budget).await;
         server.drop(scratch).await?;
         measured
     }
 
-    async fn measure_in(self, scratch: &Scratch, entrant: Entrant, budget: &Budget) -> anyhow::Result<Sample> {
+    async fn measure_in(
+        self,
+        scratch: &Scratch,
+        entrant: Entrant,
+        program: Option<PathBuf>,
+        budget: &Budget,
+    ) -> anyhow::Result<Sample> {
         let order = |step: Step, jobs: u64, seconds: f64| Order {
             entrant,
             step,
@@ -109,6 +118,7 @@ impl Workload {
             jobs,
             seconds,
             limit: self.limit(),
+            program: program.clone(),
         };
         let alone = |measured| Sample { measured, fill: None };
         match self {

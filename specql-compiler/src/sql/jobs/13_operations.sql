@@ -4,7 +4,7 @@
 -- execution_type, timeout_seconds, max_attempts, unique, idempotent, breaker, fallback, environment, policy_hash,
 -- hashes_schemas (the policy's hash covers the schemas), runner_config, security_context and give_up_seconds, and of its service
 -- concurrency, rate_starts and rate_period_ms. New operations are there at once. What is known already changes only where
--- no live worker runs a newer registry: jobs.settle_registries. limit_code is that of the service, whether or not a limit
+-- no live worker runs a newer registry: jobs.apply_registries. limit_code is that of the service, whether or not a limit
 -- is in force now; registry is the code under which jobs.register_worker takes this registry.
 CREATE OR REPLACE FUNCTION jobs.register_operations(_operations jsonb)
 RETURNS TABLE (code integer, service_name text, operation text, limit_code integer, registry integer)
@@ -47,7 +47,7 @@ BEGIN
         AND NOT EXISTS (SELECT FROM jobs.tb_policy_code AS p WHERE p.policy_hash = h.policy_hash)
     ORDER BY h.policy_hash
     ON CONFLICT (policy_hash) DO NOTHING;
-    PERFORM jobs.settle_registries(_registry);
+    PERFORM jobs.apply_registries(_registry);
 
     INSERT INTO jobs.tb_operation_policy (operation_code, environment, policy_hash, runner_config, security_context)
     SELECT o.code, coalesce(g.environment, ''), g.policy_hash, g.runner_config, g.security_context

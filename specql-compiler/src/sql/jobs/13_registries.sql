@@ -118,13 +118,13 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
         OR r.code = ANY (jobs.live_registries())
 $$;
 
--- object: function jobs.settle_registries(integer)
--- drop: DROP FUNCTION jobs.settle_registries(integer)
+-- object: function jobs.apply_registries(integer)
+-- drop: DROP FUNCTION jobs.apply_registries(integer)
 -- Makes stand, of each operation, what the newest registry says that a live worker runs. _given is a registry that is
 -- announced just now: where no live worker's registry has an operation, the last announcement stands. The policy that is
 -- recorded with new jobs is that of the newest registry whose processes may queue them, so that no worker takes a job of a
 -- newer version for one of its own. Rows that are as they should be are not written again.
-CREATE OR REPLACE FUNCTION jobs.settle_registries(_given integer DEFAULT NULL) RETURNS void
+CREATE OR REPLACE FUNCTION jobs.apply_registries(_given integer DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _live integer[];

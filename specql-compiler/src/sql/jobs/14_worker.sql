@@ -77,7 +77,7 @@ CREATE OR REPLACE FUNCTION jobs.see_worker(_registry integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE jobs.tb_registry AS r SET worker_seen_at = clock_timestamp() WHERE r.code = _registry;
-    PERFORM jobs.settle_registries();
+    PERFORM jobs.apply_registries();
 END
 $$;
 

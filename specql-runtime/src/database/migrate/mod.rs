@@ -104,7 +104,7 @@ async fn bring_up(migrator: &mut Migrator, migrations: &[Migration]) -> Result<O
     }
     migrator.connection.ensure_migrations_table(TABLE).await?;
     squash::replace(&mut migrator.connection, migrations).await?;
-    open_step::settle(migrator, migrations).await?;
+    open_step::reconcile(migrator, migrations).await?;
     let applied = Applied::read(&mut migrator.connection).await?;
     let missing = match standing::standing(&applied, migrations)? {
         Standing::Ahead { newest } => return Ok(Some(newest)),

@@ -30,7 +30,7 @@ struct Step {
 
 /// Brings what is recorded of open steps into line with the project: one that has changed is undone, one that was sealed since,
 /// unchanged, merely stops being open, be it under another name.
-pub(super) async fn settle(migrator: &mut Migrator, migrations: &[Migration]) -> Result<(), MigrateError> {
+pub(super) async fn reconcile(migrator: &mut Migrator, migrations: &[Migration]) -> Result<(), MigrateError> {
     for step in recorded(&mut migrator.connection).await?.into_iter().rev() {
         if step.is_unchanged(migrations) {
             step.follow(&mut migrator.connection, migrations).await?;

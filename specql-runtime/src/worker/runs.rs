@@ -1,6 +1,6 @@
 //! Where claimed jobs wait for a free slot, and run.
 //!
-//! A lane is a task that runs one job after the other while any wait. At most `concurrency` lanes exist, so a short job
+//! A slot is a task that runs one job after the other while any wait. There are `concurrency` at most, so a short job
 //! costs neither a task of its own nor a turn of the fetcher.
 
 use std::{
@@ -22,11 +22,11 @@ use super::{
 };
 use crate::queue::lease::ClaimedJob;
 
-/// As much is claimed ahead as the lanes are expected to run in this time.
+/// As much is claimed ahead as the slots are expected to run in this time.
 const AHEAD: Duration = Duration::from_millis(20);
 /// The most that is claimed ahead.
 const MOST_AHEAD: usize = 2_000;
-/// A job that has waited so long for a lane is given back: another worker may have room.
+/// A job that has waited so long for a slot is given back: another worker may have room.
 const STALE: Duration = Duration::from_secs(1);
 
 /// A claimed job and its lease.
@@ -39,12 +39,12 @@ pub(crate) struct Claimed {
 
 /// The slots of a worker.
 #[derive(Debug)]
-pub(crate) struct Lanes {
+pub(crate) struct Runs {
     state: Mutex<State>,
     concurrency: usize,
     /// Of inputs, in bytes.
     memory: usize,
-    /// A lane ended or a waiting job was taken.
+    /// A slot ended or a waiting job was taken.
     pub(crate) freed: Notify,
 }
 
@@ -95,7 +95,7 @@ const fn approximate(number: f64) -> usize {
 }
 
 #[allow(clippy::cast_precision_loss)] // averages
-impl Lanes {
+impl Runs {
     pub(crate) fn new(concurrency: usize, memory: usize) -> Self {
         Self { state: Mutex::default(), concurrency, memory, freed: Notify::new() }
     }
@@ -126,14 +126,14 @@ impl Lanes {
         state.active == 0 && state.waiting.is_empty()
     }
 
-    /// Takes jobs in, and starts lanes for them where there are slots.
+    /// Takes jobs in, and fills the slots that are free.
     pub(crate) fn accept(&self, shared: &Arc<Shared>, jobs: Vec<Claimed>) {
         for _ in 0..self.take_in(jobs) {
-            tokio::spawn(run_lane(Arc::clone(shared)));
+            tokio::spawn(run_slot(Arc::clone(shared)));
         }
     }
 
-    /// Takes jobs in. Answers how many lanes are to be started.
+    /// Takes jobs in. Answers how many slots are to be filled.
     fn take_in(&self, jobs: Vec<Claimed>) -> usize {
         let mut state = self.state();
         for claimed in &jobs {
@@ -181,9 +181,9 @@ struct Ended {
     bytes: usize,
 }
 
-async fn run_lane(shared: Arc<Shared>) {
+async fn run_slot(shared: Arc<Shared>) {
     let mut ended = None;
-    while let Some(claimed) = shared.lanes.next(ended) {
+    while let Some(claimed) = shared.runs.next(ended) {
         let (started, bytes) = (Instant::now(), claimed.job.input.size());
         let span = tracing::info_span!("job", id = %claimed.job.id, attempt = claimed.job.attempt);
         let lease = Arc::clone(&claimed.lease);
@@ -250,48 +250,48 @@ mod tests {
         Claimed { job, lease: Arc::new(Lease::new(1, 1, id, Moment::now())), at: Instant::now() }
     }
 
-    /// Lanes with jobs that wait, of which none runs.
-    fn lanes(inputs: &[usize]) -> Lanes {
-        let lanes = Lanes::new(1_000, MEMORY);
-        lanes.take_in(inputs.iter().map(|bytes| claimed(*bytes)).collect());
-        lanes
+    /// Runs with jobs that wait, of which none runs.
+    fn runs(inputs: &[usize]) -> Runs {
+        let runs = Runs::new(1_000, MEMORY);
+        runs.take_in(inputs.iter().map(|bytes| claimed(*bytes)).collect());
+        runs
     }
 
     #[test]
     fn small_inputs_are_bounded_by_their_number() {
-        assert_eq!(lanes(&[]).room().jobs, 1_000);
-        // Each is counted twice: it waits, and the lane that will take it counts already.
-        assert_eq!(lanes(&[100; 10]).room().jobs, 980);
+        assert_eq!(runs(&[]).room().jobs, 1_000);
+        // Each is counted twice: it waits, and the slot that will take it counts already.
+        assert_eq!(runs(&[100; 10]).room().jobs, 980);
     }
 
     #[test]
     fn large_inputs_are_bounded_by_their_size() {
         let large = MEMORY / 32;
-        let lanes = lanes(&[large; 24]);
-        let room = lanes.room();
+        let runs = runs(&[large; 24]);
+        let room = runs.room();
         assert_eq!(room.bytes, large * 8);
         // The average still remembers that it was nothing at first.
         assert!((8..16).contains(&room.jobs), "{room:?}");
-        lanes.take_waiting(true);
-        assert!((32..64).contains(&lanes.room().jobs));
+        runs.take_waiting(true);
+        assert!((32..64).contains(&runs.room().jobs));
     }
 
     #[test]
     fn an_input_that_is_larger_than_all_room_runs_alone() {
-        let lanes = lanes(&[MEMORY * 2]);
-        assert_eq!(lanes.room().jobs, 0);
-        lanes.take_waiting(true);
-        assert!(lanes.room().jobs >= 1);
+        let runs = runs(&[MEMORY * 2]);
+        assert_eq!(runs.room().jobs, 0);
+        runs.take_waiting(true);
+        assert!(runs.room().jobs >= 1);
     }
 
     #[test]
     fn what_was_too_large_is_not_asked_for_again_before_a_job_has_ended() {
-        let lanes = lanes(&[1_000; 4]);
-        lanes.overflowed();
-        assert_eq!(lanes.room().jobs, 0);
-        lanes.next(None).unwrap();
-        assert_eq!(lanes.room().jobs, 0);
-        lanes.next(Some(Ended { took: Duration::from_secs(1), bytes: 1_000 })).unwrap();
-        assert!(lanes.room().jobs > 0);
+        let runs = runs(&[1_000; 4]);
+        runs.overflowed();
+        assert_eq!(runs.room().jobs, 0);
+        runs.next(None).unwrap();
+        assert_eq!(runs.room().jobs, 0);
+        runs.next(Some(Ended { took: Duration::from_secs(1), bytes: 1_000 })).unwrap();
+        assert!(runs.room().jobs > 0);
     }
 }

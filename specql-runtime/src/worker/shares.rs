@@ -19,7 +19,7 @@ const ACTIVE: Duration = Duration::from_secs(5);
 
 /// Use of limits.
 #[derive(Debug, Default)]
-pub(crate) struct Slots(Mutex<State>);
+pub(crate) struct Shares(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -29,7 +29,7 @@ struct State {
     peaks: Vec<i32>,
 }
 
-impl Slots {
+impl Shares {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
