@@ -64,6 +64,8 @@ impl Kind {
             Self::Retry => code == "SQ409",
             // Somebody holds the lease; nothing was done, and the worker says it again.
             Self::Complete | Self::Fail | Self::Release | Self::Cancel => code == "55P03",
+            // A job was touched between the look at it and its taking. Nothing was claimed.
+            Self::Claim => code == "55P03",
             _ => false,
         }
     }

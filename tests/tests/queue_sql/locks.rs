@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use specql_tests::change::Change;
 use sqlx::{Postgres, Transaction, postgres::PgListener};
 use uuid::Uuid;
 
@@ -347,5 +348,29 @@ async fn slow_enqueuers_keep_no_wake_up_from_others() -> Result<()> {
         ensure!(heard.is_ok(), "nobody was told of the job");
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_claim_waits_for_no_job_that_is_touched_while_it_is_taken() -> Result<()> {
+    let queue = Queue::new().await?;
+    // Without another claim it looks at the jobs without locking them. Here it sleeps before it takes them.
+    let set = "PERFORM set_config('lock_timeout', '500ms', true);";
+    let slow = format!("{set} PERFORM pg_sleep(1);");
+    Change { function: "claim", from: set, to: &slow }.make(&mut *queue.db.pool().acquire().await?).await?;
+    let (first, second) = (queue.enqueue("charge", None).await?.0, queue.enqueue("charge", None).await?.0);
+    let mut touches = queue.db.pool().begin().await?;
+    let touch = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        sqlx::query("SELECT FROM jobs.tb_job_ready WHERE pk_job_run = 1 FOR UPDATE").execute(&mut *touches).await
+    };
+    let (claimed, touched) = tokio::join!(queue.claim(10), touch);
+    touched?;
+    let refused = claimed.expect_err("it took a job that was locked").downcast::<sqlx::Error>()?;
+    assert_eq!(raised(Err::<(), _>(refused)).0, "55P03");
+
+    assert_eq!(queue.claim_one().await?.id, second, "the next claim sees that somebody has the first one");
+    touches.rollback().await?;
+    assert_eq!(queue.claim_one().await?.id, first);
     Ok(())
 }

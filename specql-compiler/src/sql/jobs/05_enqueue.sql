@@ -5,17 +5,15 @@
 --
 -- The first gate is held until its transaction ends, and that may take minutes. So there is a second one, another in each
 -- hundredth of a second: whoever is slow has it to himself for no longer.
+--
+-- One expression, which PostgreSQL puts in the place of the call: a call would cost a job's enqueue some of its time.
 CREATE OR REPLACE FUNCTION jobs.wake_workers() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
+LANGUAGE sql AS $$
     -- The two integers are ours: 'SpQL', and 1 for the first gate; negative for the others.
-    IF pg_try_advisory_xact_lock(1399869772, 1)
-        OR pg_try_advisory_xact_lock(
-            1399869772, (-1 - (extract(epoch FROM clock_timestamp()) * 100)::bigint % 1000000000)::integer)
-    THEN
-        PERFORM pg_notify('jobs_ready', '');
-    END IF;
-END
+    SELECT CASE WHEN pg_catalog.pg_try_advisory_xact_lock(1399869772, 1)
+        OR pg_catalog.pg_try_advisory_xact_lock(1399869772,
+            (-1 - (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 100)::bigint % 1000000000)::integer)
+    THEN pg_catalog.pg_notify('jobs_ready', '') END
 $$;
 
 -- object: function jobs.job_key(uuid, text, text, text)
@@ -240,12 +238,19 @@ CREATE OR REPLACE FUNCTION jobs.enqueue(
     _timeout_seconds integer DEFAULT NULL, _max_attempts integer DEFAULT NULL, _trace_context text DEFAULT NULL,
     OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _made record;
 BEGIN
-    SELECT made.job_id, made.deduplicated INTO job_id, deduplicated
-    FROM jobs.queue_job(
-        _service, _operation, _input_data, NULL, _idempotency_key, _unique, jobs.acting_tenant(_tenant_id), _triggered_by,
+    IF _tenant_id IS NOT NULL OR coalesce(current_setting('app.tenant_id', true), '') <> '' THEN
+        _tenant_id := jobs.acting_tenant(_tenant_id);
+    END IF;
+    -- An expression: as a query it would be planned, begun and ended each time.
+    _made := jobs.queue_job(
+        _service, _operation, _input_data, NULL, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, _trace_context,
-        NULL, NULL, NULL, NULL, NULL, NULL) AS made;
+        NULL, NULL, NULL, NULL, NULL, NULL);
+    job_id := _made.job_id;
+    deduplicated := _made.deduplicated;
 END
 $$;
 COMMENT ON FUNCTION jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text) IS
@@ -262,11 +267,14 @@ CREATE OR REPLACE FUNCTION jobs.enqueue_step(
     _on_success text, _on_failure text, _undigested text[] DEFAULT NULL, _give_up_seconds integer DEFAULT NULL,
     OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _made record;
 BEGIN
-    SELECT made.job_id, made.deduplicated INTO job_id, deduplicated
-    FROM jobs.queue_job(
+    _made := jobs.queue_job(
         _service, _operation, _input_data, _identifier, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, NULL,
-        _entity_type, _entity_pk, _on_success, _on_failure, _undigested, _give_up_seconds) AS made;
+        _entity_type, _entity_pk, _on_success, _on_failure, _undigested, _give_up_seconds);
+    job_id := _made.job_id;
+    deduplicated := _made.deduplicated;
 END
 $$;
