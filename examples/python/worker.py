@@ -196,8 +196,9 @@ class Worker:
     async def claim(self) -> None:
         now = self.loop.time()
         if now < self.unsure_until:
-            call: LiteralString = "SELECT jobs.release_unheard(%s, %s::bigint[], %s::integer[])"
-            await self.link.call(call, self.id, *keys(lease.job for lease in self.held.values()))
+            call: LiteralString = "SELECT * FROM jobs.unheard_leases(%s, %s::bigint[], %s::integer[])"
+            if unheard := await self.link.call(call, self.id, *keys(lease.job for lease in self.held.values())):
+                await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[], true)", self.id, *keys(unheard))
         room = CONCURRENCY - len(self.held)
         if room <= 0 or self.stopping:
             return

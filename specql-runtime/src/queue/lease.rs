@@ -225,13 +225,21 @@ impl Link {
         self.value("jobs.release", query).await
     }
 
-    /// Gives back what this worker has and has never heard of: its claim was made, and the answer was lost. No claim may be
-    /// under way, and every other claim must be named until its end is written. Answers how many.
+    /// The leases that this worker has and does not name: those of claims whose answer was lost. Every claim of which it has
+    /// heard is to be named until its end is written, and no claim may be under way.
     ///
     /// # Errors
     /// [`QueueError`]
-    pub async fn release_unheard(&mut self, worker: Uuid, pks: &[i64], epochs: &[i32]) -> Result<i32, QueueError> {
-        let query = query_as("SELECT jobs.release_unheard($1, $2, $3)").bind(worker).bind(pks).bind(epochs);
-        self.value("jobs.release_unheard", query).await
+    pub async fn unheard_leases(
+        &mut self,
+        worker: Uuid,
+        pks: &[i64],
+        epochs: &[i32],
+    ) -> Result<Vec<(i64, i32)>, QueueError> {
+        let query = query_as("SELECT pk_job_run, epoch FROM jobs.unheard_leases($1, $2, $3)")
+            .bind(worker)
+            .bind(pks)
+            .bind(epochs);
+        self.rows("jobs.unheard_leases", query).await
     }
 }

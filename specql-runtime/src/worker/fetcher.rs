@@ -53,7 +53,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
             continue;
         }
         if doubt.is_due(Instant::now()) {
-            release_unheard(&shared, &mut link).await;
+            give_back_unheard(&shared, &mut link).await;
         }
         let Room { jobs: room, capacity, bytes } = shared.runs.room();
         if room == 0 {
@@ -122,16 +122,21 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     }
     give_back(&shared, true).await;
     if doubt.remains(Instant::now()) {
-        release_unheard(&shared, &mut link).await;
+        give_back_unheard(&shared, &mut link).await;
     }
 }
 
 /// Gives back what an earlier claim has made without an answer. There is no claim under way, so what this worker does not know
-/// now it will never hear of.
-async fn release_unheard(shared: &Shared, link: &mut Link) {
-    // Before the question: what is written in between is not in the database's answer, and what is named is not touched.
+/// now it will never hear of. It is given back by its name: a call that is carried out late meets none of a later claim.
+async fn give_back_unheard(shared: &Shared, link: &mut Link) {
+    // Before the question: what is written in between is not in the answer, and what is named is not either.
     let (pks, epochs) = shared.leases.heard();
-    match link.release_unheard(shared.worker, &pks, &epochs).await {
+    let given_back = async {
+        let (pks, epochs): (Vec<i64>, Vec<i32>) =
+            link.unheard_leases(shared.worker, &pks, &epochs).await?.into_iter().unzip();
+        if pks.is_empty() { Ok(0) } else { link.release(shared.worker, &pks, &epochs).await }
+    };
+    match given_back.await {
         Ok(0) => {}
         Ok(jobs) => {
             tracing::warn!(jobs, "the answer to a claim was lost: its jobs, which nobody has begun, are given back");

@@ -127,7 +127,7 @@ async fn a_worker_that_is_told_to_stop_ends_what_it_has_begun_and_leaves_nothing
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_worker").await, 0);
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_lease").await, 0);
     let completed = queue.count("SELECT count(*) FROM jobs.tb_job_outcome WHERE status = 'completed'").await;
-    let untouched = queue.count("SELECT count(*) FROM jobs.tb_job_ready WHERE attempts = 0").await;
+    let untouched = queue.count("SELECT count(*) FROM jobs.tb_job_ready WHERE coalesce(attempts, 0) = 0").await;
     assert_eq!((completed + untouched, completed), (40, queue.calls_of(python.id).await));
     assert!(untouched > 0, "it went on with new jobs");
     let returned = queue.count("SELECT count(*) FROM jobs.tb_job_attempt WHERE event = 'released'").await;

@@ -146,31 +146,29 @@ BEGIN
 END
 $$;
 
--- object: function jobs.release_unheard(uuid, bigint[], integer[])
--- drop: DROP FUNCTION jobs.release_unheard(uuid, bigint[], integer[])
--- Gives back what a worker has but for what it names: leases of claims whose answer it never got. Nobody began these jobs,
--- and only their worker can know that; rescue would have to take them for calls that may have been made. Answers how many.
-CREATE OR REPLACE FUNCTION jobs.release_unheard(_worker uuid, _pks bigint[], _epochs integer[]) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+-- object: function jobs.unheard_leases(uuid, bigint[], integer[])
+-- drop: DROP FUNCTION jobs.unheard_leases(uuid, bigint[], integer[])
+-- What a worker has but for what it names: leases of claims whose answer it never got. Nobody began these jobs, and only
+-- their worker can know that; rescue would have to take them for calls that may have been made. It only looks: the call may be
+-- carried out late, when the worker has claimed others, so the worker gives back what it finds in the answer by its name.
+CREATE OR REPLACE FUNCTION jobs.unheard_leases(_worker uuid, _pks bigint[], _epochs integer[])
+RETURNS TABLE (pk_job_run bigint, epoch integer)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     _worker_code integer := jobs.code_of(_worker);
-    _unheard record;
 BEGIN
-    SELECT array_agg(l.pk_job_run) AS pks, array_agg(l.epoch) AS epochs
-    INTO _unheard
+    RETURN QUERY
+    SELECT l.pk_job_run, l.epoch
     FROM jobs.tb_job_lease AS l
     WHERE l.worker_code = _worker_code
         AND NOT EXISTS (
             SELECT FROM unnest(_pks, _epochs) AS heard (pk, epoch)
-            WHERE heard.pk = l.pk_job_run AND heard.epoch = l.epoch);
-    IF _unheard.pks IS NULL THEN
-        RETURN 0;
-    END IF;
-    RETURN jobs.release(_worker, _unheard.pks, _unheard.epochs, true);
+            WHERE heard.pk = l.pk_job_run AND heard.epoch = l.epoch)
+    ORDER BY l.pk_job_run;
 END
 $$;
-COMMENT ON FUNCTION jobs.release_unheard(uuid, bigint[], integer[]) IS
-    'Gives back the jobs of a worker that it does not name: it never got the answer to their claim.';
+COMMENT ON FUNCTION jobs.unheard_leases(uuid, bigint[], integer[]) IS
+    'The leases of a worker that it does not name: it never got the answer to their claim.';
 
 -- object: function jobs.rescue()
 -- drop: DROP FUNCTION jobs.rescue()

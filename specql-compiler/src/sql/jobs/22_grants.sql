@@ -44,7 +44,7 @@ BEGIN
             jobs.abandon_probe(uuid, integer),
             jobs.bind(uuid, bigint, integer, integer),
             jobs.release(uuid, bigint[], integer[], boolean),
-            jobs.release_unheard(uuid, bigint[], integer[]),
+            jobs.unheard_leases(uuid, bigint[], integer[]),
             jobs.promote(integer),
             jobs.move_to_lanes(integer),
             jobs.next_due(),
