@@ -45,7 +45,7 @@ async fn an_older_worker_leaves_the_jobs_of_a_newer_operation_alone() {
     let pay = queue.pay("now").await;
     let run = queue.run("now").await;
     assert_eq!(queue.outcome(run).await.status, "completed");
-    let untouched = "SELECT count(*) FROM jobs.tb_job_ready WHERE epoch = 0 AND attempts = 0";
+    let untouched = "SELECT count(*) FROM jobs.tb_job_ready WHERE epoch IS NULL AND attempts IS NULL";
     assert_eq!(queue.count(untouched).await, 1);
 
     let newer = queue.worker().start().await.unwrap();

@@ -60,7 +60,7 @@ async fn what_does_not_finish_in_time_is_given_back_where_that_is_harmless_and_j
     worker.shutdown().await.unwrap();
 
     // The idempotent one waits for the next worker, which makes its first attempt. That a call may have been made is kept.
-    let waiting = "SELECT count(*) FROM jobs.tb_job_scheduled WHERE attempts = 0 AND effect_possible";
+    let waiting = "SELECT count(*) FROM jobs.tb_job_scheduled WHERE coalesce(attempts, 0) = 0 AND effect_possible";
     assert_eq!(queue.count(waiting).await, 1);
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_lease").await, 0);
     let next = queue.worker().handle::<Echo>(|_, _| async { Ok::<_, Infallible>(said("done")) }).start().await.unwrap();
@@ -93,7 +93,7 @@ async fn jobs_claimed_ahead_are_given_back_unstarted() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     worker.shutdown().await.unwrap();
     let (ready, done) = (
-        queue.count("SELECT count(*) FROM jobs.tb_job_ready WHERE attempts = 0").await,
+        queue.count("SELECT count(*) FROM jobs.tb_job_ready WHERE coalesce(attempts, 0) = 0").await,
         queue.count("SELECT count(*) FROM jobs.tb_job_outcome WHERE status = 'completed'").await,
     );
     assert_eq!(ready + done, 5000, "{ready} ready, {done} done");
