@@ -182,6 +182,7 @@ class Worker:
                     await asyncio.wait_for(self.wake.wait(), pause)
             for task in background:
                 task.cancel()
+        await self.give_back_unheard()
         await self.link.call("SELECT jobs.unregister_worker(%s)", self.id)
 
     def stop(self) -> None:
@@ -195,17 +196,14 @@ class Worker:
 
     async def claim(self) -> None:
         now = self.loop.time()
-        if now < self.unsure_until:
-            call: LiteralString = "SELECT * FROM jobs.unheard_leases(%s, %s::bigint[], %s::integer[])"
-            if unheard := await self.link.call(call, self.id, *keys(lease.job for lease in self.held.values())):
-                await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[], true)", self.id, *keys(unheard))
+        await self.give_back_unheard()
         room = CONCURRENCY - len(self.held)
         if room <= 0 or self.stopping:
             return
         from_head = self.notified or now >= self.scan_at  # and not from where this connection's last claim ended
         if from_head:
             self.notified, self.scan_at = False, now + 1
-        call = "SELECT * FROM jobs.claim(%s, %s::integer[], %s, %s)"
+        call: LiteralString = "SELECT * FROM jobs.claim(%s, %s::integer[], %s, %s)"
         # Where its answer is lost the jobs are this worker's all the same, and it gives them back.
         unsure_until, self.unsure_until = self.unsure_until, now + UNSURE
         jobs = await self.link.call(call, self.id, list(self.operations), room, from_head)
@@ -214,7 +212,6 @@ class Worker:
             await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[])", self.id, *keys(jobs))
             self.unsure_until = unsure_until
             return
-        self.unsure_until = unsure_until
         if len(jobs) < room:
             # A claim looks at a part of very many lanes. Then the next one goes on there, and need not be waited for.
             ask: LiteralString = "SELECT coalesce(current_setting('specql.claim_partial', true), 'false') AS partial"
@@ -228,6 +225,14 @@ class Worker:
             self.held[job.pk_job_run] = lease
             lease.task = asyncio.create_task(self.carry_out(lease))
             lease.renew(now + LEASE)
+        self.unsure_until = unsure_until
+
+    async def give_back_unheard(self) -> None:
+        """Where the answer to a claim was lost, nobody has begun its jobs."""
+        if self.loop.time() < self.unsure_until:
+            call: LiteralString = "SELECT * FROM jobs.unheard_leases(%s, %s::bigint[], %s::integer[])"
+            if unheard := await self.link.call(call, self.id, *keys(lease.job for lease in self.held.values())):
+                await self.link.call("SELECT jobs.release(%s, %s::bigint[], %s::integer[], true)", self.id, *keys(unheard))
 
     async def carry_out(self, lease: Lease) -> None:
         job, operation = lease.job, lease.operation

@@ -318,3 +318,38 @@ async fn what_is_asked_of_a_job_from_before_is_answered_as_before() -> Result<()
     assert_eq!(usize::try_from(times)?, jobs.len() + 1, "jobs from before and after tell when they were queued");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_claim_that_is_under_way_during_the_upgrade_has_its_jobs() -> Result<()> {
+    let before = before()?;
+    let database = TestDatabase::from_sql(&before.render()).await?;
+    let pool = database.pool();
+    sqlx::query("SELECT jobs.register_operations($1::jsonb)")
+        .bind(serde_json::from_str::<Value>(OPERATIONS)?)
+        .execute(pool)
+        .await?;
+    let old = Worker::new(pool).await?;
+    let id = enqueue(pool, "").await?;
+    let shop = compiled::folder(&repository().join("examples/shop"))?;
+    let files = files(&diff(&before, &schema(&shop.model), Direction::Forward), &[]);
+
+    // The claim has begun, in its old form, and comes to a table that the migration has locked.
+    let mut migration = pool.begin().await?;
+    sqlx::raw_sql("LOCK TABLE jobs.tb_operation IN ACCESS EXCLUSIVE MODE").execute(&mut *migration).await?;
+    let (claimed, ()) = tokio::try_join!(old.claim(1), async {
+        let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
+        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(pool).await? {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        sqlx::raw_sql(AssertSqlSafe(files[0].text.clone())).execute(&mut *migration).await?;
+        migration.commit().await?;
+        Ok(())
+    })?;
+    for file in &files[1..] {
+        run(pool, &file.text).await?;
+    }
+    assert_eq!(claimed.iter().map(|lease| lease.id).collect::<Vec<_>>(), [id]);
+    assert_eq!(old.heartbeat(&claimed).await?, 1);
+    assert_eq!(old.complete(&claimed).await?, ["completed"]);
+    Ok(())
+}

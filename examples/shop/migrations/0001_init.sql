@@ -1254,7 +1254,7 @@ BEGIN
         ELSIF _rule = 'once' THEN
             _place := ROW(_holder, NULL)::jobs.key_place;
         ELSE
-            -- Rivals pass one after the other; whoever ends the earlier job does not wait for them.
+            -- Rivals pass one after the other, and so does who cancels one that waits; who ends the earlier job waits for nobody.
             PERFORM FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _holder FOR UPDATE;
             IF FOUND THEN
                 _place := jobs.take_over(_key, _pk, _rule, _holder);
@@ -1524,12 +1524,14 @@ CREATE TABLE jobs.tb_job_lease (
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE jobs.tb_job_lease IS 'Jobs that a worker has.';
 COMMENT ON COLUMN jobs.tb_job_lease.attempt IS 'The number of this call, if it is made.';
-COMMENT ON COLUMN jobs.tb_job_lease.tenant_lane IS 'NULL: the shared one.';
+COMMENT ON COLUMN jobs.tb_job_lease.tenant_lane IS 'The tenant''s part of its lane. NULL: 0.';
 COMMENT ON COLUMN jobs.tb_job_lease.rank IS 'NULL: 0.';
 COMMENT ON COLUMN jobs.tb_job_lease.worker_code IS 'Who has it: jobs.tb_worker_code.';
+COMMENT ON COLUMN jobs.tb_job_lease.bound_code IS
+    'The operation of the fallback that carries it out. Negative: an earlier attempt was that fallback''s, and it has not begun now.';
 COMMENT ON COLUMN jobs.tb_job_lease.worker IS 'Only of leases from before workers had codes.';
 COMMENT ON COLUMN jobs.tb_job_lease.renewed_at IS
-    'The last sign of life since the claim; ten seconds later the job is rescued.';
+    'The last sign of life since the claim, if there was one; ten seconds later the job is rescued.';
 COMMENT ON COLUMN jobs.tb_job_lease.deadline_at IS 'Where it is absent the job''s timeout tells it.';
 
 -- Jobs whose call is over and whose callback has not succeeded yet. In the ordinary case a row lives only inside the
@@ -2232,8 +2234,8 @@ COMMENT ON FUNCTION jobs.reset_breaker(text, text) IS 'Closes circuit breakers b
 -- _running says how many jobs of each of _limits the worker has; without them they are counted.
 --
 -- To lock each job before it is taken is a fifth of what a claim writes. Where no other claim is under way, and nobody has
--- touched the first jobs of the shared lane, they are taken without. Should somebody touch one at that very moment, the claim
--- gives up after half a second (lock_not_available), and the next one passes that job over.
+-- touched the first jobs of lane 0, they are taken without. Should somebody touch one at that very moment, the claim gives up
+-- after half a second for each lock (lock_not_available), and the next one passes that job over.
 --
 -- Planner settings are pinned, as in jobs.complete_plain: the queue's size at the first claim says nothing about the
 -- next, and compiling the plan to machine code takes half a second.
@@ -2287,8 +2289,8 @@ BEGIN
         INTO _places, _last_rank, _last_pk, _probing, _broken, _partial, _shared_seen
         FROM jobs.pick_lanes(_worker, _operations, _shared, _limit, _after_rank, _after_pk, _limits, _running) AS p;
     ELSE
-        -- 'SpQL', and 3 for the claim that needs no locks.
-        IF pg_try_advisory_xact_lock(1399869772, 3) THEN
+        -- 'SpQL', and 4 for the claim that needs no locks.
+        IF pg_try_advisory_xact_lock(1399869772, 4) THEN
             SELECT coalesce(array_agg(p.place), '{}'), max(p.rank), (array_agg(p.pk_job_run))[count(*)],
                 coalesce(bool_and(p.untouched), true)
             INTO _places, _last_rank, _last_pk, _untouched
@@ -2323,7 +2325,9 @@ BEGIN
 
     RETURN QUERY
     WITH taken AS (
-        DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
+        DELETE FROM jobs.tb_job_ready AS r
+        -- One that was given a lane of its own since the look is claimed there.
+        WHERE r.ctid = ANY (_places) AND (r.lane = 0 OR _untouched IS NOT TRUE)
         RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, coalesce(r.epoch, 0) + 1 AS epoch,
             coalesce(r.attempts, 0) + 1 AS attempt, r.crashes,
             r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at),
@@ -2348,7 +2352,7 @@ BEGIN
         INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, worker_code, crashes,
             bound_code, claimed_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
         SELECT c.pk_job_run, nullif(c.lane & 8796093022207, 0), nullif(c.rank, 0), c.operation_code, c.epoch, c.attempt,
-            _worker_code, c.crashes, c.bound_code, _now,
+            _worker_code, c.crashes, -nullif(c.bound_code, 0), _now,
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible, c.put_off, c.first_tried_at
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
@@ -2388,14 +2392,14 @@ BEGIN
     SELECT coalesce(l.bound_code, 0) INTO _bound
     FROM jobs.tb_job_lease AS l
     WHERE l.pk_job_run = _pk AND l.epoch = _epoch AND l.worker_code = _worker_code
-        AND (l.effect_possible IS NOT TRUE OR l.bound_code = _operation_code)
+        AND (l.effect_possible IS NOT TRUE OR abs(l.bound_code) = _operation_code)
     FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 'lost';
     END IF;
     IF _limit_code IS NOT NULL THEN
         IF _bound = _operation_code THEN
-            -- It was bound by an earlier attempt, and is not counted twice.
+            -- It is bound already, and is not counted twice.
             UPDATE jobs.tb_job_lease AS l SET bound_code = 0 WHERE l.pk_job_run = _pk;
         END IF;
         -- A claim of this worker may be taking slots of the same share: first its leases must be there to be counted.
@@ -2772,7 +2776,7 @@ BEGIN
     RETURN (
         SELECT count(*)
         FROM jobs.tb_job_lease AS l
-        JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        JOIN jobs.tb_operation AS o ON o.code = CASE WHEN l.bound_code > 0 THEN l.bound_code ELSE l.operation_code END
         WHERE l.worker_code = _worker_code AND o.limit_code = _limit_code)::integer;
 END
 $$;
@@ -3530,7 +3534,7 @@ BEGIN
             -- An attempt that counts ends the row of those that did not.
             CASE WHEN g.attempts < l.attempt THEN coalesce(l.put_off, 0) + 1 END AS put_off,
             -- What proved to have had no effect binds nobody.
-            CASE WHEN g.effect_possible THEN coalesce(l.bound_code, 0) ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
+            CASE WHEN g.effect_possible THEN coalesce(abs(l.bound_code), 0) ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND coalesce(l.has_on_failure, false) AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
@@ -3621,7 +3625,7 @@ BEGIN
             AS g (pk, epoch, class, message, retry_in_ms, counted, usage, no_effect)
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
-        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(abs(l.bound_code), 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
         CROSS JOIN LATERAL (
             SELECT own.lasts, coalesce(l.first_tried_at, l.claimed_at) + own.lasts AS ends_at
@@ -3819,7 +3823,7 @@ BEGIN
         DELETE FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = ANY (_held)
         RETURNING l.pk_job_run, coalesce(l.tenant_lane, 0) AS tenant_lane, coalesce(l.rank, 0) AS rank, l.operation_code, l.epoch,
             l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
-            CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible,
+            CASE WHEN l.effect_possible THEN abs(l.bound_code) END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible,
             l.put_off, l.first_tried_at),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker)
@@ -3883,7 +3887,7 @@ BEGIN
                 ELSE 'failed' END AS result
         FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
-        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(abs(l.bound_code), 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = l.pk_job_run
         WHERE coalesce(l.renewed_at, l.claimed_at) < _now - interval '10 seconds'
             -- Its worker lives and could not renew it, for somebody has it locked, or had a moment ago.
@@ -4463,7 +4467,7 @@ ORDER BY r.first_registered_at DESC, r.code DESC;
 COMMENT ON VIEW jobs.v_registry IS
     'Versions of the registry, the newest first. What the first of those with workers says of limits and operations stands.';
 
--- The code of a worker; NULL where it has none, and then no lease.
+-- The code of a worker; NULL where it has none: it has never had a lease.
 CREATE OR REPLACE FUNCTION jobs.code_of(_worker uuid) RETURNS integer
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -4484,6 +4488,18 @@ BEGIN
     RETURN _code;
 END
 $$;
+
+-- A claim that was under way when workers were given codes names its worker by the id.
+CREATE OR REPLACE FUNCTION jobs.name_worker() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.worker_code := jobs.worker_code(NEW.worker);
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER tr_tb_job_lease_worker BEFORE INSERT ON jobs.tb_job_lease
+FOR EACH ROW WHEN (NEW.worker_code IS NULL) EXECUTE FUNCTION jobs.name_worker();
 
 -- Announces a worker process. The id is drawn anew at every start. _registry is what jobs.register_operations answered; a
 -- worker without one has no say in what stands of operations. Of the capabilities the database reads operations, the names
@@ -4586,12 +4602,13 @@ CREATE OR REPLACE FUNCTION jobs.unregister_worker(_worker uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _registry integer;
+    _worker_code integer := jobs.code_of(_worker);
 BEGIN
     PERFORM jobs.lock_registries();
     DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker RETURNING w.registry INTO _registry;
     PERFORM jobs.see_worker(_registry);
     DELETE FROM jobs.tb_limit_share AS s
-    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker_code = jobs.code_of(_worker));
+    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker_code = _worker_code);
     IF FOUND THEN
         PERFORM jobs.wake_workers();
     END IF;
@@ -4635,7 +4652,10 @@ BEGIN
     VALUES (_pk, coalesce(_job.epoch, 0), coalesce(_job.attempts, 0), 'cancelled', clock_timestamp(), 'cancelled');
     IF _job.after_pk IS NOT NULL THEN
         -- Key and followers go back to the job for which it waited.
-        UPDATE jobs.tb_job_key AS k SET pk_job_run = _job.after_pk WHERE k.pk_job_run = _pk;
+        UPDATE jobs.tb_job_key AS k
+        SET pk_job_run = _job.after_pk,
+            rule = (SELECT j.unique_rule FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _job.after_pk)
+        WHERE k.pk_job_run = _pk;
         UPDATE jobs.tb_job_scheduled AS s SET after_pk = _job.after_pk WHERE s.after_pk = _pk;
     ELSIF _job.keyed AND _job.effect_possible IS NOT TRUE THEN
         DELETE FROM jobs.tb_job_key AS k WHERE k.ctid = ANY (ARRAY(
@@ -5848,7 +5868,7 @@ BEGIN
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at, j.timeout_seconds)
     INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker_code,
         claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
-    SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
+    SELECT t.pk_job_run, t.lane & 8796093022207, -nullif(t.bound_code, 0), t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
         _nobody, _now, until.deadline, until.deadline,
         t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at
     FROM taken AS t
@@ -6129,7 +6149,7 @@ SELECT
     make_interval(secs => l.rate_period_ms / 1000.0) AS rate_period,
     (SELECT count(*)
     FROM jobs.tb_job_lease AS j
-    JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(j.bound_code, 0), j.operation_code)
+    JOIN jobs.tb_operation AS o ON o.code = CASE WHEN j.bound_code > 0 THEN j.bound_code ELSE j.operation_code END
     WHERE o.limit_code = l.code) AS running,
     (SELECT coalesce(sum(s.slots), 0) FROM jobs.tb_limit_share AS s WHERE s.limit_code = l.code) AS slots_held,
     (SELECT count(*) FROM jobs.tb_limit_share AS s WHERE s.limit_code = l.code) AS workers
@@ -6376,9 +6396,11 @@ COMMENT ON VIEW jobs.v_schedule IS 'Schedules and their last runs. Every run is 
 -- Every function of the queue runs with its owner's rights, so nobody executes one that was not given to him.
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC;
 
--- They compute, and read nothing but how operations stand (jobs.held_by); whoever may read a view needs them.
+-- They compute, and read nothing but how operations stand (jobs.held_by); whoever may read a view needs them, and the names
+-- of workers.
 GRANT EXECUTE ON FUNCTION jobs.tenant_lane(uuid), jobs.lane(boolean, integer, bigint), jobs.usage_figure(jsonb, text),
     jobs.time_of(uuid), jobs.held_by(integer, uuid) TO PUBLIC;
+GRANT SELECT ON jobs.tb_worker_code TO PUBLIC;
 
 -- A plain INSERT of these columns, and nothing else: tenant, row and callbacks are for the functions to set.
 DO $$

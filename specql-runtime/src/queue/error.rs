@@ -70,6 +70,12 @@ impl QueueError {
         }
     }
 
+    /// Whether a lock that the call wanted was held by somebody else for too long. Nothing was done.
+    #[must_use]
+    pub fn met_a_lock(&self) -> bool {
+        self.is("55P03")
+    }
+
     /// Whether the answer did not come in time, be it that the server cancelled the statement (57014) or that it said nothing.
     #[must_use]
     pub fn took_too_long(&self) -> bool {

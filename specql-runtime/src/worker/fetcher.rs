@@ -38,6 +38,8 @@ const LINGER: Duration = Duration::from_millis(500);
 const GATHER: Duration = Duration::from_millis(1);
 /// While leases may have been made of which nothing is known, they are looked for as often.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// So many claims in a row may meet a lock before it is more than chance.
+const LOCKS_IN_A_ROW: u32 = 3;
 /// Before another attempt when a claim has failed.
 const AFTER_FAILURE: Duration = Duration::from_millis(250);
 
@@ -45,6 +47,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(250);
 pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     let mut pace = Pace::new();
     let mut doubt = Doubt::default();
+    let mut met_locks = 0;
     while !shared.stopping.is_cancelled() {
         // Another worker may have room for what finds no slot soon.
         give_back(&shared, false).await;
@@ -90,6 +93,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
         match answer {
             Ok(answer) => {
                 shared.outage.worked(TASK);
+                met_locks = 0;
                 let got = answer.jobs.len();
                 accept(&shared, answer.jobs, at, sent).await;
                 let wait = pace.after(got);
@@ -109,6 +113,11 @@ pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
                     () = tokio::time::sleep(wait) => {}
                     () = shared.stopping.cancelled() => {}
                 }
+            }
+            Err(error) if error.met_a_lock() && met_locks < LOCKS_IN_A_ROW => {
+                // Somebody touched a job at the moment at which it was to be taken: the next claim passes it over.
+                met_locks += 1;
+                pace.woken();
             }
             Err(error) => {
                 shared.outage.failed(TASK, &error);
@@ -169,7 +178,7 @@ async fn accept(shared: &Arc<Shared>, jobs: Vec<ClaimedJob>, at: Instant, sent: 
 
 fn claimed(shared: &Shared, job: ClaimedJob, at: Instant, sent: Moment) -> Claimed {
     let lease = Lease::new(job.pk, job.epoch, job.id, sent);
-    lease.set_limit(shared.catalog.limit_of(job.bound_code.unwrap_or(job.operation_code)));
+    lease.set_limit(shared.catalog.limit_of(job.operation_code));
     Claimed { lease: Arc::new(lease), job, at }
 }
 

@@ -125,8 +125,10 @@ impl Leases {
 
     /// The fences of all claims of which this worker has heard, but for those whose end is written.
     pub(crate) fn heard(&self) -> (Vec<i64>, Vec<i32>) {
+        // In this order: one that is being abandoned is in both, and never in neither.
+        let held = self.all();
         let abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.all().iter().map(|lease| (lease.pk, lease.epoch)).chain(abandoned).unzip()
+        held.iter().map(|lease| (lease.pk, lease.epoch)).chain(abandoned).unzip()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Lease>> {

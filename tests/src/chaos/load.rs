@@ -154,9 +154,9 @@ async fn running(
         Some(connection) => connection,
         None => server.connect().await?,
     };
-    // What a fallback carries out runs under the fallback's limit.
+    // What a fallback carries out runs under the fallback's limit, once it has begun.
     let sql = "SELECT o.service_name, count(*), count(*) FILTER (WHERE o.code <> l.operation_code) FROM jobs.tb_job_lease AS l
-        JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        JOIN jobs.tb_operation AS o ON o.code = CASE WHEN l.bound_code > 0 THEN l.bound_code ELSE l.operation_code END
         GROUP BY 1";
     let rows = sqlx::query_as(sql).fetch_all(&mut connection).await?;
     Ok((rows, connection))

@@ -145,7 +145,8 @@ async fn what_does_not_end_while_the_worker_stops_is_given_back_where_that_is_ha
     python.process.signal(Signal::TERM);
     assert!(python.process.ended().await.success(), "{}", python.said());
     assert_eq!(queue.outcome(pay).await.failure_class.as_deref(), Some("ambiguous"));
-    let waiting = "SELECT sum(jobs)::bigint FROM (SELECT count(*) AS jobs FROM jobs.tb_job_ready WHERE coalesce(attempts, 0) = 0
+    let waiting =
+        "SELECT sum(jobs)::bigint FROM (SELECT count(*) AS jobs FROM jobs.tb_job_ready WHERE coalesce(attempts, 0) = 0
         UNION ALL SELECT count(*) FROM jobs.tb_job_scheduled WHERE coalesce(attempts, 0) = 0) AS waiting";
     assert_eq!(queue.count(waiting).await, 1, "the other one waits, and no attempt is used up");
     assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_worker").await, 0);

@@ -118,3 +118,39 @@ async fn a_fallback_waits_for_a_claim_that_takes_nothing_and_not_long_for_one_th
     assert_eq!(bound?, "bound");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_job_that_only_its_fallback_may_repeat_takes_a_slot_when_the_fallback_begins_and_not_before() -> Result<()> {
+    let mut mailing = mailing().await?;
+    assert_eq!(mailing.bind().await?, "bound");
+    sqlx::query(
+        "SELECT jobs.fail($1, ARRAY[$2], ARRAY[$3], '{transient_reported}', '{busy}', '{0}', '{true}', NULL, true, '{false}')",
+    )
+    .bind(mailing.worker)
+    .bind(mailing.lease.0)
+    .bind(mailing.lease.1)
+    .execute(mailing.queue.db.pool())
+    .await?;
+    mailing.queue.run("SELECT jobs.promote()").await?;
+    let (pk, epoch, bound): (i64, i32, i32) = sqlx::query_as(
+        "SELECT c.pk_job_run, c.epoch, c.bound_code FROM jobs.claim($1,
+            ARRAY(SELECT o.code FROM jobs.tb_operation AS o WHERE o.service_name = 'mail'), 1, true) AS c",
+    )
+    .bind(mailing.worker)
+    .fetch_one(mailing.queue.db.pool())
+    .await?;
+    assert_eq!(bound, mailing.backup, "the worker is told which fallback may have done it");
+    let used = "SELECT running FROM jobs.v_limit";
+    assert_eq!(mailing.queue.scalar::<i64>(used).await?, 0);
+
+    // Another job of the limit has the only slot meanwhile.
+    let mut session = mailing.queue.db.pool().acquire().await?;
+    assert_eq!(mailing.claim(&mut session).await?, 1);
+    mailing.lease = (pk, epoch);
+    assert_eq!(mailing.bind().await?, "no_room");
+    assert_eq!(mailing.queue.scalar::<i64>(used).await?, 1);
+    sqlx::query("DELETE FROM jobs.tb_job_lease WHERE pk_job_run <> $1").bind(pk).execute(&mut *session).await?;
+    assert_eq!(mailing.bind().await?, "bound");
+    assert_eq!(mailing.queue.scalar::<i64>(used).await?, 1);
+    Ok(())
+}

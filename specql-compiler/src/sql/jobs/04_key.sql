@@ -95,7 +95,7 @@ BEGIN
         ELSIF _rule = 'once' THEN
             _place := ROW(_holder, NULL)::jobs.key_place;
         ELSE
-            -- Rivals pass one after the other; whoever ends the earlier job does not wait for them.
+            -- Rivals pass one after the other, and so does who cancels one that waits; who ends the earlier job waits for nobody.
             PERFORM FROM jobs.tb_job_key AS k WHERE k.key = _key AND k.pk_job_run = _holder FOR UPDATE;
             IF FOUND THEN
                 _place := jobs.take_over(_key, _pk, _rule, _holder);

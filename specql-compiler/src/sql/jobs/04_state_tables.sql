@@ -95,12 +95,14 @@ CREATE TABLE jobs.tb_job_lease (
     autovacuum_vacuum_cost_delay = 0, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000);
 COMMENT ON TABLE jobs.tb_job_lease IS 'Jobs that a worker has.';
 COMMENT ON COLUMN jobs.tb_job_lease.attempt IS 'The number of this call, if it is made.';
-COMMENT ON COLUMN jobs.tb_job_lease.tenant_lane IS 'NULL: the shared one.';
+COMMENT ON COLUMN jobs.tb_job_lease.tenant_lane IS 'The tenant''s part of its lane. NULL: 0.';
 COMMENT ON COLUMN jobs.tb_job_lease.rank IS 'NULL: 0.';
 COMMENT ON COLUMN jobs.tb_job_lease.worker_code IS 'Who has it: jobs.tb_worker_code.';
+COMMENT ON COLUMN jobs.tb_job_lease.bound_code IS
+    'The operation of the fallback that carries it out. Negative: an earlier attempt was that fallback''s, and it has not begun now.';
 COMMENT ON COLUMN jobs.tb_job_lease.worker IS 'Only of leases from before workers had codes.';
 COMMENT ON COLUMN jobs.tb_job_lease.renewed_at IS
-    'The last sign of life since the claim; ten seconds later the job is rescued.';
+    'The last sign of life since the claim, if there was one; ten seconds later the job is rescued.';
 COMMENT ON COLUMN jobs.tb_job_lease.deadline_at IS 'Where it is absent the job''s timeout tells it.';
 
 -- object: table jobs.tb_job_callback

@@ -13,8 +13,8 @@
 -- _running says how many jobs of each of _limits the worker has; without them they are counted.
 --
 -- To lock each job before it is taken is a fifth of what a claim writes. Where no other claim is under way, and nobody has
--- touched the first jobs of the shared lane, they are taken without. Should somebody touch one at that very moment, the claim
--- gives up after half a second (lock_not_available), and the next one passes that job over.
+-- touched the first jobs of lane 0, they are taken without. Should somebody touch one at that very moment, the claim gives up
+-- after half a second for each lock (lock_not_available), and the next one passes that job over.
 --
 -- Planner settings are pinned, as in jobs.complete_plain: the queue's size at the first claim says nothing about the
 -- next, and compiling the plan to machine code takes half a second.
@@ -68,8 +68,8 @@ BEGIN
         INTO _places, _last_rank, _last_pk, _probing, _broken, _partial, _shared_seen
         FROM jobs.pick_lanes(_worker, _operations, _shared, _limit, _after_rank, _after_pk, _limits, _running) AS p;
     ELSE
-        -- 'SpQL', and 3 for the claim that needs no locks.
-        IF pg_try_advisory_xact_lock(1399869772, 3) THEN
+        -- 'SpQL', and 4 for the claim that needs no locks.
+        IF pg_try_advisory_xact_lock(1399869772, 4) THEN
             SELECT coalesce(array_agg(p.place), '{}'), max(p.rank), (array_agg(p.pk_job_run))[count(*)],
                 coalesce(bool_and(p.untouched), true)
             INTO _places, _last_rank, _last_pk, _untouched
@@ -104,7 +104,9 @@ BEGIN
 
     RETURN QUERY
     WITH taken AS (
-        DELETE FROM jobs.tb_job_ready AS r WHERE r.ctid = ANY (_places)
+        DELETE FROM jobs.tb_job_ready AS r
+        -- One that was given a lane of its own since the look is claimed there.
+        WHERE r.ctid = ANY (_places) AND (r.lane = 0 OR _untouched IS NOT TRUE)
         RETURNING r.lane, r.rank, r.pk_job_run, r.operation_code, coalesce(r.epoch, 0) + 1 AS epoch,
             coalesce(r.attempts, 0) + 1 AS attempt, r.crashes,
             r.bound_code, r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at),
@@ -129,7 +131,7 @@ BEGIN
         INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, worker_code, crashes,
             bound_code, claimed_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
         SELECT c.pk_job_run, nullif(c.lane & 8796093022207, 0), nullif(c.rank, 0), c.operation_code, c.epoch, c.attempt,
-            _worker_code, c.crashes, c.bound_code, _now,
+            _worker_code, c.crashes, -nullif(c.bound_code, 0), _now,
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible, c.put_off, c.first_tried_at
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.

@@ -14,14 +14,14 @@ BEGIN
     SELECT coalesce(l.bound_code, 0) INTO _bound
     FROM jobs.tb_job_lease AS l
     WHERE l.pk_job_run = _pk AND l.epoch = _epoch AND l.worker_code = _worker_code
-        AND (l.effect_possible IS NOT TRUE OR l.bound_code = _operation_code)
+        AND (l.effect_possible IS NOT TRUE OR abs(l.bound_code) = _operation_code)
     FOR UPDATE;
     IF NOT FOUND THEN
         RETURN 'lost';
     END IF;
     IF _limit_code IS NOT NULL THEN
         IF _bound = _operation_code THEN
-            -- It was bound by an earlier attempt, and is not counted twice.
+            -- It is bound already, and is not counted twice.
             UPDATE jobs.tb_job_lease AS l SET bound_code = 0 WHERE l.pk_job_run = _pk;
         END IF;
         -- A claim of this worker may be taking slots of the same share: first its leases must be there to be counted.

@@ -9,7 +9,7 @@ BEGIN
     RETURN (
         SELECT count(*)
         FROM jobs.tb_job_lease AS l
-        JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        JOIN jobs.tb_operation AS o ON o.code = CASE WHEN l.bound_code > 0 THEN l.bound_code ELSE l.operation_code END
         WHERE l.worker_code = _worker_code AND o.limit_code = _limit_code)::integer;
 END
 $$;

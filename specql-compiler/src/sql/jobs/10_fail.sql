@@ -29,7 +29,7 @@ BEGIN
             -- An attempt that counts ends the row of those that did not.
             CASE WHEN g.attempts < l.attempt THEN coalesce(l.put_off, 0) + 1 END AS put_off,
             -- What proved to have had no effect binds nobody.
-            CASE WHEN g.effect_possible THEN coalesce(l.bound_code, 0) ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
+            CASE WHEN g.effect_possible THEN coalesce(abs(l.bound_code), 0) ELSE 0 END AS bound_code, g.result, g.class, g.message, g.attempts, g.crashes,
             g.effect_possible, g.run_at, g.usage, g.result = 'failed' AND coalesce(l.has_on_failure, false) AS calls_back),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (
@@ -122,7 +122,7 @@ BEGIN
             AS g (pk, epoch, class, message, retry_in_ms, counted, usage, no_effect)
         JOIN jobs.tb_job_lease AS l ON l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
-        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(abs(l.bound_code), 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = g.pk
         CROSS JOIN LATERAL (
             SELECT own.lasts, coalesce(l.first_tried_at, l.claimed_at) + own.lasts AS ends_at

@@ -127,7 +127,7 @@ BEGIN
         DELETE FROM jobs.tb_job_lease AS l WHERE l.pk_job_run = ANY (_held)
         RETURNING l.pk_job_run, coalesce(l.tenant_lane, 0) AS tenant_lane, coalesce(l.rank, 0) AS rank, l.operation_code, l.epoch,
             l.attempt - 1 AS attempts, l.crashes, l.claimed_at,
-            CASE WHEN l.effect_possible THEN l.bound_code ELSE 0 END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible,
+            CASE WHEN l.effect_possible THEN abs(l.bound_code) END AS bound_code, l.keyed, l.has_on_success, l.has_on_failure, l.effect_possible,
             l.put_off, l.first_tried_at),
     audited AS (
         INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, claimed_at, counted, worker)
@@ -195,7 +195,7 @@ BEGIN
                 ELSE 'failed' END AS result
         FROM jobs.tb_job_lease AS l
         JOIN jobs.tb_operation AS o ON o.code = l.operation_code
-        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(l.bound_code, 0), l.operation_code)
+        JOIN jobs.tb_operation AS called ON called.code = coalesce(nullif(abs(l.bound_code), 0), l.operation_code)
         JOIN jobs.tb_job_run AS j ON j.pk_job_run = l.pk_job_run
         WHERE coalesce(l.renewed_at, l.claimed_at) < _now - interval '10 seconds'
             -- Its worker lives and could not renew it, for somebody has it locked, or had a moment ago.

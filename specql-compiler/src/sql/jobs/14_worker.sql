@@ -1,6 +1,6 @@
 -- object: function jobs.code_of(uuid)
 -- drop: DROP FUNCTION jobs.code_of(uuid)
--- The code of a worker; NULL where it has none, and then no lease.
+-- The code of a worker; NULL where it has none: it has never had a lease.
 CREATE OR REPLACE FUNCTION jobs.code_of(_worker uuid) RETURNS integer
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -23,6 +23,21 @@ BEGIN
     RETURN _code;
 END
 $$;
+
+-- object: function jobs.name_worker()
+-- drop: DROP FUNCTION jobs.name_worker()
+-- A claim that was under way when workers were given codes names its worker by the id.
+CREATE OR REPLACE FUNCTION jobs.name_worker() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.worker_code := jobs.worker_code(NEW.worker);
+    RETURN NEW;
+END
+$$;
+
+-- object: trigger tr_tb_job_lease_worker ON jobs.tb_job_lease
+CREATE TRIGGER tr_tb_job_lease_worker BEFORE INSERT ON jobs.tb_job_lease
+FOR EACH ROW WHEN (NEW.worker_code IS NULL) EXECUTE FUNCTION jobs.name_worker();
 
 -- object: function jobs.register_worker(uuid, text, text, jsonb, integer)
 -- drop: DROP FUNCTION jobs.register_worker(uuid, text, text, jsonb, integer)
@@ -139,12 +154,13 @@ CREATE OR REPLACE FUNCTION jobs.unregister_worker(_worker uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _registry integer;
+    _worker_code integer := jobs.code_of(_worker);
 BEGIN
     PERFORM jobs.lock_registries();
     DELETE FROM jobs.tb_worker AS w WHERE w.id = _worker RETURNING w.registry INTO _registry;
     PERFORM jobs.see_worker(_registry);
     DELETE FROM jobs.tb_limit_share AS s
-    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker_code = jobs.code_of(_worker));
+    WHERE s.worker = _worker AND NOT EXISTS (SELECT FROM jobs.tb_job_lease AS l WHERE l.worker_code = _worker_code);
     IF FOUND THEN
         PERFORM jobs.wake_workers();
     END IF;

@@ -37,7 +37,10 @@ BEGIN
     VALUES (_pk, coalesce(_job.epoch, 0), coalesce(_job.attempts, 0), 'cancelled', clock_timestamp(), 'cancelled');
     IF _job.after_pk IS NOT NULL THEN
         -- Key and followers go back to the job for which it waited.
-        UPDATE jobs.tb_job_key AS k SET pk_job_run = _job.after_pk WHERE k.pk_job_run = _pk;
+        UPDATE jobs.tb_job_key AS k
+        SET pk_job_run = _job.after_pk,
+            rule = (SELECT j.unique_rule FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _job.after_pk)
+        WHERE k.pk_job_run = _pk;
         UPDATE jobs.tb_job_scheduled AS s SET after_pk = _job.after_pk WHERE s.after_pk = _pk;
     ELSIF _job.keyed AND _job.effect_possible IS NOT TRUE THEN
         DELETE FROM jobs.tb_job_key AS k WHERE k.ctid = ANY (ARRAY(

@@ -18,7 +18,7 @@ BEGIN
             r.keyed, r.has_on_success, r.has_on_failure, r.effect_possible, r.put_off, r.first_tried_at, j.timeout_seconds)
     INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, bound_code, rank, operation_code, epoch, attempt, crashes, worker_code,
         claimed_at, renewed_at, deadline_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
-    SELECT t.pk_job_run, t.lane & 8796093022207, t.bound_code, t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
+    SELECT t.pk_job_run, t.lane & 8796093022207, -nullif(t.bound_code, 0), t.rank, t.operation_code, t.epoch, t.attempt, t.crashes,
         _nobody, _now, until.deadline, until.deadline,
         t.keyed, t.has_on_success, t.has_on_failure, t.effect_possible, t.put_off, t.first_tried_at
     FROM taken AS t

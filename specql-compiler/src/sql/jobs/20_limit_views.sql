@@ -8,7 +8,7 @@ SELECT
     make_interval(secs => l.rate_period_ms / 1000.0) AS rate_period,
     (SELECT count(*)
     FROM jobs.tb_job_lease AS j
-    JOIN jobs.tb_operation AS o ON o.code = coalesce(nullif(j.bound_code, 0), j.operation_code)
+    JOIN jobs.tb_operation AS o ON o.code = CASE WHEN j.bound_code > 0 THEN j.bound_code ELSE j.operation_code END
     WHERE o.limit_code = l.code) AS running,
     (SELECT coalesce(sum(s.slots), 0) FROM jobs.tb_limit_share AS s WHERE s.limit_code = l.code) AS slots_held,
     (SELECT count(*) FROM jobs.tb_limit_share AS s WHERE s.limit_code = l.code) AS workers

@@ -3,9 +3,11 @@
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs FROM PUBLIC;
 
 -- object: grant the views' own functions
--- They compute, and read nothing but how operations stand (jobs.held_by); whoever may read a view needs them.
+-- They compute, and read nothing but how operations stand (jobs.held_by); whoever may read a view needs them, and the names
+-- of workers.
 GRANT EXECUTE ON FUNCTION jobs.tenant_lane(uuid), jobs.lane(boolean, integer, bigint), jobs.usage_figure(jsonb, text),
     jobs.time_of(uuid), jobs.held_by(integer, uuid) TO PUBLIC;
+GRANT SELECT ON jobs.tb_worker_code TO PUBLIC;
 
 -- object: grant specql_enqueuer
 -- drop: DO $$ BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_enqueuer') THEN REVOKE ALL ON TABLE jobs.tb_job_run FROM specql_enqueuer; REVOKE ALL ON SCHEMA jobs FROM specql_enqueuer; END IF; END $$
