@@ -64,6 +64,9 @@ pub(crate) struct ScalePlan {
     /// Jobs drained at each depth.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) drained: u64,
+    /// So many ranges of jobs are there from earlier days, and their jobs are gone.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) ranges: u32,
     /// Minutes at 2,000 jobs/s beside an open snapshot; none of it with 0.
     #[arg(long, default_value_t = 10)]
     pub(crate) minutes: u64,

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// "Flat" is within so much of the first.
-const FLAT: f64 = 0.20;
+const FLAT: f64 = 0.15;
 const FULL_DEPTH: u64 = 5_000_000;
 /// Without end, for a plan of this size.
 const DAY: f64 = 86_400.0;
@@ -22,7 +22,7 @@ pub(crate) async fn run(plan: &ScalePlan) -> anyhow::Result<()> {
     let mut first = None;
     for depth in plan.depths.iter().copied().chain(plan.full.then_some(FULL_DEPTH)) {
         let scratch = server.scratch(None).await?;
-        let rate = at_depth(&scratch, depth, plan.drained).await;
+        let rate = at_depth(&scratch, depth, plan).await;
         server.drop(scratch).await?;
         say(&format!("{depth} queued"), rate?, &mut first);
     }
@@ -49,9 +49,24 @@ fn order(scratch: &Scratch, step: Step, jobs: u64, seconds: f64) -> Order {
     Order { entrant: Entrant::OURS, step, url: scratch.url.clone(), jobs, seconds, limit: None, program: None }
 }
 
+/// Ranges of jobs from days before, each of a size of its own in the database; the next job is of the one behind them.
+async fn add_ranges(scratch: &Scratch, ranges: u32) -> anyhow::Result<()> {
+    // Few at a time: each takes locks that are held until the end.
+    for number in 1..=ranges {
+        sqlx::query("SELECT jobs.add_range($1)").bind(i64::from(number)).execute(&scratch.pool).await?;
+    }
+    if ranges > 0 {
+        let next = "SELECT setval('jobs.tb_job_run_pk_job_run_seq', ($1 + 1) * jobs.range_size())";
+        sqlx::query(next).bind(i64::from(ranges)).execute(&scratch.pool).await?;
+    }
+    Ok(())
+}
+
 /// The rate over the first `drained` jobs of `depth`; a smaller queue is filled and drained so often.
-async fn at_depth(scratch: &Scratch, depth: u64, drained: u64) -> anyhow::Result<f64> {
+async fn at_depth(scratch: &Scratch, depth: u64, plan: &ScalePlan) -> anyhow::Result<f64> {
+    let drained = plan.drained;
     order(scratch, Step::Install, 0, 0.0).spawn().await?;
+    add_ranges(scratch, plan.ranges).await?;
     let (mut jobs, mut seconds) = (0, 0.0);
     while jobs < drained {
         order(scratch, Step::Fill, depth, DAY).spawn().await?;
@@ -66,6 +81,7 @@ async fn at_depth(scratch: &Scratch, depth: u64, drained: u64) -> anyhow::Result
 /// The drain rate before and after.
 async fn beside_snapshot(scratch: &Scratch, plan: &ScalePlan) -> anyhow::Result<(f64, f64)> {
     order(scratch, Step::Install, 0, 0.0).spawn().await?;
+    add_ranges(scratch, plan.ranges).await?;
     let drain = async || {
         order(scratch, Step::Fill, plan.drained, DAY).spawn().await?;
         let drained = order(scratch, Step::DrainSome, plan.drained, DAY).spawn().await?;

@@ -42,7 +42,7 @@ async fn a_rescue_that_repeats_a_call_the_bank_would_not_recognise_is_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_that_forgets_an_earlier_call_is_found() {
-    let till = Till::open().await.with_mistake("cancel_waiting", " AND NOT _job.effect_possible", "").await;
+    let till = Till::open().await.with_mistake("cancel_waiting", " AND _job.effect_possible IS NOT TRUE", "").await;
     let found = failure(async move { cancel_between_two_calls(&till).await }).await;
     assert!(found.contains("the key is not kept"), "{found}");
 }
