@@ -260,7 +260,7 @@ async fn a_worker_is_told_what_it_has_and_does_not_name() -> Result<()> {
     };
     assert_eq!(ask(heard.epoch).await?, fences(&unheard));
     // Of another epoch than the one that it has: it has heard nothing of that one either.
-    assert_eq!(ask(heard.epoch + 1).await?, fences(&[&[heard.clone()], &unheard[..]].concat()));
+    assert_eq!(ask(heard.epoch + 1).await?, fences(&[std::slice::from_ref(&heard), &unheard[..]].concat()));
     assert_eq!(queue.scalar::<i64>("SELECT count(*) FROM jobs.tb_job_lease").await?, 4, "it only looks");
     Ok(())
 }
