@@ -85,7 +85,7 @@ pub static CALL: Table = Table::new(
         .default("the operation's"),
         Key::new("correlation_field", Shape::Expression, "what the job is found by in logs and lists"),
         Key::new("idempotency_key", Shape::Expression, "what makes two calls the same one")
-            .default("the row and the step"),
+            .default("the row, the action and the step"),
         Key::new(
             "unique",
             Shape::Words(&["in_flight", "latest", "once", "never"]),
@@ -94,7 +94,7 @@ pub static CALL: Table = Table::new(
         .default("the operation's"),
         Key::new("delay", Shape::Text, "how long to wait before the first attempt, such as `10 minutes`"),
         Key::new("run_at", Shape::Expression, "when to make the first attempt, instead of `delay`"),
-        Key::new("priority", Shape::Integer(-1_000_000, 1_000_000), "higher ones are called first").default("`0`"),
+        Key::new("priority", Shape::Integer(-32_767, 32_767), "higher ones are called first").default("`0`"),
         Key::new("as", Shape::Name, "the name of the call: `$payment.job_id`, and part of the names of its callbacks"),
         Key::new(
             "on_success",

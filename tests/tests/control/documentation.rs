@@ -50,7 +50,7 @@ async fn its_statements_run() {
         queue.execute(text.leak()).await;
     }
     // `resume` ended the pause that was made with the same words, and no other.
-    assert_eq!(queue.count("SELECT count(*) FROM jobs.v_pause").await, 2);
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.v_pause").await, 3);
 }
 
 #[tokio::test]

@@ -25,8 +25,8 @@ const MAX_TIMEOUT: i64 = 86_400;
 /// The most attempts that `max_retries` may ask for.
 const MAX_ATTEMPTS: i64 = 100;
 
-/// The largest `priority`, in either direction.
-const MAX_PRIORITY: i64 = 1_000_000;
+/// The largest `priority`, in either direction: the queue's own bound (`jobs.check_job`).
+const MAX_PRIORITY: i64 = 32_767;
 
 impl<'a> ActionChecker<'a> {
     pub(super) fn call_service(&mut self, syntax: &CallServiceSyntax) -> Option<StepKind> {
