@@ -869,7 +869,7 @@ REVOKE ALL ON FUNCTION app.notify(text, text, text, uuid, uuid) FROM PUBLIC;
 -- ================================================================================
 
 -- May put jobs into the queue, and nothing else. Roles belong to the whole server, so it may exist already, and an
--- ordinary owner may not be allowed to make it: then the queue works without it, and `specql doctor` says so.
+-- ordinary owner may not be allowed to make it: then the queue works without it.
 DO $$
 BEGIN
     CREATE ROLE specql_enqueuer NOLOGIN;

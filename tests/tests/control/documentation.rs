@@ -41,7 +41,8 @@ async fn its_statements_run() {
     queue
         .execute(
             "SELECT jobs.register_operations('[{\"service\": \"stripe\", \"operation\": \"create_charge\", \
-            \"timeout_seconds\": 30, \"max_attempts\": 3}]')",
+            \"timeout_seconds\": 30, \"max_attempts\": 3}, \
+            {\"service\": \"payroll\", \"operation\": \"sync\", \"timeout_seconds\": 30, \"max_attempts\": 3}]')",
         )
         .await;
     let statements = samples("sql");
