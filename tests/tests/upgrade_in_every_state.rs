@@ -67,6 +67,10 @@ impl Worker {
 
     async fn claim(&self, limit: i32) -> Result<Vec<Lease>> {
         let codes: Vec<i32> = sqlx::query_scalar("SELECT code FROM jobs.operations()").fetch_all(&self.pool).await?;
+        self.claim_of(codes, limit).await
+    }
+
+    async fn claim_of(&self, codes: Vec<i32>, limit: i32) -> Result<Vec<Lease>> {
         Ok(sqlx::query_as(CLAIM)
             .bind(self.id)
             .bind(codes)
@@ -334,9 +338,10 @@ async fn a_claim_that_is_under_way_during_the_upgrade_has_its_jobs() -> Result<(
     let files = files(&diff(&before, &schema(&shop.model), Direction::Forward), &[]);
 
     // The claim has begun, in its old form, and comes to a table that the migration has locked.
+    let codes: Vec<i32> = sqlx::query_scalar("SELECT code FROM jobs.operations()").fetch_all(pool).await?;
     let mut migration = pool.begin().await?;
     sqlx::raw_sql("LOCK TABLE jobs.tb_operation IN ACCESS EXCLUSIVE MODE").execute(&mut *migration).await?;
-    let (claimed, ()) = tokio::try_join!(old.claim(1), async {
+    let (claimed, ()) = tokio::try_join!(old.claim_of(codes, 1), async {
         let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')";
         while !sqlx::query_scalar::<_, bool>(waits).fetch_one(pool).await? {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
