@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use specql_compiler::{
-    migrations::{Direction, Lock, diff, render::files},
+    migrations::{
+        Direction, Lock, diff,
+        render::{File, files},
+    },
     sql::{Schema, schema},
 };
 use specql_runtime::testing::TestDatabase;
@@ -194,6 +197,19 @@ fn before() -> Result<Schema> {
     Ok(Lock::parse(BEFORE).map_err(|error| anyhow::anyhow!("{error:?}"))?.snapshot)
 }
 
+/// The files that lead from there to here.
+fn upgrade(before: &Schema) -> Result<Vec<File>> {
+    let shop = compiled::folder(&repository().join("examples/shop"))?;
+    Ok(files(&diff(before, &schema(&shop.model), Direction::Forward), &[]))
+}
+
+/// Makes the operations known, as an application does when it starts.
+async fn register(pool: &PgPool) -> Result<()> {
+    let operations: Value = serde_json::from_str(OPERATIONS)?;
+    sqlx::query("SELECT jobs.register_operations($1::jsonb)").bind(operations).execute(pool).await?;
+    Ok(())
+}
+
 struct Upgraded {
     database: TestDatabase,
     jobs: BTreeMap<&'static str, Uuid>,
@@ -205,16 +221,12 @@ async fn upgraded() -> Result<Upgraded> {
     let before = before()?;
     let database = TestDatabase::from_sql(&before.render()).await?;
     let pool = database.pool();
-    sqlx::query("SELECT jobs.register_operations($1::jsonb)")
-        .bind(serde_json::from_str::<Value>(OPERATIONS)?)
-        .execute(pool)
-        .await?;
+    register(pool).await?;
     let old = Worker::new(pool).await?;
     let (jobs, running) = jobs_in_every_state(pool, &old).await?;
     let was = states(pool).await?;
 
-    let shop = compiled::folder(&repository().join("examples/shop"))?;
-    for file in files(&diff(&before, &schema(&shop.model), Direction::Forward), &[]) {
+    for file in upgrade(&before)? {
         run(pool, &file.text).await?;
     }
     assert_eq!(states(pool).await?, was, "nothing is lost or changed by the upgrade itself");
@@ -237,10 +249,7 @@ async fn every_job_from_before_is_done_by_the_old_worker_and_a_new_one_together(
     let Upgraded { database, jobs, running, old } = upgraded().await?;
     let pool = database.pool();
     // The application starts anew: operations are registered as this version does.
-    sqlx::query("SELECT jobs.register_operations($1::jsonb)")
-        .bind(serde_json::from_str::<Value>(OPERATIONS)?)
-        .execute(pool)
-        .await?;
+    register(pool).await?;
     let new = Worker::new(pool).await?;
 
     assert_eq!(old.heartbeat(std::slice::from_ref(&running)).await?, 1);
@@ -328,14 +337,10 @@ async fn a_claim_that_is_under_way_during_the_upgrade_has_its_jobs() -> Result<(
     let before = before()?;
     let database = TestDatabase::from_sql(&before.render()).await?;
     let pool = database.pool();
-    sqlx::query("SELECT jobs.register_operations($1::jsonb)")
-        .bind(serde_json::from_str::<Value>(OPERATIONS)?)
-        .execute(pool)
-        .await?;
+    register(pool).await?;
     let old = Worker::new(pool).await?;
     let id = enqueue(pool, "").await?;
-    let shop = compiled::folder(&repository().join("examples/shop"))?;
-    let files = files(&diff(&before, &schema(&shop.model), Direction::Forward), &[]);
+    let files = upgrade(&before)?;
 
     // The claim has begun, in its old form, and comes to a table that the migration has locked.
     let codes: Vec<i32> = sqlx::query_scalar("SELECT code FROM jobs.operations()").fetch_all(pool).await?;
