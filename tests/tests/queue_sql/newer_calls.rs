@@ -185,6 +185,19 @@ async fn another_input_under_a_key_that_the_caller_chose_is_refused() -> Result<
 }
 
 #[tokio::test]
+async fn a_cancelled_call_leaves_the_earlier_one_its_own_rule() -> Result<()> {
+    let queue = Queue::new().await?;
+    let (first, _) = call(&mut *queue.db.pool().acquire().await?, "trial", Some("once")).await?;
+    let running = queue.claim_one().await?;
+    let (second, _) = sync(&queue, "paying").await?;
+    assert_ne!(second, first);
+    sqlx::query("SELECT jobs.cancel($1)").bind(second).execute(queue.db.pool()).await?;
+    queue.complete(&[running]).await?;
+    assert_eq!(call(&mut *queue.db.pool().acquire().await?, "trial", Some("once")).await?, (first, true));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_key_that_could_not_be_given_back_is_taken_by_one_of_a_batch_only() -> Result<()> {
     const MANY: &str =
         "SELECT deduplicated FROM jobs.enqueue_many('pay', 'charge', $1, ARRAY['k', 'k']) ORDER BY ordinal";
