@@ -27,7 +27,7 @@ pub struct Completions {
     pub pks: Vec<i64>,
     pub epochs: Vec<i32>,
     pub outputs: Vec<Json>,
-    pub usages: Vec<Value>,
+    pub usages: Vec<Option<Value>>,
 }
 
 /// Attempts that failed, column by column.
@@ -48,12 +48,13 @@ pub struct Failures {
 }
 
 impl Link {
-    /// Records successes and runs their callbacks, in one transaction.
+    /// Records successes and runs their callbacks, in one transaction. Answers those that are not `completed` now: nearly all are.
     ///
     /// # Errors
     /// [`QueueError`]; nothing of the batch is written then, unless the outcome is unknown.
     pub async fn complete(&mut self, worker: Uuid, batch: &Completions) -> Result<Vec<Written>, QueueError> {
-        let query = query_as("SELECT pk_job_run, result FROM jobs.complete($1, $2, $3, $4, $5, true)")
+        let sql = "SELECT pk_job_run, result FROM jobs.complete($1, $2, $3, $4, $5, true) WHERE result <> 'completed'";
+        let query = query_as(sql)
             .bind(worker)
             .bind(&batch.pks)
             .bind(&batch.epochs)

@@ -6,7 +6,7 @@
 use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use specql_registry::{FailureClass, Json};
 use tokio::{
     sync::{Mutex, OwnedSemaphorePermit, mpsc},
@@ -225,7 +225,7 @@ async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<
                 completions.pks.push(lease.pk);
                 completions.epochs.push(lease.epoch);
                 completions.outputs.push(output.clone());
-                completions.usages.push(usage.clone());
+                completions.usages.push(Some(usage).filter(|usage| **usage != json!({})).cloned());
             }
             Ending::Failed { failure, verdict } => {
                 failures.pks.push(lease.pk);

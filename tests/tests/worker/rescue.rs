@@ -69,7 +69,7 @@ async fn a_worker_that_lost_its_lease_can_write_nothing() {
         pks: vec![claimed[0].pk],
         epochs: vec![claimed[0].epoch],
         outputs: vec![serde_json::json!({"said": "first"}).into()],
-        usages: vec![serde_json::json!({})],
+        usages: vec![None],
     };
     let written = zombie.complete(worker, &batch).await.unwrap();
     assert_eq!(written[0].result, "fenced");

@@ -265,6 +265,9 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
+    -- Mostly they are all of one worker, whose code is looked up once.
+    _worker uuid := (SELECT c.worker FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = _pks[1]);
+    _worker_code integer := jobs.code_of(_worker);
 BEGIN
     WITH settled AS (
         DELETE FROM jobs.tb_job_callback AS c WHERE c.pk_job_run = ANY (_pks)
@@ -276,7 +279,9 @@ BEGIN
         SELECT s.pk_job_run, s.epoch, CASE s.kind WHEN 'success' THEN 'completed' ELSE 'failed' END, s.attempts,
             CASE s.kind WHEN 'success' THEN s.result END, s.failure_class, s.error_message,
             s.resource_usage, CASE s.kind WHEN 'failure' THEN s.effect_possible END, s.bound_code,
-            (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = s.worker), s.started_at, _now
+            CASE WHEN s.worker = _worker THEN _worker_code
+                ELSE (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = s.worker) END,
+            s.started_at, _now
         FROM settled AS s)
     DELETE FROM jobs.tb_job_key AS k USING settled AS s
     WHERE k.ctid = ANY (ARRAY(
