@@ -854,10 +854,8 @@ BEGIN
     INSERT INTO app.tb_notification AS n (tenant_id, channel, recipient, message, created_by)
     VALUES (_tenant_id, _channel, _recipient, _message, _user_id)
     RETURNING n.id INTO _id;
-    -- PostgreSQL takes 8000 bytes; the row has all of it.
-    PERFORM pg_notify(
-        _channel,
-        jsonb_build_object('id', _id, 'recipient', left(_recipient, 200), 'message', left(_message, 1000))::text);
+    -- Any role may listen, in the name of any tenant: what was said is read from the row, by those who may.
+    PERFORM pg_notify(_channel, jsonb_build_object('id', _id)::text);
 END;
 $specql$;
 COMMENT ON FUNCTION app.notify(text, text, text, uuid, uuid) IS
@@ -2265,7 +2263,6 @@ DECLARE
     _broken integer[];
     _partial boolean := false;
     _shared_seen boolean := true;
-    _worker_code integer := jobs.worker_code(_worker);
     _untouched boolean;
 BEGIN
     IF current_setting('specql.serving', true) IS DISTINCT FROM jobs.serving(_worker, _operations) THEN
@@ -2301,9 +2298,7 @@ BEGIN
                 ORDER BY r.rank, r.pk_job_run
                 LIMIT _limit) AS p;
         END IF;
-        IF _untouched IS TRUE THEN
-            PERFORM set_config('lock_timeout', '500ms', true);
-        ELSE
+        IF _untouched IS NOT TRUE THEN
             SELECT coalesce(array_agg(p.place), '{}'), max(p.rank), (array_agg(p.pk_job_run))[count(*)]
             INTO _places, _last_rank, _last_pk
             FROM (
@@ -2317,10 +2312,17 @@ BEGIN
     END IF;
     PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _shared_seen AND _after_rank = -2147483648,
         cardinality(_places) < _limit, _last_rank, _last_pk);
-    PERFORM set_config('specql.full_scan_due', CASE WHEN _full_scan AND NOT _shared_seen THEN _worker::text ELSE '' END, false),
-        set_config('specql.claim_partial', _partial::text, false);
+    IF NOT _shared_seen OR _partial OR current_setting('specql.full_scan_due', true) <> ''
+        OR current_setting('specql.claim_partial', true) = 'true'
+    THEN
+        PERFORM set_config('specql.full_scan_due', CASE WHEN _full_scan AND NOT _shared_seen THEN _worker::text ELSE '' END, false),
+            set_config('specql.claim_partial', _partial::text, false);
+    END IF;
     IF _places = '{}' THEN
         RETURN;
+    END IF;
+    IF _untouched IS TRUE THEN
+        PERFORM set_config('lock_timeout', '500ms', true);
     END IF;
 
     RETURN QUERY
@@ -2352,7 +2354,9 @@ BEGIN
         INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, worker_code, crashes,
             bound_code, claimed_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
         SELECT c.pk_job_run, nullif(c.lane & 8796093022207, 0), nullif(c.rank, 0), c.operation_code, c.epoch, c.attempt,
-            _worker_code, c.crashes, -nullif(c.bound_code, 0), _now,
+            -- The function gives a code to a worker that has none yet.
+            coalesce((SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = _worker), jobs.worker_code(_worker)),
+            c.crashes, -nullif(c.bound_code, 0), _now,
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible, c.put_off, c.first_tried_at
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.
@@ -3025,7 +3029,6 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _worker_code integer := jobs.code_of(_worker);
     _completed bigint[];
 BEGIN
     WITH given AS (
@@ -3033,13 +3036,13 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
-            AND l.has_on_success IS NOT TRUE
-        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.has_on_success IS NOT TRUE
+            AND l.worker_code = (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = _worker)
+        RETURNING l.pk_job_run, l.epoch, l.attempt, l.worker_code, l.claimed_at, l.keyed, g.output, g.usage),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (
             pk_job_run, epoch, status, attempts, output_data, resource_usage, worker_code, started_at, completed_at)
-        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, nullif(f.usage, '{}'), _worker_code, f.claimed_at, _now
+        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, nullif(f.usage, '{}'), f.worker_code, f.claimed_at, _now
         FROM freed AS f),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
@@ -3059,7 +3062,6 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _worker_code integer := jobs.code_of(_worker);
     _called bigint[];
 BEGIN
     WITH given AS (
@@ -3067,7 +3069,8 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch
+            AND l.worker_code = (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = _worker)
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
     called AS (
         INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
@@ -3118,7 +3121,10 @@ BEGIN
         _called := jobs.complete_called(_worker, _free.pks, _free.epochs, _free.outputs, _free.usages);
     END;
 
-    IF _completed IS NOT NULL THEN
+    -- The same question as there, which spares most batches the call.
+    IF _completed IS NOT NULL AND (EXISTS (SELECT FROM jobs.tb_job_waiter)
+        OR EXISTS (SELECT FROM jobs.tb_job_scheduled AS s WHERE s.after_pk IS NOT NULL))
+    THEN
         PERFORM jobs.announce(_completed);
     END IF;
     IF _called IS NOT NULL THEN

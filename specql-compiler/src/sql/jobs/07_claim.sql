@@ -44,7 +44,6 @@ DECLARE
     _broken integer[];
     _partial boolean := false;
     _shared_seen boolean := true;
-    _worker_code integer := jobs.worker_code(_worker);
     _untouched boolean;
 BEGIN
     IF current_setting('specql.serving', true) IS DISTINCT FROM jobs.serving(_worker, _operations) THEN
@@ -80,9 +79,7 @@ BEGIN
                 ORDER BY r.rank, r.pk_job_run
                 LIMIT _limit) AS p;
         END IF;
-        IF _untouched IS TRUE THEN
-            PERFORM set_config('lock_timeout', '500ms', true);
-        ELSE
+        IF _untouched IS NOT TRUE THEN
             SELECT coalesce(array_agg(p.place), '{}'), max(p.rank), (array_agg(p.pk_job_run))[count(*)]
             INTO _places, _last_rank, _last_pk
             FROM (
@@ -96,10 +93,17 @@ BEGIN
     END IF;
     PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _shared_seen AND _after_rank = -2147483648,
         cardinality(_places) < _limit, _last_rank, _last_pk);
-    PERFORM set_config('specql.full_scan_due', CASE WHEN _full_scan AND NOT _shared_seen THEN _worker::text ELSE '' END, false),
-        set_config('specql.claim_partial', _partial::text, false);
+    IF NOT _shared_seen OR _partial OR current_setting('specql.full_scan_due', true) <> ''
+        OR current_setting('specql.claim_partial', true) = 'true'
+    THEN
+        PERFORM set_config('specql.full_scan_due', CASE WHEN _full_scan AND NOT _shared_seen THEN _worker::text ELSE '' END, false),
+            set_config('specql.claim_partial', _partial::text, false);
+    END IF;
     IF _places = '{}' THEN
         RETURN;
+    END IF;
+    IF _untouched IS TRUE THEN
+        PERFORM set_config('lock_timeout', '500ms', true);
     END IF;
 
     RETURN QUERY
@@ -131,7 +135,9 @@ BEGIN
         INSERT INTO jobs.tb_job_lease (pk_job_run, tenant_lane, rank, operation_code, epoch, attempt, worker_code, crashes,
             bound_code, claimed_at, keyed, has_on_success, has_on_failure, effect_possible, put_off, first_tried_at)
         SELECT c.pk_job_run, nullif(c.lane & 8796093022207, 0), nullif(c.rank, 0), c.operation_code, c.epoch, c.attempt,
-            _worker_code, c.crashes, -nullif(c.bound_code, 0), _now,
+            -- The function gives a code to a worker that has none yet.
+            coalesce((SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = _worker), jobs.worker_code(_worker)),
+            c.crashes, -nullif(c.bound_code, 0), _now,
             c.keyed, c.has_on_success, c.has_on_failure, c.effect_possible, c.put_off, c.first_tried_at
         FROM claimed AS c),
     -- Here, in the statement, because a loop over its rows would cost more than the rest of it.

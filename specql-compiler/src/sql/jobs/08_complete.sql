@@ -36,7 +36,6 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _worker_code integer := jobs.code_of(_worker);
     _completed bigint[];
 BEGIN
     WITH given AS (
@@ -44,13 +43,13 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
-            AND l.has_on_success IS NOT TRUE
-        RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, g.output, g.usage),
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.has_on_success IS NOT TRUE
+            AND l.worker_code = (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = _worker)
+        RETURNING l.pk_job_run, l.epoch, l.attempt, l.worker_code, l.claimed_at, l.keyed, g.output, g.usage),
     recorded AS (
         INSERT INTO jobs.tb_job_outcome (
             pk_job_run, epoch, status, attempts, output_data, resource_usage, worker_code, started_at, completed_at)
-        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, nullif(f.usage, '{}'), _worker_code, f.claimed_at, _now
+        SELECT f.pk_job_run, f.epoch, 'completed', f.attempt, f.output, nullif(f.usage, '{}'), f.worker_code, f.claimed_at, _now
         FROM freed AS f),
     released AS (
         DELETE FROM jobs.tb_job_key AS k
@@ -72,7 +71,6 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _worker_code integer := jobs.code_of(_worker);
     _called bigint[];
 BEGIN
     WITH given AS (
@@ -80,7 +78,8 @@ BEGIN
         FROM unnest(_pks, _epochs, _outputs, _usages) AS g (pk, epoch, output, usage)),
     freed AS (
         DELETE FROM jobs.tb_job_lease AS l USING given AS g
-        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch AND l.worker_code = _worker_code
+        WHERE l.pk_job_run = ANY (_pks) AND l.pk_job_run = g.pk AND l.epoch = g.epoch
+            AND l.worker_code = (SELECT w.code FROM jobs.tb_worker_code AS w WHERE w.id = _worker)
         RETURNING l.pk_job_run, l.epoch, l.attempt, l.claimed_at, l.keyed, l.effect_possible, g.output, g.usage),
     called AS (
         INSERT INTO jobs.tb_job_callback (pk_job_run, kind, result, epoch, attempts, keyed, effect_possible,
@@ -133,7 +132,10 @@ BEGIN
         _called := jobs.complete_called(_worker, _free.pks, _free.epochs, _free.outputs, _free.usages);
     END;
 
-    IF _completed IS NOT NULL THEN
+    -- The same question as there, which spares most batches the call.
+    IF _completed IS NOT NULL AND (EXISTS (SELECT FROM jobs.tb_job_waiter)
+        OR EXISTS (SELECT FROM jobs.tb_job_scheduled AS s WHERE s.after_pk IS NOT NULL))
+    THEN
         PERFORM jobs.announce(_completed);
     END IF;
     IF _called IS NOT NULL THEN
