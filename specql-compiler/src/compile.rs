@@ -75,9 +75,9 @@ pub fn compile(sources: &Sources) -> Compilation {
     let scheduled = checked.syntax.iter().any(|entity| !entity.schedules.is_empty());
     let uses_jobs = scheduled || !used.is_empty() || !wanted.is_empty() || has_registry;
     let mut registry = all;
-    registry.services.retain(|name, _| {
-        used.contains(name) || wanted.contains(name) || services.declared().any(|own| own.service.name == *name)
-    });
+    let declared = services.declared().map(|own| own.service.name.clone());
+    let kept = with_fallbacks(&registry, used.into_iter().chain(wanted).chain(declared));
+    registry.services.retain(|name, _| kept.contains(name));
     registry.services.sort_keys();
     diagnostics.sort_by(|a, b| {
         let key = |diagnostic: &Diagnostic| (diagnostic.span, diagnostic.rule.code);
@@ -118,6 +118,19 @@ fn used_services(entities: &[&EntitySyntax]) -> BTreeSet<String> {
         visit(&action.steps, &mut used);
     }
     used
+}
+
+/// These services, and those that take over from them.
+fn with_fallbacks(registry: &Registry, names: impl Iterator<Item = String>) -> BTreeSet<String> {
+    let mut kept = BTreeSet::new();
+    let mut left: Vec<String> = names.collect();
+    while let Some(name) = left.pop() {
+        let fallback = registry.services.get(&name).and_then(|service| service.fallback.clone());
+        if kept.insert(name) {
+            left.extend(fallback);
+        }
+    }
+    kept
 }
 
 /// The services that `use = [...]` in `specql.toml` names.

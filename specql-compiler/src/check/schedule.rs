@@ -124,8 +124,9 @@ impl<'a> Checker<'a> {
             return None;
         };
         let owner: &Entity = self.project.entity(entity);
-        if owner.multi_tenant {
-            diagnostics.push(scheduled_tenant::error(*span, name, &owner.schema));
+        if action.effects.for_tenant {
+            let schema = owner.multi_tenant.then_some(&*owner.schema);
+            diagnostics.push(scheduled_tenant::error(*span, name, schema));
             return None;
         }
         Some(Found { entity, action })

@@ -4,6 +4,7 @@
 //! written, never whether it is right.
 
 mod composites;
+pub mod effects;
 pub mod expr;
 pub mod function;
 pub mod names;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 
 use specql_registry::{Registry, ValueType};
 
+pub use effects::Effects;
 pub use expr::{ColumnRef, Expr, ExprKind};
 pub use function::{FunctionId, SqlFunction};
 pub use schedule::Schedule;
@@ -174,6 +176,8 @@ pub struct Action {
     pub standard: bool,
     /// An action without steps and without a standard body: answers `failed:not_implemented`.
     pub not_implemented: bool,
+    /// What it may do.
+    pub effects: Effects,
     /// Where it is written.
     pub origin: Origin,
 }
@@ -235,6 +239,13 @@ impl Model {
     pub fn action(&self, id: ActionId) -> (&Entity, &Action) {
         let entity = self.entity(id.entity);
         (entity, &entity.actions[id.index])
+    }
+
+    /// What a callback's steps may do.
+    #[must_use]
+    pub fn effects_of(&self, steps: &[Step], locks: bool) -> Effects {
+        let effects = |id| Some(&self.action(id).1.effects);
+        Effects::of_steps(effects::Known { entities: &self.entities, effects: &effects }, steps, locks)
     }
 }
 

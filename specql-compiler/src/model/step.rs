@@ -14,6 +14,9 @@ use crate::source::Origin;
 pub struct Step {
     /// What it does.
     pub kind: StepKind,
+    /// The rows that it may have changed behind the backs of their variables, where a later step reads them: they are read again.
+    /// Of a `foreach`: its own row, where other rounds may have changed it; it is read again before the steps of a round.
+    pub stale: Vec<VarId>,
     /// Where it is written.
     pub origin: Origin,
 }
@@ -129,6 +132,17 @@ pub enum Target {
     Row(VarId),
     /// All rows for which this is true; columns are [`super::ExprKind::Column`].
     Where(Expr),
+}
+
+impl Target {
+    /// The condition, where that says which rows.
+    #[must_use]
+    pub const fn condition(&self) -> Option<&Expr> {
+        match self {
+            Self::Row(_) => None,
+            Self::Where(condition) => Some(condition),
+        }
+    }
 }
 
 /// A `foreach`.
@@ -340,6 +354,50 @@ impl Step {
             _ => (&mut [], &mut []),
         };
         [first, second].into_iter()
+    }
+
+    /// Visits the expressions of this very step, not those of its branches or callbacks.
+    pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
+        let assigned = |assignments: &'a [Assignment]| assignments.iter().map(|assignment| &assignment.value);
+        match &self.kind {
+            StepKind::Validate { condition, .. } | StepKind::If { condition, .. } => visit(condition),
+            StepKind::Insert { values, .. } => assigned(values).for_each(visit),
+            StepKind::Update { set, target, .. } => {
+                assigned(set).for_each(&mut *visit);
+                target.condition().into_iter().for_each(visit);
+            }
+            StepKind::Delete { target, .. } => target.condition().into_iter().for_each(visit),
+            StepKind::Find { condition, .. } => condition.iter().for_each(visit),
+            StepKind::Foreach(foreach) => match &foreach.source {
+                Source::Rows { condition, .. } => condition.iter().for_each(visit),
+                Source::Values { list, .. } => visit(list),
+            },
+            StepKind::CallAction(call) => call.args.iter().for_each(|(_, value)| visit(value)),
+            StepKind::CallFunction { call, .. } => visit(call),
+            StepKind::Notify { recipient, message, .. } => {
+                visit(recipient);
+                visit(message);
+            }
+            StepKind::Return(Return::Message(value) | Return::Value(value)) => visit(value),
+            StepKind::Return(Return::Nothing | Return::Row(_)) | StepKind::Reject { .. } => {}
+            StepKind::CallService(call) => {
+                call.input.iter().for_each(|(_, value)| visit(value));
+                call.correlation.iter().chain(&call.idempotency_key).for_each(&mut *visit);
+                if let Start::At(time) = &call.start {
+                    visit(time);
+                }
+            }
+        }
+    }
+
+    /// The variable that holds a row from here on.
+    #[must_use]
+    pub fn binds(&self) -> Option<VarId> {
+        match &self.kind {
+            StepKind::Insert { bind, .. } | StepKind::Find { bind, .. } => Some(*bind),
+            StepKind::CallAction(call) => call.bind,
+            _ => None,
+        }
     }
 
     /// Visits this step and those inside it, not those of callbacks.

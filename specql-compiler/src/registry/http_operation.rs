@@ -81,7 +81,7 @@ pub(super) const KEYS: &[Key] = &[
         .default("by the failure's class"),
     Key::new("no_effect_codes", STATUSES, "the status codes that say that nothing was done, besides 4xx"),
     Key::new("output", Shape::Map(&Shape::Text), "where each output is found: `$.path`, `$header.name` or `$status`")
-        .default("by its name, in a JSON body"),
+        .default("by its name, in a JSON body; so is what it does not name"),
 ];
 
 /// A text with slots, which YAML may read as something else.
@@ -139,6 +139,12 @@ pub(super) fn read(
     let headers = entries.headers.map(|entry| read_headers(entry, input, decoder)).unwrap_or_default();
     let encoding = entries.body.and_then(|entry| body_encoding(entry, decoder)).unwrap_or(service.body);
     let bodyless = matches!(method, Method::Get | Method::Delete);
+    if let Some(entry) = entries.body.filter(|_| bodyless && encoding != BodyEncoding::None) {
+        decoder.bad(
+            entry.key_span,
+            "a request with GET or DELETE has no body: leave this out, or give it another `method`",
+        );
+    }
     let body_template = entries.body_template.and_then(|entry| {
         if bodyless || encoding == BodyEncoding::None {
             decoder.bad(entry.key_span, "this request has no body that a `body_template` could fill");
@@ -333,12 +339,6 @@ fn read_output(entry: &Entry, schema: &Schema, decoder: &mut Decoder) -> IndexMa
                 paths.insert(entry.key.clone(), path);
             }
             Err(error) => decoder.bad(entry.value.inner_span(error.at, text.len()), error.message),
-        }
-    }
-    // With an `output`, nothing is found by name any more.
-    for (name, field) in &schema.fields {
-        if field.required && !paths.contains_key(name) {
-            decoder.bad(entry.key_span, format!("`output` does not say where the required `{name}` is found"));
         }
     }
     paths

@@ -168,11 +168,17 @@ fn a_template_names_inputs_and_every_input_goes_somewhere() {
             ("name: s\npath: /a/../b", "SQ0505", "`..`"),
             ("name: s\npath: \"/s?x=1\"", "SQ0505", "`query`"),
             ("name: s", "SQ0505", "needs a `path`"),
-            ("name: s\npath: /s\noutput_schema: {id: text!}\noutput: {}", "SQ0505", "the required `id`"),
+            ("name: s\nmethod: GET\npath: /s\nbody: form", "SQ0505", "has no body: leave this out"),
             ("name: s\npath: /s\noutput_schema: {id: text}\noutput: {id: body.id}", "SQ0505", "an output path is"),
             ("name: s\nmethod: GET\npath: /s\nbody_template: {a: 1}", "SQ0505", "no body"),
         ],
         operation,
+    );
+    let by_name = "name: s\npath: /s\noutput_schema: {id: text!, url: url}\noutput: {url: $.receipt.url}";
+    assert!(
+        !operation(by_name).contains("SQ05"),
+        "what `output` does not name is found by name: {}",
+        operation(by_name)
     );
     let shown = operation("name: s\npath: /v1/{custmer}\ninput_schema: {customer: text!}");
     assert!(shown.contains("-->") && shown.contains(":6:20") && shown.contains("^^^^^^^"), "{shown}");

@@ -10,7 +10,7 @@ use super::{
     structs::{self, Field, Presence, Struct},
     types::{Definitions, RustType},
 };
-use crate::model::{Action, CallService, Entity, EntityId, FieldType, InputField, Model, Step, StepKind, step::Start};
+use crate::model::{Action, Entity, EntityId, FieldType, InputField, Model, Step, StepKind, effects::Awaited};
 
 pub(super) fn module(model: &Model, names: &Names) -> Module {
     let doc = docs::doc(["The actions of each entity; nothing happens before `.send(…)`."]);
@@ -40,7 +40,7 @@ fn entity_module(model: &Model, names: &Names, id: EntityId, entity: &Entity) ->
         let mut definitions = Definitions { types: &mut types, items: &mut nested, input: true };
         items.push(input_struct(model, names, action, &input, &mut definitions));
         items.append(&mut nested);
-        items.push(call(model, names, entity, action, &input, &function));
+        items.push(call(names, entity, action, &input, &function));
     }
     Some(Module {
         attributes: docs::doc([format!("Actions of {} (`{}`).", docs::code(&entity.name), entity.origin)]),
@@ -92,7 +92,6 @@ fn input_struct(
 }
 
 fn call(
-    model: &Model,
     names: &Names,
     entity: &Entity,
     action: &Action,
@@ -103,18 +102,22 @@ fn call(
         .reported_entity()
         .and_then(|entity| names.entities.get(&entity))
         .map_or_else(|| quote!(value::Json), |row| quote!(entities::#row));
-    let tenant = if entity.multi_tenant { "Needs `.tenant(…)`: the schema is multi-tenant." } else { "" };
-    let needs = if entity.multi_tenant { quote!(, client::NeedsTenant) } else { quote!() };
-    let awaited = awaited_calls(model, &action.steps);
+    let tenant = match (entity.multi_tenant, action.effects.for_tenant) {
+        (true, _) => "Needs `.tenant(…)`: the schema is multi-tenant.",
+        (false, true) => "Needs `.tenant(…)`: it works on rows of a multi-tenant schema.",
+        (false, false) => "",
+    };
+    let needs = if action.effects.for_tenant { quote!(, client::NeedsTenant) } else { quote!() };
+    let awaited = &action.effects.awaited;
     let doc = docs::doc([
         action.description.clone().unwrap_or_default(),
         format!("Calls {} (`{}`).", docs::code(&format!("app.{}", action.wrapper)), action.origin),
         tenant.to_owned(),
-        awaited_doc(&awaited),
+        awaited_doc(awaited),
         if action.not_implemented { "It has no steps yet and always fails.".to_owned() } else { String::new() },
     ]);
     let wrapper = &action.wrapper;
-    let awaited_const = awaited_const(&awaited);
+    let awaited_const = awaited_const(awaited);
     quote! {
         impl client::Action for #input {
             const WRAPPER: &'static str = #wrapper;
@@ -129,20 +132,7 @@ fn call(
     }
 }
 
-/// The calls with `async: false`, also those of the actions that are called.
-fn awaited_calls<'m>(model: &'m Model, steps: &'m [Step]) -> Vec<&'m CallService> {
-    let mut calls = Vec::new();
-    for step in steps {
-        step.walk(&mut |step| match &step.kind {
-            StepKind::CallService(call) if call.wait => calls.push(&**call),
-            StepKind::CallAction(call) => calls.extend(awaited_calls(model, &model.action(call.action).1.steps)),
-            _ => {}
-        });
-    }
-    calls
-}
-
-fn awaited_doc(calls: &[&CallService]) -> String {
+fn awaited_doc(calls: &[Awaited]) -> String {
     if calls.is_empty() {
         return String::new();
     }
@@ -155,14 +145,12 @@ fn awaited_doc(calls: &[&CallService]) -> String {
 }
 
 /// `AWAITED`, where it is not the trait's empty one.
-fn awaited_const(calls: &[&CallService]) -> TokenStream {
+fn awaited_const(calls: &[Awaited]) -> TokenStream {
     if calls.is_empty() {
         return TokenStream::new();
     }
     let calls = calls.iter().map(|call| {
-        let CallService { service, operation, ordinal, .. } = call;
-        let delay = if let Start::Delay(seconds) = call.start { seconds } else { 0 };
-        let seconds = delay.saturating_add(call.timeout_seconds.into());
+        let Awaited { service, operation, ordinal, seconds } = call;
         quote! {
             client::AwaitedCall {
                 step: #ordinal, service: #service, operation: #operation, timeout: ::std::time::Duration::from_secs(#seconds),

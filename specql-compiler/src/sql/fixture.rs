@@ -4,8 +4,8 @@ use specql_registry::{Basic, ValueType, scalars::Scalar, service::Unique};
 
 use crate::{
     model::{
-        Action, CallService, Callback, CallbackKind, Entity, EntityId, Expr, ExprKind, Field, FieldId, FieldType,
-        InputField, Model, OnDelete, Step, StepKind, Var, VarId,
+        Action, CallService, Callback, CallbackKind, Effects, Entity, EntityId, Expr, ExprKind, Field, FieldId,
+        FieldType, InputField, Model, OnDelete, Step, StepKind, Var, VarId,
         expr::{BinaryOp, ColumnRef, ExprType, Literal},
         step::{Assignment, Start, Target},
     },
@@ -57,7 +57,7 @@ pub(super) fn column(entity: &Entity, var: usize, id: usize) -> Expr {
 }
 
 pub(super) fn step(kind: StepKind, line: u32) -> Step {
-    Step { kind, origin: at(line) }
+    Step { kind, stale: Vec::new(), origin: at(line) }
 }
 
 pub(super) fn row(entity: usize, name: &str) -> Var {
@@ -142,7 +142,14 @@ pub(super) fn order_model() -> Model {
         origin: at(10),
     };
     order.actions = vec![place_order(&order), update_order(&order), delete_order(), unwritten()];
-    Model { entities: vec![customer, order], uses_jobs: true, ..Model::default() }
+    let mut model = Model { entities: vec![customer, order], uses_jobs: true, ..Model::default() };
+    let actions = &model.entities[1].actions;
+    let effects: Vec<_> =
+        actions.iter().map(|action| model.effects_of(&action.steps, action.loads_current_row.is_some())).collect();
+    for (action, effects) in model.entities[1].actions.iter_mut().zip(effects) {
+        action.effects = effects;
+    }
+    model
 }
 
 fn inputs(order: &Entity) -> Vec<InputField> {
@@ -248,6 +255,7 @@ fn place_order(order: &Entity) -> Action {
         ],
         standard: false,
         not_implemented: false,
+        effects: Effects::default(),
         origin: at(22),
     }
 }
@@ -313,6 +321,7 @@ fn unwritten_with(name: &str, result: Option<VarId>) -> Action {
         steps: Vec::new(),
         standard: false,
         not_implemented: false,
+        effects: Effects::default(),
         origin: at(40),
     }
 }

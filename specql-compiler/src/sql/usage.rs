@@ -33,15 +33,6 @@ pub(super) struct Usage {
     pub positions: BTreeSet<String>,
 }
 
-/// Whether these steps, or those of the actions that they call, queue a call.
-pub(super) fn queues(model: &Model, steps: &[Step]) -> bool {
-    steps.iter().any(|step| match &step.kind {
-        StepKind::CallService(_) => true,
-        StepKind::CallAction(call) => queues(model, &model.action(call.action).1.steps),
-        _ => step.branches().any(|branch| queues(model, branch)),
-    })
-}
-
 impl Usage {
     /// Looks through the steps, not into their callbacks.
     pub(super) fn of(model: &Model, vars: &[Var], steps: &[Step]) -> Self {
@@ -84,6 +75,9 @@ impl Usage {
     }
 
     fn step(&mut self, model: &Model, vars: &[Var], step: &Step) {
+        for row in &step.stale {
+            self.key(model, vars, *row);
+        }
         match &step.kind {
             StepKind::Validate { condition, .. } => self.expr(model, vars, condition),
             StepKind::Insert { values, .. } => self.assignments(model, vars, values),
@@ -119,7 +113,7 @@ impl Usage {
                 for (_, value) in &call.args {
                     self.expr(model, vars, value);
                 }
-                let joins = queues(model, &model.action(call.action).1.steps);
+                let joins = model.action(call.action).1.effects.queues;
                 self.queues |= joins;
                 self.binds_called |= call.bind.is_some();
                 self.called |= joins || call.bind.is_some();

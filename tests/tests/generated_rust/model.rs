@@ -2,7 +2,7 @@
 
 use specql_compiler::{
     model::{
-        Action, Entity, EntityId, Field, FieldId, FieldType, InputField, Model, Step, StepKind, Var, VarId,
+        Action, Effects, Entity, EntityId, Field, FieldId, FieldType, InputField, Model, Step, StepKind, Var, VarId,
         step::{Assignment, Target},
     },
     rust::{MigrationPart, ProjectParts},
@@ -65,6 +65,7 @@ pub(crate) fn order() -> Model {
             target: Target::Row(VarId(0)),
             partial: true,
         },
+        stale: Vec::new(),
         origin: origin(30),
     };
     let actions = vec![
@@ -159,6 +160,7 @@ fn action(line: u32, name: &str, input: Vec<InputField>, steps: Vec<Step>) -> Ac
         steps,
         standard: false,
         not_implemented: false,
+        effects: Effects { for_tenant: true, ..Effects::default() },
         origin: origin(line),
     }
 }

@@ -50,7 +50,8 @@ async fn of_an_action_that_fails_only_the_audit_row_remains() -> Outcome {
     assert_eq!(depot.items().await?, json!({"kept": [5, "new"], "made": [1, "new"]}));
     assert_eq!((depot.count("app.tb_notification").await?, depot.count("jobs.tb_job_run").await?), (1, 1));
     let told = tokio::time::timeout(std::time::Duration::from_secs(10), listener.recv()).await??;
-    assert!(told.payload().contains("before"));
+    let kept: String = sqlx::query_scalar("SELECT id::text FROM app.tb_notification").fetch_one(depot.pool()).await?;
+    assert!(told.payload().contains(&kept));
     let silence = tokio::time::timeout(std::time::Duration::from_millis(300), listener.recv()).await;
     assert!(silence.is_err(), "a second notification was sent");
     Ok(())

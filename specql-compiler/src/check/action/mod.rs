@@ -2,6 +2,7 @@
 
 mod input;
 mod order;
+mod stale;
 mod standard;
 mod step;
 
@@ -16,15 +17,23 @@ use super::{Project, names};
 use crate::{
     diagnostics::{
         Diagnostic,
-        rules::{sq0138_duplicate_name as duplicate_name, sq0203_action_without_steps as action_without_steps},
+        rules::{
+            sq0138_duplicate_name as duplicate_name, sq0203_action_without_steps as action_without_steps,
+            sq0207_call_cycle as call_cycle,
+        },
     },
-    model::{Action, ActionId, CallbackKind, EntityId, Step, StepKind, Var, VarId, step::LoopKey},
+    model::{
+        Action, ActionId, CallbackKind, Effects, EntityId, Step, StepKind, Var, VarId, effects::Known, step::LoopKey,
+    },
     source::{Span, Spanned},
     syntax::{
         entity::EntitySyntax,
         step::{StepKindSyntax, StepSyntax},
     },
 };
+
+/// How many actions may call each other in a row: PostgreSQL's stack has its end.
+const LONGEST_CHAIN: usize = 64;
 
 /// Checks the actions of all entities, in the order of the entities.
 pub fn check_all(
@@ -36,8 +45,15 @@ pub fn check_all(
     let mut callbacks: BTreeMap<ActionId, Vec<(String, Span)>> = BTreeMap::new();
     for id in actions.order(diagnostics) {
         let mut checker = ActionChecker::new(project, &actions, id);
-        let action = checker.action(actions.get(id));
+        let mut action = checker.action(actions.get(id));
         diagnostics.append(&mut checker.diagnostics);
+        let effects = |id| actions.checked(id).map(|action| &action.effects);
+        let known = Known { entities: project.entities, effects: &effects };
+        stale::mark(known, &action.vars, action.loads_current_row, &mut action.steps);
+        action.effects = Effects::of_action(known, id.entity, &action.steps, action.loads_current_row.is_some());
+        if action.effects.chain.0 == LONGEST_CHAIN + 1 {
+            diagnostics.push(too_long(&actions, id, &action));
+        }
         callbacks.insert(id, checker.callbacks);
         actions.finish(id, action);
     }
@@ -49,6 +65,18 @@ pub fn check_all(
         first.entry(key).or_insert(span);
     }
     actions.into_checked()
+}
+
+/// Of the first action from which too many follow.
+fn too_long(actions: &Actions<'_>, id: ActionId, action: &Action) -> Diagnostic {
+    let name = |id| actions.get(id).syntax.name.value.clone();
+    let mut names = vec![name(id)];
+    let mut next = action.effects.chain.1;
+    while let Some(id) = next {
+        names.push(name(id));
+        next = actions.checked(id).and_then(|action| action.effects.chain.1);
+    }
+    call_cycle::too_long(actions.get(id).syntax.name.span, &names, LONGEST_CHAIN)
 }
 
 /// Checks one action. What expressions mean depends on it: on its inputs, its rows and the step that is being checked.
@@ -171,6 +199,7 @@ impl<'a> ActionChecker<'a> {
             steps: Vec::new(),
             standard: false,
             not_implemented: false,
+            effects: Effects::default(),
             origin: self.project.sources.origin(syntax.name.span),
         };
         self.declare_inputs(syntax);

@@ -27,7 +27,7 @@ impl ActionChecker<'_> {
             "delete" => StepKind::Delete { entity: self.entity, target: Target::Row(self.current_row()?), hard: false },
             _ => return None,
         };
-        Some(vec![Step { kind, origin: self.project.sources.origin(syntax.name.span) }])
+        Some(vec![Step { kind, stale: Vec::new(), origin: self.project.sources.origin(syntax.name.span) }])
     }
 
     fn standard_create(&mut self, syntax: &ActionSyntax) -> StepKind {

@@ -1,5 +1,6 @@
 //! Whole projects through [`compile`](crate::compile): what the model holds, and what is said about mistakes.
 
+mod effects;
 mod mistakes;
 mod model;
 mod properties;

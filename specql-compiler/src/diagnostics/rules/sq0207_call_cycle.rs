@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     explanation: "\
 An action runs the actions that it calls in its own transaction, and so it can never come back to itself, not by way of another
-one and not in a callback.
+one and not in a callback. For the same reason no more than 64 actions may call each other in a row.
 
 Wrong:
 ```yaml
@@ -43,4 +43,12 @@ actions:
 pub fn error(span: Span, path: &[String]) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("this call comes back to itself: {}", path.join(" → ")))
         .help("take one of the calls away, or do its steps here")
+}
+
+/// An action from which more than `most` actions follow, each called by the one before; `path` are all of them.
+#[must_use]
+pub fn too_long(span: Span, path: &[String], most: usize) -> Diagnostic {
+    let message = format!("{} actions call each other in a row: {}", path.len(), path.join(" → "));
+    Diagnostic::new(&RULE, span, message)
+        .help(format!("do the steps of some of them in those that call them: at most {most} are run in a row"))
 }

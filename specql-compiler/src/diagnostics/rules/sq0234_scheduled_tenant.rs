@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     name: "scheduled-tenant",
     severity: Severity::Error,
     explanation: "\
-An action of a multi-tenant schema works in the name of one tenant. A schedule has none, so it cannot call such an action: your own program
+An action of a multi-tenant schema, or one that works on rows of such a schema, works in the name of one tenant. A schedule has none, so it cannot call such an action: your own program
 calls it for each tenant.
 
 With `sales` multi-tenant and `crm` not,
@@ -36,9 +36,13 @@ schedules:
 ",
 };
 
-/// The action belongs to the multi-tenant schema `schema`.
+/// The action belongs to the multi-tenant schema `schema`, or works on rows of such a one.
 #[must_use]
-pub fn error(span: Span, action: &str, schema: &str) -> Diagnostic {
+pub fn error(span: Span, action: &str, schema: Option<&str>) -> Diagnostic {
+    let why = match schema {
+        Some(schema) => format!("the schema `{schema}` is multi-tenant"),
+        None => format!("`{action}`, or an action or a callback that it calls, works on rows of a multi-tenant schema"),
+    };
     Diagnostic::new(&RULE, span, format!("`{action}` works for one tenant, and a schedule has none"))
-        .help(format!("the schema `{schema}` is multi-tenant; call the action for each tenant from your own program"))
+        .help(format!("{why}; call the action for each tenant from your own program"))
 }

@@ -9,7 +9,7 @@ use super::{
         usage::Usage,
         writer::{Writer, filled},
     },
-    Function, Volatility,
+    Function,
     callback_batch::batch_function,
     step::{Body, Scope, declare_rows, declare_values, start_unassigned_rows},
 };
@@ -98,7 +98,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         returns: "void",
         definer: false,
         settings: "",
-        volatility: Volatility::of(model, &callback.steps, callback.row.is_some()),
+        volatility: model.effects_of(&callback.steps, callback.row.is_some()).volatility,
         comment: format!("Callback {}: after {}.{} {when}", callback.key, call.service, call.operation),
         origin: callback.origin.clone(),
         body: w,

@@ -9,10 +9,10 @@ use super::{
         usage::Usage,
         writer::{Writer, filled},
     },
-    Function, Volatility, input_type_name, source_line,
+    Function, input_type_name, source_line,
     step::{Answer, Body, Scope, any_step, declare_rows, declare_values, deletes, start_unassigned_rows, writes_to},
 };
-use crate::model::{Action, Entity, Model, Step, StepKind};
+use crate::model::{Action, Entity, Model};
 
 /// `<schema>.<action>`.
 pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) -> Object {
@@ -77,7 +77,7 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
             steps.end();
         }
         let body = steps.finish().finish();
-        if entity.multi_tenant || works_for_a_tenant(model, action, &body) {
+        if action.effects.for_tenant {
             w.line(format!("IF {TENANT} IS NULL THEN"));
             w.line("    RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'validation:missing_tenant';");
             w.line("END IF;");
@@ -98,19 +98,12 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
         returns: "app.mutation_result",
         definer: false,
         settings: "",
-        volatility: Volatility::of(model, &action.steps, action.loads_current_row.is_some()),
+        volatility: action.effects.volatility,
         comment: format!("Steps of app.{}", action.wrapper),
         origin: action.origin.clone(),
         body: w,
     }
     .object()
-}
-
-/// Whether the steps of a plain schema's action touch a tenant's rows: the statements tell.
-fn works_for_a_tenant(model: &Model, action: &Action, body: &str) -> bool {
-    let inserts =
-        |step: &Step| matches!(step.kind, StepKind::Insert { entity, .. } if model.entity(entity).multi_tenant);
-    any_step(&action.steps, inserts) || body.contains(&format!(".tenant_id = {TENANT}"))
 }
 
 /// Reads and locks the row that the action works on.

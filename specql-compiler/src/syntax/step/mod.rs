@@ -235,7 +235,7 @@ pub static STEPS: &[Table] = &[
         &[Key::new(
             "notify",
             Shape::Clause("recipient(channel, \"message\")"),
-            "keeps a notification, and tells who listens to the channel",
+            "keeps a notification, and tells its id to those who listen to the channel",
         )
         .required()],
     ),

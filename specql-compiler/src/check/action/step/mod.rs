@@ -41,7 +41,9 @@ impl ActionChecker<'_> {
         let mut checked = Vec::new();
         for step in steps {
             match self.step(step) {
-                Some(kind) => checked.push(Step { kind, origin: self.project.sources.origin(step.span) }),
+                Some(kind) => {
+                    checked.push(Step { kind, stale: Vec::new(), origin: self.project.sources.origin(step.span) })
+                }
                 None => self.complete = false,
             }
         }

@@ -39,7 +39,7 @@ impl Body<'_> {
         let user = self.scope.user;
         let arguments = [self.scope.tenant.to_owned(), user.to_owned(), input];
         let function = list(&format!("{}(", qualified(&entity.schema, &action.name)), &arguments, ")");
-        let joins = self.scope.collects_jobs && crate::sql::usage::queues(self.scope.model, &action.steps);
+        let joins = self.scope.collects_jobs && action.effects.queues;
         if !joins && call.bind.is_none() {
             self.w.line(format!("PERFORM {function};"));
             return;

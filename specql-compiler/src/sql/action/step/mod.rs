@@ -156,7 +156,11 @@ impl<'a> Body<'a> {
             if index > 0 {
                 self.w.blank();
             }
-            if self.step(step) {
+            let ends = self.step(step);
+            if !matches!(step.kind, StepKind::Foreach(_)) {
+                step.stale.iter().for_each(|row| self.read_changed(*row));
+            }
+            if ends {
                 if let Some(next) = steps.get(index + 1) {
                     self.w.line(source_line(&next.origin, "never reached"));
                 }
@@ -220,7 +224,7 @@ impl<'a> Body<'a> {
             }
             StepKind::Foreach(foreach) => {
                 self.w.line(source_line(&step.origin, "foreach"));
-                self.foreach(foreach);
+                self.foreach(foreach, &step.stale);
                 false
             }
             StepKind::CallAction(call) => {
@@ -381,6 +385,18 @@ impl<'a> Body<'a> {
                 format!("WHERE {} AND t.deleted_at IS NULL{tenant}", self.printer().operand(condition))
             }
         }
+    }
+
+    /// Reads a row again that the step before may have changed. One that was deleted softly is read all the same.
+    pub(super) fn read_changed(&mut self, row: VarId) {
+        let Some(var) = self.scope.vars.get(row.0) else { return };
+        let owner = self.scope.model.entity(var.entity);
+        let (pk, name) = (ident(&owner.pk()), row_variable(var));
+        let tenant = tenant_and(owner, "t", self.scope.tenant);
+        let mut statement = self.select_into(var.entity, row);
+        statement.push(format!("FROM {} AS t", qualified(&owner.schema, &owner.table())));
+        statement.push(format!("WHERE t.{pk} = {name}.{pk}{tenant}"));
+        self.statement(&statement);
     }
 
     fn read_again(&self, entity: EntityId, target: &Target) -> Vec<String> {

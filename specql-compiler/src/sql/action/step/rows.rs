@@ -68,12 +68,15 @@ impl Body<'_> {
         format!("WHERE {condition}t.deleted_at IS NULL{}", tenant_and(owner, "t", self.scope.tenant))
     }
 
-    pub(super) fn foreach(&mut self, foreach: &Foreach) {
+    pub(super) fn foreach(&mut self, foreach: &Foreach, stale: &[VarId]) {
         match &foreach.source {
             Source::Rows { entity, condition, bind } => self.row_loop(*entity, condition.as_ref(), *bind),
             Source::Values { list, bind, element } => self.value_loop(list, bind, element),
         }
         self.w.line("LOOP");
+        self.w.open();
+        stale.iter().for_each(|row| self.read_changed(*row));
+        self.w.close();
         self.branch(&foreach.steps);
         self.w.line("END LOOP;");
     }

@@ -1,0 +1,128 @@
+//! What is known of an action with all that it calls.
+
+use super::{compiled, said};
+use crate::{
+    Compilation, compile,
+    model::{Action, effects::Awaited, function::Volatility},
+    source::{SourceFile, SourceKind, Sources},
+};
+
+/// Actions `a1`, `a2`, … of which each calls the one before it, as often as it is said.
+fn chain(length: usize, calls: usize) -> String {
+    let mut text =
+        "entity: Order\nfields: {note: text}\nactions:\n  - {name: a1, steps: [{validate: 1 = 1}]}\n".to_owned();
+    for place in 2..=length {
+        let steps = vec![format!("{{call: a{}()}}", place - 1); calls].join(", ");
+        text += &format!("  - {{name: a{place}, steps: [{steps}]}}\n");
+    }
+    text
+}
+
+/// `sales` belongs to tenants, `crm` to nobody.
+fn two_schemas(tenant: &str, plain: &str) -> Compilation {
+    let file = |path: &str, text: String, kind| SourceFile { path: path.to_owned(), text, kind };
+    compile(&Sources::new(vec![
+        file("entities/order.yaml", format!("entity: Order\nschema: sales\n{tenant}"), SourceKind::Entities),
+        file("entities/contact.yaml", format!("entity: Contact\nschema: crm\n{plain}"), SourceKind::Entities),
+        file(
+            "registry/domain_registry.yaml",
+            "domains: {sales: {multi_tenant: true}, crm: {}}\n".into(),
+            SourceKind::Registry,
+        ),
+    ]))
+}
+
+fn action<'m>(compilation: &'m Compilation, name: &str) -> &'m Action {
+    let mut all = compilation.model.entities.iter().flat_map(|entity| &entity.actions);
+    all.find(|action| action.name == name).unwrap()
+}
+
+#[test]
+fn each_action_is_looked_at_once_however_often_it_is_called() {
+    // 3 to the power of 63: looked at anew for each call, it would never end.
+    let compilation = compiled(&chain(64, 3));
+    assert_eq!(action(&compilation, "a64").effects.chain.0, 64);
+    assert_eq!(action(&compilation, "a64").effects.volatility, Volatility::Immutable);
+    let objects = crate::sql::schema(&compilation.model).objects;
+    assert!(objects.iter().any(|object| object.name.starts_with("app.a64(")));
+}
+
+#[test]
+fn a_chain_that_is_too_long_is_shown_once() {
+    let [said] = &said(&chain(66, 1))[..] else { panic!("one mistake") };
+    assert!(said.starts_with("68:12 SQ0207 65 actions call each other in a row: a65 → a64 → "), "{said}");
+    assert!(said.contains("→ a2 → a1 | do the steps of some of them"), "{said}");
+}
+
+#[test]
+fn an_action_that_works_on_rows_of_tenants_needs_one_wherever_it_stands() {
+    let compilation = two_schemas(
+        "fields: {note: text}\nactions: [{name: place, steps: [{insert: Order}]}]\n",
+        "fields: {note: text}
+actions:
+  - {name: inserts, steps: [{insert: Order}]}
+  - {name: finds, steps: [{find: Order, optional: true}]}
+  - {name: loops, steps: [{foreach: order in find Order, do: [{validate: 1 = 1}]}]}
+  - {name: in_a_branch, steps: [{if: 1 = 1, then: [{delete: Order WHERE note = 'x'}]}]}
+  - {name: by_a_call, steps: [{call: inserts()}]}
+  - name: later
+    steps:
+      - call_service:
+          {service: slack, operation: post_message, input: {channel: \"'#a'\", text: \"'b'\"}, on_success: [{insert: Order, values: {note: \"'c'\"}}]}
+  - {name: elsewhere, steps: [{insert: Contact}]}
+schedules:
+  - {name: nightly, cron: '@daily', action: by_a_call}
+",
+    );
+    for name in ["place", "inserts", "finds", "loops", "in_a_branch", "by_a_call", "later"] {
+        assert!(action(&compilation, name).effects.for_tenant, "{name}");
+    }
+    assert!(!action(&compilation, "elsewhere").effects.for_tenant);
+    let [scheduled] = &compilation.diagnostics[..] else { panic!("{:?}", compilation.diagnostics) };
+    assert_eq!(scheduled.rule.code, "SQ0234");
+    assert!(
+        scheduled
+            .help
+            .as_ref()
+            .unwrap()
+            .starts_with("`by_a_call`, or an action or a callback that it calls, works on rows")
+    );
+}
+
+#[test]
+fn what_is_waited_for_is_known_of_those_that_call_and_said_once() {
+    let call = "call_service: {service: slack, operation: post_message, input: {channel: \"'#a'\", text: \"'b'\"}, async: false, delay: 1 minutes}";
+    let compilation = compiled(&format!(
+        "entity: Order\nfields: {{note: text}}\nactions:\n  - {{name: tell, steps: [{{{call}}}]}}\n  - {{name: twice, steps: [{{call: tell()}}, {{call: tell()}}]}}\n"
+    ));
+    let awaited =
+        Awaited { service: "slack".into(), operation: "post_message".into(), ordinal: "1".into(), seconds: 90 };
+    for name in ["tell", "twice"] {
+        let effects = &action(&compilation, name).effects;
+        assert_eq!(effects.awaited, std::slice::from_ref(&awaited), "{name}");
+        assert!(effects.queues);
+        assert_eq!(effects.volatility, Volatility::Volatile);
+    }
+}
+
+#[test]
+fn a_fallback_is_there_where_nothing_else_uses_it() {
+    let file = |path: &str, text: &str, kind| SourceFile { path: path.to_owned(), text: text.to_owned(), kind };
+    let compilation = compile(&Sources::new(vec![file(
+        "registry/chat.yaml",
+        "services:
+  - name: chat
+    fallback: slack
+    runner_config: {base_url: \"https://chat.example.com\"}
+    security_policy: {allowed_hosts: [chat.example.com]}
+    operations:
+      - name: post_message
+        input_schema: {channel: text!, text: text!, thread_ts: text, blocks: json, unfurl_links: boolean}
+        output_schema: {ok: boolean!, error: text, channel: text, ts: text}
+        path: /post
+",
+        SourceKind::Registry,
+    )]));
+    assert!(!compilation.has_errors(), "{:?}", compilation.diagnostics);
+    assert_eq!(compilation.model.registry.services.keys().collect::<Vec<_>>(), ["chat", "slack"]);
+}

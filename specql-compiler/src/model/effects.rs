@@ -1,0 +1,222 @@
+//! What running an action may do, with all that it calls: found once for each, when it is checked.
+
+use std::collections::BTreeSet;
+
+use super::{
+    ActionId, CallService, Entity, EntityId, Expr, ExprKind, Return, Step, StepKind,
+    expr::ExprType,
+    function::{Function, Volatility},
+    step::{Source, Start},
+};
+
+/// What running some steps may do, those of the actions that they call included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// A call is queued.
+    pub queues: bool,
+    /// What PostgreSQL may assume of a function with these steps.
+    pub volatility: Volatility,
+    /// Rows that belong to a tenant are touched, now or by a callback.
+    pub for_tenant: bool,
+    /// The entities of which rows may be updated or deleted.
+    pub changes: BTreeSet<EntityId>,
+    /// A function of the project's own is called that may do anything.
+    pub changes_any: bool,
+    /// The calls with `async: false`, each once, in the order in which they stand.
+    pub awaited: Vec<Awaited>,
+    /// How many actions the longest chain of calls has, and the one that it goes on with.
+    pub chain: (usize, Option<ActionId>),
+}
+
+/// A queued call that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// The service.
+    pub service: String,
+    /// Its operation.
+    pub operation: String,
+    /// [`CallService::ordinal`].
+    pub ordinal: String,
+    /// From the queueing on, in seconds: the delay and the timeout.
+    pub seconds: u64,
+}
+
+/// What is known of the rest of the project.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// All entities, with their functions.
+    pub entities: &'a [Entity],
+    /// What an action does that was looked at before.
+    pub effects: &'a dyn Fn(ActionId) -> Option<&'a Effects>,
+}
+
+impl Effects {
+    /// Of these steps; `locks`: a row is locked before them.
+    #[must_use]
+    pub fn of_steps(known: Known<'_>, steps: &[Step], locks: bool) -> Self {
+        let volatility = if locks { Volatility::Volatile } else { Volatility::Immutable };
+        let mut effects = Self { volatility, chain: (1, None), ..Self::default() };
+        effects.steps(known, steps);
+        effects
+    }
+
+    /// Of an action of `owner`; `loads`: its current row is locked before the steps.
+    #[must_use]
+    pub fn of_action(known: Known<'_>, owner: EntityId, steps: &[Step], loads: bool) -> Self {
+        let mut effects = Self::of_steps(known, steps, loads);
+        effects.touches(known, owner);
+        effects
+    }
+
+    /// Of one step, those in its branches left out.
+    #[must_use]
+    pub fn of_step(known: Known<'_>, step: &Step) -> Self {
+        let mut effects = Self { volatility: Volatility::Immutable, chain: (1, None), ..Self::default() };
+        effects.step(known, step);
+        effects
+    }
+
+    /// Whether rows of that entity may be updated or deleted.
+    #[must_use]
+    pub fn may_change(&self, entity: EntityId) -> bool {
+        self.changes_any || self.changes.contains(&entity)
+    }
+
+    fn at_least(&mut self, volatility: Volatility) {
+        self.volatility = self.volatility.max(volatility);
+    }
+
+    fn touches(&mut self, known: Known<'_>, entity: EntityId) {
+        self.for_tenant |= known.entities[entity.0].multi_tenant;
+    }
+
+    fn steps(&mut self, known: Known<'_>, steps: &[Step]) {
+        for step in steps {
+            self.step(known, step);
+            step.branches().for_each(|branch| self.steps(known, branch));
+        }
+    }
+
+    /// A step by itself.
+    fn step(&mut self, known: Known<'_>, step: &Step) {
+        step.expressions(&mut |expr| self.expression(known, expr));
+        match &step.kind {
+            StepKind::Validate { .. }
+            | StepKind::If { .. }
+            | StepKind::Reject { .. }
+            | StepKind::CallFunction { .. } => {}
+            StepKind::Insert { entity, .. } => {
+                self.at_least(Volatility::Volatile);
+                self.touches(known, *entity);
+            }
+            StepKind::Update { entity, .. } | StepKind::Delete { entity, .. } => {
+                self.at_least(Volatility::Volatile);
+                self.touches(known, *entity);
+                self.changes.insert(*entity);
+            }
+            StepKind::Find { entity, locks, .. } => {
+                self.at_least(if *locks { Volatility::Volatile } else { Volatility::Stable });
+                self.touches(known, *entity);
+            }
+            StepKind::Foreach(foreach) => {
+                if let Source::Rows { entity, .. } = &foreach.source {
+                    self.at_least(Volatility::Volatile);
+                    self.touches(known, *entity);
+                }
+            }
+            StepKind::CallAction(call) => {
+                if call.bind.is_some() {
+                    // The row that it reports is read.
+                    self.at_least(Volatility::Stable);
+                }
+                self.called(known, call.action);
+            }
+            StepKind::Notify { .. } => self.at_least(Volatility::Volatile),
+            StepKind::Return(value) => {
+                if matches!(value, Return::Row(_)) {
+                    self.at_least(Volatility::Stable);
+                }
+            }
+            StepKind::CallService(call) => self.queued(known, call),
+        }
+    }
+
+    /// Another action, which was looked at before: none where a circle is cut.
+    fn called(&mut self, known: Known<'_>, action: ActionId) {
+        let Some(callee) = (known.effects)(action) else { return };
+        self.queues |= callee.queues;
+        self.for_tenant |= callee.for_tenant;
+        self.changes.extend(&callee.changes);
+        self.changes_any |= callee.changes_any;
+        self.at_least(callee.volatility);
+        for call in &callee.awaited {
+            self.awaits(call.clone());
+        }
+        if callee.chain.0 >= self.chain.0 {
+            self.chain = (callee.chain.0 + 1, Some(action));
+        }
+    }
+
+    fn queued(&mut self, known: Known<'_>, call: &CallService) {
+        self.queues = true;
+        self.at_least(Volatility::Volatile);
+        if call.wait {
+            let delay = if let Start::Delay(seconds) = call.start { seconds } else { 0 };
+            self.awaits(Awaited {
+                service: call.service.clone(),
+                operation: call.operation.clone(),
+                ordinal: call.ordinal.clone(),
+                seconds: delay.saturating_add(call.timeout_seconds.into()),
+            });
+        }
+        // A callback runs later, in the tenant's name of this transaction; whom it waits for is its own affair.
+        for callback in call.on_success.iter().chain(&call.on_failure) {
+            let later = Self::of_steps(known, &callback.steps, true);
+            self.for_tenant |= later.for_tenant;
+            if later.chain.0 > self.chain.0 {
+                self.chain = later.chain;
+            }
+        }
+    }
+
+    fn awaits(&mut self, call: Awaited) {
+        if !self.awaited.contains(&call) {
+            self.awaited.push(call);
+        }
+    }
+
+    /// Whether an expression reads a table, the clock or a setting, or calls what does anything.
+    fn expression(&mut self, known: Known<'_>, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::Follow { entity, .. } | ExprKind::KeyOf { entity, .. } => {
+                self.at_least(Volatility::Stable);
+                self.touches(known, *entity);
+            }
+            ExprKind::PublicId(base) => {
+                self.at_least(Volatility::Stable);
+                if let ExprType::Ref(entity) = base.ty {
+                    self.touches(known, entity);
+                }
+            }
+            ExprKind::Member { .. } | ExprKind::Job(_) | ExprKind::List(_) | ExprKind::Object(_) => {
+                self.at_least(Volatility::Stable);
+            }
+            ExprKind::Call { function, .. } => {
+                self.at_least(Function::find(function).map_or(Volatility::Volatile, |function| function.volatility));
+            }
+            ExprKind::UserCall { function, .. } => {
+                let volatility = known.entities[function.entity.0].functions[function.index].volatility;
+                self.at_least(volatility);
+                self.changes_any |= volatility == Volatility::Volatile;
+            }
+            _ => {}
+        }
+        expr.children(&mut |child| self.expression(known, child));
+    }
+}
+
+impl std::fmt::Debug for Known<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Known").field("entities", &self.entities.len()).finish_non_exhaustive()
+    }
+}
