@@ -11,7 +11,8 @@ pub static RULE: Rule = Rule {
     name: "data-loss",
     severity: Severity::Error,
     explanation: "\
-Dropping a table or a column cannot be taken back, so no build does it by itself. What only has another name says so, with
+Dropping a table or a column cannot be taken back. Nor can a type that rounds or cuts what is there, or a reference to another entity than
+before: its numbers are those of other rows. So no build does it by itself. What only has another name says so, with
 `renamed_from`, and keeps its rows. What is meant to go is allowed by the id that the error names; the migration is marked with it.
 
 Wrong:

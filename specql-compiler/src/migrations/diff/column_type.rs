@@ -10,12 +10,41 @@ pub(super) fn hazard(old: &str, new: &str) -> Option<HazardKind> {
     if keeps_rows(old, new) {
         return None;
     }
+    if loses(old, new) {
+        return Some(HazardKind::Loss);
+    }
     let wider = WIDER.iter().any(|types| {
         let place = |ty: &str| types.iter().position(|known| *known == ty);
         matches!((place(old), place(new)), (Some(old), Some(new)) if old < new)
     });
     // Everything can be written as text.
     Some(if wider || new == "TEXT" { HazardKind::Lock } else { HazardKind::Misfit })
+}
+
+/// Whether PostgreSQL makes values of the new type that are no longer what they were, and says nothing: what it rounds, and what it
+/// cuts off.
+fn loses(old: &str, new: &str) -> bool {
+    let is_text = old == "TEXT" || old.starts_with("VARCHAR(");
+    if let Some((_, scale)) = sized(new, "NUMERIC") {
+        return is_text || decimals(old).is_some_and(|decimals| decimals > scale);
+    }
+    match new {
+        "SMALLINT" | "INTEGER" | "BIGINT" => decimals(old).is_some_and(|decimals| decimals > 0),
+        // What they hold exactly has 24 and 53 bits.
+        "REAL" => is_text || (decimals(old).is_some() && old != "SMALLINT"),
+        "DOUBLE PRECISION" => is_text || (decimals(old).is_some() && !matches!(old, "SMALLINT" | "INTEGER" | "REAL")),
+        "DATE" | "TIME" => is_text || old.starts_with("TIMESTAMP"),
+        _ => false,
+    }
+}
+
+/// How many digits behind the point a number of that type may have.
+fn decimals(ty: &str) -> Option<u32> {
+    match ty {
+        "SMALLINT" | "INTEGER" | "BIGINT" => Some(0),
+        "NUMERIC" | "REAL" | "DOUBLE PRECISION" => Some(u32::MAX),
+        _ => sized(ty, "NUMERIC").map(|(_, scale)| scale),
+    }
 }
 
 /// How each row's value becomes one of the new type. Any type reads what another one prints, if it can be read at all.
@@ -82,13 +111,39 @@ mod tests {
         for (old, new) in [
             ("VARCHAR(20)", "VARCHAR(10)"),
             ("TEXT", "VARCHAR(10)"),
-            ("NUMERIC(12,2)", "NUMERIC(12,1)"),
+            ("NUMERIC(12,2)", "NUMERIC(10,2)"),
+            ("NUMERIC(12,2)", "NUMERIC(12,4)"),
             ("BIGINT", "INTEGER"),
+            ("NUMERIC(12,0)", "INTEGER"),
             ("TEXT", "INTEGER"),
+            ("TEXT", "TIMESTAMPTZ"),
             ("BOOLEAN", "DATE"),
         ] {
             assert_eq!(hazard(old, new), Some(HazardKind::Misfit), "{old} → {new}");
         }
+    }
+
+    #[test]
+    fn what_would_be_rounded_or_cut_without_a_word_is_a_loss() {
+        for (old, new) in [
+            ("NUMERIC(12,4)", "NUMERIC(12,2)"),
+            ("NUMERIC", "NUMERIC(12,2)"),
+            ("TEXT", "NUMERIC(12,2)"),
+            ("DOUBLE PRECISION", "NUMERIC(12,2)"),
+            ("DOUBLE PRECISION", "INTEGER"),
+            ("NUMERIC(12,2)", "BIGINT"),
+            ("NUMERIC(12,2)", "DOUBLE PRECISION"),
+            ("DOUBLE PRECISION", "REAL"),
+            ("BIGINT", "DOUBLE PRECISION"),
+            ("INTEGER", "REAL"),
+            ("TEXT", "DOUBLE PRECISION"),
+            ("TIMESTAMPTZ", "DATE"),
+            ("TIMESTAMPTZ", "TIME"),
+            ("TEXT", "DATE"),
+        ] {
+            assert_eq!(hazard(old, new), Some(HazardKind::Loss), "{old} → {new}");
+        }
+        assert_eq!(hazard("INTEGER", "DOUBLE PRECISION"), Some(HazardKind::Misfit));
     }
 
     #[test]

@@ -11,12 +11,14 @@
 //! | `rename` | tables and columns under another name |
 //! | `table`, `column_type`, `widening` | how a table becomes another one |
 //! | `static_table` | SpecQL's own tables, in the form that tables are compared in |
+//! | `references` | foreign keys that point to another table |
 //! | `retire` | callbacks that the model no longer has |
 
 pub mod breaking;
 mod calls;
 mod column_type;
 mod dependents;
+mod references;
 mod rename;
 mod retire;
 mod static_table;
@@ -216,6 +218,9 @@ impl<'a> Diff<'a> {
             }
             _ => {
                 self.check_new(new, plan);
+                if self.direction == Direction::Forward {
+                    plan.hazards.extend(references::retargeted(old, new));
+                }
                 plan.changes.push(Change::Alter(new.kind, new.name.clone()));
                 self.create(new, plan);
                 // It stays, and with it what was said of it.

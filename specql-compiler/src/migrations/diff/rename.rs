@@ -233,14 +233,15 @@ impl Renames {
         let mut out = text.to_owned();
         for (table, from, to) in &self.columns {
             let old_table = self.old_name(table);
-            if !contains_name(text, old_table) || !mentions_in_code(text, from) {
+            let renamed = replace_column(&out, from, to);
+            if !contains_name(text, old_table) || renamed == out {
                 continue;
             }
             let others = tables(old).filter(|other| other.name != old_table && contains_name(text, &other.name));
             if others.into_iter().any(|other| has(other, from)) {
                 return Err(format!("column `{from}` of `{old_table}`, which another table that it names has too"));
             }
-            out = replace_name(&out, from, to);
+            out = renamed;
         }
         for (from, to) in &self.tables {
             out = replace_name(&out, from, to);
@@ -322,6 +323,21 @@ fn sequence(table: &str, column: &str) -> String {
 
 /// `text` with each `from` that stands as a whole name in code as `to`: literals and comments stay.
 fn replace_name(text: &str, from: &str, to: &str) -> String {
+    replace_where(text, from, to, |_| true)
+}
+
+/// The same, in a callback's text, for a column: what a callback is told of its job has names of its own.
+fn replace_column(text: &str, from: &str, to: &str) -> String {
+    let of_the_job = |before: &str| {
+        let aliased = before.strip_suffix("c.").is_some_and(|before| !before.ends_with(in_name));
+        let listed = before.rfind("_context (").is_some_and(|start| !before[start..].contains(')'));
+        aliased || listed || before.ends_with("_context.")
+    };
+    replace_where(text, from, to, |before| !of_the_job(before))
+}
+
+/// `wanted` is given what stands before the name, back to the last literal or comment.
+fn replace_where(text: &str, from: &str, to: &str, wanted: impl Fn(&str) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for (is_code, part) in pieces(text) {
         if !is_code {
@@ -332,7 +348,8 @@ fn replace_name(text: &str, from: &str, to: &str) -> String {
         for (start, found) in part.match_indices(from) {
             let before = part[..start].chars().next_back();
             let after = part[start + found.len()..].chars().next();
-            if start >= rest && !before.is_some_and(in_name) && !after.is_some_and(in_name) {
+            let whole = !before.is_some_and(in_name) && !after.is_some_and(in_name);
+            if start >= rest && whole && wanted(&part[..start]) {
                 out.push_str(&part[rest..start]);
                 out.push_str(to);
                 rest = start + found.len();
@@ -341,10 +358,6 @@ fn replace_name(text: &str, from: &str, to: &str) -> String {
         out.push_str(&part[rest..]);
     }
     out
-}
-
-fn mentions_in_code(text: &str, name: &str) -> bool {
-    pieces(text).any(|(is_code, part)| is_code && contains_name(part, name))
 }
 
 /// The text in pieces: code, and (false) string literals and comments to the end of a line. What dollars quote is code.
@@ -382,6 +395,18 @@ mod tests {
             "UPDATE s.tb_order SET status = 'state', x_state = t.status WHERE note = 'it''s state'"
         );
         assert_eq!(replace_name("s.tb_order s.tb_order_line", "s.tb_order", "s.tb_sale"), "s.tb_sale s.tb_order_line");
+    }
+
+    #[test]
+    fn what_a_callback_is_told_of_its_job_is_no_column() {
+        let text = "SELECT c.operation, c.attempts\nINTO _context\nFROM jobs.callback_context(_job_run_id) AS c;\n\
+                    UPDATE s.tb_order AS t SET operation = _context.operation || _order.operation WHERE t.operation = 'operation';\n\
+                    FROM unnest(_jobs) AS _context (_job_run_id, operation, attempts) WHERE operation IS NULL";
+        let renamed = "SELECT c.operation, c.attempts\nINTO _context\nFROM jobs.callback_context(_job_run_id) AS c;\n\
+                       UPDATE s.tb_order AS t SET action = _context.operation || _order.action WHERE t.action = 'operation';\n\
+                       FROM unnest(_jobs) AS _context (_job_run_id, operation, attempts) WHERE action IS NULL";
+        assert_eq!(replace_column(text, "operation", "action"), renamed);
+        assert_eq!(replace_column(text, "attempts", "tries"), text);
     }
 
     #[test]

@@ -282,9 +282,14 @@ impl Alter<'_> {
                 format!("{change}: the table is locked while all rows are written anew"),
                 "add a field with a new name instead, and move the values over in batches",
             ),
-            Some(_) => {
-                self.hazard(HazardKind::Misfit, "change_type", name, change, "add a field with a new name instead");
-            }
+            Some(HazardKind::Loss) => self.hazard(
+                HazardKind::Loss,
+                "change_type",
+                name,
+                format!("{change}: values would be rounded or cut without a word"),
+                "add a field with a new name instead",
+            ),
+            Some(kind) => self.hazard(kind, "change_type", name, change, "add a field with a new name instead"),
         }
         if column_type::hazard(&old.ty, &new.ty).is_some() {
             self.plan.breaking.push(format!("column {name} of {} is now {}", self.new.name, new.ty));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// Whether `new` is `old` with more string literals in a list: an enum that got a value.
+/// Whether `new` is `old` with more string literals in a list: an enum that got a value, also where it is the type of a list's items.
 pub(super) fn widens(old: &str, new: &str) -> bool {
     let (old, new) = (split(old), split(new));
     old.shape == new.shape && old.literals.is_subset(&new.literals)
@@ -22,7 +22,12 @@ fn split(text: &str) -> Parts {
         let (before, from) = rest.split_at(start);
         let length = literal_length(from);
         let (literal, after) = from.split_at(length);
-        literals.insert(literal.to_owned());
+        match items(before, literal) {
+            Some(items) => literals.extend(items),
+            None => {
+                literals.insert(literal.to_owned());
+            }
+        }
         // `'a', 'b'` is a run: the comma between two literals is part of it.
         if !(before.trim() == "," && shape.ends_with('?')) {
             shape.push_str(before);
@@ -32,6 +37,14 @@ fn split(text: &str) -> Parts {
     }
     shape.push_str(rest);
     Parts { shape, literals }
+}
+
+/// The texts of a JSON list that a list must be a part of: `tags <@ '["a", "b"]'`.
+fn items(before: &str, literal: &str) -> Option<Vec<String>> {
+    let text = literal.strip_prefix('\'')?.strip_suffix('\'')?;
+    let items =
+        before.ends_with("<@ ").then(|| serde_json::from_str::<Vec<String>>(&text.replace("''", "'")).ok())??;
+    Some(items.into_iter().map(|item| format!("item {item}")).collect())
 }
 
 /// Bytes of the literal at the start of `text`; a doubled quote does not end it.
@@ -58,6 +71,14 @@ mod tests {
     fn an_enum_that_gets_a_value_is_wider() {
         assert!(widens("CHECK (s IN ('a', 'b'))", "CHECK (s IN ('a', 'c', 'b'))"));
         assert!(widens("CHECK (s IN ('it''s'))", "CHECK (s IN ('it''s', 'b'))"));
+    }
+
+    #[test]
+    fn a_list_whose_items_may_be_more_is_wider() {
+        let check = |items: &str| format!("CHECK (jsonb_typeof(s) = 'array' AND s <@ '{items}'::jsonb)");
+        assert!(widens(&check(r#"["a","it''s"]"#), &check(r#"["a","b","it''s"]"#)));
+        assert!(!widens(&check(r#"["a","b"]"#), &check(r#"["a"]"#)));
+        assert!(!widens(&check(r#"["array"]"#), &check(r#"["a"]"#)));
     }
 
     #[test]
