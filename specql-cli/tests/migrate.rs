@@ -124,6 +124,26 @@ fn folder(app: &App) -> Vec<(String, String)> {
         .collect()
 }
 
+/// What one folder has and the other has not, a line for each file.
+fn differences(found: &[(String, String)], expected: &[(String, String)]) -> Vec<String> {
+    let missing = expected.iter().filter(|(name, _)| found.iter().all(|(other, _)| other != name));
+    let missing = missing.map(|(name, _)| format!("`{name}` is missing"));
+    let others = found.iter().filter_map(|(name, text)| {
+        let Some((_, expected)) = expected.iter().find(|(other, _)| other == name) else {
+            return Some(format!("`{name}` should not be there"));
+        };
+        let mut lines = text.lines().zip(expected.lines()).enumerate();
+        let line = lines.find(|(_, (found, expected))| found != expected);
+        match line {
+            Some((line, (found, expected))) => {
+                Some(format!("`{name}`:{}: `{found:.100}`, not `{expected:.100}`", line + 1))
+            }
+            None => (text != expected).then(|| format!("`{name}` has {} bytes, not {}", text.len(), expected.len())),
+        }
+    });
+    missing.chain(others).collect()
+}
+
 /// With a sealed first migration, and an open step of several files.
 fn with_open_step() -> App {
     let app = App::new("  total: integer!\n");
@@ -162,11 +182,36 @@ fn a_seal_that_is_killed_is_done_or_undone_by_the_next_command() {
         } else {
             sealed += 1;
         }
-        assert_eq!(folder(&app), expected, "killed after {delay:?}");
+        let differs = differences(&folder(&app), &expected);
+        assert!(differs.is_empty(), "killed after {delay:?}: {}", differs.join("; "));
         delay += step;
         assert!(delay < Duration::from_secs(60), "it is never done");
     }
     assert!(open > 0, "none was killed in time");
+}
+
+#[test]
+fn what_a_killed_command_left_behind_is_removed_by_one_that_has_nothing_else_to_do() {
+    let app = with_open_step();
+    let expected = app.migrations();
+    fs::write(app.path("migrations/.specql-17.tmp"), "half of a fi").unwrap();
+    app.build();
+    assert_eq!(app.migrations(), expected);
+}
+
+#[test]
+fn a_checkout_with_other_line_ends_has_the_same_history() {
+    let app = with_open_step();
+    for name in app.migrations() {
+        let path = app.path("migrations").join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace('\n', "\r\n")).unwrap();
+    }
+    app.build();
+    assert!(app.says(&["status"]).contains("open"));
+    app.says(&["seal", "loyalty"]);
+    app.build();
+    assert!(!app.says(&["status"]).contains("open"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ const TEMPORARY: &str = ".specql-";
 
 /// Holds other builds of the project off until it is dropped: an editor's check and a build write the same files.
 pub(super) struct ProjectLock {
-    _root: Option<File>,
+    root: Option<File>,
 }
 
 impl ProjectLock {
@@ -25,14 +25,20 @@ impl ProjectLock {
     /// Unix, some network file systems) builds are not serialised: each file is still replaced as a whole.
     pub(super) fn acquire(root: &Path) -> io::Result<Self> {
         if !cfg!(unix) {
-            return Ok(Self { _root: None });
+            return Ok(Self { root: None });
         }
         let folder = named(File::open(root), root)?;
         match folder.lock() {
-            Ok(()) => Ok(Self { _root: Some(folder) }),
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Self { _root: None }),
+            Ok(()) => Ok(Self { root: Some(folder) }),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(Self { root: None }),
             Err(error) => named(Err(error), root),
         }
+    }
+
+    /// Removes what builds left in a folder of the project that were killed in the middle of a write. Where nobody is held off
+    /// it may be another's who is at work, and stays.
+    pub(super) fn sweep(&self, folder: &Path) -> io::Result<()> {
+        if self.root.is_some() { sweep(folder) } else { Ok(()) }
     }
 }
 
@@ -53,12 +59,6 @@ pub(super) fn apply(root: &Path, edits: &[Edit], modified: SystemTime) -> io::Re
     for edit in edits {
         let (Edit::Write { path, .. } | Edit::Remove { path }) = edit;
         let path = root.join(path);
-        if let Some(folder) = path.parent()
-            && !folders.iter().any(|known| known == folder)
-        {
-            // What a run left behind that was killed in the middle of a write.
-            sweep(folder)?;
-        }
         match edit {
             Edit::Write { text, .. } => replace(&path, text, Some(modified))?,
             Edit::Remove { .. } => named(fs::remove_file(&path), &path)?,
@@ -94,7 +94,6 @@ fn replace(path: &Path, text: &str, modified: Option<SystemTime>) -> io::Result<
     named(result, path)
 }
 
-/// Removes what a build left behind that was killed in the middle of a write. The project must be locked.
 fn sweep(folder: &Path) -> io::Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {

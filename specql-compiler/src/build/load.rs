@@ -76,7 +76,12 @@ pub fn load(dir: &Path) -> io::Result<Sources> {
 pub(crate) fn load_layout(layout: &Layout) -> io::Result<Sources> {
     let mut files = Vec::new();
     let mut add = |path: &Path, kind: SourceKind| -> io::Result<()> {
-        files.push(SourceFile { path: layout.display(path), text: read_text(path)?, kind });
+        let mut text = read_text(path)?;
+        if matches!(kind, SourceKind::Lock | SourceKind::Migration) {
+            // A checkout may write other line ends (`core.autocrlf`): the history is the same.
+            text = text.replace("\r\n", "\n");
+        }
+        files.push(SourceFile { path: layout.display(path), text, kind });
         Ok(())
     };
     let settings = layout.root.join(Layout::SETTINGS);

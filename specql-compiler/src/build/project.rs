@@ -31,6 +31,13 @@ pub struct Project {
     pub history: History,
 }
 
+/// Holds other builds of the project off, and removes what those left behind that were killed.
+fn lock(root: &Path) -> io::Result<ProjectLock> {
+    let lock = ProjectLock::acquire(root)?;
+    lock.sweep(&root.join(Layout::of(root)?.migrations))?;
+    Ok(lock)
+}
+
 impl Project {
     /// Reads and compiles the project in `root`. Writes nothing.
     ///
@@ -51,7 +58,7 @@ impl Project {
     /// # Errors
     /// When a file cannot be read or written; the message names it.
     pub fn update(root: &Path, mode: &Mode) -> io::Result<Self> {
-        let _lock = if *mode == Mode::Write { Some(ProjectLock::acquire(root)?) } else { None };
+        let _lock = if *mode == Mode::Write { Some(lock(root)?) } else { None };
         Self::update_locked(root, mode)
     }
 
@@ -69,7 +76,7 @@ impl Project {
     /// # Errors
     /// When a file cannot be read or written; the message names it.
     pub fn seal(root: &Path, name: Option<&str>) -> io::Result<Result<Vec<FileName>, SealError>> {
-        let _lock = ProjectLock::acquire(root)?;
+        let _lock = lock(root)?;
         let built = Self::update_locked(root, &Mode::Write)?;
         let Some(schema) = built.schema.as_ref().filter(|_| !built.has_errors()) else {
             return Ok(Err(SealError::Broken(Box::new(built))));
@@ -93,7 +100,7 @@ impl Project {
     /// # Errors
     /// When a file cannot be read or written; the message names it.
     pub fn allow(root: &Path, ids: &[&str]) -> io::Result<Result<(), SealError>> {
-        let _lock = ProjectLock::acquire(root)?;
+        let _lock = lock(root)?;
         let found = Self::read(root, &Mode::Write)?;
         if found.compilation.has_errors() {
             return Ok(Err(SealError::Broken(Box::new(found))));
@@ -113,7 +120,7 @@ impl Project {
     /// # Errors
     /// When a file cannot be read or written; the message names it.
     pub fn squash(root: &Path, name: Option<&str>) -> io::Result<Result<FileName, SealError>> {
-        let _lock = ProjectLock::acquire(root)?;
+        let _lock = lock(root)?;
         let found = Self::read(root, &Mode::Write)?;
         let Some(schema) = found.schema.as_ref().filter(|_| !found.has_errors()) else {
             return Ok(Err(SealError::Broken(Box::new(found))));
