@@ -5,6 +5,8 @@
 pub struct Project {
     /// The package's name; names the embedded database's folder.
     pub name: &'static str,
+    /// The package's folder when it was built: two projects of one name do not share an embedded database. Empty: not known.
+    pub root: &'static str,
     /// Version of the compiler that made it.
     pub compiler_version: &'static str,
     /// All migrations, by version.

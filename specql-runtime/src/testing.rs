@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # use specql_runtime::{Project, testing::TestDatabase};
-//! # static PROJECT: Project = Project { name: "shop", compiler_version: "", migrations: &[], registry: "", uses_jobs: false };
+//! # static PROJECT: Project = Project { name: "shop", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: false };
 //! # async fn example() -> Result<(), specql_runtime::testing::TestError> {
 //! let db = TestDatabase::migrated(&PROJECT).await?; // derefs to Database
 //! let mut tx = db.begin().await?;
@@ -112,8 +112,14 @@ pub struct TestDatabase {
 }
 
 /// For databases that are made from SQL alone.
-static NO_PROJECT: Project =
-    Project { name: "test", compiler_version: "", migrations: &[], registry: "{\"services\":{}}", uses_jobs: false };
+static NO_PROJECT: Project = Project {
+    name: "test",
+    root: "",
+    compiler_version: "",
+    migrations: &[],
+    registry: "{\"services\":{}}",
+    uses_jobs: false,
+};
 
 impl TestDatabase {
     /// A database with the project's migrations applied and its operations registered.

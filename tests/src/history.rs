@@ -163,6 +163,7 @@ impl History {
     pub fn project(&self) -> &'static Project {
         Box::leak(Box::new(Project {
             name: "history",
+            root: "",
             compiler_version: "",
             migrations: Box::leak(self.migrations.clone().into_boxed_slice()),
             registry: "{\"services\":{}}",

@@ -34,13 +34,17 @@ pub(super) fn run(command: &Jobs, dir: &Path) -> anyhow::Result<ExitCode> {
 
 /// `DATABASE_URL`, else the embedded database of the project.
 async fn open(dir: &Path) -> anyhow::Result<Database> {
-    let name = match std::env::var("DATABASE_URL") {
-        Ok(url) if !url.is_empty() => String::new(),
-        _ => project::package_name(&project::root(dir)?)?,
+    let (name, root) = match std::env::var("DATABASE_URL") {
+        Ok(url) if !url.is_empty() => (String::new(), String::new()),
+        _ => {
+            let root = project::root(dir)?;
+            (project::package_name(&root)?, root.display().to_string())
+        }
     };
     // A project is a static of the application; this process has one command's life.
     let project = Project {
         name: name.leak(),
+        root: root.leak(),
         compiler_version: env!("CARGO_PKG_VERSION"),
         migrations: &[],
         registry: "{\"services\":{}}",

@@ -19,6 +19,7 @@ pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
         #[allow(dead_code, unreachable_pub)]
         pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
             name: #name,
+            root: ::core::env!("CARGO_MANIFEST_DIR"),
             compiler_version: #version,
             migrations: &[#(#migrations),*],
             registry: #registry,

@@ -38,7 +38,7 @@ const CHUNK: usize = 5_000;
 const WAKE_UPS: usize = 200;
 
 static PROJECT: Project =
-    Project { name: "specql_drain", compiler_version: "", migrations: &[], registry: "", uses_jobs: true };
+    Project { name: "specql_drain", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: true };
 
 /// An operation that does nothing, and may do it twice.
 struct Noop;

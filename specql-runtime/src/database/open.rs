@@ -1,9 +1,12 @@
 //! Where the database comes from.
 
-use std::{env, time::Duration};
+use std::{env, io, time::Duration};
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use tokio::time::timeout;
+use sqlx::{
+    Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use tokio::time::{sleep, timeout};
 
 use super::Database;
 use crate::Project;
@@ -14,15 +17,19 @@ const POOL_SIZE: u32 = 24;
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+// A message that tells its cause does not offer it as a source, too: it would be printed twice.
 pub enum OpenError {
+    /// `DATABASE_URL` is set and is of another database.
+    #[error("`DATABASE_URL` names no PostgreSQL database: {0}; expected `postgres://user:password@host/database`")]
+    Scheme(String),
     /// `DATABASE_URL` is set and no URL of a PostgreSQL database.
     #[error("`DATABASE_URL` is set but is no PostgreSQL URL: {0}; expected `postgres://user:password@host/database`")]
-    Url(#[source] sqlx::Error),
+    Url(sqlx::Error),
     /// The database that `DATABASE_URL` names does not answer.
     #[error(
         "the database of `DATABASE_URL` cannot be reached: {0}; start it, or unset `DATABASE_URL` to use the embedded one"
     )]
-    Connect(#[source] sqlx::Error),
+    Connect(sqlx::Error),
     /// The embedded server could not be started.
     #[cfg(all(feature = "embedded", unix))]
     #[error(transparent)]
@@ -36,18 +43,27 @@ pub enum OpenError {
 
 pub(super) async fn open(project: &'static Project) -> Result<Database, OpenError> {
     if let Some(url) = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
-        let options: PgConnectOptions = url.parse().map_err(OpenError::Url)?;
-        let pool = pool(options).await.map_err(OpenError::Connect)?;
+        let pool = pool(options(&url)?).await.map_err(OpenError::Connect)?;
         return Ok(Database { pool, project, _server: None });
     }
     open_embedded(project).await
+}
+
+/// Any word before `://` is a host to sqlx.
+fn options(url: &str) -> Result<PgConnectOptions, OpenError> {
+    match url.split_once("://") {
+        Some(("postgres" | "postgresql", _)) => url.parse().map_err(OpenError::Url),
+        Some((scheme, _)) => Err(OpenError::Scheme(format!("it begins with `{scheme}://`"))),
+        // Not shown: it may be a password.
+        None => Err(OpenError::Scheme("it has no `://`".to_owned())),
+    }
 }
 
 #[cfg(all(feature = "embedded", unix))]
 async fn open_embedded(project: &'static Project) -> Result<Database, OpenError> {
     use std::sync::Arc;
 
-    let server = super::embedded::Server::start(super::embedded::Plan::for_app(project.name)).await?;
+    let server = super::embedded::Server::start(super::embedded::Plan::for_app(project.name, project.root)).await?;
     server.database(project.name).await?;
     let pool = pool(server.connect_options(project.name)).await.map_err(super::embedded::EmbeddedError::Connect)?;
     Ok(Database { pool, project, _server: Some(Arc::new(server)) })
@@ -63,15 +79,60 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// And one try: what was sent while the network was broken is never answered, and the next try is as soon as it works.
 const ONE_TRY: Duration = Duration::from_secs(5);
 
+/// Before another try where the server says that it will take connections soon.
+const SOON: Duration = Duration::from_millis(100);
+
 async fn pool(options: PgConnectOptions) -> Result<sqlx::PgPool, sqlx::Error> {
-    let builder = PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(CONNECT_WITHIN);
+    // By itself, for a pool tries again what is refused, and in the end says no more than that its time is over.
+    let mut last = sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "it does not answer"));
     let tries = async {
         loop {
-            // A try that ends by itself says why: that is the answer.
-            if let Ok(pool) = timeout(ONE_TRY, builder.clone().connect_with(options.clone())).await {
-                return pool;
+            match timeout(ONE_TRY, PgConnection::connect_with(&options)).await {
+                Ok(Ok(connection)) => break connection.close().await,
+                // It starts, or all connections are in use.
+                Ok(Err(sqlx::Error::Database(error))) if error.is_transient_in_connect_phase() => {
+                    last = sqlx::Error::Database(error);
+                    sleep(SOON).await;
+                }
+                Ok(Err(error)) => break Err(error),
+                Err(_) => {}
             }
         }
     };
-    timeout(CONNECT_WITHIN, tries).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    if let Ok(answer) = timeout(CONNECT_WITHIN, tries).await {
+        answer?;
+        return Ok(PgPoolOptions::new()
+            .max_connections(POOL_SIZE)
+            .acquire_timeout(CONNECT_WITHIN)
+            .connect_lazy_with(options));
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_said_at_once() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        drop(taken);
+        let since = Instant::now();
+        let refused = pool(options(&format!("postgres://me@127.0.0.1:{port}/shop")).unwrap()).await.unwrap_err();
+        assert!(refused.to_string().contains("refused"), "{refused}");
+        assert!(since.elapsed() < ONE_TRY);
+    }
+
+    #[test]
+    fn a_url_of_another_database_is_no_host() {
+        for (url, why) in [("mysql://me:secret@db/shop", "it begins with `mysql://`"), ("secret", "it has no `://`")] {
+            let said = options(url).unwrap_err().to_string();
+            let expected = "expected `postgres://user:password@host/database`";
+            assert_eq!(said, format!("`DATABASE_URL` names no PostgreSQL database: {why}; {expected}"));
+        }
+        assert!(options("postgresql://me@db/shop").is_ok());
+    }
 }

@@ -114,6 +114,7 @@ impl Queue {
         let registry = Registry { services: IndexMap::from(services) };
         let project = Project {
             name: "test",
+            root: "",
             compiler_version: "",
             migrations: &[],
             registry: Box::leak(serde_json::to_string(&registry).unwrap().into_boxed_str()),

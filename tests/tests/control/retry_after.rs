@@ -53,6 +53,7 @@ async fn ten_jobs_of_a_service_that_takes_one_a_second_are_all_done_with_one_att
     let registry = &compiled.model.registry;
     let project = Project {
         name: "test",
+        root: "",
         compiler_version: "",
         migrations: &[],
         registry: Box::leak(serde_json::to_string(registry).unwrap().into_boxed_str()),

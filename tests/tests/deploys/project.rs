@@ -83,6 +83,7 @@ impl Queue {
         let registry = project.model.registry;
         let project = Project {
             name: "deployed",
+            root: "",
             compiler_version: "",
             migrations: &[],
             registry: Box::leak(serde_json::to_string(&registry).unwrap().into_boxed_str()),

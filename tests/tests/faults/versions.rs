@@ -16,6 +16,7 @@ use sqlx::PgPool;
 fn with_registry(pool: &PgPool, registry: String) -> Database {
     let project = Project {
         name: PROJECT.name,
+        root: "",
         compiler_version: PROJECT.compiler_version,
         migrations: PROJECT.migrations,
         registry: Box::leak(registry.into_boxed_str()),

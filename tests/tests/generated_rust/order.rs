@@ -143,7 +143,7 @@ pub mod entities {
     impl ::core::str::FromStr for OrderPaymentStatus {
         type Err = value::UnknownValue;
 
-        fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
+        fn from_str(text: &str) -> ::core::result::Result<Self, value::UnknownValue> {
             Self::ALL
                 .into_iter()
                 .find(|value| value.as_str() == text)
@@ -205,7 +205,7 @@ pub mod entities {
     impl ::core::str::FromStr for OrderTags {
         type Err = value::UnknownValue;
 
-        fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
+        fn from_str(text: &str) -> ::core::result::Result<Self, value::UnknownValue> {
             Self::ALL
                 .into_iter()
                 .find(|value| value.as_str() == text)
@@ -364,7 +364,7 @@ pub mod services {
         impl ::core::str::FromStr for CreateChargeOutputStatus {
             type Err = value::UnknownValue;
 
-            fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
+            fn from_str(text: &str) -> ::core::result::Result<Self, value::UnknownValue> {
                 Self::ALL
                     .into_iter()
                     .find(|value| value.as_str() == text)
@@ -604,7 +604,7 @@ pub mod actions {
         impl ::core::str::FromStr for PlaceOrderUrgency {
             type Err = value::UnknownValue;
 
-            fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
+            fn from_str(text: &str) -> ::core::result::Result<Self, value::UnknownValue> {
                 Self::ALL
                     .into_iter()
                     .find(|value| value.as_str() == text)
@@ -693,6 +693,7 @@ pub mod actions {
 #[allow(dead_code, unreachable_pub)]
 pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
     name: "shop",
+    root: ::core::env!("CARGO_MANIFEST_DIR"),
     compiler_version: "0.1.0",
     migrations: &[
         ::specql_runtime::Migration {

@@ -107,6 +107,7 @@ impl Queue {
         let test = TestDatabase::from_sql(&queue_schema().unwrap()).await.unwrap();
         let project = Project {
             name: "test",
+            root: "",
             compiler_version: "",
             migrations: &[],
             registry: Box::leak(serde_json::to_string(registry).unwrap().into_boxed_str()),

@@ -14,8 +14,14 @@ use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::project::eventually;
 
-static PROJECT: Project =
-    Project { name: "test", compiler_version: "", migrations: &[], registry: "{\"services\":{}}", uses_jobs: true };
+static PROJECT: Project = Project {
+    name: "test",
+    root: "",
+    compiler_version: "",
+    migrations: &[],
+    registry: "{\"services\":{}}",
+    uses_jobs: true,
+};
 
 /// A tick with an action that makes one, an action that fails, and these schedules.
 fn project(schedules: &str) -> Compilation {

@@ -60,9 +60,8 @@ impl Server {
     /// [`EmbeddedError`], for the person who started the application.
     pub async fn start(plan: Plan) -> Result<Self, EmbeddedError> {
         let account = Account::current()?;
-        let folder = Folder::prepare(&plan.folder, &account)?;
-        // One starter at a time, over all processes. The kernel releases the lock if we are killed.
-        let lock = lock(&folder).await?;
+        let (folder, lock) = claim(&plan, &account).await?;
+        tracing::debug!(folder = %folder.path.display(), "the embedded database's data");
 
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS);
         let command = match find_running(&folder, deadline).await? {
@@ -125,6 +124,29 @@ impl Server {
 
 fn connect_options(folder: &Folder) -> PgConnectOptions {
     PgConnectOptions::new_without_pgpass().socket(&folder.sockets).port(5432).application_name("specql")
+}
+
+/// The server's folder, and the lock that lets one starter at it at a time, over all processes. The kernel releases it if we are
+/// killed.
+async fn claim(plan: &Plan, account: &Account) -> Result<(Folder, File), EmbeddedError> {
+    let places = plan.places();
+    let mut place = 0;
+    loop {
+        let folder = Folder::prepare(&places[place], account)?;
+        let lock = lock(&folder).await?;
+        let is_ours = match &plan.project {
+            None => true,
+            Some(project) => folder.belongs_to(project)?,
+        };
+        if is_ours || place + 1 == places.len() {
+            return Ok((folder, lock));
+        }
+        let other = folder.path.display();
+        tracing::info!(
+            "the data in `{other}` is that of another project with the same name: this one has its own beside it"
+        );
+        place += 1;
+    }
 }
 
 async fn lock(folder: &Folder) -> Result<File, EmbeddedError> {
