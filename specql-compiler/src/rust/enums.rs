@@ -57,7 +57,7 @@ pub(super) fn definition(ident: &Ident, values: &[String], doc: TokenStream) -> 
         impl ::core::str::FromStr for #ident {
             type Err = value::UnknownValue;
 
-            fn from_str(text: &str) -> ::core::result::Result<Self, Self::Err> {
+            fn from_str(text: &str) -> ::core::result::Result<Self, value::UnknownValue> {
                 Self::ALL
                     .into_iter()
                     .find(|value| value.as_str() == text)
