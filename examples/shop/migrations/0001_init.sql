@@ -1776,7 +1776,6 @@ END
 $$;
 
 -- What jobs.enqueue and jobs.enqueue_step have in common: key, job, and the row that makes it due.
--- They have set the search path: to set it again would cost each job a twentieth of its time when 64 clients queue one each.
 CREATE OR REPLACE FUNCTION jobs.queue_job(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
@@ -1784,7 +1783,7 @@ CREATE OR REPLACE FUNCTION jobs.queue_job(
     _entity_type text, _entity_pk bigint, _on_success text, _on_failure text, _undigested text[],
     _give_up_seconds integer,
     OUT job_id uuid, OUT deduplicated boolean)
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _known record;
     _rule text;
