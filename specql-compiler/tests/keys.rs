@@ -291,7 +291,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "a `call_service`",
         "service",
         "",
-        "service: sendgrid, operation: send_email, input: {to: \"'a@b.eu'\", subject: \"'x'\"}",
+        "service: sendgrid, operation: send_email, input: {to: \"a@b.eu\", subject: \"x\"}",
     ),
     (
         "a `call_service`",

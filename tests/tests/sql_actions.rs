@@ -229,7 +229,7 @@ actions:
       - call_service:
           service: slack
           operation: post_message
-          input: {channel: \"'notes'\", text: $note.title}
+          input: {channel: \"notes\", text: $note.title}
           on_success:
             - update: Note SET seen = TRUE WHERE title = 'HELLO'
 ",

@@ -31,8 +31,8 @@ actions:
     steps:
       - insert: Order
         values:
-          address: {street: $input.street, city: \"'Berlin'\", state: \"'BE'\", zipCode: \"trim($input.zip)\", country: $input.country}
-          price: {amount: $input.amount, currency: \"'EUR'\"}
+          address: {street: $input.street, city: \"Berlin\", state: \"BE\", zipCode: {$expr: \"trim($input.zip)\"}, country: $input.country}
+          price: {amount: $input.amount, currency: \"EUR\"}
 ";
 
 fn field(info: &CompositeInfo) -> String {

@@ -362,7 +362,7 @@ actions:
       - call_service:
           service: stripe
           operation: create_charge
-          input: {amount: $order.total, currency: \"'EUR'\"}
+          input: {amount: $order.total, currency: \"EUR\"}
           correlation_field: $order.customer.country.code
           on_success:
             - if: $order.customer.country.code = 'PT'
@@ -425,7 +425,7 @@ actions:
   - name: tag_order
     steps:
       - update: Order
-        set: {tags: [\"sku\", \"'x'\"], extra: {total: \"total + 1\", who: customer, deep: [note, 1, true], plain: [1]}}
+        set: {tags: [sku, \"x\"], extra: {total: {$expr: \"total + 1\"}, who: customer, deep: [note, 1, true], plain: [1]}}
   - name: ship_order
     input: {id: uuid!, note: text}
     steps:
@@ -433,7 +433,7 @@ actions:
           service: shipping
           operation: ship
           input:
-            lines: [{sku: $order.sku, quantity: 2, note: $input.note}, {sku: \"'gift'\", quantity: $order.total}]
+            lines: [{sku: $order.sku, quantity: 2, note: $input.note}, {sku: \"gift\", quantity: $order.total}]
             tags: [$order.sku, $order.customer]
             extra: {order: $order, total: $order.total, none: $order.note}
 ---
@@ -481,5 +481,88 @@ async fn lists_and_objects_hold_expressions() -> Outcome {
         "extra": {"order": order["id"], "total": 3, "none": null}
     });
     assert_eq!(sent, expected);
+    Ok(())
+}
+
+const LETTER: &str = "
+entity: Letter
+schema: lab
+fields:
+  name: text!
+  d: 'decimal(10,2)!'
+  free: decimal!
+  m: money!
+  n: bigint!
+  f: float!
+  o: boolean!
+  at: timestamp!
+  day: date!
+  k: 'enum(red, green)!'
+  note: text
+  before: ref(Letter)
+  said: text
+  count: integer = 0
+actions:
+  - name: create_letter
+  - name: write_letter
+    steps:
+      - update: Letter
+        set:
+          said: >-
+            {$letter.name}|{$letter.d}|{$letter.free}|{$letter.m}|{$letter.n}|{$letter.f}|{$letter.o}|{$letter.at}|{$letter.day}|{$letter.k}|{$letter.note
+            ?? none}|{$letter.before ??}|{$letter.before.name ?? first}|{$letter.id}|{{$letter.id}
+  - name: refuse_letter
+    input: {id: uuid!, count: integer!}
+    steps:
+      - validate: $input.count < 3
+        error: too_many
+        message: \"{$input.count} letters are more than {$letter.count ?? no} and two\"
+      - update: Letter SET count = $input.count
+      - return: Letter {$letter.name} has {$input.count} now
+";
+
+#[tokio::test]
+async fn a_value_in_a_text_is_written_in_one_way_whatever_the_session_says() -> Outcome {
+    let database = database(LETTER).await?;
+    let pool = database.pool();
+    let input = json!({"name": "it's {$letter.note} %s $1", "d": "5", "free": "1.50", "m": "2.5", "n": 9_007_199_254_740_993_i64,
+        "f": 0.1, "o": true, "at": "2026-02-03T04:05:06.5+02:00", "day": "2026-02-03", "k": "red"});
+    let first = row(pool, "create_letter", &input).await?;
+    let mut second = input.clone();
+    second["before"] = first["id"].clone();
+    second["note"] = json!("a note");
+    let second = row(pool, "create_letter", &second).await?;
+    let mut session = pool.acquire().await?;
+    sqlx::raw_sql("SET DateStyle = 'German'; SET TimeZone = 'Asia/Kolkata'; SET extra_float_digits = 1")
+        .execute(&mut *session)
+        .await?;
+    let written = async |session: &mut sqlx::PgConnection, letter: &Value| -> anyhow::Result<String> {
+        sqlx::query("SELECT app.write_letter(NULL, NULL, $1)")
+            .bind(json!({"id": letter["id"]}))
+            .execute(&mut *session)
+            .await?;
+        let sql = "SELECT said FROM lab.tb_letter WHERE id = $1::uuid";
+        Ok(sqlx::query_scalar(sql).bind(letter["id"].as_str()).fetch_one(session).await?)
+    };
+    let values =
+        "it's {$letter.note} %s $1|5.00|1.50|2.5000|9007199254740993|0.1|true|2026-02-03T02:05:06.5Z|2026-02-03|red";
+    let id = |letter: &Value| letter["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        written(&mut session, &first).await?,
+        format!("{values}|none||first|{}|{{$letter.id}}", id(&first)),
+        "what comes in is not read again"
+    );
+    assert_eq!(
+        written(&mut session, &second).await?,
+        format!("{values}|a note|{}|it's {{$letter.note}} %s $1|{}|{{$letter.id}}", id(&first), id(&second))
+    );
+
+    let refused = call(pool, "refuse_letter", &json!({"id": first["id"], "count": 5})).await?;
+    assert_eq!(
+        (&refused["status"], &refused["message"]),
+        (&json!("validation:too_many"), &json!("5 letters are more than 0 and two"))
+    );
+    let allowed = call(pool, "refuse_letter", &json!({"id": first["id"], "count": 2})).await?;
+    assert_eq!(allowed["message"], "Letter it's {$letter.note} %s $1 has 2 now");
     Ok(())
 }

@@ -59,14 +59,14 @@ actions:
     description: {free}
     steps:
       - insert: Order{letter}
-        values: {{number: {constant}}}
+        values: {{number: {free}}}
         as: order
       - update: {update}
       - call_service:
           service: slack
           operation: post_message
-          input: {{channel: \"'general'\", text: {constant}}}
-          idempotency_key: {constant}
+          input: {{channel: \"general\", text: {free}}}
+          idempotency_key: {{$expr: {constant}}}
   - name: refuse_{snake}
     input: {{note: text!}}
     steps:

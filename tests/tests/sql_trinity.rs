@@ -31,11 +31,11 @@ actions:
       - call_service:
           service: stripe
           operation: create_charge
-          input: {amount: $order.total, currency: \"'EUR'\"}
+          input: {amount: $order.total, currency: \"EUR\"}
           on_success:
             - update: Order SET charge_id = $output.id
             - insert: Event
-              values: {what: \"'charged'\"}
+              values: {what: \"charged\"}
 ---
 entity: Event
 schema: sales

@@ -2066,49 +2066,6 @@ CREATE TYPE jobs.watermark AS (
     worker uuid, rank integer, pk bigint, recent_rank integer, recent_pk bigint, next_rank integer, next_pk bigint,
     next_at timestamptz, scanned_at timestamptz, scan_took interval);
 
--- The connection's watermark for a worker. It lies before all jobs where this is its first claim.
-CREATE OR REPLACE FUNCTION jobs.watermark_of(_worker uuid) RETURNS jobs.watermark
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    _mark jobs.watermark := nullif(current_setting('specql.watermark', true), '')::jobs.watermark;
-    _first integer := -2147483648;
-BEGIN
-    IF _mark.worker = _worker THEN
-        RETURN _mark;
-    END IF;
-    RETURN ROW(_worker, _first, 0, _first, 0, _first, 0, clock_timestamp(), '-infinity', '0')::jobs.watermark;
-END
-$$;
-
--- Notes how far a claim came that began then, at the head of the lane or not, and took all there was or not.
-CREATE OR REPLACE FUNCTION jobs.move_watermark(
-    _mark jobs.watermark, _began_at timestamptz, _from_head boolean, _all boolean, _rank integer, _pk bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    _now timestamptz := clock_timestamp();
-    _ages boolean := _now > _mark.next_at + interval '250 milliseconds';
-    _last bigint[] := ARRAY[_mark.rank, _mark.pk];
-    _recent bigint[] := ARRAY[_mark.recent_rank, _mark.recent_pk];
-    _next bigint[] := ARRAY[_mark.next_rank, _mark.next_pk];
-BEGIN
-    -- Back only where jobs that became visible before it may be left.
-    IF _rank IS NOT NULL AND (NOT _all OR ARRAY[_rank, _pk] > _last) THEN
-        _last := ARRAY[_rank, _pk];
-        _recent := least(_recent, _last);
-        _next := least(_next, _last);
-    END IF;
-    IF _ages THEN
-        _recent := _next;
-        _next := _last;
-    END IF;
-    PERFORM set_config('specql.watermark', ROW(
-        _mark.worker, _last[1], _last[2], _recent[1], _recent[2], _next[1], _next[2],
-        CASE WHEN _ages THEN _now ELSE _mark.next_at END,
-        CASE WHEN _from_head THEN _began_at ELSE _mark.scanned_at END,
-        CASE WHEN _from_head THEN _now - _began_at ELSE _mark.scan_took END)::jobs.watermark::text, false);
-END
-$$;
-
 -- What a claim may do with an operation's jobs: NULL, all; 'open', none; 'probe', one, which finds out whether the service
 -- works again. The row stays locked for the probe's claim, so that one worker of all makes it.
 CREATE OR REPLACE FUNCTION jobs.breaker_state(_operation_code integer) RETURNS text
@@ -2248,7 +2205,8 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _mark jobs.watermark := jobs.watermark_of(_worker);
+    -- Noted here, and not by functions of its own: to set the search path of one costs more than all of this.
+    _mark jobs.watermark := nullif(current_setting('specql.watermark', true), '')::jobs.watermark;
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
     -- Those that something may hold back, which are never taken from where others stand.
@@ -2265,6 +2223,10 @@ DECLARE
     _shared_seen boolean := true;
     _untouched boolean;
 BEGIN
+    IF _mark.worker IS DISTINCT FROM _worker THEN
+        -- Its first claim over this connection.
+        _mark := ROW(_worker, _after_rank, 0, _after_rank, 0, _after_rank, 0, _now, '-infinity', '0')::jobs.watermark;
+    END IF;
     IF current_setting('specql.serving', true) IS DISTINCT FROM jobs.serving(_worker, _operations) THEN
         PERFORM jobs.note_operations(_worker, _operations);
     END IF;
@@ -2310,8 +2272,34 @@ BEGIN
                 LIMIT _limit) AS p;
         END IF;
     END IF;
-    PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _shared_seen AND _after_rank = -2147483648,
-        cardinality(_places) < _limit, _last_rank, _last_pk);
+    -- Back only where jobs that became visible before it may be left.
+    IF _last_rank IS NOT NULL
+        AND (cardinality(_places) >= _limit OR (_last_rank, _last_pk) > (_mark.rank, _mark.pk))
+    THEN
+        _mark.rank := _last_rank;
+        _mark.pk := _last_pk;
+        IF (_last_rank, _last_pk) < (_mark.recent_rank, _mark.recent_pk) THEN
+            _mark.recent_rank := _last_rank;
+            _mark.recent_pk := _last_pk;
+        END IF;
+        IF (_last_rank, _last_pk) < (_mark.next_rank, _mark.next_pk) THEN
+            _mark.next_rank := _last_rank;
+            _mark.next_pk := _last_pk;
+        END IF;
+    END IF;
+    IF _now > _mark.next_at + interval '250 milliseconds' THEN
+        _mark.recent_rank := _mark.next_rank;
+        _mark.recent_pk := _mark.next_pk;
+        _mark.next_rank := _mark.rank;
+        _mark.next_pk := _mark.pk;
+        _mark.next_at := _now;
+    END IF;
+    IF _full_scan AND _shared_seen AND _after_rank = -2147483648 THEN
+        _mark.scanned_at := _now;
+        _mark.scan_took := clock_timestamp() - _now;
+    END IF;
+    PERFORM set_config('specql.watermark', _mark::text, false),
+        CASE WHEN _untouched AND _places <> '{}' THEN set_config('lock_timeout', '500ms', true) END;
     IF NOT _shared_seen OR _partial OR current_setting('specql.full_scan_due', true) <> ''
         OR current_setting('specql.claim_partial', true) = 'true'
     THEN
@@ -2320,9 +2308,6 @@ BEGIN
     END IF;
     IF _places = '{}' THEN
         RETURN;
-    END IF;
-    IF _untouched IS TRUE THEN
-        PERFORM set_config('lock_timeout', '500ms', true);
     END IF;
 
     RETURN QUERY

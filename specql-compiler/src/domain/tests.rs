@@ -19,7 +19,7 @@ fn project(domains: &str, entities: &str) -> (Compilation, Vec<String>) {
     (compilation, said)
 }
 
-const ORDERS: &str = "entity: Order\nschema: sls\nfields: {customer: ref(relations.Customer)}\nactions:\n  - name: act\n    steps: [{insert: sls.Order, values: {customer: \"NULL\"}}]\n---\nentity: Customer\nschema: crm\nfields: {name: text}\n";
+const ORDERS: &str = "entity: Order\nschema: sls\nfields: {customer: ref(relations.Customer)}\nactions:\n  - name: act\n    steps: [{insert: sls.Order, values: {customer: null}}]\n---\nentity: Customer\nschema: crm\nfields: {name: text}\n";
 
 #[test]
 fn an_alias_stands_for_its_schema_wherever_one_is_named() {

@@ -68,6 +68,10 @@ fn key_schema(key: &'static Key) -> Value {
         Some(_) => json!({"description": effect, "allOf": [schema]}),
         None => {
             let mut schema = schema;
+            let effect = match schema.get("description").and_then(Value::as_str) {
+                Some(more) => format!("{effect}: {more}"),
+                None => effect,
+            };
             schema["description"] = json!(effect);
             schema
         }
@@ -96,6 +100,8 @@ fn shape(wanted: &'static Shape) -> Value {
         Shape::Credential => reference(&crate::registry::REFERENCE),
         Shape::Schema => json!({"$ref": "#/definitions/value_schema"}),
         Shape::Either(shapes) => json!({"anyOf": shapes.iter().map(shape).collect::<Vec<_>>()}),
+        // A schema cannot see whether a text stands in quotes.
+        Shape::Value => json!({"description": "without quotes an expression; in quotes a text with `{$path}` in it"}),
         Shape::Expression | Shape::Anything => json!({}),
     }
 }

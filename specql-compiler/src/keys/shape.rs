@@ -15,8 +15,10 @@ pub enum Shape {
     Boolean,
     /// A whole number from the first to the second.
     Integer(i64, i64),
-    /// An expression, or a constant of YAML.
+    /// An expression: SQL-like, in quotes or not.
     Expression,
+    /// An expression without quotes, a text in quotes, or a constant, a list or an object of YAML.
+    Value,
     /// A type: `email!`, `enum(a, b) = a`.
     Type,
     /// One of these words.
@@ -60,6 +62,7 @@ impl Shape {
             Self::Integer(least, i64::MAX) => format!("a whole number from {least}"),
             Self::Integer(least, most) => format!("a whole number from {least} to {most}"),
             Self::Expression => "an expression".to_owned(),
+            Self::Value => "a value: an expression, or a text in quotes".to_owned(),
             Self::Type => "a type".to_owned(),
             Self::Words(words) => or(words.iter().map(|word| format!("`{word}`"))),
             Self::Duration => "a duration such as `500ms`, `30s`, `10m` or `1h`".to_owned(),

@@ -198,7 +198,11 @@ impl Effects {
                     self.touches(known, entity);
                 }
             }
-            ExprKind::Member { .. } | ExprKind::Job(_) | ExprKind::List(_) | ExprKind::Object(_) => {
+            ExprKind::Member { .. }
+            | ExprKind::TextOf(_)
+            | ExprKind::Job(_)
+            | ExprKind::List(_)
+            | ExprKind::Object(_) => {
                 self.at_least(Volatility::Stable);
             }
             ExprKind::Call { function, .. } => {

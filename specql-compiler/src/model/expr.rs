@@ -69,6 +69,8 @@ pub enum ExprKind {
     },
     /// The public id (UUID) of what an expression of type [`ExprType::Ref`] points to.
     PublicId(Box<Expr>),
+    /// The value as it is written in a text: a date and a time in ISO 8601, the time in UTC.
+    TextOf(Box<Expr>),
     /// The primary key of the row with this public id (a UUID): what a ref column stores. Raises
     /// `validation:unknown_<field>` when there is none.
     KeyOf {
@@ -328,6 +330,7 @@ impl Expr {
             ExprKind::Follow { base: inner, .. }
             | ExprKind::Member { base: inner, .. }
             | ExprKind::PublicId(inner)
+            | ExprKind::TextOf(inner)
             | ExprKind::KeyOf { id: inner, .. }
             | ExprKind::Unary(_, inner)
             | ExprKind::IsNull { value: inner, .. } => visit(inner),

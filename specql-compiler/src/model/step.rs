@@ -31,7 +31,7 @@ pub enum StepKind {
         /// The code after `validation:`.
         error: String,
         /// For people.
-        message: Option<String>,
+        message: Option<Expr>,
     },
     /// Inserts a row.
     Insert {
@@ -360,7 +360,11 @@ impl Step {
     pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         let assigned = |assignments: &'a [Assignment]| assignments.iter().map(|assignment| &assignment.value);
         match &self.kind {
-            StepKind::Validate { condition, .. } | StepKind::If { condition, .. } => visit(condition),
+            StepKind::Validate { condition, message, .. } => {
+                visit(condition);
+                message.iter().for_each(visit);
+            }
+            StepKind::If { condition, .. } => visit(condition),
             StepKind::Insert { values, .. } => assigned(values).for_each(visit),
             StepKind::Update { set, target, .. } => {
                 assigned(set).for_each(&mut *visit);

@@ -45,6 +45,8 @@ pub struct Node {
     /// For a scalar that stands in the source byte for byte (plain or quoted on one line, without escapes): where its
     /// first byte is, so that a position inside an expression can be shown.
     pub content_start: Option<u32>,
+    /// A scalar in quotes, or a block scalar (`|`, `>`): where a value may stand, its text is meant as it is.
+    pub quoted: bool,
 }
 
 /// A YAML 1.2 core value.

@@ -118,6 +118,20 @@ impl Printer<'_> {
         }
     }
 
+    /// A value as it is written in a text, whatever `DateStyle` and `TimeZone` are.
+    fn written(&self, value: &Expr) -> Sql {
+        let printed = self.sql(value).at_least(binding::CAST);
+        match &value.ty {
+            ExprType::Value(ty) if sql_type(ty) == "DATE" => {
+                Sql::new(format!("to_jsonb({printed}) #>> '{{}}'"), binding::CONCAT)
+            }
+            ExprType::Value(ty) if sql_type(ty) == "TIMESTAMPTZ" => {
+                Sql::new(format!("to_jsonb({printed} AT TIME ZONE 'UTC') #>> '{{}}' || 'Z'"), binding::CONCAT)
+            }
+            _ => Sql::new(format!("{printed}::text"), binding::CAST),
+        }
+    }
+
     /// The key of the row whose public id this is.
     pub(super) fn key_of(&self, entity: EntityId, id: &Expr, field: &str) -> String {
         let target = self.model.entity(entity);
@@ -155,6 +169,7 @@ impl Printer<'_> {
                 ExprType::Ref(entity) => Sql::atom(self.public_id(*entity, base)),
                 _ => self.sql(base),
             },
+            ExprKind::TextOf(value) => self.written(value),
             ExprKind::KeyOf { entity, id, field } => Sql::atom(self.key_of(*entity, id, field)),
             ExprKind::Input(name) => Sql::atom(format!("input.{}", ident(name))),
             ExprKind::Value(name) => Sql::atom(value_variable(name)),

@@ -247,7 +247,7 @@ fn place_order(order: &Entity) -> Action {
                 StepKind::Validate {
                     condition,
                     error: "empty_order".to_owned(),
-                    message: Some("an order's total must be positive".to_owned()),
+                    message: Some(text("an order's total must be positive")),
                 },
                 25,
             ),

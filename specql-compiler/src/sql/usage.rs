@@ -79,7 +79,10 @@ impl Usage {
             self.key(model, vars, *row);
         }
         match &step.kind {
-            StepKind::Validate { condition, .. } => self.expr(model, vars, condition),
+            StepKind::Validate { condition, message, .. } => {
+                self.expr(model, vars, condition);
+                message.iter().for_each(|message| self.expr(model, vars, message));
+            }
             StepKind::Insert { values, .. } => self.assignments(model, vars, values),
             StepKind::Update { set, target, .. } => {
                 self.assignments(model, vars, set);

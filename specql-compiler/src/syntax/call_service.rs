@@ -71,7 +71,7 @@ pub static CALL: Table = Table::new(
     &[
         Key::new("service", Shape::Name, "the service of the registry").required(),
         Key::new("operation", Shape::Name, "its operation").required(),
-        Key::new("input", Shape::Map(&Shape::Expression), "what the operation takes: its inputs, each with a value"),
+        Key::new("input", Shape::Map(&Shape::Value), "what the operation takes: its inputs, each with a value"),
         Key::new("async", Shape::Boolean, "`false`: the typed Rust function answers when the job is done")
             .default("`true`"),
         Key::new("async_mode", Shape::Boolean, "the same as `async`").default("`true`"),
@@ -83,8 +83,8 @@ pub static CALL: Table = Table::new(
             "how long a call that cannot be started is tried, from its first try, such as `2 hours`",
         )
         .default("the operation's"),
-        Key::new("correlation_field", Shape::Expression, "what the job is found by in logs and lists"),
-        Key::new("idempotency_key", Shape::Expression, "what makes two calls the same one")
+        Key::new("correlation_field", Shape::Value, "what the job is found by in logs and lists"),
+        Key::new("idempotency_key", Shape::Value, "what makes two calls the same one")
             .default("the row, the action and the step"),
         Key::new(
             "unique",
@@ -93,7 +93,7 @@ pub static CALL: Table = Table::new(
         )
         .default("the operation's"),
         Key::new("delay", Shape::Text, "how long to wait before the first attempt, such as `10 minutes`"),
-        Key::new("run_at", Shape::Expression, "when to make the first attempt, instead of `delay`"),
+        Key::new("run_at", Shape::Value, "when to make the first attempt, instead of `delay`"),
         Key::new("priority", Shape::Integer(-32_767, 32_767), "higher ones are called first").default("`0`"),
         Key::new("as", Shape::Name, "the name of the call: `$payment.job_id`, and part of the names of its callbacks"),
         Key::new(

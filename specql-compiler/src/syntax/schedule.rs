@@ -43,7 +43,7 @@ pub static SCHEDULE: Table = Table::new(
         .required(),
         Key::new("timezone", Shape::Text, "whose clocks it goes by: a name of the IANA database").default("`UTC`"),
         Key::new("action", Shape::Name, "what is called: an action of the entity, or any by its wrapper").required(),
-        Key::new("input", Shape::Map(&Shape::Expression), "what the action is given: constants").default("nothing"),
+        Key::new("input", Shape::Map(&Shape::Value), "what the action is given: constants").default("nothing"),
         Key::new(
             "catch_up",
             Shape::Words(&["none", "one", "all"]),

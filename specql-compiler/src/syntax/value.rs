@@ -1,29 +1,115 @@
-//! A YAML value where an expression may stand.
+//! A YAML value, and whether its text is meant as it is or as an expression. That goes by where it stands:
 //!
-//! One rule holds everywhere (`values`, `set`, `where`, `validate`, the `input` of a call): **a YAML string is an
-//! expression; a number, `true`, `false` or `null` is that constant; a sequence or a mapping is a list or an object, and the
-//! strings in it are expressions too.** So a text is quoted twice: `source: "'tok_visa'"`.
+//! | place | plain text | text in quotes, block scalar |
+//! |---|---|---|
+//! | a value: `values`, `set`, the `input` of a call or a schedule, `idempotency_key`, … | expression | text with `{$path}` in it |
+//! | a clause: `validate`, `if`, `where`, … | expression | expression |
+//! | prose: `message` | text with `{$path}` in it | the same |
+//!
+//! A number, `true`, `false` or `null` is that constant. A sequence or a mapping is a list or an object of values;
+//! `{$expr: "…"}` is an expression that YAML would cut if it were plain.
 
-use super::expr::{self, Ast, AstKind, parse};
+use super::{
+    expr::{self, Ast, AstKind, parse, parse_text},
+    keys,
+};
 use crate::{
-    diagnostics::{Diagnostic, rules::sq0301_expression_syntax as expression_syntax},
+    diagnostics::{
+        Diagnostic,
+        rules::{sq0301_expression_syntax as expression_syntax, sq0309_quoted_expression as quoted_expression},
+    },
     model::expr::UnaryOp,
     source::{
         Spanned,
-        yaml::{Node, Value},
+        yaml::{Entry, Node, Value},
     },
 };
 
-/// Reads a value.
+/// The only key of a mapping that stands for an expression.
+const EXPRESSION: &str = "$expr";
+
+/// Reads what stands at the place of a value.
 pub fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
-    let constant = |kind| Some(Ast { kind, span: node.span, depth: 1 });
     match &node.value {
-        Value::Null => constant(AstKind::Null),
-        Value::Bool(value) => constant(AstKind::Boolean(*value)),
-        Value::Number(text) => number(node, text, diagnostics),
-        Value::String(text) => parse(node, text).map_err(|error| diagnostics.push(*error)).ok(),
-        Value::Sequence(_) | Value::Mapping(_) => structure(node, diagnostics),
+        Value::String(text) if node.quoted => {
+            warn_of_expression(node, text, diagnostics);
+            parse_text(node, text).map_err(|error| diagnostics.push(*error)).ok()
+        }
+        Value::String(text) => plain(node, text).map_err(|error| diagnostics.push(*error)).ok(),
+        Value::Mapping(entries) => match expression_in(entries) {
+            Some(inner) => clause(inner, diagnostics),
+            None => structure(node, diagnostics),
+        },
+        Value::Sequence(_) => structure(node, diagnostics),
+        _ => constant(node, diagnostics),
     }
+}
+
+/// Reads what stands at the place of a clause: its text is an expression, in quotes or not.
+pub fn clause(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
+    match &node.value {
+        Value::String(text) => parse(node, text).map_err(|error| diagnostics.push(*error)).ok(),
+        Value::Sequence(_) | Value::Mapping(_) => read(node, diagnostics),
+        _ => constant(node, diagnostics),
+    }
+}
+
+/// Reads prose: a text with `{$path}` in it, in quotes or not.
+pub fn prose(node: &Node, key: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
+    let text = keys::text(node, key, diagnostics)?;
+    parse_text(node, &text.value).map_err(|error| diagnostics.push(*error)).ok()
+}
+
+/// What `{$expr: …}` holds.
+fn expression_in(entries: &[Entry]) -> Option<&Node> {
+    match entries {
+        [only] if only.key == EXPRESSION => Some(&only.value),
+        _ => None,
+    }
+}
+
+fn constant(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
+    let kind = match &node.value {
+        Value::Bool(value) => AstKind::Boolean(*value),
+        Value::Number(text) => return number(node, text, diagnostics),
+        _ => AstKind::Null,
+    };
+    Some(Ast { kind, span: node.span, depth: 1 })
+}
+
+/// A plain text at the place of a value: an expression. Words, or a date, are told to be quoted.
+fn plain(node: &Node, text: &str) -> Result<Ast, Box<Diagnostic>> {
+    if is_date(text) {
+        return Err(Box::new(expression_syntax::date(node.span, text)));
+    }
+    parse(node, text)
+        .map_err(|error| if is_words(text) { Box::new(expression_syntax::words(node.span, text)) } else { error })
+}
+
+/// `2026-01-31`, which would be arithmetic.
+fn is_date(text: &str) -> bool {
+    let form = |character: char| if character.is_ascii_digit() { '0' } else { character };
+    text.chars().map(form).eq("0000-00-00".chars())
+}
+
+/// Whether somebody has written prose: it begins with a letter, and names no variable and no text.
+fn is_words(text: &str) -> bool {
+    text.starts_with(char::is_alphabetic) && !text.contains(['$', '\''])
+}
+
+/// Warns where a text in quotes looks as if an expression were meant.
+fn warn_of_expression(node: &Node, text: &str, diagnostics: &mut Vec<Diagnostic>) {
+    if text.contains(['$', '\''])
+        && let Ok(ast) = parse(node, text)
+        && names_a_value(&ast)
+    {
+        diagnostics.push(quoted_expression::warning(node.span, text));
+    }
+}
+
+/// Whether a `$path` or a text in quotes of its own stands in an expression.
+fn names_a_value(ast: &Ast) -> bool {
+    matches!(ast.kind, AstKind::Path { .. } | AstKind::Text(_)) || expr::parts(&ast.kind).any(names_a_value)
 }
 
 /// A plain YAML number.
@@ -50,6 +136,7 @@ fn not_plain(node: &Node, text: &str) -> Diagnostic {
 /// A sequence or a mapping: a JSON constant where all in it is constant.
 fn structure(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
     if let Some(json) = json(node) {
+        warn_inside(node, diagnostics);
         return Some(Ast { kind: AstKind::Json(json), span: node.span, depth: 1 });
     }
     let kind = match &node.value {
@@ -72,6 +159,16 @@ fn structure(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
     expr::structure(kind, node.span).map_err(|error| diagnostics.push(*error)).ok()
 }
 
+/// Warns of the texts in a constant list or object.
+fn warn_inside(node: &Node, diagnostics: &mut Vec<Diagnostic>) {
+    match &node.value {
+        Value::String(text) if node.quoted => warn_of_expression(node, text, diagnostics),
+        Value::Sequence(elements) => elements.iter().for_each(|element| warn_inside(element, diagnostics)),
+        Value::Mapping(entries) => entries.iter().for_each(|entry| warn_inside(&entry.value, diagnostics)),
+        _ => {}
+    }
+}
+
 /// A YAML value as a JSON constant; `None` where it holds an expression.
 fn json(node: &Node) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
@@ -79,13 +176,18 @@ fn json(node: &Node) -> Option<serde_json::Value> {
         Value::Null => Json::Null,
         Value::Bool(value) => Json::Bool(*value),
         Value::Number(text) => Json::Number(serde_json::from_str(text).ok()?),
-        Value::String(text) => match parse(node, text).ok()?.kind {
+        Value::String(text) if node.quoted => match parse_text(node, text).ok()?.kind {
+            AstKind::Text(text) => Json::String(text),
+            _ => return None,
+        },
+        Value::String(text) => match plain(node, text).ok()?.kind {
             AstKind::Text(text) => Json::String(text),
             AstKind::Boolean(value) => Json::Bool(value),
             AstKind::Null => Json::Null,
             _ => return None,
         },
         Value::Sequence(elements) => Json::Array(elements.iter().map(json).collect::<Option<_>>()?),
+        Value::Mapping(entries) if expression_in(entries).is_some() => return None,
         Value::Mapping(entries) => Json::Object(
             entries.iter().map(|entry| Some((entry.key.clone(), json(&entry.value)?))).collect::<Option<_>>()?,
         ),

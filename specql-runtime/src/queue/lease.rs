@@ -1,7 +1,7 @@
 //! Claim, heartbeat and release: a job's lease.
 
 use futures_util::TryStreamExt;
-use sqlx::{Row, postgres::PgRow, query, query_as};
+use sqlx::{Row, postgres::PgRow, query, query_as, query_scalar};
 use uuid::Uuid;
 
 use super::{Link, QueueError};
@@ -159,14 +159,12 @@ impl Link {
     /// As [`Link::claim`].
     pub async fn claim_within(&mut self, worker: Uuid, claim: Claim<'_>, bytes: usize) -> Result<Claimed, QueueError> {
         let (limits, running) = claim.running.unzip();
-        // The input as text: PostgreSQL writes jsonb as text in any case, and here it is read later. The setting is read when
-        // the call has been made; the join, because it is wanted without a job, too.
+        // The input as text: PostgreSQL writes jsonb as text in any case, and here it is read later.
         let query = query(
             "SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data::text, c.tenant_id, \
              c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.bound_code, c.effect_possible, \
              c.breaker, c.put_off, current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
-             FROM (VALUES (true)) AS one \
-             LEFT JOIN jobs.claim($1, $2, $3, $4, $5, $6) AS c ON true",
+             FROM jobs.claim($1, $2, $3, $4, $5, $6) AS c",
         )
         .bind(worker)
         .bind(claim.operations)
@@ -177,13 +175,9 @@ impl Link {
         self.within_limit("jobs.claim", async |connection| {
             let mut claimed = Claimed::default();
             let mut left = bytes;
-            let mut rows = query.fetch(connection);
+            let mut rows = query.fetch(&mut *connection);
             while let Some(row) = rows.try_next().await? {
                 claimed.partial = row.try_get(15)?;
-                if row.try_get::<Option<i64>, _>(0)?.is_none() {
-                    // Without a job there is one row.
-                    continue;
-                }
                 let mut job = ClaimedJob::read(&row)?;
                 let size = job.input.size();
                 if size > left && !claimed.jobs.is_empty() {
@@ -192,6 +186,12 @@ impl Link {
                     left = left.saturating_sub(size);
                 }
                 claimed.jobs.push(job);
+            }
+            drop(rows);
+            if claimed.jobs.is_empty() {
+                // There was no row to say so.
+                let partial = "SELECT current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true'";
+                claimed.partial = query_scalar(partial).fetch_one(connection).await?;
             }
             Ok(claimed)
         })

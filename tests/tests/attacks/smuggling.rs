@@ -16,7 +16,7 @@ use specql_tests::grammar::{Grammar, expected};
 
 use crate::{
     grammar::{named, own},
-    support::{quoted, said, sources},
+    support::{computed, quoted, said, sources},
 };
 
 /// Files in all, and in each project.
@@ -172,6 +172,11 @@ impl Texts {
         quoted(&self.next(number))
     }
 
+    /// The same where `{$` begins a path.
+    fn template(&mut self, number: usize) -> String {
+        quoted(&self.next(number).replace("{$", "{{$"))
+    }
+
     /// A literal of an expression.
     fn literal(&mut self, number: usize) -> String {
         format!("'{}'", self.next(number).replace('\'', "''"))
@@ -215,8 +220,8 @@ fn file(number: usize, kind: &mut Random, texts: &mut Texts) -> String {
         texts.literal(10),
         texts.literal(11)
     ));
-    out += &format!("      - validate: {condition}\n        error: refused\n        message: {}\n", texts.yaml(12));
-    let value = quoted(&format!("concat($input.{text}, {}, {})", texts.literal(13), texts.literal(14)));
+    out += &format!("      - validate: {condition}\n        error: refused\n        message: {}\n", texts.template(12));
+    let value = computed(&format!("concat($input.{text}, {}, {})", texts.literal(13), texts.literal(14)));
     out += &format!("      - insert: E{number}\n        values: {{{text}: {value}}}\n        as: {bound}\n");
     let update = quoted(&format!(
         "E{number} SET {text} = {} || {text} WHERE {text} LIKE {}",
@@ -239,7 +244,7 @@ fn file(number: usize, kind: &mut Random, texts: &mut Texts) -> String {
         }
         _ => {}
     }
-    let (channel, sent, key) = (quoted(&texts.literal(20)), quoted(&texts.literal(21)), quoted(&texts.literal(22)));
+    let (channel, sent, key) = (computed(&texts.literal(20)), texts.template(21), computed(&texts.literal(22)));
     let after = quoted(&format!("E{number} SET {text} = coalesce($output.ts, {})", texts.literal(23)));
     out += &format!(
         "      - call_service:\n          service: slack\n          operation: post_message\n          input: {{channel: {channel}, text: {sent}}}\n          idempotency_key: {key}\n          on_success:\n            - update: {after}\n"

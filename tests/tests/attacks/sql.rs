@@ -9,7 +9,7 @@ use specql_runtime::testing::TestDatabase;
 use specql_tests::{compiled, grammar::Grammar};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::support::{codes, codes_of, quoted, said_of, sql_of};
+use crate::support::{codes, codes_of, computed, quoted, said_of, sql_of};
 
 async fn run(connection: &mut PgConnection, sql: &str) -> Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await?;
@@ -149,7 +149,7 @@ fn texts_project(text: &str) -> String {
     format!(
         "entity: A\ndescription: {free}\nfields: {{x: {{type: text, default: {free}, description: {free}}}, j: {{type: json, default: {{{free}: [{free}]}}}}}}\nactions:\n  - name: go\n    description: {free}\n    steps:\n      - validate: {}\n        error: refused\n        message: {free}\n      - insert: A\n        values: {{x: {}}}\n",
         quoted(&format!("'{quote}' <> 'never'")),
-        quoted(&format!("concat('{quote}', '')")),
+        computed(&format!("concat('{quote}', '')")),
     )
 }
 
@@ -264,9 +264,9 @@ async fn sq_05_psql_finds_nothing_but_sql_in_a_generated_file() -> Result<()> {
 #[test]
 fn sq_06_an_expression_is_no_sql() {
     let act = |expression: &str| {
-        let (it, set) = (quoted(expression), quoted(&format!("A SET x = {expression}")));
+        let (it, value, set) = (quoted(expression), computed(expression), quoted(&format!("A SET x = {expression}")));
         format!(
-            "entity: A\nfields: {{x: text, n: integer}}\nactions:\n  - name: go\n    steps:\n      - validate: {it}\n      - update: {set}\n      - update: A\n        set: {{x: {it}}}\n        where: {it}\n"
+            "entity: A\nfields: {{x: text, n: integer}}\nactions:\n  - name: go\n    steps:\n      - validate: {it}\n      - update: {set}\n      - update: A\n        set: {{x: {value}}}\n        where: {it}\n"
         )
     };
     for expression in [
@@ -331,7 +331,7 @@ fn sq_06_an_expression_is_no_sql() {
 /// SQ-07: `search_path` [functions set their own, names have their schema, nothing is shadowed].
 #[tokio::test]
 async fn sq_07_nothing_of_the_callers_shadows_what_was_meant() -> Result<()> {
-    let entity = "entity: Order\nschema: sales\nfields: {number: text, total: integer}\nactions:\n  - name: place_order\n    input: {number: text!, total: integer!}\n    steps:\n      - validate: length($input.number) > 0 AND lower($input.number) = 'abc'\n        error: bad\n      - insert: Order\n        values: {number: upper($input.number), total: $input.total + 1}\n        as: order\n      - call_service:\n          service: slack\n          operation: post_message\n          input: {channel: \"'c'\", text: \"concat($order.number, '!')\"}\n          on_success:\n            - update: Order SET number = lower(number)\n";
+    let entity = "entity: Order\nschema: sales\nfields: {number: text, total: integer}\nactions:\n  - name: place_order\n    input: {number: text!, total: integer!}\n    steps:\n      - validate: length($input.number) > 0 AND lower($input.number) = 'abc'\n        error: bad\n      - insert: Order\n        values: {number: upper($input.number), total: $input.total + 1}\n        as: order\n      - call_service:\n          service: slack\n          operation: post_message\n          input: {channel: \"c\", text: {$expr: \"concat($order.number, '!')\"}}\n          on_success:\n            - update: Order SET number = lower(number)\n";
     let project = compiled::files(&[("entities/order.yaml", entity)])?;
     let database = compiled::database(&project).await?;
     let mut connection = database.pool().acquire().await?;
@@ -397,7 +397,7 @@ async fn sq_07_nothing_of_the_callers_shadows_what_was_meant() -> Result<()> {
 /// SQ-11: a second call for the same row [possible once the first is done, and never raises].
 #[tokio::test]
 async fn sq_11_a_second_legitimate_call_is_possible_and_never_raises() -> Result<()> {
-    let entity = "entity: Order\nschema: sales\nfields: {number: text!}\nactions:\n  - name: create_order\n  - name: remind\n    steps:\n      - call_service: {service: slack, operation: post_message, input: {channel: \"'c'\", text: number}}\n";
+    let entity = "entity: Order\nschema: sales\nfields: {number: text!}\nactions:\n  - name: create_order\n  - name: remind\n    steps:\n      - call_service: {service: slack, operation: post_message, input: {channel: \"c\", text: number}}\n";
     let project = compiled::files(&[("entities/order.yaml", entity)])?;
     let database = compiled::database(&project).await?;
     let mut connection = database.pool().acquire().await?;

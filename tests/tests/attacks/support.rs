@@ -64,6 +64,11 @@ pub(crate) fn sql_of(text: &str) -> String {
 }
 
 /// A text in YAML's double quotes, which JSON's are; what YAML refuses in a file stands as an escape.
+/// An expression where a value may stand, in YAML.
+pub(crate) fn computed(expression: &str) -> String {
+    format!("{{$expr: {}}}", quoted(expression))
+}
+
 pub(crate) fn quoted(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     let escaped = |c: char| {

@@ -18,7 +18,7 @@ actions:
       - call_service:
           service: stripe
           operation: create_charge
-          input: {amount: total, currency: \"'EUR'\"}
+          input: {amount: total, currency: \"EUR\"}
           on_success:
             - update: Order SET charge = $output.id
 ";

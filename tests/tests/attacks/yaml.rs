@@ -167,7 +167,7 @@ fn ym_05_a_number_of_several_readings_is_refused_with_the_form_to_write() {
         assert!(short.iter().any(|line| line.contains("SQ0112")), "{written}: {short:#?}");
     }
     let retries = said_of(
-        "entity: A\nactions: [{name: a, steps: [{call_service: {service: slack, operation: post_message, input: {channel: \"'x'\", text: \"'y'\"}, max_retries: 0x10}}]}]\n",
+        "entity: A\nactions: [{name: a, steps: [{call_service: {service: slack, operation: post_message, input: {channel: \"x\", text: \"y\"}, max_retries: 0x10}}]}]\n",
     );
     assert!(retries.iter().any(|line| line.contains("SQ0006") && line.contains("16")), "{retries:#?}");
 }
@@ -457,7 +457,7 @@ fn ym_12_an_unknown_key_is_refused_at_every_level() {
         |step: &str| format!("entity: A\nfields: {{x: text}}\nactions:\n  - name: act\n    steps:\n      - {step}\n");
     let call = |extra: &str| {
         act(&format!(
-            "call_service: {{service: slack, operation: post_message, input: {{channel: \"'x'\", text: \"'y'\"}}{extra}}}"
+            "call_service: {{service: slack, operation: post_message, input: {{channel: \"x\", text: \"y\"}}{extra}}}"
         ))
     };
     for text in [

@@ -9,7 +9,7 @@ use specql_registry::{Basic, composites, scalars};
 use specql_tests::corpus::apps;
 
 /// What is written neither as a key, nor as a type's or a function's name.
-const OTHERS: [&str; 46] = [
+const OTHERS: [&str; 49] = [
     // Types, and their places.
     "decimal",
     "decimal(",
@@ -60,6 +60,10 @@ const OTHERS: [&str; 46] = [
     " || ",
     "INTERVAL '",
     "CASE ",
+    // Texts with values, and expressions that YAML would cut.
+    "{$",
+    " ?? ",
+    "{$expr: ",
 ];
 
 /// Every text of the corpus, without its comments.

@@ -15,17 +15,24 @@ pub(crate) const CODES: [&str; 3] = ["too_early", "too_late", "not_now"];
 pub(crate) fn list(random: &mut Random, scope: &mut Scope<'_>, depth: usize, count: usize) -> Vec<Value> {
     let mut steps: Vec<Value> = (0..count).filter_map(|_| step(random, scope, depth)).collect();
     if steps.is_empty() {
-        steps.push(json!({"update": own(scope), "set": {"count": "count + 1"}}));
+        steps.push(json!({"update": own(scope), "set": {"count": {"$expr": "count + 1"}}}));
     }
     if !scope.in_callback && depth < 2 && random.chance(20) {
         let row = scope.rows.iter().find(|row| row.name.is_some() && !row.optional && !row.in_loop);
         steps.push(match random.below(3) {
             0 => json!({"reject": random.pick(&CODES)}),
-            1 if row.is_some() => json!({"return": format!("${}", row.and_then(|row| row.name.as_ref()).unwrap())}),
+            1 if row.is_some() => {
+                json!({"return": computed(format!("${}", row.and_then(|row| row.name.as_ref()).unwrap()))})
+            }
             _ => json!({"return": "nothing to do"}),
         });
     }
     steps
+}
+
+/// An expression where a value may stand.
+fn computed(expression: String) -> Value {
+    json!({"$expr": expression})
 }
 
 /// Whether nothing behind this step is reached.
@@ -107,7 +114,7 @@ fn step(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Option<Valu
             let mut steps = list(random, scope, depth - 1, 2);
             scope.rows.truncate(known);
             // A loop that leaves its rows alone is no use: plpgsql_check would say so.
-            let counted = json!({"update": scope.entities[any].name, "set": {"count": "count + 1"},
+            let counted = json!({"update": scope.entities[any].name, "set": {"count": {"$expr": "count + 1"}},
                 "where": format!("id = ${name}.id")});
             steps.insert(0, counted);
             Some(json!({"foreach": format!("{name} in find {} WHERE {found}", scope.entities[any].name), "do": steps}))
@@ -115,7 +122,7 @@ fn step(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Option<Valu
         _ => {
             let set = assignments(random, scope, scope.own)?;
             let assigned: Vec<String> =
-                set.iter().map(|(name, value)| format!("{name} = {}", value.as_str().unwrap())).collect();
+                set.iter().map(|(name, value)| format!("{name} = {}", value["$expr"].as_str().unwrap())).collect();
             Some(json!({"update": format!("{} SET {}", own(scope), assigned.join(", "))}))
         }
     }
@@ -128,7 +135,7 @@ fn assignments(random: &mut Random, scope: &Scope<'_>, entity: usize) -> Option<
     for _ in 0..1 + random.below(3) {
         let field = random.pick(&scope.entities[entity].fields).clone();
         if let Some(value) = assigned(random, &inner, &field) {
-            set.insert(field.name, value.into());
+            set.insert(field.name, computed(value));
         }
     }
     (!set.is_empty()).then_some(set)
@@ -168,7 +175,7 @@ fn insert(random: &mut Random, scope: &mut Scope<'_>, entity: usize) -> Option<V
         });
         match value {
             Some(value) => {
-                values.insert(field.name.clone(), value.into());
+                values.insert(field.name.clone(), computed(value));
             }
             None if field.required => return None,
             None => {}
@@ -190,11 +197,11 @@ fn call_service(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Val
     if send {
         let title = of_type(random, scope, &Type::Text, 1).filter(|(_, nullable)| !nullable);
         let title = title.map_or_else(|| "'title'".to_owned(), |(title, _)| title);
-        call["input"] = json!({"title": title});
+        call["input"] = json!({"title": computed(title)});
         if let Some((count, _)) = of_type(random, scope, &Type::Integer, 1) {
-            call["input"]["count"] = json!(count);
+            call["input"]["count"] = computed(count);
         }
-        call["input"]["ready"] = json!(condition(random, scope, 1).0);
+        call["input"]["ready"] = computed(condition(random, scope, 1).0);
     }
     for (key, setting) in [
         ("timeout", json!(1 + random.below(100))),
@@ -202,7 +209,7 @@ fn call_service(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Val
         ("priority", json!(random.below(20))),
         ("delay", json!(format!("{} minutes", 1 + random.below(50)))),
         ("unique", json!(random.pick(&["in_flight", "once", "never"]))),
-        ("correlation_field", json!(format!("${}.id", scope.entities[scope.own].snake))),
+        ("correlation_field", computed(format!("${}.id", scope.entities[scope.own].snake))),
     ] {
         if random.chance(25) {
             call[key] = setting;

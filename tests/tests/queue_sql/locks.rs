@@ -355,7 +355,7 @@ async fn slow_enqueuers_keep_no_wake_up_from_others() -> Result<()> {
 async fn a_claim_waits_for_no_job_that_is_touched_while_it_is_taken() -> Result<()> {
     let queue = Queue::new().await?;
     // Without another claim it looks at the jobs without locking them. Here it sleeps before it takes them.
-    let set = "PERFORM set_config('lock_timeout', '500ms', true);";
+    let set = "set_config('lock_timeout', '500ms', true) END;";
     let slow = format!("{set} PERFORM pg_sleep(1);");
     Change { function: "claim", from: set, to: &slow }.make(&mut *queue.db.pool().acquire().await?).await?;
     let (first, second) = (queue.enqueue("charge", None).await?.0, queue.enqueue("charge", None).await?.0);

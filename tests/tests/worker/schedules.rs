@@ -113,7 +113,7 @@ fn daily(ago: TimeDelta, offset: i64) -> (String, DateTime<Utc>) {
     ((due + TimeDelta::hours(offset)).format("%-M %-H * * *").to_string(), due)
 }
 
-const EVERY_SECOND: &str = "{name: beat, cron: '* * * * * *', action: tick, input: {note: \"'beat'\"}, catch_up: all}";
+const EVERY_SECOND: &str = "{name: beat, cron: '* * * * * *', action: tick, input: {note: \"beat\"}, catch_up: all}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_time_is_run_once_over_two_workers_that_lose_their_connections_and_one_that_dies() {
@@ -149,7 +149,7 @@ async fn each_time_is_run_once_over_two_workers_that_lose_their_connections_and_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_whose_worker_is_lost_in_the_middle_of_the_action_is_run_by_another() {
     let (cron, due) = daily(TimeDelta::minutes(2), 0);
-    let clock = Clock::new(&format!("{{name: slow, cron: '{cron}', action: tick, input: {{note: \"'slow'\"}}}}")).await;
+    let clock = Clock::new(&format!("{{name: slow, cron: '{cron}', action: tick, input: {{note: \"slow\"}}}}")).await;
     // The first run hangs, until its connection is cut.
     clock
         .execute(
@@ -182,7 +182,7 @@ async fn two_workers_skip_missed_times_or_catch_up_with_one_or_each_of_them() {
     let schedules: Vec<String> = ["none", "one", "all"]
         .iter()
         .map(|word| {
-            format!("{{name: {word}_s, cron: '{cron}', action: tick, input: {{note: \"'{word}'\"}}, catch_up: {word}}}")
+            format!("{{name: {word}_s, cron: '{cron}', action: tick, input: {{note: \"{word}\"}}, catch_up: {word}}}")
         })
         .collect();
     let clock = Clock::new(&schedules.join(", ")).await;
@@ -208,7 +208,7 @@ async fn two_workers_skip_missed_times_or_catch_up_with_one_or_each_of_them() {
 async fn on_both_workers_a_schedule_goes_by_the_clocks_of_its_time_zone() {
     // Tokyo is nine hours ahead all the year round.
     let (cron, due) = daily(TimeDelta::minutes(10), 9);
-    let action = "action: tick, input: {note: \"'x'\"}";
+    let action = "action: tick, input: {note: \"x\"}";
     let clock = Clock::new(&format!(
         "{{name: tokyo, cron: '{cron}', timezone: Asia/Tokyo, {action}}}, {{name: utc, cron: '{cron}', {action}}}"
     ))
@@ -246,7 +246,7 @@ async fn a_failing_action_is_recorded_and_its_schedule_goes_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_serialisation_failure_is_tried_again_and_counted_once() {
     let (cron, due) = daily(TimeDelta::minutes(2), 0);
-    let clock = Clock::new(&format!("{{name: busy, cron: '{cron}', action: tick, input: {{note: \"'busy'\"}}}}")).await;
+    let clock = Clock::new(&format!("{{name: busy, cron: '{cron}', action: tick, input: {{note: \"busy\"}}}}")).await;
     clock
         .execute(
             "CREATE SEQUENCE clock.tries;
@@ -277,9 +277,9 @@ async fn migrate(clock: &Clock, from: &str, to: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_schedule_keeps_its_past_and_makes_up_none() {
-    let hourly = "{name: beat, cron: '0 * * * *', action: tick, input: {note: \"'a'\"}, catch_up: all}";
+    let hourly = "{name: beat, cron: '0 * * * *', action: tick, input: {note: \"a\"}, catch_up: all}";
     let other_input = hourly.replace("'a'", "'b'");
-    let other_rule = "{name: beat, cron: '* * * * * *', action: tick, input: {note: \"'b'\"}, catch_up: all}";
+    let other_rule = "{name: beat, cron: '* * * * * *', action: tick, input: {note: \"b\"}, catch_up: all}";
     let clock = Clock::new(hourly).await;
     clock.unseen_for("3 hours").await;
     let worker = clock.worker().await;

@@ -13,6 +13,7 @@ mod operators;
 
 pub(super) use functions::declared_call;
 mod structure;
+mod template;
 
 pub(super) use constant::{adapt, duration};
 pub use fit::{Place, Want};
@@ -38,6 +39,7 @@ impl ActionChecker<'_> {
             AstKind::Boolean(value) => Some(literal(Literal::Boolean(*value), ExprType::basic(Basic::Boolean))),
             AstKind::Number(digits) => Some(number(digits.clone())),
             AstKind::Text(text) => Some(literal(Literal::Text(text.clone()), ExprType::basic(Basic::Text))),
+            AstKind::Template(parts) => self.template(parts),
             AstKind::Interval(text) => match constant::duration(text, ast.span) {
                 Ok(seconds) => Some(literal(Literal::Interval(seconds), ExprType::Interval)),
                 Err(error) => self.report(*error),

@@ -68,7 +68,7 @@ actions:
   - name: later
     steps:
       - call_service:
-          {service: slack, operation: post_message, input: {channel: \"'#a'\", text: \"'b'\"}, on_success: [{insert: Order, values: {note: \"'c'\"}}]}
+          {service: slack, operation: post_message, input: {channel: \"#a\", text: \"b\"}, on_success: [{insert: Order, values: {note: \"c\"}}]}
   - {name: elsewhere, steps: [{insert: Contact}]}
 schedules:
   - {name: nightly, cron: '@daily', action: by_a_call}
@@ -91,7 +91,7 @@ schedules:
 
 #[test]
 fn what_is_waited_for_is_known_of_those_that_call_and_said_once() {
-    let call = "call_service: {service: slack, operation: post_message, input: {channel: \"'#a'\", text: \"'b'\"}, async: false, delay: 1 minutes}";
+    let call = "call_service: {service: slack, operation: post_message, input: {channel: \"#a\", text: \"b\"}, async: false, delay: 1 minutes}";
     let compilation = compiled(&format!(
         "entity: Order\nfields: {{note: text}}\nactions:\n  - {{name: tell, steps: [{{{call}}}]}}\n  - {{name: twice, steps: [{{call: tell()}}, {{call: tell()}}]}}\n"
     ));

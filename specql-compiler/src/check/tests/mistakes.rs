@@ -176,7 +176,7 @@ fn a_step_that_means_nothing_is_reported_where_it_stands() {
                 ],
             ),
             (
-                "- insert: Customer\n  values: {name: \"'x'\"}\n  as: input",
+                "- insert: Customer\n  values: {name: \"x\"}\n  as: input",
                 &["9:13 SQ0206 `$input` has a meaning of its own | choose another name"],
             ),
             (
@@ -251,7 +251,7 @@ fn an_expression_is_checked_name_by_name_and_type_by_type() {
             (
                 "- update: Order SET total = tok_visa",
                 &[
-                    "7:35 SQ0302 unknown name `tok_visa` | if a text is meant, quote it inside the YAML string: `\"'tok_visa'\"`",
+                    "7:35 SQ0302 unknown name `tok_visa` | a text stands in quotes: `\"tok_visa\"` as a value, `'tok_visa'` inside an expression",
                 ],
             ),
             (
@@ -382,11 +382,13 @@ fn a_call_is_checked_against_the_registry() {
             ),
             (
                 "- call_service: {service: stripe, operation: create_charge, input: {amount: ten}}",
-                &["7:83 SQ0302 unknown name `ten` | if a text is meant, quote it inside the YAML string: `\"'ten'\"`"],
+                &[
+                    "7:83 SQ0302 unknown name `ten` | a text stands in quotes: `\"ten\"` as a value, `'ten'` inside an expression",
+                ],
             ),
             (
-                "- call_service: {service: stripe, operation: create_charge, input: {amount: \"'ten'\"}}",
-                &["7:84 SQ0405 the input `amount` of `stripe.create_charge` is integer, found the text `ten`"],
+                "- call_service: {service: stripe, operation: create_charge, input: {amount: \"ten\"}}",
+                &["7:83 SQ0405 the input `amount` of `stripe.create_charge` is integer, found the text `ten`"],
             ),
             (
                 "- call_service: {service: stripe, operation: create_charge, input: {amount: customer_email}}",

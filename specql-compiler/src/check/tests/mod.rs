@@ -5,6 +5,7 @@ mod mistakes;
 mod model;
 mod properties;
 mod schedules;
+mod texts;
 
 use crate::{
     Compilation, compile,

@@ -142,7 +142,7 @@ fn before_the_insert_a_bare_name_is_an_input_and_after_it_the_new_row() {
 #[test]
 fn a_row_that_only_a_callback_touches_is_loaded_and_given_to_the_call() {
     let action =
-        act("- call_service: {service: slack, operation: post_message, input: {channel: \"'#a'\", text: \"'x'\"}, \
+        act("- call_service: {service: slack, operation: post_message, input: {channel: \"#a\", text: \"x\"}, \
          on_success: [{update: \"Order SET note = 'sent'\"}]}");
     assert_eq!(inputs(&action), [("id", true)]);
     assert_eq!(calls(&action.steps)[0].row, action.loads_current_row);
@@ -152,7 +152,7 @@ fn a_row_that_only_a_callback_touches_is_loaded_and_given_to_the_call() {
 #[test]
 fn calls_in_callbacks_are_counted_with_the_others_and_named_ones_keep_their_name() {
     let call = |rest: &str| {
-        format!("{{service: slack, operation: post_message, input: {{channel: \"'#a'\", text: \"'x'\"}}{rest}}}")
+        format!("{{service: slack, operation: post_message, input: {{channel: \"#a\", text: \"x\"}}{rest}}}")
     };
     let inner = call(", on_failure: [{reject: gone}]");
     let outer = call(&format!(", on_success: [{{call_service: {inner}}}]"));
@@ -167,7 +167,7 @@ fn calls_in_callbacks_are_counted_with_the_others_and_named_ones_keep_their_name
 
 #[test]
 fn references_become_keys_where_they_are_stored_and_ids_where_they_leave() {
-    let action = act("- insert: Customer\n  values: {name: \"'Ada'\"}\n  as: customer\n\
+    let action = act("- insert: Customer\n  values: {name: \"Ada\"}\n  as: customer\n\
          - update: Order SET customer = $customer, note = $order.customer.name WHERE customer = $input.customer");
     let values = assignments(&action.steps[1]);
     assert_eq!(values[0].value.kind, ExprKind::Row(VarId(0)));

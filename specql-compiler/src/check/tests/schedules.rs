@@ -38,7 +38,7 @@ fn check(table: &[(&str, &[&str])]) {
 
 #[test]
 fn a_schedule_that_cannot_be_understood_is_reported_where_it_stands() {
-    let input = "input: {kind: \"'short'\"}";
+    let input = "input: {kind: \"short\"}";
     check(&[
         (
             "{name: nightly, cron: 0 25 * * *, timezone: Europe/Berln, action: tydi, catch_up: twice}",
@@ -62,7 +62,7 @@ fn a_schedule_that_cannot_be_understood_is_reported_where_it_stands() {
             &[
                 "4:20 SQ0136 `Nightly` is not a name of a schedule | write `nightly`",
                 "4:55 SQ0231 unknown time zone `CEST` | did you mean `CET`?",
-                "4:161 SQ0138 there is a second schedule `a` in this entity | rename one of them",
+                "4:159 SQ0138 there is a second schedule `a` in this entity | rename one of them",
             ],
         ),
         (
@@ -93,21 +93,21 @@ fn the_input_is_checked_against_what_the_action_takes() {
             ],
         ),
         (
-            &format!("{{{start}, input: {{kynd: \"'short'\"}}}}"),
+            &format!("{{{start}, input: {{kynd: \"short\"}}}}"),
             &["4:61 SQ0233 the action `tidy` has no input `kynd` | did you mean `kind`?"],
         ),
         (
             &format!("{{{start}, input: {{kind: short}}}}"),
             &[
-                "4:67 SQ0233 a schedule's input is a constant: there is nothing it could be computed from | put a text in single quotes inside the YAML string: `\"'text'\"`; what depends on the time is computed in the action",
+                "4:67 SQ0233 a schedule's input is a constant: there is nothing it could be computed from | put a text in quotes: `\"text\"`; what depends on the time is computed in the action",
             ],
         ),
         (
-            &format!("{{{start}, input: {{kind: \"'huge'\", at_most: 3000000000, customer: \"'x'\"}}}}"),
+            &format!("{{{start}, input: {{kind: \"huge\", at_most: 3000000000, customer: \"x\"}}}}"),
             &[
-                "4:68 SQ0306 `huge` is not one of the enum's values | known: `short`, `long`",
-                "4:86 SQ0306 `3000000000` is not a valid integer | the largest is 2147483647",
-                "4:109 SQ0306 `x` is not a valid uuid | a UUID, such as `018f3f6e-7b0a-7c3e-9d7e-0123456789ab`",
+                "4:67 SQ0306 `huge` is not one of the enum's values | known: `short`, `long`",
+                "4:84 SQ0306 `3000000000` is not a valid integer | the largest is 2147483647",
+                "4:106 SQ0306 `x` is not a valid uuid | a UUID, such as `018f3f6e-7b0a-7c3e-9d7e-0123456789ab`",
             ],
         ),
         (
@@ -115,7 +115,7 @@ fn the_input_is_checked_against_what_the_action_takes() {
             &[
                 "4:67 SQ0233 the input `kind` must have a value | give it one",
                 "4:82 SQ0233 the input `at_most` is of type integer, found `true`",
-                "4:95 SQ0233 a schedule's input is a constant: there is nothing it could be computed from | put a text in single quotes inside the YAML string: `\"'text'\"`; what depends on the time is computed in the action",
+                "4:95 SQ0233 a schedule's input is a constant: there is nothing it could be computed from | put a text in quotes: `\"text\"`; what depends on the time is computed in the action",
             ],
         ),
         (
@@ -127,7 +127,7 @@ fn the_input_is_checked_against_what_the_action_takes() {
 
 #[test]
 fn a_schedule_becomes_a_row_of_the_queue() {
-    let input = "{kind: \"'short'\", at_most: -5, price: 1.50, customer: null, extra: {a: [1, true]}, tags: [\"'x'\"], since: \"'2026-01-31'\"}";
+    let input = "{kind: \"short\", at_most: -5, price: 1.50, customer: null, extra: {a: [1, true]}, tags: [\"x\"], since: \"2026-01-31\"}";
     let written = format!(
         "{{name: nightly, cron: '30 2 * * MON-FRI', timezone: Europe/Berlin, action: tidy, input: {input}, catch_up: all}}, \
          {{name: hello, cron: '@hourly', action: greet_customers}}"
@@ -174,7 +174,7 @@ ON CONFLICT (key) DO UPDATE SET
 #[test]
 fn a_schedule_calls_no_action_of_a_tenant() {
     let file = |path: &str, text: String, kind| SourceFile { path: path.to_owned(), text, kind };
-    let schedules = "{name: a, cron: '@daily', action: greet_customers}, {name: b, cron: '@daily', action: tidy, input: {kind: \"'short'\"}}";
+    let schedules = "{name: a, cron: '@daily', action: greet_customers}, {name: b, cron: '@daily', action: tidy, input: {kind: \"short\"}}";
     let text = schedule(schedules).replace("customer: ref(Customer), ", "");
     let domains = "domains: {sales: {multi_tenant: true}}\n".to_owned();
     let sources = Sources::new(vec![

@@ -74,6 +74,7 @@ pub mod sq0305_unknown_function;
 pub mod sq0306_invalid_constant;
 pub mod sq0307_untyped_input;
 pub mod sq0308_object_shape;
+pub mod sq0309_quoted_expression;
 pub mod sq0401_unknown_service;
 pub mod sq0402_unknown_operation;
 pub mod sq0403_missing_input;
@@ -169,6 +170,7 @@ pub static ALL: &[&Rule] = &[
     &sq0306_invalid_constant::RULE,
     &sq0307_untyped_input::RULE,
     &sq0308_object_shape::RULE,
+    &sq0309_quoted_expression::RULE,
     &sq0401_unknown_service::RULE,
     &sq0402_unknown_operation::RULE,
     &sq0403_missing_input::RULE,

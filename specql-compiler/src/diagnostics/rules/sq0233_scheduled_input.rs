@@ -28,7 +28,7 @@ Right:
 entity: Cart
 actions: [{name: report, input: {kind: text!}, steps: [{validate: now() IS NOT NULL}]}]
 schedules:
-  - {name: nightly, cron: '0 3 * * *', action: report, input: {kind: \"'short'\"}}
+  - {name: nightly, cron: '0 3 * * *', action: report, input: {kind: \"short\"}}
 ```
 ",
 };
@@ -61,7 +61,7 @@ pub fn null(span: Span, name: &str) -> Diagnostic {
 #[must_use]
 pub fn computed(span: Span) -> Diagnostic {
     Diagnostic::new(&RULE, span, "a schedule's input is a constant: there is nothing it could be computed from")
-        .help("put a text in single quotes inside the YAML string: `\"'text'\"`; what depends on the time is computed in the action")
+        .help("put a text in quotes: `\"text\"`; what depends on the time is computed in the action")
 }
 
 /// The constant is not one of the input's type.

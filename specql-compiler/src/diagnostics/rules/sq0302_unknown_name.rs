@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     explanation: "\
 A bare name is a field of the current entity, `$name` a variable: a row bound with `as:`, the current row, `$input`, and in
-callbacks `$job`, `$output` and `$error`. A text stands in single quotes.
+callbacks `$job`, `$output` and `$error`. A text stands in quotes; inside an expression in single ones.
 
 Wrong:
 ```yaml
@@ -21,7 +21,7 @@ source: tok_visa
 
 Right:
 ```yaml
-source: \"'tok_visa'\"
+source: \"tok_visa\"
 ```
 ",
 };
@@ -29,7 +29,7 @@ source: \"'tok_visa'\"
 /// A bare name that is no field of `entity`.
 #[must_use]
 pub fn bare<'a>(span: Span, name: &str, entity: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {
-    let quoted = format!("if a text is meant, quote it inside the YAML string: `\"'{name}'\"`");
+    let quoted = format!("a text stands in quotes: `\"{name}\"` as a value, `'{name}'` inside an expression");
     let help = match suggest(name, known) {
         Some(near) => format!("did you mean `{near}`? {quoted}"),
         None => quoted,

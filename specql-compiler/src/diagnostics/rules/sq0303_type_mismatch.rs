@@ -43,3 +43,10 @@ pub fn field(span: Span, name: &str, wanted: &str, found: &str) -> Diagnostic {
 pub fn operator(span: Span, operator: &str, left: &str, right: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("`{operator}` does not join {left} and {right}"))
 }
+
+/// A value in a text that has no one way to be written.
+#[must_use]
+pub fn in_text(span: Span, found: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("a text cannot hold {found}"))
+        .help("name a single value of it, such as a text, a number, a date or a reference")
+}

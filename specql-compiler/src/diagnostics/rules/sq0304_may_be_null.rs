@@ -26,6 +26,13 @@ Right:
 ",
 };
 
+/// The value of `path` in a text may be NULL.
+#[must_use]
+pub fn in_text(span: Span, path: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, "this may be NULL, and a text has no place for that")
+        .help(format!("say what stands there then: `{{{path} ?? none}}`, or nothing: `{{{path} ??}}`"))
+}
+
 /// The value for `wanted` may be NULL.
 #[must_use]
 pub fn error(span: Span, wanted: &str) -> Diagnostic {

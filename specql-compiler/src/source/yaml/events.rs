@@ -105,7 +105,8 @@ impl Builder<'_> {
             }
             Event::Alias(_) => {
                 self.diagnostics.push(refused_feature(span, "an alias", "write the value out"));
-                self.count(span) && self.add(Node { value: Value::Null, span, content_start: None }, true)
+                self.count(span)
+                    && self.add(Node { value: Value::Null, span, content_start: None, quoted: false }, true)
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.properties(span, anchor, tag.as_deref());
@@ -163,7 +164,7 @@ impl Builder<'_> {
             Content::Mapping { entries, .. } => Value::Mapping(entries),
         };
         let span = Span { end: self.last_end.max(open.span.start), ..open.span };
-        self.add(Node { value, span, content_start: None }, true)
+        self.add(Node { value, span, content_start: None, quoted: false }, true)
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> bool {
@@ -174,7 +175,7 @@ impl Builder<'_> {
         }
         if plain && text.is_empty() {
             let span = Span { start: self.last_end, end: self.last_end, ..span };
-            return self.add(Node { value: Value::Null, span, content_start: None }, false);
+            return self.add(Node { value: Value::Null, span, content_start: None, quoted: false }, false);
         }
         // The span of a block scalar reaches to the next token; what stands before it is its own.
         let span = Span { end: span.start + u32_len(self.source(span).trim_end()), ..span };
@@ -204,7 +205,7 @@ impl Builder<'_> {
         } else {
             Value::String(text.to_owned())
         };
-        self.add(Node { value, span, content_start }, true)
+        self.add(Node { value, span, content_start, quoted: !plain }, true)
     }
 
     fn at_key(&self) -> bool {

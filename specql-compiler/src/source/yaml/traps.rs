@@ -33,7 +33,7 @@ pub(super) fn join_split_parenthesis(
     let span = Span { end: key_span.end, ..entry.value.span };
     let text = source(span);
     let diagnostic = split_parenthesis(span, &entry.key, &text);
-    entry.value = Node { value: Value::String(text), span, content_start: Some(span.start) };
+    entry.value = Node { value: Value::String(text), span, content_start: Some(span.start), quoted: false };
     Some(diagnostic)
 }
 

@@ -29,7 +29,8 @@ SET enable_seqscan = off SET enable_nestloop = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     _now timestamptz := clock_timestamp();
-    _mark jobs.watermark := jobs.watermark_of(_worker);
+    -- Noted here, and not by functions of its own: to set the search path of one costs more than all of this.
+    _mark jobs.watermark := nullif(current_setting('specql.watermark', true), '')::jobs.watermark;
     _after_rank integer := -2147483648;
     _after_pk bigint := 0::bigint;
     -- Those that something may hold back, which are never taken from where others stand.
@@ -46,6 +47,10 @@ DECLARE
     _shared_seen boolean := true;
     _untouched boolean;
 BEGIN
+    IF _mark.worker IS DISTINCT FROM _worker THEN
+        -- Its first claim over this connection.
+        _mark := ROW(_worker, _after_rank, 0, _after_rank, 0, _after_rank, 0, _now, '-infinity', '0')::jobs.watermark;
+    END IF;
     IF current_setting('specql.serving', true) IS DISTINCT FROM jobs.serving(_worker, _operations) THEN
         PERFORM jobs.note_operations(_worker, _operations);
     END IF;
@@ -91,8 +96,34 @@ BEGIN
                 LIMIT _limit) AS p;
         END IF;
     END IF;
-    PERFORM jobs.move_watermark(_mark, _now, _full_scan AND _shared_seen AND _after_rank = -2147483648,
-        cardinality(_places) < _limit, _last_rank, _last_pk);
+    -- Back only where jobs that became visible before it may be left.
+    IF _last_rank IS NOT NULL
+        AND (cardinality(_places) >= _limit OR (_last_rank, _last_pk) > (_mark.rank, _mark.pk))
+    THEN
+        _mark.rank := _last_rank;
+        _mark.pk := _last_pk;
+        IF (_last_rank, _last_pk) < (_mark.recent_rank, _mark.recent_pk) THEN
+            _mark.recent_rank := _last_rank;
+            _mark.recent_pk := _last_pk;
+        END IF;
+        IF (_last_rank, _last_pk) < (_mark.next_rank, _mark.next_pk) THEN
+            _mark.next_rank := _last_rank;
+            _mark.next_pk := _last_pk;
+        END IF;
+    END IF;
+    IF _now > _mark.next_at + interval '250 milliseconds' THEN
+        _mark.recent_rank := _mark.next_rank;
+        _mark.recent_pk := _mark.next_pk;
+        _mark.next_rank := _mark.rank;
+        _mark.next_pk := _mark.pk;
+        _mark.next_at := _now;
+    END IF;
+    IF _full_scan AND _shared_seen AND _after_rank = -2147483648 THEN
+        _mark.scanned_at := _now;
+        _mark.scan_took := clock_timestamp() - _now;
+    END IF;
+    PERFORM set_config('specql.watermark', _mark::text, false),
+        CASE WHEN _untouched AND _places <> '{}' THEN set_config('lock_timeout', '500ms', true) END;
     IF NOT _shared_seen OR _partial OR current_setting('specql.full_scan_due', true) <> ''
         OR current_setting('specql.claim_partial', true) = 'true'
     THEN
@@ -101,9 +132,6 @@ BEGIN
     END IF;
     IF _places = '{}' THEN
         RETURN;
-    END IF;
-    IF _untouched IS TRUE THEN
-        PERFORM set_config('lock_timeout', '500ms', true);
     END IF;
 
     RETURN QUERY

@@ -3,6 +3,7 @@
 use super::{
     Ast, AstKind, parse,
     parser::{Parser, power},
+    template,
 };
 use crate::{
     diagnostics::{Diagnostic, rules::sq0301_expression_syntax as expression_syntax},
@@ -141,7 +142,7 @@ pub fn parse_notify(node: &Node, text: &str) -> Result<NotifySyntax, Box<Diagnos
     Ok(NotifySyntax { recipient, channel, message })
 }
 
-/// A message in double quotes, or an expression.
+/// A message in double quotes with `{$path}` in it, or an expression.
 fn message(node: &Node, text: &str, start: usize, end: usize) -> Result<Ast, Box<Diagnostic>> {
     let written = text[start..end].trim();
     let Some(inner) = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
@@ -155,11 +156,11 @@ fn message(node: &Node, text: &str, start: usize, end: usize) -> Result<Ast, Box
                 .help("put it in single quotes: `'a \"new\" order'`"),
         ));
     }
-    Ok(Ast { kind: AstKind::Text(inner.to_owned()), span, depth: 1 })
+    Ok(Ast { span, ..template::read(node, text, from + 1, from + written.len() - 1)? })
 }
 
 /// The expression between two places of a text, with its own places.
-fn part(node: &Node, text: &str, start: usize, end: usize) -> Result<Ast, Box<Diagnostic>> {
+pub(super) fn part(node: &Node, text: &str, start: usize, end: usize) -> Result<Ast, Box<Diagnostic>> {
     if text[start..end].trim().is_empty() {
         let span = node.inner_span(start, end);
         return Err(Box::new(expression_syntax::error(span, "something is missing here")));

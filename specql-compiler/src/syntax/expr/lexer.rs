@@ -41,7 +41,7 @@ const STRANGERS: &[(&str, &str)] = &[
     ("\"", "text stands in single quotes: `'text'`"),
     ("==", "equality is one `=`"),
     ("&&", "write `AND`"),
-    ("{", "there are no templates in expressions: join texts with `||`"),
+    ("{", "`{$path}` stands in a text in YAML's own quotes; in an expression texts are joined with `||`"),
 ];
 
 /// All tokens of a scalar's text.

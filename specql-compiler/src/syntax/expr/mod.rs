@@ -6,6 +6,7 @@
 mod forms;
 mod lexer;
 mod parser;
+mod template;
 
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,9 @@ pub use forms::{
     CallSyntax, ForeachSyntax, NotifySyntax, RowsSyntax, SourceSyntax, parse_call, parse_foreach, parse_notify,
     parse_rows,
 };
-pub(super) use parser::structure;
 pub use parser::{UpdateSyntax, parse, parse_update};
+pub(super) use parser::{parts, structure};
+pub use template::{TextPart, parse_text};
 
 use crate::{
     model::expr::{BinaryOp, UnaryOp},
@@ -47,6 +49,8 @@ pub enum AstKind {
     Number(String),
     /// `'text'`, with `''` already one quote.
     Text(String),
+    /// A text with values in it.
+    Template(Vec<TextPart>),
     /// `INTERVAL '10 minutes'`: the text.
     Interval(String),
     /// A YAML sequence or mapping of constants.

@@ -86,10 +86,7 @@ pub(super) struct Parser {
 impl Parser {
     pub(super) fn new(node: &Node, text: &str) -> Result<Self, Box<Diagnostic>> {
         if text.trim().is_empty() {
-            return Err(Box::new(
-                expression_syntax::error(node.span, "an expression is missing here")
-                    .help("an empty text is written `\"''\"`"),
-            ));
+            return Err(Box::new(expression_syntax::error(node.span, "an expression is missing here")));
         }
         Ok(Self { tokens: tokens(node, text)?, at: 0, depth: 0 })
     }
@@ -162,7 +159,7 @@ impl Parser {
             TokenKind::End => "the expression ends".to_owned(),
         };
         expression_syntax::error(token.span, format!("{found} where {wanted} should stand"))
-            .help("if a text is meant, put it in single quotes inside the YAML string: `\"'text'\"`")
+            .help("inside an expression a text stands in single quotes: `'text'`")
     }
 
     /// An expression whose operators bind stronger than `least`.
@@ -397,7 +394,7 @@ fn node(start: Span, kind: AstKind, end: Span) -> Result<Ast, Box<Diagnostic>> {
 }
 
 /// The direct parts of an expression.
-fn parts(kind: &AstKind) -> Box<dyn Iterator<Item = &Ast> + '_> {
+pub(in crate::syntax) fn parts(kind: &AstKind) -> Box<dyn Iterator<Item = &Ast> + '_> {
     match kind {
         AstKind::Null
         | AstKind::Boolean(_)
@@ -406,7 +403,9 @@ fn parts(kind: &AstKind) -> Box<dyn Iterator<Item = &Ast> + '_> {
         | AstKind::Interval(_)
         | AstKind::Json(_)
         | AstKind::Name(_)
-        | AstKind::Path { .. } => Box::new([].into_iter()),
+        | AstKind::Path { .. }
+        // Its parts are paths, which have no parts.
+        | AstKind::Template(_) => Box::new([].into_iter()),
         AstKind::Unary(_, operand) => Box::new([&**operand].into_iter()),
         AstKind::Binary(_, left, right) => Box::new([&**left, &**right].into_iter()),
         AstKind::In { value, list, .. } => Box::new(std::iter::once(&**value).chain(list)),

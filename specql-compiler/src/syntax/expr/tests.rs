@@ -12,6 +12,7 @@ fn node(text: &str) -> Node {
         value: Value::String(text.to_owned()),
         span: Span { file: FileId(0), start: 10, end: 10 },
         content_start: Some(10),
+        quoted: false,
     }
 }
 
@@ -23,7 +24,7 @@ fn shape(ast: &Ast) -> String {
         AstKind::Number(text) | AstKind::Name(text) => text.clone(),
         AstKind::Text(text) | AstKind::Interval(text) => format!("'{text}'"),
         AstKind::Json(json) => json.to_string(),
-        AstKind::List(_) | AstKind::Object(_) => "structure".to_owned(),
+        AstKind::List(_) | AstKind::Object(_) | AstKind::Template(_) => "structure".to_owned(),
         AstKind::Path { root, members } => {
             members.iter().fold(format!("${}", root.value), |path, member| format!("{path}.{}", member.value))
         }

@@ -29,20 +29,18 @@ pub(super) fn notify(subject: &Node, diagnostics: &mut Vec<Diagnostic>) -> Optio
     Some(StepKindSyntax::Notify(parsed))
 }
 
-/// Words that are no expression are a message; where a `$` or a quote shows that an expression was meant, the mistake is
-/// reported.
+/// What stands in quotes is a message, and so are plain words that are no expression; where a `$` or a quote shows that an
+/// expression was meant, the mistake is reported.
 pub(super) fn finish(subject: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<StepKindSyntax> {
     Some(StepKindSyntax::Return(match &subject.value {
         Value::Null => ReturnSyntax::Nothing,
-        Value::String(text) => match parse(subject, text) {
+        Value::String(text) if !subject.quoted => match parse(subject, text) {
             Ok(ast) => ReturnSyntax::Value(ast),
-            Err(_) if !text.trim().is_empty() && !text.contains(['$', '\0']) && !text.starts_with('\'') => {
-                ReturnSyntax::Words(text.clone())
-            }
-            Err(error) => {
+            Err(error) if text.starts_with(['$', '\'']) || (text.contains('$') && !text.contains("{$")) => {
                 diagnostics.push(*error);
                 return None;
             }
+            Err(_) => ReturnSyntax::Words(value::prose(subject, "return", diagnostics)?),
         },
         _ => ReturnSyntax::Value(value::read(subject, diagnostics)?),
     }))

@@ -44,7 +44,7 @@ pub enum StepKindSyntax {
         /// `error:`.
         error: Option<Spanned<String>>,
         /// `message:`.
-        message: Option<String>,
+        message: Option<Ast>,
     },
     /// `insert:`.
     Insert {
@@ -121,8 +121,8 @@ pub enum StepKindSyntax {
 pub enum ReturnSyntax {
     /// Nothing: it only ends.
     Nothing,
-    /// Words that are no expression: a message.
-    Words(String),
+    /// Words that are no expression: a message, with `{$path}` in it.
+    Words(Ast),
     /// An expression.
     Value(Ast),
 }
@@ -146,15 +146,14 @@ pub static STEPS: &[Table] = &[
         &[
             Key::new("validate", Shape::Expression, "ends the action unless this is true; NULL is not").required(),
             Key::new("error", Shape::Name, "the code behind `validation:`").default("`invalid`"),
-            Key::new("message", Shape::Text, "the message of the result"),
+            Key::new("message", Shape::Text, "the message of the result, with `{$path}` in it"),
         ],
     ),
     Table::new(
         "a step `insert`",
         &[
             Key::new("insert", Shape::Entity, "inserts a row of that entity").required(),
-            Key::new("values", Shape::Map(&Shape::Expression), "its fields, each with a value")
-                .default("the input fields"),
+            Key::new("values", Shape::Map(&Shape::Value), "its fields, each with a value").default("the input fields"),
             Key::new("as", Shape::Name, "binds the row: `$name`").default("the entity's name, for the action's own"),
         ],
     ),
@@ -167,7 +166,7 @@ pub static STEPS: &[Table] = &[
                 "updates rows of that entity",
             )
             .required(),
-            Key::new("set", Shape::Map(&Shape::Expression), "fields and values, instead of `SET`"),
+            Key::new("set", Shape::Map(&Shape::Value), "fields and values, instead of `SET`"),
             Key::new("where", Shape::Expression, "which rows, instead of `WHERE`").default("the current row"),
         ],
     ),
@@ -241,7 +240,7 @@ pub static STEPS: &[Table] = &[
     ),
     Table::new(
         "a step `return`",
-        &[Key::new("return", Shape::Expression, "ends the action with success: a row, a message or another value")
+        &[Key::new("return", Shape::Value, "ends the action with success: a row, a message or another value")
             .required()],
     ),
 ];
@@ -307,8 +306,8 @@ fn read(node: &Node, complete: &mut bool, diagnostics: &mut Vec<Diagnostic>) -> 
 
 fn validate(keys: &Keys<'_>, subject: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<StepKindSyntax> {
     let error = keys.text("error", diagnostics);
-    let message = keys.text("message", diagnostics).map(|message| message.value);
-    Some(StepKindSyntax::Validate { condition: value::read(subject, diagnostics)?, error, message })
+    let message = keys.get("message").and_then(|node| value::prose(node, "message", diagnostics));
+    Some(StepKindSyntax::Validate { condition: value::clause(subject, diagnostics)?, error, message })
 }
 
 fn insert(keys: &Keys<'_>, subject: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<StepKindSyntax> {
@@ -358,7 +357,7 @@ fn branch(
         None => Vec::new(),
     };
     let (then, otherwise) = (steps("then"), steps("else"));
-    Some(StepKindSyntax::If { condition: value::read(subject, diagnostics)?, then, otherwise })
+    Some(StepKindSyntax::If { condition: value::clause(subject, diagnostics)?, then, otherwise })
 }
 
 /// `{field: expression, …}`.

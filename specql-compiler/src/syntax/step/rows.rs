@@ -41,5 +41,5 @@ pub(super) fn condition(
         diagnostics.push(wrong_shape::twice(condition.span, "WHERE", "where"));
         return None;
     }
-    value::read(node, diagnostics).map(Some)
+    value::clause(node, diagnostics).map(Some)
 }

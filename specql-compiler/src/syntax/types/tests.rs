@@ -155,7 +155,7 @@ proptest::proptest! {
     #[test]
     fn no_text_makes_the_parser_panic(text in "[a-z(){}\\[\\],.!='\" ü0-9-]{0,40}") {
         let node = Node {
-            value: yaml::Value::String(text), span: Span::default(), content_start: Some(0),
+            value: yaml::Value::String(text), span: Span::default(), content_start: Some(0), quoted: false,
         };
         if let Ok(ty) = parse(&node)
             && let Ok(value_type) = resolve_value(&ty.ty)

@@ -2,7 +2,7 @@
 //! call, tell, answer and delete.
 
 use super::{Random, Texts};
-use crate::support::quoted;
+use crate::support::{computed, quoted};
 
 /// How many of the steps an action has: all files together have each of them a hundred times.
 const STEPS: usize = 2;
@@ -33,7 +33,7 @@ pub(super) fn head(number: usize, schema: &str, texts: &mut Texts) -> String {
     let mut out =
         format!("functions:\n  fun_{number}: {{args: {{amount: text}}, returns: text!, volatility: stable}}\n");
     if schema != "crm" {
-        let words = quoted(&texts.literal(37));
+        let words = texts.template(37);
         out += &format!(
             "schedules:\n  - {{name: nightly_{number}, cron: \"0 3 * * *\", timezone: Europe/Berlin, action: look_{number}, input: {{words: {words}}}}}\n"
         );
@@ -57,7 +57,7 @@ pub(super) fn actions(number: usize, schema: &str, text: &str, kind: &mut Random
     input: {{words: {words}, tags: list(text)}}
     steps:
 ",
-        quoted(&format!("concat($input.words, {})", texts.literal(41))),
+        computed(&format!("concat($input.words, {})", texts.literal(41))),
         texts.yaml(42)
     );
     let mut steps = [find, rows, values, call, function, notify, delete, service];
@@ -79,7 +79,7 @@ fn find(number: usize, schema: &str, text: &str, kind: &mut Random, texts: &mut 
         let find = quoted(&format!("{schema}.E{number} WHERE {condition}"));
         format!(
             "      - find: {find}\n        as: seen\n        optional: true\n      - if: $seen IS NULL\n        then:\n          - return: {}\n      - validate: {again}\n",
-            quoted(&texts.literal(45))
+            texts.template(45)
         )
     } else {
         format!(
@@ -105,15 +105,15 @@ fn values(number: usize, _: &str, text: &str, kind: &mut Random, texts: &mut Tex
           - insert: E{number}
             values:
               {text}: {}
-              place_e: {{street: {}, city: {}, state: {}, zipCode: \"'10115'\"}}
+              place_e: {{street: {}, city: {}, state: {}, zipCode: \"10115\"}}
               tags_f: [{}, {}]
 ",
-        quoted(&format!("concat({as_text}, {})", texts.literal(48))),
-        quoted(&texts.literal(49)),
-        quoted(&texts.literal(50)),
-        quoted(&texts.literal(51)),
-        quoted(&texts.literal(52)),
-        quoted(&format!("coalesce({as_text}, {})", texts.literal(53))),
+        computed(&format!("concat({as_text}, {})", texts.literal(48))),
+        computed(&texts.literal(49)),
+        texts.template(50),
+        computed(&texts.literal(51)),
+        texts.template(52),
+        computed(&format!("coalesce({as_text}, {})", texts.literal(53))),
     )
 }
 
@@ -133,7 +133,7 @@ fn function(number: usize, _: &str, _: &str, kind: &mut Random, texts: &mut Text
 fn notify(_: usize, _: &str, _: &str, kind: &mut Random, texts: &mut Texts) -> String {
     let message = if kind.below(2) == 0 {
         // A text in double quotes holds none.
-        format!("\"{}\"", texts.next(57).replace('"', "'"))
+        format!("\"{}\"", texts.next(57).replace('"', "'").replace("{$", "{{$"))
     } else {
         format!("concat($input.words, {})", texts.literal(57))
     };
@@ -150,7 +150,7 @@ fn delete(number: usize, schema: &str, text: &str, kind: &mut Random, texts: &mu
 }
 
 fn service(number: usize, _: &str, text: &str, _: &mut Random, texts: &mut Texts) -> String {
-    let (channel, sent) = (quoted(&texts.literal(60)), quoted(&format!("concat($tag, {})", texts.literal(61))));
+    let (channel, sent) = (texts.template(60), computed(&format!("concat($tag, {})", texts.literal(61))));
     let (after, told) = (
         quoted(&format!("E{number} SET {text} = {}", texts.literal(62))),
         quoted(&format!("clerk(news, {})", texts.literal(63))),
@@ -177,10 +177,9 @@ fn service(number: usize, _: &str, text: &str, _: &mut Random, texts: &mut Texts
 
 fn answer(kind: &mut Random, texts: &mut Texts) -> String {
     let answer = match kind.below(3) {
-        0 => texts.literal(65),
-        // Words that are no expression hold no `$`.
-        1 => format!("Nothing to do: {}", texts.next(65).replace('$', "%")),
-        _ => format!("length({})", texts.literal(65)),
+        0 => texts.template(65),
+        1 => quoted(&format!("Nothing to do: {}", texts.next(65).replace("{$", "{{$"))),
+        _ => computed(&format!("length({})", texts.literal(65))),
     };
-    format!("      - return: {}\n", quoted(&answer))
+    format!("      - return: {answer}\n")
 }

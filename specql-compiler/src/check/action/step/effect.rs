@@ -50,7 +50,7 @@ impl ActionChecker<'_> {
     pub(super) fn finish(&mut self, syntax: &ReturnSyntax) -> Option<StepKind> {
         let value = match syntax {
             ReturnSyntax::Nothing => Return::Nothing,
-            ReturnSyntax::Words(words) => Return::Message(text(words)),
+            ReturnSyntax::Words(words) => Return::Message(self.expression(words, None)?),
             ReturnSyntax::Value(ast) => self.returned(ast)?,
         };
         Some(StepKind::Return(value))

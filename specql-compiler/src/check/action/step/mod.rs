@@ -54,13 +54,17 @@ impl ActionChecker<'_> {
         match &step.kind {
             StepKindSyntax::Validate { condition, error, message } => {
                 let checked = self.condition(condition);
+                let message = match message {
+                    Some(message) => Some(self.expression(message, None)?),
+                    None => None,
+                };
                 let error = match error {
                     Some(error) => self.code(error)?,
                     None => DEFAULT_ERROR.to_owned(),
                 };
                 self.assume(condition, true);
                 let condition = checked;
-                Some(StepKind::Validate { condition: condition?, error, message: message.clone() })
+                Some(StepKind::Validate { condition: condition?, error, message })
             }
             StepKindSyntax::Insert { entity, values, bind } => self.insert(entity, values.as_ref(), bind.as_ref()),
             StepKindSyntax::Update { entity, set, condition } => self.update(entity, set, condition.as_ref()),

@@ -180,6 +180,7 @@ impl<'a> Body<'a> {
                 self.w.line(source_line(&step.origin, "validate"));
                 self.w.line(format!("IF ({}) IS NOT TRUE THEN", self.printer().print(condition)));
                 self.w.open();
+                let message = message.as_ref().map(|message| self.printer().print(message));
                 self.raise(&format!("validation:{error}"), message.as_deref());
                 self.w.close();
                 self.w.line("END IF;");
@@ -271,10 +272,10 @@ impl<'a> Body<'a> {
         ended
     }
 
-    /// Ends the function with a status; the wrapper turns it into the result.
+    /// Ends the function with a status and a message, which is SQL; the wrapper turns it into the result.
     fn raise(&mut self, status: &str, message: Option<&str>) {
         let mut options = vec!["ERRCODE = 'SQ001'".to_owned(), format!("MESSAGE = {}", literal(status))];
-        options.extend(message.map(|message| format!("DETAIL = {}", literal(message))));
+        options.extend(message.map(|message| format!("DETAIL = {message}")));
         self.w.line(format!("{};", list("RAISE EXCEPTION USING ", &options, "")));
     }
 

@@ -56,7 +56,7 @@ impl Body<'_> {
     pub(super) fn not_found(&mut self, detail: &str) {
         self.w.line("IF NOT FOUND THEN");
         self.w.open();
-        self.raise("not_found", Some(detail));
+        self.raise("not_found", Some(&literal(detail)));
         self.w.close();
         self.w.line("END IF;");
     }
