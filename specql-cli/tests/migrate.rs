@@ -69,6 +69,7 @@ impl App {
     fn migrations(&self) -> Vec<String> {
         let entries = fs::read_dir(self.path("migrations")).unwrap();
         let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name != ".gitattributes");
         names.sort();
         names
     }
@@ -88,7 +89,7 @@ fn forged(lock: &str) -> String {
 fn a_plan_is_shown_allowed_and_sealed() {
     let app = App::new("  total: integer!\n  note: text\n");
     app.build();
-    assert_eq!(app.says(&["seal"]), "sealed `0001_init.sql`: commit it together with `specql.lock`\n");
+    assert_eq!(app.says(&["seal"]), "sealed `0001_specql.sql`, `0002_init.sql`: commit it together with `specql.lock`\n");
     assert!(app.says(&["plan"]).starts_with("-- the migrations are up to date"));
 
     app.order("  total: integer!\n");
@@ -107,10 +108,10 @@ fn a_plan_is_shown_allowed_and_sealed() {
     assert!(plan.contains("-- its reverse, in development\n") && plan.contains("ADD COLUMN note TEXT"), "{plan}");
     assert_eq!(
         app.says(&["status"]),
-        "VERSION  NAME         STATE\n0001     init         sealed\n0002     alter order  open\n"
+        "VERSION  NAME         STATE\n0001     specql       sealed\n0002     init         sealed\n0003     alter order  open\n"
     );
     app.says(&["seal", "no_notes"]);
-    assert_eq!(app.migrations(), ["0001_init.sql", "0002_no_notes.sql", "specql.lock"]);
+    assert_eq!(app.migrations(), ["0001_specql.sql", "0002_init.sql", "0003_no_notes.sql", "specql.lock"]);
 }
 
 /// Everything in `migrations/`, hidden files included.
@@ -225,10 +226,10 @@ fn a_squash_replaces_what_is_sealed_and_nothing_else() {
     app.build();
     assert!(app.refuses(&["squash"]).contains("is open: seal it first"));
     app.says(&["seal"]);
-    assert!(app.says(&["squash"]).starts_with("squashed into `0002_baseline.sql`"));
-    assert_eq!(app.migrations(), ["0002_baseline.sql", "specql.lock"]);
+    assert!(app.says(&["squash"]).starts_with("squashed into `0003_baseline.sql`"));
+    assert_eq!(app.migrations(), ["0003_baseline.sql", "specql.lock"]);
     app.build();
-    assert_eq!(app.migrations(), ["0002_baseline.sql", "specql.lock"]);
+    assert_eq!(app.migrations(), ["0003_baseline.sql", "specql.lock"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,10 +62,16 @@ pub fn compile(sources: &Sources) -> Compilation {
         registry: &all,
     };
     let actions = check::action::check_all(project, &checked.syntax, &mut diagnostics);
+    let backfills = check::action::backfills(project, &checked.syntax, &mut diagnostics);
     let schedules = check::schedule::check_all(project, &actions, &checked.syntax, &mut diagnostics);
     let mut entities = checked.entities;
     for (entity, actions) in entities.iter_mut().zip(actions) {
         entity.actions = actions;
+    }
+    for (entity, backfills) in entities.iter_mut().zip(backfills) {
+        for (field, value) in backfills {
+            entity.fields[field.0].backfill = Some(value);
+        }
     }
 
     let used = used_services(&checked.syntax);

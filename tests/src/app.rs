@@ -94,8 +94,11 @@ impl App {
         fs::read_to_string(self.path().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// Makes the published crates' names mean the checkout.
-    fn use_checkout(&self) {
+    /// Makes the published crates' names in `Cargo.toml` mean the checkout.
+    ///
+    /// # Panics
+    /// When there is no `Cargo.toml`.
+    pub fn use_checkout(&self) {
         let root = repository();
         let crates = [
             ("specql-registry", "registry"),

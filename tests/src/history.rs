@@ -116,6 +116,12 @@ impl History {
         Self { migrations: self.migrations[..migrations].to_vec() }
     }
 
+    /// What they are called, in their order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.migrations.iter().map(|migration| migration.description.to_owned()).collect()
+    }
+
     /// The last one.
     ///
     /// # Panics

@@ -566,3 +566,25 @@ async fn a_value_in_a_text_is_written_in_one_way_whatever_the_session_says() -> 
     assert_eq!(allowed["message"], "Letter it's {$letter.note} %s $1 has 2 now");
     Ok(())
 }
+
+#[tokio::test]
+async fn the_page_about_texts_shows_what_is_sent() -> Outcome {
+    let page = include_str!("../../docs/texts-and-expressions.md");
+    let sample = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let database = database(&format!("{sample}  - name: create_order\n")).await?;
+    let pool = database.pool();
+    let input = json!({"number": "A-7", "email": "ada@example.eu", "total": "12.5", "due_on": "2026-02-03"});
+    let order = row(pool, "create_order", &input).await?;
+    let reminded = call(pool, "remind_customer", &json!({"id": order["id"]})).await?;
+    assert_eq!((&reminded["status"], &reminded["message"]), (&json!("success"), &json!("Reminded")));
+    let sent: Value = sqlx::query_scalar("SELECT input_data FROM jobs.tb_job_run").fetch_one(pool).await?;
+    assert_eq!(
+        sent,
+        json!({"to": "ada@example.eu", "from": "billing@example.eu", "subject": "Order A-7 is overdue",
+            "text": "You owe us 12.50, due on 2026-02-03.\nYour note: none\n"})
+    );
+    sqlx::query("UPDATE sales.tb_order SET status = 'paid'").execute(pool).await?;
+    let refused = call(pool, "remind_customer", &json!({"id": order["id"]})).await?;
+    assert_eq!((&refused["status"], &refused["message"]), (&json!("validation:paid"), &json!("Order A-7 is paid")));
+    Ok(())
+}

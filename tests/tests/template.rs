@@ -14,7 +14,7 @@ fn a_project_made_from_the_template_builds_and_runs() {
 
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("the greeter answered: Hello, Ada!"), "{text}");
-    assert!(app.read("migrations/0001_init.sql").contains("CREATE TABLE app_data.tb_guest"));
+    assert!(app.read("migrations/0002_init.sql").contains("CREATE TABLE app_data.tb_guest"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Compilation, compile,
     diagnostics::{Diagnostic, render_for_rustc, render_line},
-    migrations::{self, FileName, History, Mode},
+    migrations::{self, Edit, FileName, History, Mode},
     rust::{self, ProjectParts},
     source::Sources,
     sql::{self, Schema},
@@ -65,7 +65,8 @@ impl Project {
     fn update_locked(root: &Path, mode: &Mode) -> io::Result<Self> {
         let project = Self::read(root, mode)?;
         if !project.history.edits.is_empty() {
-            apply(root, &project.history.edits, watch::newest(&project.layout)?)?;
+            let edits = with_attributes(&project.layout, &project.history.edits);
+            apply(root, &edits, watch::newest(&project.layout)?)?;
         }
         Ok(project)
     }
@@ -189,4 +190,16 @@ pub enum SealError {
     Broken(Box<Project>),
     /// A sentence.
     Refused(String),
+}
+
+/// The edits, and before them the file that keeps Git from changing line ends, where there is none: sqlx hashes the bytes of a
+/// migration.
+fn with_attributes(layout: &Layout, edits: &[Edit]) -> Vec<Edit> {
+    const NAME: &str = ".gitattributes";
+    let missing = !layout.root.join(&layout.migrations).join(NAME).exists();
+    let attributes = missing.then(|| Edit::Write {
+        path: format!("{}/{NAME}", layout.migrations),
+        text: "# sqlx hashes the bytes of these files.\n* -text\n".to_owned(),
+    });
+    attributes.into_iter().chain(edits.iter().cloned()).collect()
 }

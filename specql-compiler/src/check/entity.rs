@@ -138,7 +138,7 @@ fn fields(
     result.entities[id.0].fields = checked;
 }
 
-/// A row of everybody's must not point to a tenant's.
+/// A row that all tenants share must not refer to a row of one tenant.
 fn refuse_ref_to_tenant(
     result: &Entities<'_>,
     id: EntityId,
@@ -195,6 +195,7 @@ fn field(
         required,
         unique: written.unique,
         default,
+        backfill: None,
         description: written.description.clone(),
         renamed_from: None,
         origin: sources.origin(written.name.span),

@@ -1,4 +1,4 @@
-//! `renamed_from`: what entities and fields were called before.
+//! `renamed_from`: what entities, fields and schedules were called before.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
     domain::Domains,
     model::{Field, FormerEntity, names::snake},
     source::{Span, Spanned},
-    syntax::entity::FieldSyntax,
+    syntax::{entity::FieldSyntax, schedule::ScheduleSyntax},
 };
 
 /// What `renamed_from` of the entities says: a name, with its schema where that was another.
@@ -28,7 +28,7 @@ pub(super) fn entities(domains: &Domains, result: &mut Entities<'_>, diagnostics
         {
             continue;
         }
-        let former = FormerEntity { snake: snake(name), schema };
+        let former = FormerEntity { name: name.to_owned(), snake: snake(name), schema };
         let place = (former.schema.clone(), former.snake.clone());
         let there = result.entities.iter().position(|other| (&other.schema, &other.snake) == (&place.0, &place.1));
         if let Some(there) = there {
@@ -60,4 +60,26 @@ pub(super) fn fields(written: &[FieldSyntax], fields: &mut [Field], diagnostics:
             field.renamed_from = Some(column_of(&field.ty, &old.value));
         }
     }
+}
+
+/// What `renamed_from` of a schedule says; `None` where it says nothing, or nothing that can be.
+pub(super) fn schedule(
+    written: &[ScheduleSyntax],
+    syntax: &ScheduleSyntax,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let old = syntax.renamed_from.as_ref()?;
+    if !names::check_identifier(old, "a schedule", diagnostics) {
+        return None;
+    }
+    if let Some(there) = written.iter().find(|other| other.name.value == old.value) {
+        diagnostics.push(bad_rename::still_there(old.span, there.name.span, "schedule", &old.value));
+        return None;
+    }
+    let mut others = written.iter().take_while(|other| !std::ptr::eq(*other, syntax));
+    if let Some(first) = others.find_map(|other| other.renamed_from.as_ref().filter(|name| name.value == old.value)) {
+        diagnostics.push(bad_rename::twice(old.span, first.span, "schedules", &old.value));
+        return None;
+    }
+    Some(old.value.clone())
 }

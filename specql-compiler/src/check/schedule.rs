@@ -9,7 +9,7 @@ use specql_registry::{
     timing::{CatchUp, Timing, TimingError},
 };
 
-use super::{Project, expr, names};
+use super::{Project, expr, names, rename};
 use crate::{
     diagnostics::{
         Diagnostic,
@@ -85,9 +85,11 @@ impl<'a> Checker<'a> {
         };
         let found = syntax.action.as_ref().and_then(|action| self.action(action, diagnostics));
         let input = found.as_ref().and_then(|found| self.input(syntax, found, diagnostics));
+        let renamed_from = self.former_key(syntax, diagnostics);
         Some(Schedule {
             entity: self.entity,
             name: syntax.name.value.clone(),
+            renamed_from,
             wrapper: found?.action.wrapper.clone(),
             cron: timed?.to_owned(),
             timezone: zone.to_owned(),
@@ -95,6 +97,17 @@ impl<'a> Checker<'a> {
             catch_up: catch_up?,
             origin: self.project.sources.origin(syntax.name.span),
         })
+    }
+
+    /// What the schedule was called with its entity, where either had another name.
+    fn former_key(&self, syntax: &ScheduleSyntax, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+        let former = rename::schedule(&self.written[self.entity.0].schedules, syntax, diagnostics);
+        let entity = self.project.entity(self.entity).renamed_from.as_ref().map(|former| &former.name);
+        if former.is_none() && entity.is_none() {
+            return None;
+        }
+        let entity = entity.unwrap_or(&self.project.entity(self.entity).name);
+        Some(format!("{entity}.{}", former.as_ref().unwrap_or(&syntax.name.value)))
     }
 
     /// The action that is named: one of the own entity, else one by its wrapper.

@@ -5,8 +5,9 @@ use super::{
     diff::breaking,
     history::Folder,
     lock::Entry,
+    name,
     plan::{Hazard, HazardKind},
-    render::{CONCURRENTLY, FINISH, VALIDATE, render_baseline},
+    render::{base_name, render_baseline},
 };
 use crate::{source::Sources, sql::Schema};
 
@@ -22,7 +23,9 @@ pub fn seal(
 ) -> Result<(Vec<FileName>, Vec<Edit>), String> {
     let folder = Folder::read(sources, path).map_err(|diagnostic| diagnostic.message)?;
     let open: Vec<&Entry> = folder.lock.open().collect();
-    let Some(first) = open.first() else {
+    let is_own = |entry: &&Entry| name::is_own(base_name(&entry.name));
+    // The files of SpecQL's own objects keep their names, unless there are no others.
+    let Some(first) = open.iter().copied().find(|entry| !is_own(entry)).or(open.first().copied()) else {
         return Err("nothing is open: the migrations are up to date with the entities and sealed".to_owned());
     };
     let base = base_name(&first.name);
@@ -33,8 +36,9 @@ pub fn seal(
         let Some(text) = folder.find(&entry.file_name()).filter(|text| entry.is(text)) else {
             return Err(format!("`{before}` is not what the last build wrote: build again, then seal"));
         };
-        let suffix = entry.name.strip_prefix(base).unwrap_or_default();
-        let file = FileName { name: format!("{name}{suffix}"), ..entry.file_name() };
+        let suffix = entry.name.strip_prefix(base).filter(|_| base_name(&entry.name) == base);
+        let name = suffix.map_or_else(|| entry.name.clone(), |suffix| format!("{name}{suffix}"));
+        let file = FileName { name, ..entry.file_name() };
         if file.name != entry.name {
             writes.push(Edit::Write { path: folder.path_of(&file), text: text.to_owned() });
             removals.push(Edit::Remove { path: before });
@@ -121,9 +125,4 @@ fn checked_name(name: &str) -> Result<&str, String> {
         return Err(format!("`{name}` is no name for a migration: use lower-case letters, digits and `_`"));
     }
     Ok(name)
-}
-
-/// The name of a step, from that of its first file.
-fn base_name(name: &str) -> &str {
-    [CONCURRENTLY, VALIDATE, FINISH].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
 }

@@ -4,13 +4,13 @@
 //! the lock last. A build that is interrupted between two of them is repaired by the next one.
 
 use super::{
-    Direction, FileName, Plan,
+    Direction, FileName, MissingStep,
     conflict::Side,
     diff::{breaking, diff},
     lock::{Entry, Lock, LockError},
-    name, origins,
+    origins,
     plan::{Hazard, HazardKind},
-    render::{File, files, is_generated, render, render_first},
+    render::{is_generated, render},
 };
 use crate::{
     diagnostics::{
@@ -103,14 +103,15 @@ pub fn history(sources: &Sources, path: &str, schema: Option<&Schema>, mode: &Mo
     folder.check_files(&mut history.diagnostics);
     let Some(schema) = schema.filter(|_| history.diagnostics.is_empty()) else { return history };
 
-    let plan = diff(&folder.lock.snapshot, schema, Direction::Forward);
-    let open = folder.open(plan.clone(), schema);
+    let missing = MissingStep::between(&folder.lock.snapshot, schema);
+    let hazards: Vec<Hazard> = missing.hazards().cloned().collect();
+    let open = folder.open(&missing, schema);
     history.step = folder.step_parts(&open, schema);
     let is_allowed =
         |hazard: &Hazard| hazard.kind != HazardKind::Impossible && folder.lock.allowed.contains(&hazard.id);
-    history.diagnostics.extend(plan.hazards.iter().filter(|hazard| !is_allowed(hazard)).map(|it| folder.hazard(it)));
-    history.allowed = plan.hazards.iter().filter(|hazard| is_allowed(hazard)).map(|hazard| hazard.id.clone()).collect();
-    history.hazards.clone_from(&plan.hazards);
+    history.diagnostics.extend(hazards.iter().filter(|hazard| !is_allowed(hazard)).map(|it| folder.hazard(it)));
+    history.allowed = hazards.iter().filter(|hazard| is_allowed(hazard)).map(|hazard| hazard.id.clone()).collect();
+    history.hazards = hazards;
     if !history.diagnostics.is_empty() {
         return history;
     }
@@ -118,7 +119,7 @@ pub fn history(sources: &Sources, path: &str, schema: Option<&Schema>, mode: &Mo
     history.migrations.extend(history.step.iter().cloned());
     match mode {
         Mode::Write => history.edits = edits,
-        Mode::Compare(why) => history.diagnostics.extend(folder.compare(&plan, &open, &edits, why)),
+        Mode::Compare(why) => history.diagnostics.extend(folder.compare(&missing, &open, &edits, why)),
     }
     history
 }
@@ -211,26 +212,10 @@ impl<'a> Folder<'a> {
         }
     }
 
-    /// The files of the step that carries out `plan`.
-    fn open(&self, mut plan: Plan, schema: &Schema) -> Vec<(FileName, String)> {
-        if plan.steps.is_empty() {
-            return Vec::new();
-        }
-        let version = self.lock.next_version();
-        let first = self.lock.snapshot.objects.is_empty();
-        if !first && !plan.breaking.is_empty() && breaking::is_recorded(schema) {
-            plan.steps.push(breaking::record(version, &plan.breaking));
-        }
-        let written = if first {
-            vec![File { suffix: String::new(), text: render_first(&plan, schema) }]
-        } else {
-            let mut allowed: Vec<String> = plan.hazards.iter().map(|hazard| hazard.id.clone()).collect();
-            allowed.retain(|id| self.lock.allowed.contains(id));
-            files(&plan, &allowed)
-        };
-        let base = name::derive(version, &plan.changes);
-        let written = (version..).zip(written).map(|(version, File { suffix, text })| {
-            let file = FileName { version, name: format!("{base}{suffix}") };
+    /// The files of the missing step.
+    fn open(&self, missing: &MissingStep, schema: &Schema) -> Vec<(FileName, String)> {
+        let files = missing.files(self.lock.next_version(), &self.lock.snapshot, schema, &self.lock.allowed);
+        let written = files.into_iter().map(|(file, text)| {
             let text = self.unless_moved(&file, text);
             (file, text)
         });
@@ -288,9 +273,9 @@ impl<'a> Folder<'a> {
     }
 
     /// What is wrong where nothing may be written.
-    fn compare(&self, plan: &Plan, open: &[(FileName, String)], edits: &[Edit], why: &str) -> Option<Diagnostic> {
+    fn compare(&self, missing: &MissingStep, open: &[(FileName, String)], edits: &[Edit], why: &str) -> Option<Diagnostic> {
         let open = open.first().map(|(file, _)| self.path_of(file));
-        let span = plan.first_origin().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
+        let span = missing.first_origin().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
         match (edits.first(), open) {
             (Some(edit), open) => {
                 let (Edit::Write { path, .. } | Edit::Remove { path }) = edit;

@@ -9,6 +9,7 @@
 //! | [`plan`] | statements in order, hazards, changes |
 //! | [`name`] | what a plan is called |
 //! | [`render`] | a plan as the text of a file |
+//! | [`step`](mod@step) | the files of the step that is missing: SpecQL's own, then the model's |
 //! | [`history`](mod@history) | the folder as it is and as it should be |
 //! | `command` | sealing, allowing, squashing |
 //!
@@ -25,6 +26,7 @@ pub mod name;
 mod origins;
 pub mod plan;
 pub mod render;
+pub mod step;
 
 pub use command::{allow, seal, squash};
 pub use diff::{diff, retired};
@@ -33,3 +35,4 @@ pub use history::{Edit, History, Mode, history};
 pub use lock::Lock;
 pub use origins::same_apart as same_but_for_places;
 pub use plan::{Direction, Hazard, Plan};
+pub use step::MissingStep;

@@ -5,13 +5,41 @@ use std::collections::BTreeSet;
 use super::plan::Change;
 use crate::sql::ObjectKind;
 
+/// How the files of SpecQL's own objects begin.
+const OWN: &str = "specql";
+
 /// Longest derived name, so that file names stay readable in a listing.
 const LONGEST: usize = 60;
 
+/// What the files of SpecQL's own objects are called: `specql` for the first, `specql_jobs` for the queue that comes later,
+/// and for an upgrade the version that it was made with: `specql_0_2`.
+#[must_use]
+pub fn of_own(first: bool, changes: &[Change]) -> String {
+    let queue = changes.iter().any(|change| matches!(change, Change::Add(ObjectKind::Schema, name) if name == "jobs"));
+    match (first, queue) {
+        (true, _) => OWN.to_owned(),
+        (false, true) => format!("{OWN}_jobs"),
+        (false, false) => format!("{OWN}_{}_{}", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR")),
+    }
+}
+
+/// Whether a step's name, without what stands behind it in a file's, is one of [`of_own`].
+#[must_use]
+pub fn is_own(name: &str) -> bool {
+    let numbers = |rest: &str| {
+        rest.split_once('_').is_some_and(|(major, minor)| [major, minor].iter().all(|part| part.parse::<u32>().is_ok()))
+    };
+    match name.strip_prefix(OWN) {
+        Some("" | "_jobs") => true,
+        Some(rest) => rest.strip_prefix('_').is_some_and(numbers),
+        None => false,
+    }
+}
+
 /// `order_add_discount`, `add_customer`, `change_place_order`; `init` for the first.
 #[must_use]
-pub fn derive(version: i64, changes: &[Change]) -> String {
-    if version == 1 {
+pub fn derive(first: bool, changes: &[Change]) -> String {
+    if first {
         return "init".to_owned();
     }
     let parts = parts(changes);
@@ -134,14 +162,26 @@ mod tests {
 
     #[test]
     fn the_first_is_init() {
-        assert_eq!(derive(1, &[]), "init");
+        assert_eq!(derive(true, &[]), "init");
+    }
+
+    #[test]
+    fn specqls_own_are_named_by_what_they_are() {
+        let queue = [Change::Add(ObjectKind::Schema, "jobs".to_owned())];
+        let version = format!("specql_{}_{}", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+        let names = [of_own(true, &queue), of_own(false, &queue), of_own(false, &[])];
+        assert_eq!(names, ["specql", "specql_jobs", &version]);
+        assert!(names.iter().all(|name| is_own(name)));
+        for other in ["init", "specql_order", "specql_add_note", "specql_0", "my_specql", "specql_0_x"] {
+            assert!(!is_own(other), "{other}");
+        }
     }
 
     #[test]
     fn columns_are_named_with_their_table_and_code_that_follows_is_not() {
         let function = Change::Alter(ObjectKind::Function, "app.place_order(uuid)".to_owned());
         let changes = [column("sales.tb_order", "discount"), column("sales.tb_order", "note"), function];
-        assert_eq!(derive(2, &changes), "order_add_discount_note");
+        assert_eq!(derive(false, &changes), "order_add_discount_note");
     }
 
     #[test]
@@ -149,36 +189,36 @@ mod tests {
         let table = |name: &str| Change::Add(ObjectKind::Table, name.to_owned());
         let all =
             [Change::Add(ObjectKind::Schema, "jobs".to_owned()), table("jobs.tb_job_run"), table("sales.tb_order")];
-        assert_eq!(derive(2, &all), "add_jobs_and_add_order");
+        assert_eq!(derive(false, &all), "add_jobs_and_add_order");
         let upgrade =
             [Change::Alter(ObjectKind::Function, "jobs.claim(uuid)".to_owned()), column("jobs.tb_job_run", "x")];
-        assert_eq!(derive(2, &upgrade), "upgrade_specql");
-        assert_eq!(derive(2, &[Change::Remove(ObjectKind::Table, "sales.tb_order".to_owned())]), "drop_order");
+        assert_eq!(derive(false, &upgrade), "upgrade_specql");
+        assert_eq!(derive(false, &[Change::Remove(ObjectKind::Table, "sales.tb_order".to_owned())]), "drop_order");
     }
 
     #[test]
     fn a_table_is_renamed_or_moved() {
         let rename = |from: &str, to: &str| Change::Rename { from: from.to_owned(), to: to.to_owned() };
-        assert_eq!(derive(2, &[rename("sales.tb_order", "sales.tb_sale")]), "rename_order_to_sale");
-        assert_eq!(derive(2, &[rename("sales.tb_order", "crm.tb_order")]), "move_order_to_crm");
+        assert_eq!(derive(false, &[rename("sales.tb_order", "sales.tb_sale")]), "rename_order_to_sale");
+        assert_eq!(derive(false, &[rename("sales.tb_order", "crm.tb_order")]), "move_order_to_crm");
     }
 
     #[test]
     fn new_tables_come_first() {
         let changes = [column("a.tb_x", "y"), Change::Add(ObjectKind::Table, "crm.tb_customer".to_owned())];
-        assert_eq!(derive(2, &changes), "add_customer_and_x_add_y");
+        assert_eq!(derive(false, &changes), "add_customer_and_x_add_y");
     }
 
     #[test]
     fn code_alone_is_named() {
         let changes = [Change::Alter(ObjectKind::Function, "app.place_order(uuid, uuid, jsonb)".to_owned())];
-        assert_eq!(derive(2, &changes), "change_place_order");
+        assert_eq!(derive(false, &changes), "change_place_order");
     }
 
     #[test]
     fn many_changes_are_cut_short() {
         let changes: Vec<Change> = (0..40).map(|n| column(&format!("s.tb_t{n}"), "c")).collect();
-        let name = derive(2, &changes);
+        let name = derive(false, &changes);
         assert!(name.len() <= LONGEST && name.ends_with("_and_more"), "{name}");
     }
 }

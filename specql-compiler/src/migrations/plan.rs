@@ -28,9 +28,17 @@ pub struct Plan {
 /// time with a weak lock must not stand in one transaction with what takes a strong one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
+    /// Whether rows stand against the step: before anything is done, outside of any transaction, alone.
+    Check,
     /// Everything that is over at once.
     #[default]
     Main,
+    /// Rows get the values that they need: outside of any transaction, alone.
+    Backfill,
+    /// From here on new rows need them, too.
+    Require,
+    /// The rows that were made meanwhile.
+    Rest,
     /// `CREATE INDEX CONCURRENTLY`: outside of any transaction, alone.
     Concurrently,
     /// `VALIDATE CONSTRAINT`: reads a whole table, and lets everybody write to it meanwhile.
@@ -103,6 +111,14 @@ pub enum Change {
         /// Its name.
         column: String,
     },
+}
+
+impl Phase {
+    /// Whether each of its statements is a file of its own, outside of any transaction.
+    #[must_use]
+    pub const fn stands_alone(self) -> bool {
+        matches!(self, Self::Check | Self::Backfill | Self::Rest | Self::Concurrently)
+    }
 }
 
 impl Plan {

@@ -83,6 +83,8 @@ pub struct Entity {
 /// What an entity was called before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FormerEntity {
+    /// `Order`.
+    pub name: String,
     /// `sales`.
     pub schema: String,
     /// `order`.
@@ -118,6 +120,8 @@ pub struct Field {
     pub unique: bool,
     /// The default, a constant of the field's type or `now()`.
     pub default: Option<Expr>,
+    /// What rows that were there before get when the field becomes required: an expression over the row's columns.
+    pub backfill: Option<Expr>,
     /// For the column's comment.
     pub description: Option<String>,
     /// The column's name before, where the field says that it had another.

@@ -12,6 +12,8 @@ pub struct Schedule {
     pub entity: EntityId,
     /// Its name, unique in that entity.
     pub name: String,
+    /// Its name before, and that of its entity, where either was another: `Order.nightly`.
+    pub renamed_from: Option<String>,
     /// Wrapper of the action that it calls.
     pub wrapper: String,
     /// The rule, one that can be read.

@@ -3,7 +3,7 @@
 use specql_registry::{Basic, ValueType};
 
 use super::{
-    entity::{TENANT, column_name, tenant_and},
+    entity::{CURRENT_TENANT, TENANT, column_name, tenant_and},
     input::decode,
     quote::{ident, jsonb, literal, qualified},
     types::{in_json, is_array, is_text_in_json, own_json, sql_type},
@@ -347,6 +347,11 @@ impl Printer<'_> {
 /// The default of a field: a constant or `now()`.
 pub(super) fn default_value(model: &Model, field: &Field) -> Option<String> {
     Some(constant(model, &field.ty, field.default.as_ref()?))
+}
+
+/// An expression over the columns of a statement's row, which is called `t`.
+pub(super) fn statement_value(model: &Model, value: &Expr) -> String {
+    Printer { model, vars: &[], tenant: CURRENT_TENANT, row: None }.print(value)
 }
 
 /// A constant of a type, or `now()`.

@@ -52,6 +52,7 @@ pub fn schema(model: &Model) -> Schema {
     if model.uses_jobs {
         objects.extend(foundation::jobs());
     }
+    let own = objects.len();
     objects.extend(model.composites().into_iter().map(shape::function));
     objects.extend(entity_schemas(model));
     let actions = || model.entities.iter().flat_map(|entity| entity.actions.iter().map(move |action| (entity, action)));
@@ -76,9 +77,11 @@ pub fn schema(model: &Model) -> Schema {
         objects.extend(callbacks.iter().map(|(call, it)| action::registration(entity, call, it)));
     }
     objects.extend(model.schedules.iter().map(|it| schedule::registration(model, it)));
-    let renames = model.entities.iter().flat_map(table::renames).collect();
+    let mut renames: Vec<Rename> = model.entities.iter().flat_map(table::renames).collect();
+    renames.extend(model.schedules.iter().filter_map(|it| schedule::rename(model, it)));
     let places = model.entities.iter().flat_map(table::places).collect();
-    Schema { objects, renames, places, ..Schema::default() }
+    let backfills = model.entities.iter().flat_map(|entity| table::backfills(model, entity)).collect();
+    Schema { objects, renames, places, backfills, own, ..Schema::default() }
 }
 
 /// The schemas that entities name, each at its first entity. `public` is there in every database.

@@ -20,9 +20,16 @@ pub struct Schema {
     /// Where columns are written: `sales.tb_order.total` → `entities/order.yaml:12`. For messages, never part of a snapshot.
     #[serde(skip)]
     pub places: BTreeMap<String, String>,
+    /// The values of columns for rows that were there before: `sales.tb_order.code` → an expression over the row `t`. Never part
+    /// of a snapshot.
+    #[serde(skip)]
+    pub backfills: BTreeMap<String, String>,
+    /// How many of the objects, from the first on, are SpecQL's own and not made from the model. Never part of a snapshot.
+    #[serde(skip)]
+    pub own: usize,
 }
 
-/// A table or column that had another name before.
+/// A table, a column or a schedule that had another name before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rename {
     /// `sales.tb_order` is now `sales.tb_purchase`.
@@ -30,6 +37,13 @@ pub enum Rename {
         /// The old name, with its schema.
         from: String,
         /// The new name, with its schema.
+        to: String,
+    },
+    /// A schedule, by its key.
+    Schedule {
+        /// The old key: `Order.nightly`.
+        from: String,
+        /// The new key.
         to: String,
     },
     /// A column of a table.
@@ -178,7 +192,23 @@ impl ObjectKind {
     }
 }
 
+impl Schema {
+    /// SpecQL's own objects: the queue, and what all actions need.
+    #[must_use]
+    pub fn own_objects(&self) -> &[Object] {
+        &self.objects[..self.own]
+    }
+}
+
 impl Object {
+    /// Whether it is a schema, or stands in it.
+    #[must_use]
+    pub fn is_in_schema(&self, schema: &str) -> bool {
+        self.name == schema
+            || self.name.starts_with(&format!("{schema}."))
+            || self.name.contains(&format!(" ON {schema}."))
+    }
+
     /// An object that is made by statements, and unmade by the plain `DROP` of its kind.
     #[must_use]
     pub(super) fn made_by(kind: ObjectKind, name: impl Into<String>, origin: String, create: Vec<String>) -> Self {

@@ -44,7 +44,7 @@ pub fn render_objects(objects: &[Object]) -> String {
 /// The heading under which an object stands.
 fn section_of(object: &Object) -> &'static str {
     if object.origin.is_none() {
-        return if in_schema(object, "jobs") { "Job queue" } else { "Foundation" };
+        return if object.is_in_schema("jobs") || matches!(object.kind, ObjectKind::Role | ObjectKind::Grant) { "Job queue" } else { "Foundation" };
     }
     match object.kind {
         ObjectKind::Role | ObjectKind::Grant | ObjectKind::Policy => "Rights",
@@ -59,10 +59,4 @@ fn section_of(object: &Object) -> &'static str {
     }
 }
 
-fn in_schema(object: &Object, schema: &str) -> bool {
-    object.name == schema
-        || object.name.starts_with(&format!("{schema}."))
-        || object.name.contains(&format!(" ON {schema}."))
-        || object.kind == ObjectKind::Role
-        || object.kind == ObjectKind::Grant
-}
+

@@ -1,16 +1,26 @@
 //! Schedules as rows of `jobs.tb_schedule`.
 
 use super::{
-    object::{Definition, Object, ObjectKind},
+    object::{Definition, Object, ObjectKind, Rename},
     quote::{jsonb, literal},
 };
 use crate::model::{Model, Schedule};
+
+/// What a schedule is known by: `Order.nightly`.
+fn key(model: &Model, schedule: &Schedule) -> String {
+    format!("{}.{}", model.entity(schedule.entity).name, schedule.name)
+}
+
+/// What it was known by, where that was something else.
+pub(super) fn rename(model: &Model, schedule: &Schedule) -> Option<Rename> {
+    Some(Rename::Schedule { from: schedule.renamed_from.clone()?, to: key(model, schedule) })
+}
 
 /// The schedule's row. What became of it so far is kept; under another rule it counts from now on, for a time that no
 /// rule had set was not missed.
 pub(super) fn registration(model: &Model, schedule: &Schedule) -> Object {
     let entity = &model.entity(schedule.entity).name;
-    let key = format!("{entity}.{}", schedule.name);
+    let key = key(model, schedule);
     let columns = ["entity_type", "name", "wrapper", "cron", "timezone", "input", "catch_up"];
     let values = [
         literal(entity),

@@ -1,7 +1,7 @@
 //! An entity's table, its foreign keys and its indexes.
 
 use super::{
-    expr::default_value,
+    expr::{default_value, statement_value},
     object::{Column, Definition, Object, ObjectKind, Rename, Table, TableConstraint},
     quote::{ident, qualified},
     types::{check, sql_type},
@@ -93,6 +93,15 @@ pub(super) fn indexes(entity: &Entity) -> Vec<Object> {
 pub(super) fn places(entity: &Entity) -> impl Iterator<Item = (String, String)> {
     let table = qualified(&entity.schema, &entity.table());
     entity.fields.iter().map(move |field| (format!("{table}.{}", ident(&field.column)), field.origin.to_string()))
+}
+
+/// What rows that were there before get in columns that became required, by the columns' full names.
+pub(super) fn backfills(model: &Model, entity: &Entity) -> impl Iterator<Item = (String, String)> {
+    let table = qualified(&entity.schema, &entity.table());
+    entity.fields.iter().filter_map(move |field| {
+        let value = statement_value(model, field.backfill.as_ref()?);
+        Some((format!("{table}.{}", ident(&field.column)), value))
+    })
 }
 
 /// What the entity and its fields were called before.

@@ -2,10 +2,12 @@
 
 use super::{
     action::{self, ActionSyntax},
+    expr::Ast,
     function::{self, FunctionSyntax},
     keys::{self, Keys},
     schedule::{self, ScheduleSyntax},
     types::{self, TypeSyntax},
+    value,
 };
 use crate::{
     diagnostics::{
@@ -55,6 +57,8 @@ pub struct FieldSyntax {
     pub schema: Option<Spanned<String>>,
     /// `on_delete:`.
     pub on_delete: Option<Spanned<String>>,
+    /// `backfill:`.
+    pub backfill: Option<Ast>,
     /// `unique:`.
     pub unique: bool,
     /// `description:`.
@@ -131,6 +135,11 @@ pub static FIELD: Table = Table::new(
             "what becomes of the row when the row that it refers to is really deleted",
         )
         .default("`restrict`"),
+        Key::new(
+            "backfill",
+            Shape::Value,
+            "what rows that are there already get when the field becomes required: an expression over their other fields",
+        ),
         Key::new("unique", Shape::Boolean, "whether no two rows have the same value").default("`false`"),
         Key::new(
             "renamed_from",
@@ -215,6 +224,7 @@ fn read_field(entry: &Entry, diagnostics: &mut Vec<Diagnostic>) -> FieldSyntax {
         default: None,
         schema: None,
         on_delete: None,
+        backfill: None,
         unique: false,
         description: None,
         renamed_from: None,
@@ -237,6 +247,7 @@ fn read_field(entry: &Entry, diagnostics: &mut Vec<Diagnostic>) -> FieldSyntax {
     field.default = keys.get("default").cloned();
     field.schema = keys.text("schema", diagnostics);
     field.on_delete = keys.text("on_delete", diagnostics);
+    field.backfill = keys.get("backfill").and_then(|node| value::read(node, diagnostics));
     field.unique = keys.boolean("unique", diagnostics).unwrap_or(false);
     field.description = keys.text("description", diagnostics).map(|text| text.value);
     field.renamed_from = keys.text("renamed_from", diagnostics);

@@ -24,6 +24,8 @@ pub struct ScheduleSyntax {
     pub action: Option<Spanned<String>>,
     /// `catch_up:`.
     pub catch_up: Option<Spanned<String>>,
+    /// `renamed_from:`.
+    pub renamed_from: Option<Spanned<String>>,
     /// `input:`; values that could not be read are `None`.
     pub input: Vec<(Spanned<String>, Option<Ast>)>,
     /// Where a missing input is shown: at `input:`, else at the first key.
@@ -50,6 +52,11 @@ pub static SCHEDULE: Table = Table::new(
             "what becomes of times at which no worker was there: skipped, one call for all, or one for each",
         )
         .default("`one`"),
+        Key::new(
+            "renamed_from",
+            Shape::Name,
+            "the name that it had before: what it has counted so far is kept",
+        ),
     ],
 );
 
@@ -74,6 +81,7 @@ fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<ScheduleSyntax
     Some(ScheduleSyntax {
         timezone: keys.text("timezone", diagnostics),
         catch_up: keys.text("catch_up", diagnostics),
+        renamed_from: keys.text("renamed_from", diagnostics),
         input_span: keys.entry("input").map_or(place, |entry| entry.key_span),
         name: name?,
         cron,

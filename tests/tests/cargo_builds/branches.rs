@@ -66,6 +66,7 @@ impl Repository {
     fn migrations(&self) -> Vec<String> {
         let entries = fs::read_dir(self.root.path().join("migrations")).unwrap();
         let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name != ".gitattributes");
         names.sort();
         names
     }
@@ -88,7 +89,7 @@ fn advice(error: &str, first: &str) -> String {
 #[test]
 fn two_branches_conflict_in_the_lock_and_the_advice_resolves_it_either_way() {
     for (first, expected) in
-        [("HEAD", ["0002_add_town.sql", "0003_add_note.sql"]), ("note", ["0002_add_note.sql", "0003_add_town.sql"])]
+        [("HEAD", ["0003_add_town.sql", "0004_add_note.sql"]), ("note", ["0003_add_note.sql", "0004_add_town.sql"])]
     {
         let repository = Repository::with_branches(&["note", "town"]);
         assert!(!repository.git(&["merge", "note"]).status.success(), "git must not merge two histories");
@@ -102,7 +103,7 @@ fn two_branches_conflict_in_the_lock_and_the_advice_resolves_it_either_way() {
         let line = 1 + repository.read(LOCK).lines().position(|line| line.starts_with("<<<<<<<")).unwrap();
         assert!(error.contains(&format!("--> {LOCK}:{line}:1")), "{error}");
         assert!(
-            error.contains("`0002_add_town.sql` of `HEAD`") && error.contains("`0002_add_note.sql` of `note`"),
+            error.contains("`0003_add_town.sql` of `HEAD`") && error.contains("`0003_add_note.sql` of `note`"),
             "{error}"
         );
         assert_eq!(repository.migrations(), before, "nothing is touched");
@@ -111,7 +112,7 @@ fn two_branches_conflict_in_the_lock_and_the_advice_resolves_it_either_way() {
         let done = Command::new("sh").args(["-c", &advice(error, first)]).current_dir(repository.root.path()).output();
         assert!(done.unwrap().status.success());
         assert_eq!(repository.build(), [""; 0]);
-        assert_eq!(repository.migrations(), ["0001_init.sql", expected[0], expected[1], "specql.lock"]);
+        assert_eq!(repository.migrations(), ["0001_specql.sql", "0002_init.sql", expected[0], expected[1], "specql.lock"]);
         assert_eq!(repository.read(&format!("migrations/{}", expected[0])), sealed, "what came first stays as it was");
         repository.seal();
         repository.commit("merge");
@@ -132,10 +133,10 @@ fn a_merge_that_prefers_one_side_leaves_a_number_twice_or_a_schema_of_two_and_bo
     let errors = repository.build();
     assert_eq!(errors.len(), 1, "{errors:#?}");
     let said =
-        "`migrations/0002_add_note.sql` has the number of `0002_add_town.sql`, which is the one in the lock [SQ0604]";
+        "`migrations/0003_add_note.sql` has the number of `0003_add_town.sql`, which is the one in the lock [SQ0604]";
     assert!(errors[0].contains(said), "{}", errors[0]);
 
-    repository.succeed(&["rm", "-f", "--quiet", "migrations/0002_add_note.sql"]);
+    repository.succeed(&["rm", "-f", "--quiet", "migrations/0003_add_note.sql"]);
     assert_eq!(repository.build(), [""; 0]);
-    assert_eq!(repository.migrations(), ["0001_init.sql", "0002_add_town.sql", "0003_add_note.sql", "specql.lock"]);
+    assert_eq!(repository.migrations(), ["0001_specql.sql", "0002_init.sql", "0003_add_town.sql", "0004_add_note.sql", "specql.lock"]);
 }

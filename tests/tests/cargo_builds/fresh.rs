@@ -28,7 +28,7 @@ const FRESH: [&str; 0] = [];
 fn a_second_build_is_fresh_and_a_changed_line_rebuilds_the_app_alone() {
     let app = crate::app("fresh-book");
     stale(&app, "build");
-    assert!(app.path().join("migrations/0001_init.sql").exists());
+    assert!(app.path().join("migrations/0002_init.sql").exists());
     assert_eq!(stale(&app, "build"), FRESH, "the second build, which the first one's migration must not disturb");
 
     add_field(&app, "town: text");
@@ -48,7 +48,7 @@ fn checks_on_save_rewrite_one_open_migration_and_settle() {
         assert_eq!(stale(&app, "check"), ["saved-book"]);
         assert_eq!(stale(&app, "check"), FRESH);
     }
-    assert_eq!(migrations(&app), ["0001_init.sql", "specql.lock"]);
+    assert_eq!(migrations(&app), ["0001_specql.sql", "0002_init.sql", "specql.lock"]);
     seal(&app);
     for field in ["zip: text", "country: text"] {
         add_field(&app, field);
@@ -56,5 +56,5 @@ fn checks_on_save_rewrite_one_open_migration_and_settle() {
         assert_eq!(stale(&app, "check"), FRESH);
         assert_eq!(migrations(&app).len(), 3, "{:?}", migrations(&app));
     }
-    assert_eq!(migrations(&app), ["0001_init.sql", "0002_guest_add_country_zip.sql", "specql.lock"]);
+    assert_eq!(migrations(&app), ["0001_specql.sql", "0002_init.sql", "0003_guest_add_country_zip.sql", "specql.lock"]);
 }

@@ -76,6 +76,7 @@ fn tree(root: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
 fn migrations(app: &App) -> Vec<String> {
     let entries = fs::read_dir(app.path().join("migrations")).unwrap();
     let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name != ".gitattributes");
     names.sort();
     names
 }

@@ -6,6 +6,7 @@ mod kill;
 mod locks;
 mod older;
 mod open_step;
+mod rows;
 mod sqlx_cli;
 mod squash;
 mod support;

@@ -38,6 +38,8 @@ pub(crate) struct Figures {
     pub(crate) tables: usize,
     /// Actions that were called after the step.
     pub(crate) calls: usize,
+    /// References of rows that another target was wanted for.
+    pub(crate) retargeted: usize,
     /// Pairs with a third project.
     pub(crate) thirds: usize,
     /// Which of [`SHOULD_BE_SEEN`] steps held.
@@ -95,6 +97,7 @@ impl Figures {
         self.tables += other.tables;
         self.calls += other.calls;
         self.thirds += other.thirds;
+        self.retargeted += other.retargeted;
         for (seen, also) in self.seen.iter_mut().zip(other.seen) {
             *seen |= also;
         }
@@ -240,6 +243,10 @@ impl Bench {
         let now = catalog::read(connection).await.map_err(at("the second catalog"))?;
         same(&now.differences(&fresh)).map_err(at("the step's result"))?;
         rows::act_for(connection, true).await.map_err(at("the tenant"))?;
+        let retargeted = rows::retargeted(&pair.before, after, &filled);
+        let refused = second.allowed.iter().filter(|id| id.starts_with("change_target:")).count();
+        same(if refused < retargeted { "a reference changes its target, and nobody was asked" } else { "" })
+            .map_err(at("the references"))?;
         let kept = rows::read(connection, other, &pair.before, &filled).await.map_err(at("the rows after the step"))?;
         same_values(&kept, &values).map_err(at("the rows after the step"))?;
         let calls = in_vain(connection, &second.compilation.model, after).await.map_err(at("the actions"))?;
@@ -282,6 +289,7 @@ impl Bench {
             equal: usize::from(second.step.is_empty()),
             files: second.step.len(),
             thirds: usize::from(third.is_some()),
+            retargeted,
             seen: SHOULD_BE_SEEN.map(|text| step.contains(text)),
             tables: filled.len(),
             calls,

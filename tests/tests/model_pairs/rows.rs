@@ -197,7 +197,25 @@ fn value(field: &Field, then: Option<&Field>, filled: &[usize], row: usize) -> O
     Some(literal(values.get(row % values.len().max(1))?))
 }
 
-/// The values of what both projects have, as the database of `model` has them now.
+/// Fields of rows that refer to another entity after the step. What they pointed at they cannot point at any more.
+pub(crate) fn retargeted(before: &Project, after: &Project, filled: &[usize]) -> usize {
+    let fields = filled.iter().filter_map(|key| Some((before.entity(*key)?, after.entity(*key)?)));
+    let count = |(entity, then): (&Entity, &Entity)| {
+        let other = |field: &&Field| then.fields.iter().any(|it| it.key == field.key && !same_target(field, it));
+        entity.fields.iter().filter(other).count()
+    };
+    fields.map(count).sum()
+}
+
+fn same_target(field: &Field, other: &Field) -> bool {
+    match (&field.ty, &other.ty) {
+        (Type::Ref(target, _), Type::Ref(other, _)) => target == other,
+        _ => true,
+    }
+}
+
+/// The values of what both projects have, as the database of `model` has them now. A reference is what it points at: the number in
+/// its column says nothing by itself.
 pub(crate) async fn read(
     connection: &mut PgConnection,
     (project, model): (&Project, &Model),
@@ -210,12 +228,21 @@ pub(crate) async fn read(
         let compiled = compiled(model, entity);
         let mut columns: Vec<String> = ["id", "identifier", "created_at"].map(str::to_owned).into();
         let mut kept: Vec<&Field> =
-            entity.fields.iter().filter(|field| there.fields.iter().any(|it| it.key == field.key)).collect();
+            entity.fields.iter().filter(|field| there.fields.iter().any(|it| it.key == field.key && same_target(field, it))).collect();
         kept.sort_by_key(|field| field.key);
-        columns.extend(kept.into_iter().map(|field| quoted(&column(compiled, field).column)));
+        columns.extend(kept.into_iter().map(|field| {
+            let name = format!("t.{}", quoted(&column(compiled, field).column));
+            match &field.ty {
+                Type::Ref(target, _) => {
+                    let target = self::compiled(model, project.entity(*target).expect("a tidy project has it"));
+                    format!("(SELECT r.id FROM {} AS r WHERE r.{} = {name})", table(target), quoted(&target.pk()))
+                }
+                _ => name,
+            }
+        }));
         let columns: Vec<String> = columns.iter().map(|column| format!("{column}::text")).collect();
         let sql = format!(
-            "SELECT ARRAY[{}] FROM {} ORDER BY {}",
+            "SELECT ARRAY[{}] FROM {} AS t ORDER BY t.{}",
             columns.join(", "),
             table(compiled),
             quoted(&compiled.pk())

@@ -278,7 +278,7 @@ async fn migrate(clock: &Clock, from: &str, to: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_schedule_keeps_its_past_and_makes_up_none() {
     let hourly = "{name: beat, cron: '0 * * * *', action: tick, input: {note: \"a\"}, catch_up: all}";
-    let other_input = hourly.replace("'a'", "'b'");
+    let other_input = hourly.replace("\"a\"", "\"b\"");
     let other_rule = "{name: beat, cron: '* * * * * *', action: tick, input: {note: \"b\"}, catch_up: all}";
     let clock = Clock::new(hourly).await;
     clock.unseen_for("3 hours").await;
@@ -293,6 +293,15 @@ async fn a_changed_schedule_keeps_its_past_and_makes_up_none() {
     assert_eq!((kept.runs, kept.last_due_at), (before.runs, before.last_due_at));
     let behind = "SELECT count(*) FROM jobs.tb_schedule WHERE counted_to < now() - interval '2 hours'";
     assert_eq!(clock.count(behind).await, 1);
+
+    // Another name: it goes on from where it was.
+    let renamed = other_input.replace("name: beat", "name: pulse, renamed_from: beat");
+    migrate(&clock, &other_input, &renamed).await;
+    let kept = clock.record("pulse").await;
+    assert_eq!((kept.runs, kept.last_due_at), (before.runs, before.last_due_at));
+    assert_eq!(clock.count(behind).await, 1);
+    assert_eq!(clock.count("SELECT count(*) FROM jobs.tb_schedule").await, 1);
+    migrate(&clock, &renamed, &renamed.replace("name: pulse, renamed_from: beat", "name: beat, renamed_from: pulse")).await;
 
     // Another rule: the last three hours had no second of it.
     migrate(&clock, &other_input, other_rule).await;

@@ -1,5 +1,6 @@
 //! Actions: what they take, which row they work on, and their steps.
 
+mod backfill;
 mod input;
 mod order;
 mod stale;
@@ -8,6 +9,7 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use backfill::check_all as backfills;
 pub use input::Inputs;
 use order::{Actions, Listed};
 

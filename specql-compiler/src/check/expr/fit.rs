@@ -46,7 +46,26 @@ pub enum Place {
     Text(&'static str),
 }
 
+impl Place {
+    /// The place of a member of the value.
+    fn member(&self, member: &str) -> Self {
+        let joined = |name: &str| format!("{name}.{member}");
+        match self {
+            Self::Field(name) => Self::Field(joined(name)),
+            Self::CallInput(operation, name) => Self::CallInput(operation.clone(), joined(name)),
+            Self::Argument(function, name) => Self::Argument(function.clone(), joined(name)),
+            Self::Operand | Self::Text(_) => self.clone(),
+        }
+    }
+}
+
 impl Want {
+    /// What is wanted of a member of the value.
+    #[must_use]
+    pub(super) fn member(&self, member: &str, ty: ExprType, required: bool) -> Self {
+        Self { ty, required, place: self.place.member(member) }
+    }
+
     /// A value that may be NULL, as an operand.
     #[must_use]
     pub const fn optional(ty: ExprType) -> Self {

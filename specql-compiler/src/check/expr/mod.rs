@@ -22,7 +22,7 @@ use specql_registry::{Basic, ValueType, scalars::ScalarBase};
 
 use super::action::ActionChecker;
 use crate::{
-    diagnostics::rules::sq0301_expression_syntax as expression_syntax,
+    diagnostics::rules::{sq0301_expression_syntax as expression_syntax, sq0306_invalid_constant as invalid_constant},
     model::{
         EntityId, Expr, ExprKind, FieldType,
         expr::{ExprType, Literal, UnaryOp},
@@ -42,7 +42,7 @@ impl ActionChecker<'_> {
             AstKind::Template(parts) => self.template(parts),
             AstKind::Interval(text) => match constant::duration(text, ast.span) {
                 Ok(seconds) => Some(literal(Literal::Interval(seconds), ExprType::Interval)),
-                Err(error) => self.report(*error),
+                Err(_) => self.report(invalid_constant::interval(ast.span, text)),
             },
             AstKind::Json(json) => Some(literal(Literal::Json(json.clone()), ExprType::basic(Basic::Json))),
             AstKind::List(elements) => self.list(elements, wanted),
@@ -107,7 +107,7 @@ impl ActionChecker<'_> {
 }
 
 /// The type of a field's value in expressions.
-pub(super) fn type_of(field: &FieldType) -> ExprType {
+pub(in crate::check) fn type_of(field: &FieldType) -> ExprType {
     match field {
         FieldType::Value(ty) => ExprType::Value(ty.clone()),
         FieldType::Ref { target, .. } => ExprType::Ref(*target),

@@ -268,6 +268,10 @@ impl ActionChecker<'_> {
         if self.frames.len() > 1 {
             known.extend(["job", "output", "error"].map(str::to_owned));
         }
+        if self.project.column(self.entity, name).is_some() {
+            let entity = self.project.entity(self.entity);
+            return self.report(unknown_name::field_as_variable(root.span, name, &entity.name, &entity.snake));
+        }
         self.report(unknown_name::variable(root.span, name, known.iter().map(String::as_str)))
     }
 

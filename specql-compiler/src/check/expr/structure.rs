@@ -44,11 +44,10 @@ impl ActionChecker<'_> {
             let want = match shape {
                 None => None,
                 Some((schema, want)) => match schema.fields.get(&name.value) {
-                    Some(field) => Some(Want {
-                        ty: ExprType::Value(field.ty.clone()),
-                        required: field.required && field.default.is_none(),
-                        place: want.place.clone(),
-                    }),
+                    Some(field) => {
+                        let required = field.required && field.default.is_none();
+                        Some(want.member(&name.value, ExprType::Value(field.ty.clone()), required))
+                    }
                     None => {
                         let known = schema.fields.keys().map(String::as_str);
                         self.diagnostics.push(object_shape::unknown(name.span, &name.value, known));

@@ -50,6 +50,13 @@ pub fn variable<'a>(span: Span, name: &str, known: impl IntoIterator<Item = &'a 
     }
 }
 
+/// A field of the entity that is written like a variable.
+#[must_use]
+pub fn field_as_variable(span: Span, name: &str, entity: &str, row: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("unknown variable `${name}`"))
+        .help(format!("`{name}` is a field of `{entity}`, whose row is `${row}`: write `${row}.{name}`"))
+}
+
 /// A member that `what` does not have.
 #[must_use]
 pub fn member<'a>(span: Span, what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Diagnostic {

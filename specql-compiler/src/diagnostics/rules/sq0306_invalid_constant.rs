@@ -43,6 +43,13 @@ pub fn error(span: Span, value: &str, ty: &str, help: impl Into<String>) -> Diag
     Diagnostic::new(&RULE, span, format!("`{}` is not a valid {ty}", value.escape_debug())).help(help)
 }
 
+/// `text` behind `INTERVAL` is no length of time.
+#[must_use]
+pub fn interval(span: Span, text: &str) -> Diagnostic {
+    let help = "write whole numbers with units (seconds, minutes, hours, days or weeks), such as `INTERVAL '10 minutes'`";
+    Diagnostic::new(&RULE, span, format!("`{}` is not a length of time", text.escape_debug())).help(help)
+}
+
 fn list(members: &[String]) -> String {
     members.iter().map(|member| format!("`{member}`")).collect::<Vec<_>>().join(", ")
 }

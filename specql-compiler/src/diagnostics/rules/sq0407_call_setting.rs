@@ -44,7 +44,11 @@ pub fn unique(span: Span, found: &str) -> Diagnostic {
 /// A duration that cannot be read.
 #[must_use]
 pub fn duration(span: Span, found: &str) -> Diagnostic {
-    Diagnostic::new(&RULE, span, format!("`{}` is not a length of time", found.escape_debug()))
+    let diagnostic = Diagnostic::new(&RULE, span, format!("`{}` is not a length of time", found.escape_debug()));
+    if found.trim_start().to_ascii_lowercase().starts_with("interval") {
+        return diagnostic.help("it stands there by itself, without `INTERVAL` and quotes, such as `10 minutes`");
+    }
+    diagnostic
         .help("write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`")
 }
 

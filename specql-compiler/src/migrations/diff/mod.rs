@@ -12,6 +12,7 @@
 //! | `table`, `column_type`, `widening` | how a table becomes another one |
 //! | `static_table` | SpecQL's own tables, in the form that tables are compared in |
 //! | `references` | foreign keys that point to another table |
+//! | `rows` | what is asked of rows before a step, and what fills them |
 //! | `retire` | callbacks that the model no longer has |
 
 pub mod breaking;
@@ -21,6 +22,7 @@ mod dependents;
 mod references;
 mod rename;
 mod retire;
+mod rows;
 mod static_table;
 mod table;
 mod widening;
@@ -37,7 +39,7 @@ use super::{
 use crate::sql::{Definition, Object, ObjectKind, Schema};
 
 /// Names an object within a schema.
-type Key<'a> = (ObjectKind, &'a str);
+pub(super) type Key<'a> = (ObjectKind, &'a str);
 
 /// The plan that takes a database from `old` to `new`. Empty when they are the same.
 #[must_use]
@@ -45,11 +47,11 @@ pub fn diff(old: &Schema, new: &Schema, direction: Direction) -> Plan {
     let renames = Renames::between(old, new, direction);
     let mut renaming = Plan::default();
     let renamed = (!renames.is_empty()).then(|| renames.carry_out(old, new, &mut renaming));
-    let diff = Diff::new(renamed.as_ref().unwrap_or(old), new, direction);
+    let diff = Diff { original: old, ..Diff::new(renamed.as_ref().unwrap_or(old), new, direction) };
     let recreated = diff.recreated();
     let mut plan = Plan::default();
     if direction == Direction::Forward {
-        plan.hazards.extend(renames.in_vain(old, new));
+        plan.hazards.extend(renames.unappliable(old, new));
     }
     diff.clear_the_way(&recreated, &mut plan);
     let is_schema = |object: &&Object| object.kind == ObjectKind::Schema;
@@ -68,6 +70,8 @@ pub fn diff(old: &Schema, new: &Schema, direction: Direction) -> Plan {
 }
 
 struct Diff<'a> {
+    /// Before anything got another name.
+    original: &'a Schema,
     old: &'a Schema,
     new: &'a Schema,
     before: BTreeMap<Key<'a>, &'a Object>,
@@ -75,7 +79,7 @@ struct Diff<'a> {
     direction: Direction,
 }
 
-fn key(object: &Object) -> Key<'_> {
+pub(super) fn key(object: &Object) -> Key<'_> {
     (object.kind, &object.name)
 }
 
@@ -85,7 +89,7 @@ fn index(schema: &Schema) -> BTreeMap<Key<'_>, &Object> {
 
 impl<'a> Diff<'a> {
     fn new(old: &'a Schema, new: &'a Schema, direction: Direction) -> Self {
-        Self { old, new, before: index(old), after: index(new), direction }
+        Self { original: old, old, new, before: index(old), after: index(new), direction }
     }
 
     /// Old objects that are dropped before anything is made: because they are made again differently, because they
@@ -94,7 +98,7 @@ impl<'a> Diff<'a> {
         let mut seeds = BTreeSet::new();
         for object in &self.old.objects {
             let replaced = self.after.get(&key(object)).is_some_and(|new| must_be_dropped(object, new));
-            let gone = !self.after.contains_key(&key(object)) && (is_leaf(object.kind) || self.gives_way(object));
+            let gone = !self.after.contains_key(&key(object)) && (is_leaf(object.kind) || self.has_new_overload(object));
             if replaced || gone {
                 seeds.insert(key(object));
             }
@@ -112,7 +116,7 @@ impl<'a> Diff<'a> {
     }
 
     /// Whether it is a function that has other parameters from now on: beside the new one, calls of either are ambiguous.
-    fn gives_way(&self, object: &Object) -> bool {
+    fn has_new_overload(&self, object: &Object) -> bool {
         let name = dependents::base_name(object);
         let is_overload = |new: &&Object| new.kind == ObjectKind::Function && dependents::base_name(new) == name;
         object.kind == ObjectKind::Function
@@ -192,15 +196,22 @@ impl<'a> Diff<'a> {
         }
     }
 
+    /// Whether a table, or a column of it, gets another name in this very step: before it the rows are to be asked by the old one.
+    fn renames(&self, table: &Object) -> bool {
+        !self.original.objects.iter().any(|object| key(object) == key(table) && object.definition == table.definition)
+    }
+
     /// An object that is in both schemas, but not the same; `dropped`: the old one has made way already.
     fn change(&self, old: &Object, new: &Object, dropped: bool, plan: &mut Plan) {
         match (&old.definition, &new.definition) {
             (Definition::Table(before), Definition::Table(after)) => {
-                table::alter(before, after, new, &self.new.places, self.direction, plan);
+                let asks = !self.renames(old);
+                table::alter(before, after, new, self.new, table::Way { direction: self.direction, asks }, plan);
             }
             _ if new.kind == ObjectKind::Table => match (static_table::read(old), static_table::read(new)) {
                 (Some(before), Some(after)) => {
-                    table::alter(&before, &after, new, &self.new.places, self.direction, plan)
+                    let way = table::Way { direction: self.direction, asks: false };
+                    table::alter(&before, &after, new, self.new, way, plan)
                 }
                 _ => plan.hazards.push(Hazard {
                     id: Hazard::id("change", &new.name),
@@ -435,6 +446,11 @@ impl<'a> Diff<'a> {
             });
         }
     }
+}
+
+/// Whether it is a grant on all of a schema that one of these objects stands in.
+pub(super) fn covers(object: &Object, names: &[&str]) -> bool {
+    dependents::covers_schema_of(object, names)
 }
 
 /// Where callbacks are registered.

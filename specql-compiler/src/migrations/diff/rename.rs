@@ -11,6 +11,7 @@ use crate::{
     sql::{
         Definition, Object, ObjectKind, Rename, Schema,
         object::{Table, TableConstraint},
+        quote::literal,
     },
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Renames {
     tables: Vec<(String, String)>,
     /// Table (its new name), old and new column.
     columns: Vec<(String, String, String)>,
+    /// Keys of schedules.
+    schedules: Vec<(String, String)>,
 }
 
 impl Renames {
@@ -41,7 +44,17 @@ impl Renames {
             }
         }
         for rename in said {
-            let Rename::Column { table, from, to } = rename else { continue };
+            let (table, from, to) = match rename {
+                Rename::Column { table, from, to } => (table, from, to),
+                Rename::Schedule { from, to } => {
+                    let is_there = |schema: &Schema, key: &str| schedule(schema, key).is_some();
+                    if is_there(old, &from) && !is_there(new, &from) && !is_there(old, &to) && is_there(new, &to) {
+                        renames.schedules.push((from, to));
+                    }
+                    continue;
+                }
+                Rename::Table { .. } => continue,
+            };
             let (Some(before), Some(after)) = (find(old, renames.old_name(&table)), find(new, &table)) else {
                 continue;
             };
@@ -54,7 +67,7 @@ impl Renames {
 
     /// What stands against renames that the new schema says, and that cannot take place: the new name is still another's, and
     /// what is wanted under it would be dropped in its stead.
-    pub(super) fn in_vain(&self, old: &Schema, new: &Schema) -> Vec<Hazard> {
+    pub(super) fn unappliable(&self, old: &Schema, new: &Schema) -> Vec<Hazard> {
         let mut hazards = Vec::new();
         let mut refuse = |table: &str, id: &str, from: &str, to: &str| {
             let origin =
@@ -77,6 +90,8 @@ impl Renames {
                         refuse(to, to, from, to);
                     }
                 }
+                // Nothing is lost with a schedule that is made anew, but what it had counted.
+                Rename::Schedule { .. } => {}
                 Rename::Column { table, from, to } => {
                     let tables = find(old, self.old_name(table)).zip(find(new, table));
                     if tables.is_some_and(|(before, after)| {
@@ -91,7 +106,7 @@ impl Renames {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.columns.is_empty()
+        self.tables.is_empty() && self.columns.is_empty() && self.schedules.is_empty()
     }
 
     /// What a table with this new name was called.
@@ -130,6 +145,13 @@ impl Renames {
         for object in &mut renamed.objects {
             if matches!(object.kind, ObjectKind::Constraint | ObjectKind::Index) {
                 self.follow(object, old, new, &mut statements);
+            }
+        }
+        for (from, to) in &self.schedules {
+            let found = renamed.objects.iter_mut().find(|object| is_schedule(object, from));
+            if let Some(object) = found {
+                object.name = schedule_name(to);
+                statements.push(format!("UPDATE jobs.tb_schedule SET key = {} WHERE key = {}", literal(to), literal(from)));
             }
         }
         for (from, to) in &self.tables {
@@ -260,6 +282,7 @@ fn reversed(renames: &[Rename]) -> Vec<Rename> {
     };
     let turned = |rename: &Rename| match rename {
         Rename::Table { from, to } => Rename::Table { from: to.clone(), to: from.clone() },
+        Rename::Schedule { from, to } => Rename::Schedule { from: to.clone(), to: from.clone() },
         Rename::Column { table, from, to } => {
             Rename::Column { table: old_name(table), from: to.clone(), to: from.clone() }
         }
@@ -285,6 +308,18 @@ fn tables(schema: &Schema) -> impl Iterator<Item = &Table> {
 
 fn find<'a>(schema: &'a Schema, name: &str) -> Option<&'a Table> {
     tables(schema).find(|table| table.name == name)
+}
+
+fn schedule_name(key: &str) -> String {
+    format!("schedule {key}")
+}
+
+fn is_schedule(object: &Object, key: &str) -> bool {
+    object.kind == ObjectKind::Data && object.name == schedule_name(key)
+}
+
+fn schedule<'a>(schema: &'a Schema, key: &str) -> Option<&'a Object> {
+    schema.objects.iter().find(|object| is_schedule(object, key))
 }
 
 fn has(table: &Table, column: &str) -> bool {
@@ -463,7 +498,7 @@ mod tests {
         let (both, one) =
             (with_tables(&[("s.tb_a", &[]), ("s.tb_b", &[])], &[]), with_tables(&[("s.tb_a", &[])], &[table]));
         assert_eq!(refusals(&both, &one), ["rename:s.tb_a"]);
-        // Once it has taken place, it is said in vain and no harm.
+        // When the rename has taken place, `renamed_from` has no effect and does no harm.
         assert!(refusals(&with_tables(&[("s.tb_a", &[])], &[]), &one).is_empty());
     }
 

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{column_type, dependents::contains_name, rename::split, widening::widens};
+use super::{column_type, dependents::contains_name, rename::split, rows::Rows, widening::widens};
 use crate::{
     migrations::plan::{Change, Direction, Hazard, HazardKind, Phase, Plan},
     model::names,
     sql::{
-        Object,
+        Object, Schema,
         object::{Column, Table, TableConstraint},
         quote::ident,
     },
@@ -22,20 +22,21 @@ const TENANT: &str = "tenant_id";
 /// Functions that give another value for each row: a new column with such a default is written into all of them.
 const VOLATILE: &[&str] = &["gen_random_uuid", "clock_timestamp", "random", "nextval", "timeofday"];
 
-/// Adds to `plan` what takes table `old` to `new`, where `places` says in which line a column is written. The order of columns
-/// is never compared.
-pub(super) fn alter(
-    old: &Table,
-    new: &Table,
-    object: &Object,
-    places: &BTreeMap<String, String>,
-    direction: Direction,
-    plan: &mut Plan,
-) {
+/// How a table is altered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) direction: Direction,
+    /// Whether rows are asked before the step: its names are those that they have.
+    pub(super) asks: bool,
+}
+
+/// Adds to `plan` what takes table `old` to `new`. `schema` says in which line a column is written, and what fills it. The order of
+/// columns is never compared.
+pub(super) fn alter(old: &Table, new: &Table, object: &Object, schema: &Schema, way: Way, plan: &mut Plan) {
     let before: BTreeMap<&str, &Column> = old.columns.iter().map(|column| (column.name.as_str(), column)).collect();
     let later = Later::default();
     let mut alter =
-        Alter { old, new, object, places, direction, before, actions: Vec::new(), after: Vec::new(), later, plan };
+        Alter { old, new, object, schema, way, before, actions: Vec::new(), after: Vec::new(), later, plan };
     alter.drop_constraints();
     alter.drop_columns();
     alter.columns();
@@ -49,7 +50,15 @@ pub(super) fn alter(
         statements.push(format!("ALTER TABLE {}{separator}{actions}", new.name));
     }
     statements.extend(after);
+    for check in later.checks {
+        plan.push_in(Phase::Check, object, vec![check]);
+    }
     plan.push(object, statements);
+    for fill in later.fills {
+        plan.push_in(Phase::Backfill, object, vec![fill.clone()]);
+        plan.push_in(Phase::Rest, object, vec![fill]);
+    }
+    plan.push_in(Phase::Require, object, later.require);
     for index in later.indexes {
         plan.push_in(Phase::Concurrently, object, vec![index]);
     }
@@ -61,8 +70,8 @@ struct Alter<'a> {
     old: &'a Table,
     new: &'a Table,
     object: &'a Object,
-    places: &'a BTreeMap<String, String>,
-    direction: Direction,
+    schema: &'a Schema,
+    way: Way,
     before: BTreeMap<&'a str, &'a Column>,
     /// Of the one `ALTER TABLE`.
     actions: Vec<String>,
@@ -72,9 +81,13 @@ struct Alter<'a> {
     plan: &'a mut Plan,
 }
 
-/// Statements of later phases.
+/// Statements of other phases.
 #[derive(Default)]
 struct Later {
+    /// Before everything else.
+    checks: Vec<String>,
+    fills: Vec<String>,
+    require: Vec<String>,
     indexes: Vec<String>,
     validate: Vec<String>,
     finish: Vec<String>,
@@ -82,7 +95,7 @@ struct Later {
 
 impl Alter<'_> {
     fn is_reverse(&self) -> bool {
-        self.direction == Direction::Reverse
+        self.way.direction == Direction::Reverse
     }
 
     fn drop_constraints(&mut self) {
@@ -156,7 +169,7 @@ impl Alter<'_> {
                 format!("`{}` would become multi-tenant, and rows that are there belong to nobody", self.new.name),
                 "give each row its `tenant_id` in a migration of your own, or leave `multi_tenant` out of the domain registry",
             );
-        } else if without_value {
+        } else if without_value && self.backfill(&column.name).is_none() {
             self.hazard(
                 HazardKind::Misfit,
                 "add_column",
@@ -165,7 +178,7 @@ impl Alter<'_> {
                     "column `{}` of `{}` is required, and rows that are there have no value",
                     column.name, self.new.name
                 ),
-                "give the field a default, or leave off the `!`",
+                "give the field a default or a `backfill:`, or leave off the `!`",
             );
         } else if column.default.as_ref().is_some_and(|default| is_volatile(default)) || column.generated.is_some() {
             self.hazard(
@@ -182,7 +195,7 @@ impl Alter<'_> {
         self.plan.changes.push(Change::AddColumn { table: self.new.name.clone(), column: column.name.clone() });
         if without_value {
             self.actions.push(format!("ADD COLUMN {}", Column { not_null: false, ..column.clone() }.clause()));
-            self.require(&column.name);
+            self.require(&column.name, None);
         } else {
             self.actions.push(format!("ADD COLUMN {}", column.clause()));
         }
@@ -192,8 +205,9 @@ impl Alter<'_> {
     }
 
     /// Makes a column that may hold NULL required: a constraint that reads no row, its validation, and then what is quick
-    /// because the constraint has been validated.
-    fn require(&mut self, column: &str) {
+    /// because the constraint has been validated. Rows without a value (`lacking`; `None`: all that are there) get one first, or stand
+    /// against the step.
+    fn require(&mut self, column: &str, lacking: Option<&str>) {
         let (table, helper) = (&self.new.name, self.not_null_check(column));
         if self.is_reverse() {
             // A value that the forward step took away does not come back.
@@ -203,11 +217,48 @@ impl Alter<'_> {
             ));
             return;
         }
-        self.actions.push(format!("ADD CONSTRAINT {helper} CHECK ({column} IS NOT NULL) NOT VALID"));
+        let add = format!("ADD CONSTRAINT {helper} CHECK ({column} IS NOT NULL) NOT VALID");
+        match (self.backfill(column), self.rows()) {
+            (Some(value), Some(rows)) => {
+                let fill = rows.fill(column, value);
+                self.later.fills.push(fill);
+                self.later.require.push(format!("ALTER TABLE {table} {add}"));
+            }
+            _ => {
+                self.actions.push(add);
+                let message = match lacking {
+                    Some(_) => format!("rows of {table} have no {column}, which becomes required; nothing was changed"),
+                    None => format!("{table} holds rows, and {column} is new and required; nothing was changed"),
+                };
+                self.ask(lacking, &message, "give the field a `backfill:` or a default, or put the rows right first");
+            }
+        }
         self.later.validate.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {helper}"));
         // Two statements: PostgreSQL drops first, whatever the order of a statement's parts, and would read all rows again.
         self.later.finish.push(format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL"));
         self.later.finish.push(format!("ALTER TABLE {table} DROP CONSTRAINT {helper}"));
+    }
+
+    /// What fills a column in rows that are there.
+    fn backfill(&self, column: &str) -> Option<&str> {
+        self.schema.backfills.get(&format!("{}.{column}", self.new.name)).map(String::as_str)
+    }
+
+    /// The rows that are there; `None` where they begin or cease to belong to tenants, or have no key.
+    fn rows(&self) -> Option<Rows<'_>> {
+        let key = self.old.constraints.iter().find_map(|it| it.definition.strip_prefix("PRIMARY KEY (")?.strip_suffix(')'))?;
+        let of_tenants = self.old.columns.iter().any(|column| column.name == TENANT);
+        (!self.changes_tenancy()).then_some(Rows { table: &self.new.name, key, of_tenants })
+    }
+
+    /// Lets rows that meet a condition stand against the step, before anything is done.
+    fn ask(&mut self, condition: Option<&str>, message: &str, way_out: &str) {
+        if self.is_reverse() || !self.way.asks {
+            return;
+        }
+        if let Some(check) = self.rows().map(|rows| rows.none_may(condition, message, way_out)) {
+            self.later.checks.push(check);
+        }
     }
 
     /// The name of the constraint that stands in for `NOT NULL` until its rows have been read.
@@ -252,17 +303,19 @@ impl Alter<'_> {
             self.actions.push(format!("ALTER COLUMN {name} DROP NOT NULL"));
         }
         if !old.not_null && new.not_null {
-            self.hazard(
-                HazardKind::Misfit,
-                "set_not_null",
-                name,
-                format!(
-                    "column `{name}` of `{}` becomes required, and rows that are there may have no value",
-                    self.new.name
-                ),
-                "leave off the `!`",
-            );
-            self.require(name);
+            if self.backfill(name).is_none() {
+                self.hazard(
+                    HazardKind::Misfit,
+                    "set_not_null",
+                    name,
+                    format!(
+                        "column `{name}` of `{}` becomes required, and rows that are there may have no value",
+                        self.new.name
+                    ),
+                    "give the field a `backfill:`, or leave off the `!`",
+                );
+            }
+            self.require(name, Some(&format!("{name} IS NULL")));
         }
         if old.comment != new.comment {
             self.after.push(self.new.comment_on_column(new));
@@ -319,8 +372,20 @@ impl Alter<'_> {
                     ),
                     "keep what was allowed",
                 );
+                self.ask_by(constraint);
             }
             self.add_constraint(constraint);
+        }
+    }
+
+    /// Lets rows that break a constraint stand against the step, where it speaks of columns as they are.
+    fn ask_by(&mut self, constraint: &TableConstraint) {
+        let Some(condition) = constraint.definition.strip_prefix("CHECK (").and_then(|it| it.strip_suffix(')')) else { return };
+        let as_it_is = |column: &&Column| self.before.get(&*column.name).is_some_and(|old| old.ty == column.ty);
+        let mut named = self.new.columns.iter().filter(|column| contains_name(condition, &column.name));
+        if named.all(|column| as_it_is(&column)) {
+            let message = format!("rows of {} break {}; nothing was changed", self.new.name, constraint.name);
+            self.ask(Some(&format!("NOT ({condition})")), &message, "keep what was allowed, or put the rows right first");
         }
     }
 
@@ -415,7 +480,7 @@ impl Alter<'_> {
 
     /// Where a column is written, or the first one that a constraint of that name is about.
     fn place(&self, of: &str) -> Option<&String> {
-        let column = |name: &str| self.places.get(&format!("{}.{name}", self.new.name));
+        let column = |name: &str| self.schema.places.get(&format!("{}.{name}", self.new.name));
         column(of).or_else(|| {
             let constraint = self.new.constraints.iter().find(|constraint| constraint.name == of)?;
             let mut columns = self.new.columns.iter().map(|column| &*column.name);
@@ -428,7 +493,7 @@ impl Alter<'_> {
     }
 
     fn hazard(&mut self, kind: HazardKind, what: &str, of: &str, message: String, help: &str) {
-        if self.direction == Direction::Forward {
+        if self.way.direction == Direction::Forward {
             let origin = self.place(of).or(self.object.origin.as_ref()).cloned();
             let table = &self.new.name;
             let to = if of.is_empty() { table.clone() } else { format!("{table}.{of}") };

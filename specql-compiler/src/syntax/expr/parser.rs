@@ -254,7 +254,7 @@ impl Parser {
                 let span = join(start, self.peek().span);
                 let member = self.name("a field")?.value;
                 Err(Box::new(expression_syntax::error(span, format!("`{word}.{member}` is no name")).help(format!(
-                    "a row's field is `${word}.{member}`; a field of the action's own entity is its bare name"
+                    "a field of a row begins with the row's name: `${word}.{member}`, or `$order.{word}.{member}` where `{word}` is a field of that row itself"
                 ))))
             }
             _ => leaf(AstKind::Name(word.to_owned()), start),

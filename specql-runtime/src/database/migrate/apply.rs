@@ -20,7 +20,10 @@ pub(super) const NO_TRANSACTION: &str = "-- no-transaction";
 /// Applies a migration that the database does not have.
 pub(super) async fn apply(migrator: &mut Migrator, migration: &Migration) -> Result<(), MigrateError> {
     let done = if migration.sql.starts_with(NO_TRANSACTION) {
-        let done = in_peace(migrator, &OutsideTransaction(migration)).await;
+        let work = OutsideTransaction(migration);
+        // Nobody queues behind an index that is made concurrently. What looks at rows or fills them wants strong locks for moments.
+        let is_index = ConcurrentIndex::of(migration.sql).is_some();
+        let done = if is_index { in_peace(migrator, &work).await } else { patiently(migrator, &work).await };
         if done.is_err() {
             tidy_up(migrator, migration).await;
         }

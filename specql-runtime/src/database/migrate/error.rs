@@ -118,6 +118,18 @@ pub enum MigrateError {
         /// How long it was tried.
         waited: Duration,
     },
+    /// Rows that are there do not allow what the migration does, which was found before anything was done.
+    #[error("migration {version} ({description}) was not begun: {message}; {hint}")]
+    RowsInTheWay {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+        /// Which rows, and why.
+        message: String,
+        /// The way out, with the statement that finds them.
+        hint: String,
+    },
     /// The session or the server ended in the middle of a migration.
     #[error(
         "migration {version} ({description}) was cut off: {source}; `db.migrate()` goes on from there when it is called again"

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use sqlx::migrate::MigrateError as SqlxError;
+use sqlx::{migrate::MigrateError as SqlxError, postgres::PgDatabaseError};
 use tokio::time::{Instant, sleep};
 
 use super::{MigrateError, Migrator, blockers::Waiting, session::set_lock_timeout};
@@ -98,7 +98,10 @@ impl Refusal {
                 MigrateError::Blocked { version, description, table, blockers, waited }
             }
             Self::Failed(source) if is_cut_off(&source) => MigrateError::CutOff { version, description, source },
-            Self::Failed(source) => MigrateError::Failed { version, description, source },
+            Self::Failed(source) => match rows_in_the_way(&source) {
+                Some((message, hint)) => MigrateError::RowsInTheWay { version, description, message, hint },
+                None => MigrateError::Failed { version, description, source },
+            },
         }
     }
 }
@@ -114,6 +117,12 @@ fn is_cut_off(error: &SqlxError) -> bool {
         Some(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
         _ => code_of(error).is_some_and(|code| code.starts_with("08") || code.starts_with("57P")),
     }
+}
+
+/// What a step's check of the rows has found, and the way out. No constraint of a table has a hint.
+fn rows_in_the_way(error: &SqlxError) -> Option<(String, String)> {
+    let found = cause_of(error)?.as_database_error()?.try_downcast_ref::<PgDatabaseError>()?;
+    (found.code() == "23514").then(|| Some((found.message().to_owned(), found.hint()?.to_owned())))?
 }
 
 fn cause_of(error: &SqlxError) -> Option<&sqlx::Error> {

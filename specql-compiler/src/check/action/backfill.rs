@@ -1,0 +1,99 @@
+//! `backfill:`: what rows that are there already get in a field that becomes required.
+
+use super::{ActionChecker, Actions, Frame, FrameKind, Inputs};
+use crate::{
+    check::{
+        Project,
+        expr::{Place, Want, type_of},
+    },
+    diagnostics::{
+        Diagnostic,
+        rules::{sq0141_invalid_option as invalid_option, sq0302_unknown_name as unknown_name},
+    },
+    model::{EntityId, Expr, ExprKind, FieldId},
+    syntax::{entity::EntitySyntax, expr::Ast},
+};
+
+/// Checks the backfills of all entities; each with its field, in the order of the entities.
+pub fn check_all(
+    project: Project<'_>,
+    written: &[&EntitySyntax],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Vec<(FieldId, Expr)>> {
+    // What is wrong with actions is said elsewhere.
+    let actions = Actions::list(project, written, &mut Vec::new());
+    let of_entity = |(index, entity): (usize, &&EntitySyntax)| {
+        let fields = entity.fields.iter().filter_map(|field| Some((&field.name.value, field.backfill.as_ref()?)));
+        fields.filter_map(|(name, value)| backfill(project, &actions, EntityId(index), name, value, diagnostics)).collect()
+    };
+    written.iter().enumerate().map(of_entity).collect()
+}
+
+fn backfill(
+    project: Project<'_>,
+    actions: &Actions<'_>,
+    entity: EntityId,
+    name: &str,
+    value: &Ast,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(FieldId, Expr)> {
+    let (id, field) = project.field(entity, name)?;
+    if !field.required {
+        let message = format!("`{name}` may be NULL, and rows that are there are left as they are");
+        diagnostics.push(invalid_option::error(value.span, message, "make it required by `!`, or leave `backfill:` out"));
+        return None;
+    }
+    let mut checker = ActionChecker::of_rows(project, actions, entity);
+    let want = Want { ty: type_of(&field.ty), required: true, place: Place::Field(name.to_owned()) };
+    let checked = checker.value(value, &want);
+    diagnostics.append(&mut checker.diagnostics);
+    let checked = checked?;
+    if names_what_is_not_there(&checked) {
+        let reason = "there is no action, and no row but the one that is filled";
+        let help = "name the row's other fields without `$`";
+        diagnostics.push(unknown_name::not_here(value.span, "…", reason, help));
+        return None;
+    }
+    Some((id, checked))
+}
+
+/// Whether an expression reads anything but the columns of the row.
+fn names_what_is_not_there(expr: &Expr) -> bool {
+    let itself = matches!(
+        expr.kind,
+        ExprKind::VarColumn { .. }
+            | ExprKind::Row(_)
+            | ExprKind::Input(_)
+            | ExprKind::Value(_)
+            | ExprKind::JobId(_)
+            | ExprKind::Job(_)
+            | ExprKind::Output(_)
+            | ExprKind::Error(_)
+    );
+    let mut found = itself;
+    expr.children(&mut |child| found |= names_what_is_not_there(child));
+    found
+}
+
+impl<'a> ActionChecker<'a> {
+    /// One for an expression over the columns of a row, outside of any action.
+    fn of_rows(project: Project<'a>, actions: &'a Actions<'a>, entity: EntityId) -> Self {
+        Self {
+            project,
+            actions,
+            entity,
+            diagnostics: Vec::new(),
+            inputs: Inputs { declared: true, ..Inputs::default() },
+            frames: vec![Frame::new(FrameKind::Action, false)],
+            statement: Some(entity),
+            complete: true,
+            name: String::new(),
+            inserts_own: true,
+            loaded: None,
+            result: None,
+            calls: std::collections::BTreeMap::new(),
+            call_names: std::collections::BTreeSet::new(),
+            callbacks: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What a step demands of rows: they are asked before anything is done, and filled where the model says with what.
+
+use specql_compiler::source::{SourceFile, SourceKind};
+use specql_runtime::database::MigrateError;
+use specql_tests::{
+    history::{History, shape},
+    migrations::{Folder, file},
+};
+use sqlx::{AssertSqlSafe, Connection as _, PgPool};
+
+use crate::{sqlx_cli::succeeds, support::migrated};
+
+const TENANTS: [&str; 2] = ["00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"];
+
+/// Orders with these fields, whose rows may be tenants'.
+fn project(fields: &str, of_tenants: bool) -> Vec<SourceFile> {
+    let order = format!("entity: Order\nschema: sales\nfields:\n  total: integer!\n{fields}");
+    let mut files = vec![file("entities/order.yaml", order)];
+    if of_tenants {
+        files.push(SourceFile {
+            path: "registry/domain_registry.yaml".to_owned(),
+            text: "domains: {sales: {multi_tenant: true}}\n".to_owned(),
+            kind: SourceKind::Registry,
+        });
+    }
+    files
+}
+
+/// The first state, and behind it the second.
+struct Steps {
+    first: History,
+    both: History,
+}
+
+fn steps(first: &str, second: &str, of_tenants: bool) -> Steps {
+    let mut folder = Folder::default();
+    let before = project(first, of_tenants);
+    let built = folder.build(&before).unwrap();
+    let history = History::default().emitted(&built.step).seal();
+    folder.seal(&before, &built.schema).unwrap();
+    let both = history.clone().emitted(&folder.build(&project(second, of_tenants)).unwrap().step).seal();
+    Steps { first: history, both }
+}
+
+/// Runs a statement once for each tenant, or once where rows belong to nobody.
+async fn act(pool: &PgPool, of_tenants: bool, statement: &str) {
+    let tenants: &[&str] = if of_tenants { &TENANTS } else { &[""] };
+    let mut connection = pool.acquire().await.unwrap();
+    for tenant in tenants {
+        let mut transaction = connection.begin().await.unwrap();
+        sqlx::query("SELECT set_config('app.tenant_id', $1, true)").bind(tenant).execute(&mut *transaction).await.unwrap();
+        let statement = statement.replace("TENANT", if of_tenants { "tenant_id, " } else { "" });
+        let id = if of_tenants { format!("'{tenant}', ") } else { String::new() };
+        sqlx::raw_sql(AssertSqlSafe(statement.replace("ID", &id))).execute(&mut *transaction).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+}
+
+/// A value that is the same for both tenants.
+async fn ask(pool: &PgPool, of_tenants: bool, question: &str) -> Vec<String> {
+    let tenants: &[&str] = if of_tenants { &TENANTS } else { &[""] };
+    let mut answers = Vec::new();
+    for tenant in tenants {
+        let mut transaction = pool.begin().await.unwrap();
+        sqlx::query("SELECT set_config('app.tenant_id', $1, true)").bind(tenant).execute(&mut *transaction).await.unwrap();
+        let sql = AssertSqlSafe(question.to_owned());
+        answers.push(sqlx::query_scalar(sql).fetch_one(&mut *transaction).await.unwrap());
+        transaction.rollback().await.unwrap();
+    }
+    answers.dedup();
+    answers
+}
+
+const CODE: &str = "  code: text!\n";
+
+#[tokio::test]
+async fn rows_that_would_not_pass_stop_a_step_before_anything_is_done() {
+    for (of_tenants, first, second, insert, expected) in [
+        (false, "", CODE, "(TENANTtotal) VALUES (ID 7)", "sales.tb_order holds rows, and code is new and required"),
+        (true, "", CODE, "(TENANTtotal) VALUES (ID 7)", "sales.tb_order holds rows, and code is new and required"),
+        (false, "  code: text\n", CODE, "(TENANTtotal) VALUES (ID 7)", "rows of sales.tb_order have no code"),
+        (true, "  code: text\n", CODE, "(TENANTtotal) VALUES (ID 7)", "rows of sales.tb_order have no code"),
+        (
+            true,
+            "  state: enum(new, paid, lost)\n",
+            "  state: enum(new, paid)\n",
+            "(TENANTtotal, state) VALUES (ID 7, 'lost')",
+            "rows of sales.tb_order break ck_order__state",
+        ),
+    ] {
+        let steps = steps(first, second, of_tenants);
+        let database = migrated(&steps.first).await;
+        let pool = database.pool();
+        act(pool, of_tenants, &format!("INSERT INTO sales.tb_order {insert}")).await;
+        let before = shape(pool).await;
+        let error = steps.both.on(pool).migrate().await.unwrap_err();
+        let MigrateError::RowsInTheWay { message, hint, .. } = &error else { panic!("{error:?}") };
+        assert!(message.starts_with(expected) && message.ends_with("nothing was changed"), "{error}");
+        assert_eq!(shape(pool).await, before, "{expected}");
+        act(pool, of_tenants, "UPDATE sales.tb_order SET total = total + 1").await;
+
+        // What the hint says finds them.
+        let find = hint.split("found by: ").nth(1).unwrap();
+        let mut connection = pool.acquire().await.unwrap();
+        let found = sqlx::raw_sql(AssertSqlSafe(find.to_owned())).fetch_all(&mut *connection).await.unwrap();
+        assert_eq!(found.len(), if of_tenants { 2 } else { 1 }, "{find}");
+        drop(connection);
+
+        // Without such rows it goes on from there.
+        act(pool, of_tenants, "DELETE FROM sales.tb_order").await;
+        steps.both.on(pool).migrate().await.unwrap();
+        assert_eq!(shape(pool).await, shape(migrated(&steps.both).await.pool()).await);
+    }
+}
+
+#[tokio::test]
+async fn a_backfill_fills_the_rows_of_everybody_and_leaves_values_alone() {
+    let filled = "  code: {type: text!, backfill: ('No. ' || total)}\n";
+    for (of_tenants, first) in [(false, ""), (true, ""), (true, "  code: text\n")] {
+        let steps = steps(first, filled, of_tenants);
+        for ours in [true, false] {
+            let database = migrated(&steps.first).await;
+            let pool = database.pool();
+            let insert = "INSERT INTO sales.tb_order (TENANTtotal) SELECT ID n FROM generate_series(1, 2500) AS n";
+            act(pool, of_tenants, insert).await;
+            if !first.is_empty() {
+                act(pool, of_tenants, "UPDATE sales.tb_order SET code = 'own' WHERE total = 3").await;
+            }
+            if ours {
+                steps.both.on(pool).migrate().await.unwrap();
+            } else {
+                succeeds("run", &steps.both, &database);
+            }
+            let count = "SELECT count(*) || ' ' || count(DISTINCT code) || ' ' || max(code) FILTER (WHERE total = 3) FROM sales.tb_order";
+            let third = if first.is_empty() { "No. 3" } else { "own" };
+            assert_eq!(ask(pool, of_tenants, count).await, [format!("2500 2500 {third}")], "{of_tenants} {first}");
+            assert_eq!(shape(pool).await, shape(migrated(&steps.both).await.pool()).await);
+            let bound = "SELECT relforcerowsecurity::text FROM pg_class WHERE oid = 'sales.tb_order'::regclass";
+            assert_eq!(ask(pool, of_tenants, bound).await, [of_tenants.to_string()], "row level security binds the owner");
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_made_while_others_are_filled_are_filled_too() {
+    let steps = steps("", "  code: {type: text!, backfill: \"none\"}\n", false);
+    let names: Vec<String> = steps.both.names();
+    let filled = names.iter().position(|name| name.ends_with("backfill")).unwrap() + 1;
+    let database = migrated(&steps.first).await;
+    let pool = database.pool();
+    act(pool, false, "INSERT INTO sales.tb_order (total) VALUES (1)").await;
+    steps.both.first(filled).on(pool).migrate().await.unwrap();
+    // By an older binary.
+    act(pool, false, "INSERT INTO sales.tb_order (total) VALUES (2)").await;
+    steps.both.on(pool).migrate().await.unwrap();
+    assert_eq!(ask(pool, false, "SELECT string_agg(code, ' ') FROM sales.tb_order").await, ["none none"]);
+}
+
