@@ -216,6 +216,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("a schedule", "action", "", "name: nightly, cron: '0 3 * * *', action: other, input: {kind: 1}"),
     ("a schedule", "input", "", "name: nightly, cron: '0 3 * * *', action: act, input: {kind: 2}"),
     ("a schedule", "catch_up", "", "+catch_up: all"),
+    ("a schedule", "renamed_from", "", "+renamed_from: daily"),
     ("an entity file", "entity", "", "entity: Invoice"),
     ("an entity file", "schema", "", "+schema: sales"),
     ("an entity file", "description", "", "+description: What was ordered"),
@@ -260,6 +261,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("an entity file", "renamed_from", "", "+renamed_from: Sale"),
     ("an entity", "renamed_from", "", "+renamed_from: sales.Sale"),
     ("a field", "on_delete", "type: ref(Customer)", "type: ref(Customer), on_delete: cascade"),
+    ("a field", "backfill", "type: integer!", "type: integer!, backfill: 1"),
     ("a field", "unique", "", "+unique: true"),
     ("a function", "volatility", "", "+volatility: immutable"),
     ("a function", "schema", "", "+schema: crm"),
@@ -496,7 +498,10 @@ fn outcome(sources: &Sources) -> Result<String, String> {
     let parts = ProjectParts { name: "keys".to_owned(), migrations: Vec::new() };
     let (schema, rust) = (sql::schema(&compilation.model), rust::emit(&compilation.model, &parts));
     let sql = schema.render();
-    Ok(format!("{sql}\n{rust}\n{:?}\n{:?}\n{folders:?}", schema.renames, compilation.model.registry))
+    Ok(format!(
+        "{sql}\n{rust}\n{:?}\n{:?}\n{:?}\n{folders:?}",
+        schema.renames, schema.backfills, compilation.model.registry
+    ))
 }
 
 fn codes(sources: &Sources) -> Vec<&'static str> {

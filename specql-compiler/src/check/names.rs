@@ -17,6 +17,12 @@ use crate::{
 /// What Rust cannot call anything, not even as a raw identifier.
 const UNNAMEABLE: &[&str] = &["self", "super", "crate", "Self"];
 
+/// The columns that PostgreSQL gives every table (its manual, "System Columns").
+const SERVER_COLUMNS: &[&str] = &["tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"];
+
+/// What the emitted functions call who acts, and for whom. In a statement a column of that name would be ambiguous.
+const PARAMETERS: &[&str] = &["auth_tenant_id", "auth_user_id"];
+
 /// What a variable of an action may not be called, for it has a meaning of its own.
 pub const SPECIAL_VARIABLES: &[&str] = &["input", "job", "output", "error"];
 
@@ -65,6 +71,10 @@ pub fn check_field(name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) ->
     let Spanned { value, span } = name;
     let reason = if SystemColumn::from_name(value).is_some() {
         Some("every entity has a column of that name".to_owned())
+    } else if PARAMETERS.contains(&value.as_str()) {
+        Some("the functions of actions have a parameter of that name".to_owned())
+    } else if SERVER_COLUMNS.contains(&value.as_str()) {
+        Some("PostgreSQL has a column of that name in every table".to_owned())
     } else {
         ["pk_", "fk_"]
             .into_iter()

@@ -99,8 +99,10 @@ pub fn squash(
     if let Some(open) = folder.lock.open().next() {
         return Err(format!("`{}` is open: seal it first", open.file_name()));
     }
-    if folder.lock.migrations.len() < 2 {
-        return Err("there is nothing to squash: one migration makes the whole schema already".to_owned());
+    // The first step is SpecQL's own file and the model's.
+    let first_step = |entries: &[Entry]| matches!(entries, [own, _] if name::is_own(&own.name));
+    if folder.lock.migrations.len() < 2 || first_step(&folder.lock.migrations) {
+        return Err("there is nothing to squash: one step makes the whole schema already".to_owned());
     }
     let name = checked_name(name.unwrap_or("baseline"))?;
     let last = folder.lock.migrations.last().map(|entry| entry.version);

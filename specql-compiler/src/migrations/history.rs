@@ -273,7 +273,13 @@ impl<'a> Folder<'a> {
     }
 
     /// What is wrong where nothing may be written.
-    fn compare(&self, missing: &MissingStep, open: &[(FileName, String)], edits: &[Edit], why: &str) -> Option<Diagnostic> {
+    fn compare(
+        &self,
+        missing: &MissingStep,
+        open: &[(FileName, String)],
+        edits: &[Edit],
+        why: &str,
+    ) -> Option<Diagnostic> {
         let open = open.first().map(|(file, _)| self.path_of(file));
         let span = missing.first_origin().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
         match (edits.first(), open) {

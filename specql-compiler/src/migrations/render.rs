@@ -202,7 +202,9 @@ mod tests {
         let files = files(&Plan { steps, ..Plan::default() }, &["drop_column:a.b".to_owned()]);
         let suffixes: Vec<&str> = files.iter().map(|file| file.suffix.as_str()).collect();
         assert_eq!(suffixes, ["", "_concurrently", "_concurrently_2", "_validate", "_finish"]);
-        for suffix in ["", "_check", "_backfill", "_backfill_2", "_backfill_rest", "_backfill_rest_3", "_concurrently_12"] {
+        for suffix in
+            ["", "_check", "_backfill", "_backfill_2", "_backfill_rest", "_backfill_rest_3", "_concurrently_12"]
+        {
             assert_eq!(base_name(&format!("order_add_note{suffix}")), "order_add_note", "{suffix}");
         }
         assert!(files[0].text.contains("-- allowed: drop_column:a.b\n"));

@@ -66,10 +66,13 @@ impl MissingStep {
         let own = written(&own, &|| new.own_objects().to_vec());
         let model_name = name::derive(first, &model.changes);
         let model = written(&model, &|| model_objects(new));
-        let named = own.into_iter().map(|file| (&own_name, file)).chain(model.into_iter().map(|file| (&model_name, file)));
+        let named =
+            own.into_iter().map(|file| (&own_name, file)).chain(model.into_iter().map(|file| (&model_name, file)));
         (version..)
             .zip(named)
-            .map(|(version, (base, File { suffix, text }))| (FileName { version, name: format!("{base}{suffix}") }, text))
+            .map(|(version, (base, File { suffix, text }))| {
+                (FileName { version, name: format!("{base}{suffix}") }, text)
+            })
             .collect()
     }
 }

@@ -48,6 +48,9 @@ pub(super) struct OperationNames {
     pub(super) many: Ident,
 }
 
+/// What Rust cannot call anything, not even as a raw identifier.
+const UNNAMEABLE: [&str; 5] = ["self", "Self", "super", "crate", "_"];
+
 /// The names that are taken in one place.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scope(BTreeSet<String>);
@@ -80,6 +83,10 @@ impl Scope {
     }
 
     fn claim(&mut self, mut name: String) -> Ident {
+        // As it will be called: `Self` and `self` are both `Self_`, where types are meant.
+        if UNNAMEABLE.contains(&&*name) {
+            name.push('_');
+        }
         while !self.0.insert(name.clone()) {
             name.push('_');
         }
@@ -169,7 +176,7 @@ fn plain(name: &str) -> String {
 /// The identifier of that name: raw where it is a keyword, with a `_` where it cannot be raw.
 pub(super) fn ident(name: &str) -> Ident {
     match name {
-        "self" | "Self" | "super" | "crate" | "_" => Ident::new(&format!("{name}_"), Span::call_site()),
+        _ if UNNAMEABLE.contains(&name) => Ident::new(&format!("{name}_"), Span::call_site()),
         // A keyword since the 2024 edition, which the parser does not know by itself.
         "gen" => Ident::new_raw(name, Span::call_site()),
         _ if syn::parse_str::<Ident>(name).is_ok() => Ident::new(name, Span::call_site()),

@@ -44,7 +44,11 @@ pub fn render_objects(objects: &[Object]) -> String {
 /// The heading under which an object stands.
 fn section_of(object: &Object) -> &'static str {
     if object.origin.is_none() {
-        return if object.is_in_schema("jobs") || matches!(object.kind, ObjectKind::Role | ObjectKind::Grant) { "Job queue" } else { "Foundation" };
+        return if object.is_in_schema("jobs") || matches!(object.kind, ObjectKind::Role | ObjectKind::Grant) {
+            "Job queue"
+        } else {
+            "Foundation"
+        };
     }
     match object.kind {
         ObjectKind::Role | ObjectKind::Grant | ObjectKind::Policy => "Rights",
@@ -58,5 +62,3 @@ fn section_of(object: &Object) -> &'static str {
         ObjectKind::Data => "Registered callbacks",
     }
 }
-
-

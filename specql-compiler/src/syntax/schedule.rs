@@ -52,11 +52,7 @@ pub static SCHEDULE: Table = Table::new(
             "what becomes of times at which no worker was there: skipped, one call for all, or one for each",
         )
         .default("`one`"),
-        Key::new(
-            "renamed_from",
-            Shape::Name,
-            "the name that it had before: what it has counted so far is kept",
-        ),
+        Key::new("renamed_from", Shape::Name, "the name that it had before: what it has counted so far is kept"),
     ],
 );
 

@@ -112,7 +112,10 @@ fn two_branches_conflict_in_the_lock_and_the_advice_resolves_it_either_way() {
         let done = Command::new("sh").args(["-c", &advice(error, first)]).current_dir(repository.root.path()).output();
         assert!(done.unwrap().status.success());
         assert_eq!(repository.build(), [""; 0]);
-        assert_eq!(repository.migrations(), ["0001_specql.sql", "0002_init.sql", expected[0], expected[1], "specql.lock"]);
+        assert_eq!(
+            repository.migrations(),
+            ["0001_specql.sql", "0002_init.sql", expected[0], expected[1], "specql.lock"]
+        );
         assert_eq!(repository.read(&format!("migrations/{}", expected[0])), sealed, "what came first stays as it was");
         repository.seal();
         repository.commit("merge");
@@ -138,5 +141,8 @@ fn a_merge_that_prefers_one_side_leaves_a_number_twice_or_a_schema_of_two_and_bo
 
     repository.succeed(&["rm", "-f", "--quiet", "migrations/0003_add_note.sql"]);
     assert_eq!(repository.build(), [""; 0]);
-    assert_eq!(repository.migrations(), ["0001_specql.sql", "0002_init.sql", "0003_add_town.sql", "0004_add_note.sql", "specql.lock"]);
+    assert_eq!(
+        repository.migrations(),
+        ["0001_specql.sql", "0002_init.sql", "0003_add_town.sql", "0004_add_note.sql", "specql.lock"]
+    );
 }

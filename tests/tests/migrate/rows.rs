@@ -48,7 +48,11 @@ async fn act(pool: &PgPool, of_tenants: bool, statement: &str) {
     let mut connection = pool.acquire().await.unwrap();
     for tenant in tenants {
         let mut transaction = connection.begin().await.unwrap();
-        sqlx::query("SELECT set_config('app.tenant_id', $1, true)").bind(tenant).execute(&mut *transaction).await.unwrap();
+        sqlx::query("SELECT set_config('app.tenant_id', $1, true)")
+            .bind(tenant)
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
         let statement = statement.replace("TENANT", if of_tenants { "tenant_id, " } else { "" });
         let id = if of_tenants { format!("'{tenant}', ") } else { String::new() };
         sqlx::raw_sql(AssertSqlSafe(statement.replace("ID", &id))).execute(&mut *transaction).await.unwrap();
@@ -62,7 +66,11 @@ async fn ask(pool: &PgPool, of_tenants: bool, question: &str) -> Vec<String> {
     let mut answers = Vec::new();
     for tenant in tenants {
         let mut transaction = pool.begin().await.unwrap();
-        sqlx::query("SELECT set_config('app.tenant_id', $1, true)").bind(tenant).execute(&mut *transaction).await.unwrap();
+        sqlx::query("SELECT set_config('app.tenant_id', $1, true)")
+            .bind(tenant)
+            .execute(&mut *transaction)
+            .await
+            .unwrap();
         let sql = AssertSqlSafe(question.to_owned());
         answers.push(sqlx::query_scalar(sql).fetch_one(&mut *transaction).await.unwrap());
         transaction.rollback().await.unwrap();
@@ -136,7 +144,11 @@ async fn a_backfill_fills_the_rows_of_everybody_and_leaves_values_alone() {
             assert_eq!(ask(pool, of_tenants, count).await, [format!("2500 2500 {third}")], "{of_tenants} {first}");
             assert_eq!(shape(pool).await, shape(migrated(&steps.both).await.pool()).await);
             let bound = "SELECT relforcerowsecurity::text FROM pg_class WHERE oid = 'sales.tb_order'::regclass";
-            assert_eq!(ask(pool, of_tenants, bound).await, [of_tenants.to_string()], "row level security binds the owner");
+            assert_eq!(
+                ask(pool, of_tenants, bound).await,
+                [of_tenants.to_string()],
+                "row level security binds the owner"
+            );
         }
     }
 }
@@ -155,4 +167,3 @@ async fn rows_that_are_made_while_others_are_filled_are_filled_too() {
     steps.both.on(pool).migrate().await.unwrap();
     assert_eq!(ask(pool, false, "SELECT string_agg(code, ' ') FROM sales.tb_order").await, ["none none"]);
 }
-

@@ -33,8 +33,18 @@ async fn notes(connection: &mut PgConnection) -> Result<Vec<Option<String>>> {
 async fn a_required_column_stops_at_rows_without_a_value_and_goes_on_when_they_have_one() -> Result<()> {
     let (mut database, _, second) = orders("total: integer", "(1), (2)", "total: integer, note: text!").await?;
     let connection = &mut *database.connection;
-    let validation = second.step.iter().position(|file| file.description.ends_with("validate")).unwrap();
-    let (before, rest) = second.step.split_at(validation);
+    let empty = catalog::read(connection).await?;
+    let error = apply(connection, &second.step).await.unwrap_err();
+    assert!(
+        format!("{error:#}").contains("holds rows, and note is new and required; nothing was changed"),
+        "{error:#}"
+    );
+    assert_eq!(catalog::read(connection).await?.differences(&empty), "");
+
+    // Rows that come after the check are found by the validation.
+    let step = &second.step[1..];
+    let validation = step.iter().position(|file| file.description.ends_with("validate")).unwrap();
+    let (before, rest) = step.split_at(validation);
     apply(connection, before).await?;
     let error = apply(connection, &rest[..1]).await.unwrap_err();
     let said = format!("{error:#}");
@@ -54,6 +64,8 @@ async fn a_step_that_stopped_is_undone_and_keeps_its_rows() -> Result<()> {
         orders("note: text", "('a'), (NULL)", "note: {type: text!, unique: true}").await?;
     let connection = &mut *database.connection;
     let error = apply(connection, &second.step).await.unwrap_err();
+    assert!(format!("{error:#}").contains("have no note, which becomes required; nothing was changed"), "{error:#}");
+    let error = apply(connection, &second.step[1..]).await.unwrap_err();
     assert!(format!("{error:#}").contains("is violated by some row"), "{error:#}");
     undo(connection, &second.step).await?;
     let fresh = Database::of(&first.schema).await?;

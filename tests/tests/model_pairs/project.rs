@@ -460,16 +460,16 @@ impl Step {
         let set = |key: usize| {
             let field = named(key);
             let value = field.ty.expression().expect("a tidy step sets what has an expression");
-            json!({"update": entity.name, "set": {field.name.clone(): value}})
+            json!({"update": entity.name, "set": {field.name.clone(): {"$expr": value}}})
         };
         match self {
             Self::Set { field } => set(*field),
             Self::Take { field } => {
                 let name = &named(*field).name;
-                json!({"update": entity.name, "set": {name.clone(): format!("$input.{name}")}})
+                json!({"update": entity.name, "set": {name.clone(): {"$expr": format!("$input.{name}")}}})
             }
             Self::Call { on_success, on_failure } => {
-                let mut call = json!({"service": "things", "operation": "send", "input": {"title": "'a title'"}});
+                let mut call = json!({"service": "things", "operation": "send", "input": {"title": "a title"}});
                 for (key, field) in [("on_success", on_success), ("on_failure", on_failure)] {
                     if let Some(field) = field {
                         call[key] = json!([set(*field)]);

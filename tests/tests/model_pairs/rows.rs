@@ -227,8 +227,11 @@ pub(crate) async fn read(
         let (Some(entity), Some(there)) = (project.entity(*key), other.entity(*key)) else { continue };
         let compiled = compiled(model, entity);
         let mut columns: Vec<String> = ["id", "identifier", "created_at"].map(str::to_owned).into();
-        let mut kept: Vec<&Field> =
-            entity.fields.iter().filter(|field| there.fields.iter().any(|it| it.key == field.key && same_target(field, it))).collect();
+        let mut kept: Vec<&Field> = entity
+            .fields
+            .iter()
+            .filter(|field| there.fields.iter().any(|it| it.key == field.key && same_target(field, it)))
+            .collect();
         kept.sort_by_key(|field| field.key);
         columns.extend(kept.into_iter().map(|field| {
             let name = format!("t.{}", quoted(&column(compiled, field).column));

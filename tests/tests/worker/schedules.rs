@@ -301,7 +301,8 @@ async fn a_changed_schedule_keeps_its_past_and_makes_up_none() {
     assert_eq!((kept.runs, kept.last_due_at), (before.runs, before.last_due_at));
     assert_eq!(clock.count(behind).await, 1);
     assert_eq!(clock.count("SELECT count(*) FROM jobs.tb_schedule").await, 1);
-    migrate(&clock, &renamed, &renamed.replace("name: pulse, renamed_from: beat", "name: beat, renamed_from: pulse")).await;
+    migrate(&clock, &renamed, &renamed.replace("name: pulse, renamed_from: beat", "name: beat, renamed_from: pulse"))
+        .await;
 
     // Another rule: the last three hours had no second of it.
     migrate(&clock, &other_input, other_rule).await;

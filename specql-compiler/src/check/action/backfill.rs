@@ -24,7 +24,9 @@ pub fn check_all(
     let actions = Actions::list(project, written, &mut Vec::new());
     let of_entity = |(index, entity): (usize, &&EntitySyntax)| {
         let fields = entity.fields.iter().filter_map(|field| Some((&field.name.value, field.backfill.as_ref()?)));
-        fields.filter_map(|(name, value)| backfill(project, &actions, EntityId(index), name, value, diagnostics)).collect()
+        fields
+            .filter_map(|(name, value)| backfill(project, &actions, EntityId(index), name, value, diagnostics))
+            .collect()
     };
     written.iter().enumerate().map(of_entity).collect()
 }
@@ -40,7 +42,11 @@ fn backfill(
     let (id, field) = project.field(entity, name)?;
     if !field.required {
         let message = format!("`{name}` may be NULL, and rows that are there are left as they are");
-        diagnostics.push(invalid_option::error(value.span, message, "make it required by `!`, or leave `backfill:` out"));
+        diagnostics.push(invalid_option::error(
+            value.span,
+            message,
+            "make it required by `!`, or leave `backfill:` out",
+        ));
         return None;
     }
     let mut checker = ActionChecker::of_rows(project, actions, entity);

@@ -76,7 +76,7 @@ fn a_schedule_that_cannot_be_understood_is_reported_where_it_stands() {
             "{name: a, cron: '@daily', action: greet, every: day}",
             &[
                 "4:47 SQ0232 there is no action `greet` | known: `tidy`, `greet_customers`",
-                "4:54 SQ0132 unknown key `every` in a schedule | known: `name`, `cron`, `timezone`, `action`, `input`, `catch_up`",
+                "4:54 SQ0132 unknown key `every` in a schedule | known: `name`, `cron`, `timezone`, `action`, `input`, `catch_up`, `renamed_from`",
             ],
         ),
     ]);

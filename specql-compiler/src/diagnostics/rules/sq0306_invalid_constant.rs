@@ -46,7 +46,8 @@ pub fn error(span: Span, value: &str, ty: &str, help: impl Into<String>) -> Diag
 /// `text` behind `INTERVAL` is no length of time.
 #[must_use]
 pub fn interval(span: Span, text: &str) -> Diagnostic {
-    let help = "write whole numbers with units (seconds, minutes, hours, days or weeks), such as `INTERVAL '10 minutes'`";
+    let help =
+        "write whole numbers with units (seconds, minutes, hours, days or weeks), such as `INTERVAL '10 minutes'`";
     Diagnostic::new(&RULE, span, format!("`{}` is not a length of time", text.escape_debug())).help(help)
 }
 

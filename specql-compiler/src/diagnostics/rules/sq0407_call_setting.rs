@@ -48,8 +48,7 @@ pub fn duration(span: Span, found: &str) -> Diagnostic {
     if found.trim_start().to_ascii_lowercase().starts_with("interval") {
         return diagnostic.help("it stands there by itself, without `INTERVAL` and quotes, such as `10 minutes`");
     }
-    diagnostic
-        .help("write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`")
+    diagnostic.help("write a whole number and a unit (seconds, minutes, hours, days or weeks), such as `10 minutes`")
 }
 
 /// A time after which a call is given up that is none, or longer than a year.

@@ -98,7 +98,8 @@ impl<'a> Diff<'a> {
         let mut seeds = BTreeSet::new();
         for object in &self.old.objects {
             let replaced = self.after.get(&key(object)).is_some_and(|new| must_be_dropped(object, new));
-            let gone = !self.after.contains_key(&key(object)) && (is_leaf(object.kind) || self.has_new_overload(object));
+            let gone =
+                !self.after.contains_key(&key(object)) && (is_leaf(object.kind) || self.has_new_overload(object));
             if replaced || gone {
                 seeds.insert(key(object));
             }

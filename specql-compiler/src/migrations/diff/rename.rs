@@ -151,7 +151,11 @@ impl Renames {
             let found = renamed.objects.iter_mut().find(|object| is_schedule(object, from));
             if let Some(object) = found {
                 object.name = schedule_name(to);
-                statements.push(format!("UPDATE jobs.tb_schedule SET key = {} WHERE key = {}", literal(to), literal(from)));
+                statements.push(format!(
+                    "UPDATE jobs.tb_schedule SET key = {} WHERE key = {}",
+                    literal(to),
+                    literal(from)
+                ));
             }
         }
         for (from, to) in &self.tables {

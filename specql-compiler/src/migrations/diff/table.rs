@@ -246,7 +246,11 @@ impl Alter<'_> {
 
     /// The rows that are there; `None` where they begin or cease to belong to tenants, or have no key.
     fn rows(&self) -> Option<Rows<'_>> {
-        let key = self.old.constraints.iter().find_map(|it| it.definition.strip_prefix("PRIMARY KEY (")?.strip_suffix(')'))?;
+        let key = self
+            .old
+            .constraints
+            .iter()
+            .find_map(|it| it.definition.strip_prefix("PRIMARY KEY (")?.strip_suffix(')'))?;
         let of_tenants = self.old.columns.iter().any(|column| column.name == TENANT);
         (!self.changes_tenancy()).then_some(Rows { table: &self.new.name, key, of_tenants })
     }
@@ -380,12 +384,18 @@ impl Alter<'_> {
 
     /// Lets rows that break a constraint stand against the step, where it speaks of columns as they are.
     fn ask_by(&mut self, constraint: &TableConstraint) {
-        let Some(condition) = constraint.definition.strip_prefix("CHECK (").and_then(|it| it.strip_suffix(')')) else { return };
+        let Some(condition) = constraint.definition.strip_prefix("CHECK (").and_then(|it| it.strip_suffix(')')) else {
+            return;
+        };
         let as_it_is = |column: &&Column| self.before.get(&*column.name).is_some_and(|old| old.ty == column.ty);
         let mut named = self.new.columns.iter().filter(|column| contains_name(condition, &column.name));
         if named.all(|column| as_it_is(&column)) {
             let message = format!("rows of {} break {}; nothing was changed", self.new.name, constraint.name);
-            self.ask(Some(&format!("NOT ({condition})")), &message, "keep what was allowed, or put the rows right first");
+            self.ask(
+                Some(&format!("NOT ({condition})")),
+                &message,
+                "keep what was allowed, or put the rows right first",
+            );
         }
     }
 
