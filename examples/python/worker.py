@@ -214,7 +214,7 @@ class Worker:
             return
         if len(jobs) < room:
             # A claim looks at a part of very many lanes. Then the next one goes on there, and need not be waited for.
-            ask: LiteralString = "SELECT coalesce(current_setting('specql.claim_partial', true), 'false') AS partial"
+            ask: LiteralString = "SELECT coalesce(pg_catalog.current_setting('specql.claim_partial', true), 'false') AS partial"
             if (await self.link.call(ask))[0].partial == "true":
                 self.wake.set()
         for job in jobs:

@@ -141,7 +141,7 @@ pub(crate) async fn enqueue(
         "SELECT job_id, deduplicated FROM jobs.enqueue(
             _service => $1, _operation => $2, _input_data => $3, _idempotency_key => $4, _unique => $5,
             _tenant_id => $6, _triggered_by => $7, _correlation_id => $8, _priority => $9,
-            _run_at => coalesce($10, clock_timestamp() + make_interval(secs => $11)),
+            _run_at => coalesce($10, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $11)),
             _timeout_seconds => $12, _max_attempts => $13)",
     )
     .bind(service)
@@ -175,7 +175,7 @@ pub(crate) async fn enqueue_many(
         "SELECT job_id, deduplicated FROM jobs.enqueue_many(
             _service => $1, _operation => $2, _inputs => $3, _idempotency_keys => $4, _correlation_ids => $5,
             _unique => $6, _tenant_id => $7, _triggered_by => $8, _priority => $9,
-            _run_at => coalesce($10, clock_timestamp() + make_interval(secs => $11)))
+            _run_at => coalesce($10, pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => $11)))
          ORDER BY ordinal",
     )
     .bind(service)

@@ -102,7 +102,7 @@ async fn key(pool: &PgPool, id: Uuid) -> Result<Option<i64>, sqlx::Error> {
 pub async fn show(pool: &PgPool, id: Uuid) -> Result<Option<Vec<(String, String)>>, sqlx::Error> {
     let Some(key) = key(pool, id).await? else { return Ok(None) };
     // As text, which can be shown whatever is in it.
-    let sql = r#"SELECT c.key, c.value FROM jobs.v_job_run AS j CROSS JOIN LATERAL jsonb_each_text(to_jsonb(j)) AS c
+    let sql = r#"SELECT c.key, c.value FROM jobs.v_job_run AS j CROSS JOIN LATERAL pg_catalog.jsonb_each_text(pg_catalog.to_jsonb(j)) AS c
                  WHERE j.pk_job_run = $1 AND c.value IS NOT NULL ORDER BY c.key COLLATE "C""#;
     let columns: Vec<(String, String)> = sqlx::query_as(sql).bind(key).fetch_all(pool).await?;
     Ok((!columns.is_empty()).then_some(columns))

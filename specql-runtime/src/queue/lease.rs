@@ -163,7 +163,7 @@ impl Link {
         let query = query(
             "SELECT c.pk_job_run, c.epoch, c.attempt, c.id, c.operation_code, c.input_data::text, c.tenant_id, \
              c.correlation_id, c.max_attempts, c.timeout_seconds, c.policy_hash, c.bound_code, c.effect_possible, \
-             c.breaker, c.put_off, current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
+             c.breaker, c.put_off, pg_catalog.current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true' \
              FROM jobs.claim($1, $2, $3, $4, $5, $6) AS c",
         )
         .bind(worker)
@@ -190,7 +190,8 @@ impl Link {
             drop(rows);
             if claimed.jobs.is_empty() {
                 // There was no row to say so.
-                let partial = "SELECT current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true'";
+                let partial =
+                    "SELECT pg_catalog.current_setting('specql.claim_partial', true) IS NOT DISTINCT FROM 'true'";
                 claimed.partial = query_scalar(partial).fetch_one(connection).await?;
             }
             Ok(claimed)

@@ -40,7 +40,7 @@ impl Link {
         reason: &str,
     ) -> Result<chrono::Duration, QueueError> {
         let millis = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-        let query = query_as("SELECT jobs.open_breaker($1, $2, $3, $4, $5), clock_timestamp()")
+        let query = query_as("SELECT jobs.open_breaker($1, $2, $3, $4, $5), pg_catalog.clock_timestamp()")
             .bind(worker)
             .bind(operation)
             .bind(millis(open_for_ms))

@@ -35,7 +35,7 @@ impl Link {
     /// # Errors
     /// [`QueueError`]
     pub async fn next_due_in(&mut self) -> Result<Option<chrono::Duration>, QueueError> {
-        let query = query_as("SELECT jobs.next_due(), clock_timestamp()");
+        let query = query_as("SELECT jobs.next_due(), pg_catalog.clock_timestamp()");
         let rows: Vec<(Option<DateTime<Utc>>, DateTime<Utc>)> = self.rows("jobs.next_due", query).await?;
         Ok(rows.into_iter().next().and_then(|(due, now)| Some(due? - now)))
     }

@@ -7,6 +7,7 @@ mod locks;
 mod older;
 mod open_step;
 mod rows;
+mod search_path;
 mod sqlx_cli;
 mod squash;
 mod support;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha384};
 use sqlx::PgConnection;
 
-use super::compatible::{Breaking, last_breaking};
+use super::{
+    compatible::{Breaking, last_breaking},
+    table::Table,
+};
 use crate::Migration;
 
 /// A row of sqlx's table.
@@ -27,11 +30,8 @@ pub(super) struct Applied {
 }
 
 impl Applied {
-    pub(super) async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
-        let rows: Vec<(i64, Vec<u8>, bool)> = sqlx::query_as("SELECT version, checksum, success FROM _sqlx_migrations")
-            .fetch_all(&mut *connection)
-            .await?;
-        let rows = rows.into_iter().map(|(version, checksum, success)| (version, Row { checksum, success })).collect();
+    pub(super) async fn read(connection: &mut PgConnection, table: &Table) -> Result<Self, sqlx::Error> {
+        let rows = table.rows(&mut *connection).await?;
         let mut replaced = Vec::new();
         if super::squash::is_recorded(&mut *connection).await? {
             replaced = sqlx::query_as("SELECT version, checksum FROM app.tb_replaced_migration")

@@ -6,11 +6,12 @@ use sqlx::{
 };
 
 use super::{
-    MigrateError, Migrator, TABLE,
+    MigrateError, Migrator,
     index::{ConcurrentIndex, LeftOver},
     open_step,
     patience::{Work, in_peace, patiently},
     session::set_lock_timeout,
+    table::Table,
 };
 use crate::Migration;
 
@@ -18,9 +19,9 @@ use crate::Migration;
 pub(super) const NO_TRANSACTION: &str = "-- no-transaction";
 
 /// Applies a migration that the database does not have.
-pub(super) async fn apply(migrator: &mut Migrator, migration: &Migration) -> Result<(), MigrateError> {
+pub(super) async fn apply(migrator: &mut Migrator, table: &Table, migration: &Migration) -> Result<(), MigrateError> {
     let done = if migration.sql.starts_with(NO_TRANSACTION) {
-        let work = OutsideTransaction(migration);
+        let work = OutsideTransaction { table, migration };
         // Nobody queues behind an index that is made concurrently. What looks at rows or fills them wants strong locks for moments.
         let is_index = ConcurrentIndex::of(migration.sql).is_some();
         let done = if is_index { in_peace(migrator, &work).await } else { patiently(migrator, &work).await };
@@ -29,20 +30,23 @@ pub(super) async fn apply(migrator: &mut Migrator, migration: &Migration) -> Res
         }
         done
     } else {
-        patiently(migrator, &InTransaction(migration)).await
+        patiently(migrator, &InTransaction { table, migration }).await
     };
     done.map_err(|refusal| refusal.of(migration.version, migration.description))
 }
 
 /// A migration whose statements and records are one transaction.
-struct InTransaction<'a>(&'a Migration);
+struct InTransaction<'a> {
+    table: &'a Table,
+    migration: &'a Migration,
+}
 
 impl Work for InTransaction<'_> {
     async fn once(&self, connection: &mut PgConnection) -> Result<(), SqlxError> {
         let mut transaction = connection.begin().await?;
-        transaction.apply(TABLE, &for_sqlx(self.0)).await?;
-        if self.0.open {
-            open_step::record(&mut transaction, self.0).await?;
+        transaction.apply(self.table.name(), &for_sqlx(self.migration)).await?;
+        if self.migration.open {
+            open_step::record(&mut transaction, self.migration).await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -50,32 +54,38 @@ impl Work for InTransaction<'_> {
 }
 
 /// A migration that is interrupted half way, or done and not recorded, when its process is killed.
-struct OutsideTransaction<'a>(&'a Migration);
+struct OutsideTransaction<'a> {
+    table: &'a Table,
+    migration: &'a Migration,
+}
 
 impl Work for OutsideTransaction<'_> {
     async fn once(&self, connection: &mut PgConnection) -> Result<(), SqlxError> {
-        let migration = for_sqlx(self.0);
-        if self.0.open {
+        let migration = for_sqlx(self.migration);
+        if self.migration.open {
             // First: whatever becomes of it, it must be undone with its step.
-            open_step::record(connection, self.0).await?;
+            open_step::record(connection, self.migration).await?;
         }
-        if let Some(index) = ConcurrentIndex::of(self.0.sql) {
+        if let Some(index) = ConcurrentIndex::of(self.migration.sql) {
             match index.left_over(connection).await? {
                 LeftOver::Nothing => {}
                 LeftOver::Invalid => {
-                    tracing::info!(version = self.0.version, "dropping the INVALID index of an interrupted run");
+                    tracing::info!(
+                        version = self.migration.version,
+                        "dropping the INVALID index of an interrupted run"
+                    );
                     index.drop_left_over(connection).await?;
                 }
                 LeftOver::Whole => {
                     tracing::info!(
-                        version = self.0.version,
+                        version = self.migration.version,
                         "an interrupted run had built the index and not recorded it"
                     );
-                    return connection.skip(TABLE, &migration).await;
+                    return connection.skip(self.table.name(), &migration).await;
                 }
             }
         }
-        connection.apply(TABLE, &migration).await?;
+        connection.apply(self.table.name(), &migration).await?;
         Ok(())
     }
 }

@@ -122,9 +122,9 @@ fn blocker((_, pid, application, role, state, seconds): Row) -> Blocker {
 /// One row for each session in the way of process `$1`.
 const LOOK: &str = "
     SELECT n.nspname || '.' || c.relname, b.pid, a.application_name, a.usename::text, a.state,
-        extract(epoch FROM clock_timestamp() - coalesce(a.xact_start, a.state_change))::float8
+        extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(a.xact_start, a.state_change))::float8
     FROM pg_catalog.pg_locks AS l
-    CROSS JOIN LATERAL (SELECT DISTINCT p.pid FROM unnest(pg_catalog.pg_blocking_pids(l.pid)) AS p(pid)) AS b
+    CROSS JOIN LATERAL (SELECT DISTINCT p.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(l.pid)) AS p(pid)) AS b
     LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid
     LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
     LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -169,6 +169,21 @@ pub enum MigrateError {
     /// The queue does not take the project's operations.
     #[error("the project's operations could not be registered: {0}")]
     Operations(#[source] QueueError),
+    /// There is no table of sqlx's yet, and it cannot be made.
+    #[error(
+        "the table `public._sqlx_migrations` cannot be made: {0}; let this role create tables in schema `public`, or make the \
+         table in a schema of its own, as `sqlx migrate run` does"
+    )]
+    NoTable(#[source] sqlx::migrate::MigrateError),
+    /// The database has several tables of sqlx's, and which of them is the project's is not to be seen.
+    #[error(
+        "this database has more than one table of applied migrations: {}; drop the one that is not this project's, or close its \
+         schema to this role", tables.join(" and ")
+    )]
+    SeveralTables {
+        /// Their names, with how much each of them records.
+        tables: Vec<String>,
+    },
     /// sqlx's own table.
     #[error(transparent)]
     Sqlx(#[from] sqlx::migrate::MigrateError),

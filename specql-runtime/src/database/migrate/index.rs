@@ -63,13 +63,15 @@ impl<'a> ConcurrentIndex<'a> {
         let mut transaction = connection.begin().await?;
         // Table and definition are the migration's own text.
         let make = format!(
-            "CREATE TEMPORARY TABLE specql_copy (LIKE {}) ON COMMIT DROP; CREATE INDEX specql_copy_index ON specql_copy {}",
+            "CREATE TEMPORARY TABLE specql_copy (LIKE {}) ON COMMIT DROP; CREATE INDEX specql_copy_index ON pg_temp.specql_copy {}",
             self.table, self.definition
         );
         sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *transaction).await?;
-        let text = sqlx::query_scalar("SELECT pg_catalog.pg_get_indexdef('pg_temp.specql_copy_index'::regclass)")
-            .fetch_one(&mut *transaction)
-            .await?;
+        let text = sqlx::query_scalar(
+            "SELECT pg_catalog.pg_get_indexdef(pg_catalog.to_regclass('pg_temp.specql_copy_index'))",
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
         transaction.rollback().await?;
         Ok(text)
     }

@@ -1,12 +1,13 @@
 //! Bringing a database up to a project's migrations.
 //!
-//! Sealed migrations are plain sqlx migrations in `_sqlx_migrations`: sqlx-cli and this agree on what is applied. Whatever
+//! Sealed migrations are plain sqlx migrations, recorded in `_sqlx_migrations`: sqlx-cli and this agree on what is applied. Whatever
 //! interrupts a run, the next one goes on from there, or says what a person must do.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `session` | the connection that migrates, and its limits |
 //! | `turn` | one process at a time |
+//! | `table` | sqlx's table, wherever it is |
 //! | `applied` | what the database says of its history |
 //! | `standing` | what that means for this binary |
 //! | `compatible` | older binaries beside a newer database |
@@ -27,27 +28,25 @@ mod patience;
 mod session;
 mod squash;
 mod standing;
+mod table;
 mod turn;
 
 use std::time::Duration;
 
 use specql_registry::Registry;
-use sqlx::{Connection as _, PgConnection, migrate::Migrate as _};
+use sqlx::{Connection as _, PgConnection};
 
 pub use blockers::Blocker;
 pub use compatible::Incompatible;
 pub use error::MigrateError;
 pub use patience::LockPatience;
 
-use self::{applied::Applied, blockers::Watch, standing::Standing};
+use self::{applied::Applied, blockers::Watch, standing::Standing, table::Table};
 use super::Database;
 use crate::{
     Migration, Project,
     queue::{Link, registration::operation_records},
 };
-
-/// Where sqlx records what was applied.
-const TABLE: &str = "_sqlx_migrations";
 
 /// Who migrates.
 struct Migrator {
@@ -102,20 +101,20 @@ async fn bring_up(migrator: &mut Migrator, migrations: &[Migration]) -> Result<O
     {
         return Err(MigrateError::Open { version: open.version, description: open.description.to_owned() });
     }
-    migrator.connection.ensure_migrations_table(TABLE).await?;
-    squash::replace(&mut migrator.connection, migrations).await?;
-    open_step::reconcile(migrator, migrations).await?;
-    let applied = Applied::read(&mut migrator.connection).await?;
+    let table = Table::find_or_make(&mut migrator.connection).await?;
+    squash::replace(&mut migrator.connection, &table, migrations).await?;
+    open_step::reconcile(migrator, &table, migrations).await?;
+    let applied = Applied::read(&mut migrator.connection, &table).await?;
     let missing = match standing::standing(&applied, migrations)? {
         Standing::Ahead { newest } => return Ok(Some(newest)),
         Standing::Behind(missing) => missing,
     };
     if applied.rows.values().any(|row| !row.success) {
         // Of indexes, as an older sqlx recorded them before they were built: they are looked after below.
-        sqlx::query("DELETE FROM _sqlx_migrations WHERE NOT success").execute(&mut migrator.connection).await?;
+        table.forget_failed(&mut migrator.connection).await?;
     }
     for migration in missing {
-        apply::apply(migrator, migration).await?;
+        apply::apply(migrator, &table, migration).await?;
     }
     open_step::adopt(&mut migrator.connection, migrations, &applied).await?;
     squash::remember(&mut migrator.connection, migrations).await?;

@@ -9,6 +9,7 @@ use super::{
     MigrateError, Migrator,
     applied::{Applied, checksum_of},
     patience::{Refusal, Work, patiently},
+    table::Table,
 };
 use crate::Migration;
 
@@ -30,8 +31,12 @@ struct Step {
 
 /// Brings what is recorded of open steps into line with the project: one that has changed is undone, one that was sealed since,
 /// unchanged, merely stops being open, be it under another name.
-pub(super) async fn reconcile(migrator: &mut Migrator, migrations: &[Migration]) -> Result<(), MigrateError> {
-    for step in recorded(&mut migrator.connection).await?.into_iter().rev() {
+pub(super) async fn reconcile(
+    migrator: &mut Migrator,
+    table: &Table,
+    migrations: &[Migration],
+) -> Result<(), MigrateError> {
+    for step in recorded(&mut migrator.connection, table).await?.into_iter().rev() {
         if step.is_unchanged(migrations) {
             step.follow(&mut migrator.connection, migrations).await?;
             continue;
@@ -39,7 +44,7 @@ pub(super) async fn reconcile(migrator: &mut Migrator, migrations: &[Migration])
         let first = &step.files[0];
         let known = migrations.iter().any(|migration| migration.version == first.version);
         match (migrator.development, known) {
-            (true, _) => undo(migrator, &step).await?,
+            (true, _) => undo(migrator, table, &step).await?,
             (false, true) => {
                 let (version, description) = (first.version, first.description.clone());
                 return Err(MigrateError::EarlierForm { version, description });
@@ -81,20 +86,18 @@ pub(super) async fn adopt(
 }
 
 /// The steps, oldest first.
-async fn recorded(connection: &mut PgConnection) -> Result<Vec<Step>, sqlx::Error> {
+async fn recorded(connection: &mut PgConnection, table: &Table) -> Result<Vec<Step>, sqlx::Error> {
     if !is_recorded(connection).await? {
         return Ok(Vec::new());
     }
-    let files: Vec<(i64, String, String, Option<Vec<u8>>)> = sqlx::query_as(
-        "SELECT o.version, o.description, o.reverse_sql, m.checksum
-             FROM app.tb_open_migration AS o
-             LEFT JOIN _sqlx_migrations AS m ON m.version = o.version
-             ORDER BY o.version",
-    )
-    .fetch_all(connection)
-    .await?;
+    let mut applied = table.rows(&mut *connection).await?;
+    let files: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT version, description, reverse_sql FROM app.tb_open_migration ORDER BY version")
+            .fetch_all(connection)
+            .await?;
     let mut steps: Vec<Step> = Vec::new();
-    for (version, description, reverse_sql, checksum) in files {
+    for (version, description, reverse_sql) in files {
+        let checksum = applied.remove(&version).map(|row| row.checksum);
         let file = File { version, description, reverse_sql, checksum };
         match steps.last_mut() {
             Some(step) if file.reverse_sql.is_empty() => step.files.push(file),
@@ -136,20 +139,25 @@ impl Step {
     }
 }
 
-impl Work for Step {
+/// A step that is undone, with all records of it.
+struct Undone<'a> {
+    table: &'a Table,
+    step: &'a Step,
+}
+
+impl Work for Undone<'_> {
     /// The reverse and the removal of all records are one transaction. The records go first: the reverse of the very first
     /// migration removes the schema `app` with them.
     async fn once(&self, connection: &mut PgConnection) -> Result<(), SqlxError> {
-        let versions: Vec<i64> = self.files.iter().map(|file| file.version).collect();
+        let versions: Vec<i64> = self.step.files.iter().map(|file| file.version).collect();
         let mut transaction = connection.begin().await?;
-        for forget in [
-            "DELETE FROM app.tb_open_migration WHERE version = ANY ($1)",
-            "DELETE FROM _sqlx_migrations WHERE version = ANY ($1)",
-        ] {
-            sqlx::query(forget).bind(&versions).execute(&mut *transaction).await?;
-        }
+        sqlx::query("DELETE FROM app.tb_open_migration WHERE version = ANY ($1)")
+            .bind(&versions)
+            .execute(&mut *transaction)
+            .await?;
+        self.table.forget(&mut transaction, &versions).await?;
         // Written by the compiler that wrote the migrations themselves, and recorded with them.
-        for file in self.files.iter().rev().filter(|file| !file.reverse_sql.is_empty()) {
+        for file in self.step.files.iter().rev().filter(|file| !file.reverse_sql.is_empty()) {
             sqlx::raw_sql(AssertSqlSafe(file.reverse_sql.clone())).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
@@ -157,11 +165,11 @@ impl Work for Step {
     }
 }
 
-async fn undo(migrator: &mut Migrator, step: &Step) -> Result<(), MigrateError> {
+async fn undo(migrator: &mut Migrator, table: &Table, step: &Step) -> Result<(), MigrateError> {
     let first = &step.files[0];
     let version = first.version;
     tracing::info!(version, "the open migration has changed: undoing its old form");
-    patiently(migrator, step).await.map_err(|refusal| match refusal {
+    patiently(migrator, &Undone { table, step }).await.map_err(|refusal| match refusal {
         Refusal::Failed(source) => MigrateError::Reverse { version, source },
         blocked => blocked.of(version, &first.description),
     })

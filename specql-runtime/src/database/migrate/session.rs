@@ -9,6 +9,7 @@ use sqlx::{PgConnection, PgPool};
 pub(super) async fn open(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
     let mut connection = pool.acquire().await?.detach();
     sqlx::query(SETTINGS).execute(&mut connection).await?;
+    sqlx::query(BUILT_IN_FIRST).execute(&mut connection).await?;
     // Where the server's system cannot tell that a client is gone, it refuses this setting.
     if let Err(error) = sqlx::query(NOTICE_THE_END).execute(&mut connection).await {
         tracing::debug!(%error, "the server notices the end of a killed migration only at its next answer");
@@ -33,6 +34,14 @@ const SETTINGS: &str = "
     FROM (VALUES ('statement_timeout'), ('transaction_timeout'), ('lock_timeout'), ('idle_session_timeout'),
         ('idle_in_transaction_session_timeout')) AS w(name)
     JOIN pg_catalog.pg_settings AS s ON s.name = w.name";
+
+/// PostgreSQL's own functions and types are found first unless a `search_path` names `pg_catalog` behind other schemas: then a function
+/// `now()` in one of these would become a column's default. Without the name it comes first again.
+const BUILT_IN_FIRST: &str = "
+    SELECT pg_catalog.set_config('search_path', pg_catalog.string_agg(pg_catalog.quote_ident(s.name), ', ' ORDER BY s.place), false)
+    FROM pg_catalog.unnest(pg_catalog.current_schemas(false)) WITH ORDINALITY AS s(name, place)
+    WHERE s.name <> 'pg_catalog' AND 'pg_catalog' = ANY ((pg_catalog.current_schemas(false))[2:])
+    HAVING pg_catalog.count(*) > 0";
 
 /// A session whose process was killed would go on with its statement, and hold its locks, until it has something to answer.
 const NOTICE_THE_END: &str = "

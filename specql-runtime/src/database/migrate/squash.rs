@@ -6,27 +6,25 @@
 
 use sqlx::{Connection as _, PgConnection};
 
-use super::{MigrateError, applied::checksum_of};
+use super::{MigrateError, applied::checksum_of, table::Table};
 use crate::Migration;
 
 /// Puts the rows of baselines in the place of what they stand for.
-pub(super) async fn replace(connection: &mut PgConnection, migrations: &[Migration]) -> Result<(), MigrateError> {
+pub(super) async fn replace(
+    connection: &mut PgConnection,
+    table: &Table,
+    migrations: &[Migration],
+) -> Result<(), MigrateError> {
     for baseline in migrations.iter().filter(|migration| !migration.replaces.is_empty()) {
-        replace_by(connection, baseline).await?;
+        replace_by(connection, table, baseline).await?;
     }
     Ok(())
 }
 
-async fn replace_by(connection: &mut PgConnection, baseline: &Migration) -> Result<(), MigrateError> {
+async fn replace_by(connection: &mut PgConnection, table: &Table, baseline: &Migration) -> Result<(), MigrateError> {
     let replaced: Vec<i64> = baseline.replaces.iter().map(|(version, _)| *version).collect();
-    let rows: Vec<(i64, String, Vec<u8>)> = sqlx::query_as(
-        "SELECT version, description, checksum FROM _sqlx_migrations WHERE success AND (version = ANY ($1) OR version = $2)
-             ORDER BY version",
-    )
-    .bind(&replaced)
-    .bind(baseline.version)
-    .fetch_all(&mut *connection)
-    .await?;
+    let with_itself: Vec<i64> = replaced.iter().copied().chain([baseline.version]).collect();
+    let rows = table.applied(&mut *connection, &with_itself).await?;
     let checksum = checksum_of(baseline);
     if rows.is_empty() || rows.iter().any(|(version, _, found)| *version == baseline.version && *found == checksum) {
         return Ok(());
@@ -45,18 +43,8 @@ async fn replace_by(connection: &mut PgConnection, baseline: &Migration) -> Resu
         }
     }
     let mut transaction = connection.begin().await?;
-    sqlx::query("DELETE FROM _sqlx_migrations WHERE version = ANY ($1)")
-        .bind(&replaced)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES ($1, $2, TRUE, $3, -1)",
-    )
-    .bind(baseline.version)
-    .bind(baseline.description)
-    .bind(checksum)
-    .execute(&mut *transaction)
-    .await?;
+    table.forget(&mut transaction, &replaced).await?;
+    table.record(&mut transaction, (baseline.version, baseline.description, &checksum)).await?;
     transaction.commit().await?;
     tracing::info!(
         version = baseline.version,
@@ -76,7 +64,7 @@ pub(super) async fn remember(connection: &mut PgConnection, migrations: &[Migrat
         let (versions, checksums): (Vec<i64>, Vec<&str>) = baseline.replaces.iter().copied().unzip();
         sqlx::query(
             "INSERT INTO app.tb_replaced_migration (version, checksum, baseline)
-                 SELECT r.version, decode(r.checksum, 'hex'), $3 FROM unnest($1, $2) AS r(version, checksum)
+                 SELECT r.version, pg_catalog.decode(r.checksum, 'hex'), $3 FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS r(version, checksum)
                  ON CONFLICT DO NOTHING",
         )
         .bind(versions)

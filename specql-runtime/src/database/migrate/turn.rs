@@ -51,7 +51,7 @@ fn key(database: &str) -> i64 {
 const HOLDER: &str = "
     SELECT pid FROM pg_catalog.pg_locks
     WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = $1
-        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
+        AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())";
 
 #[cfg(test)]
 mod tests {
