@@ -15,6 +15,7 @@
 //! | [`corpus`] | applications as a team would write them |
 //! | [`dump`] | `pg_dump`: what it says of a database's schema |
 //! | [`grammar`] | PostgreSQL's own grammar: which statements a text really is |
+//! | [`logged`] | what a test has logged |
 //! | [`locks`] | which statements of a migration would lock a table that holds rows for long |
 //! | [`migrations`] | a project's migrations folder in memory, and its steps on a database |
 //! | [`random`] | random choices that a seed settles |
@@ -30,6 +31,7 @@ pub mod dump;
 pub mod grammar;
 pub mod history;
 pub mod locks;
+pub mod logged;
 pub mod migrations;
 pub mod payments;
 pub mod plpgsql_check;

@@ -126,7 +126,8 @@ pub enum ActionError {
         /// For people.
         message: Option<String>,
     },
-    /// `failed:<code>`: a `reject` step or an unexpected error.
+    /// `failed:<code>`: a `reject` step, or `unexpected_error`. What that was is logged, with its SQLSTATE and its row in
+    /// `app.tb_mutation_audit_log`, and stays out of here: this may be shown to end users.
     #[error("failed: {code}{}", .message.as_deref().map(|text| format!(" ({text})")).unwrap_or_default())]
     Failed {
         /// The code after `failed:`.
@@ -196,6 +197,16 @@ impl<A: Action> ActionCall<A> {
             _ => None,
         };
         let answer = statements::act(target, A::WRAPPER, self.tenant, self.user, &self.input).await?;
+        if let Some(cause) = &answer.unexpected {
+            tracing::error!(
+                action = A::WRAPPER,
+                sqlstate = cause.sqlstate,
+                place = cause.place,
+                audit_row = cause.audit_row,
+                "the action ended with an error that nobody foresaw; its row in `app.tb_mutation_audit_log` has the message, \
+                 unless the transaction is rolled back"
+            );
+        }
         let mutation = Mutation::read(A::WRAPPER, answer)?;
         if let Some(pool) = pool {
             let queued = tokio::time::Instant::now();
@@ -286,6 +297,7 @@ mod tests {
             message: Some("why".to_owned()),
             object_data: None,
             extra_metadata: None,
+            unexpected: None,
         }
     }
 

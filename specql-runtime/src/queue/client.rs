@@ -8,7 +8,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::Target;
+use super::{Target, unexpected::Unexpected};
 
 /// SQLSTATE with which `jobs.enqueue` refuses an operation that this database does not know.
 pub(crate) const UNKNOWN_OPERATION: &str = "SQ404";
@@ -31,6 +31,8 @@ pub(crate) struct MutationRow {
     pub(crate) message: Option<String>,
     pub(crate) object_data: Option<serde_json::Value>,
     pub(crate) extra_metadata: Option<serde_json::Value>,
+    /// Said beside the answer, of an error that nobody foresaw.
+    pub(crate) unexpected: Option<Unexpected>,
 }
 
 /// What every way of queueing may say besides the input.
@@ -74,10 +76,13 @@ pub(crate) struct Standing {
 
 impl FromRow<'_, PgRow> for MutationRow {
     fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let status: Option<String> = row.try_get("status")?;
+        let setting: Option<String> = row.try_get("unexpected_error")?;
         Ok(Self {
             id: row.try_get("id")?,
             updated_fields: row.try_get("updated_fields")?,
-            status: row.try_get("status")?,
+            unexpected: Unexpected::of(status.as_deref().unwrap_or_default(), setting.as_deref()),
+            status,
             message: row.try_get("message")?,
             object_data: row.try_get("object_data")?,
             extra_metadata: row.try_get("extra_metadata")?,
@@ -113,7 +118,9 @@ pub(crate) async fn act(
 ) -> Result<MutationRow, sqlx::Error> {
     // The name comes from generated code, never from data; it is quoted all the same.
     let statement = format!(
-        "SELECT id, updated_fields, status, message, object_data, extra_metadata FROM app.\"{}\"($1, $2, $3)",
+        "SELECT id, updated_fields, status, message, object_data, extra_metadata,
+            pg_catalog.current_setting('specql.unexpected_error', true) AS unexpected_error
+         FROM app.\"{}\"($1, $2, $3)",
         wrapper.replace('"', "\"\"")
     );
     target.fetch_one(sqlx::query_as(AssertSqlSafe(statement)).bind(tenant).bind(user).bind(Json(input))).await

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use specql_registry::Json;
-use sqlx::{query_as, types::Json as Bound};
+use sqlx::{FromRow, Row, postgres::PgRow, query_as, types::Json as Bound};
 use uuid::Uuid;
 
 use super::{Link, QueueError};
@@ -15,6 +15,22 @@ pub struct Written {
     /// `completed`, `retrying`, `failed`, `cancelled`, `callback_waiting`, `fenced` (the lease was another's by then), or
     /// [`BUSY`].
     pub result: String,
+    /// What its callback raised.
+    pub sqlstate: Option<String>,
+}
+
+impl FromRow<'_, PgRow> for Written {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { pk: row.try_get(0)?, result: row.try_get(1)?, sqlstate: row.try_get(2)? })
+    }
+}
+
+/// The SQLSTATE of a job's callback, which the transaction keeps for whoever asks in the same statement.
+macro_rules! raised {
+    () => {
+        "CASE WHEN result IN ('callback_waiting', 'failed') THEN
+            nullif(pg_catalog.current_setting('specql.raised_callbacks', true), '')::jsonb ->> pk_job_run::text END"
+    };
 }
 
 /// Nothing was written about a job, for another transaction has its lease locked: it is to be said again.
@@ -53,14 +69,18 @@ impl Link {
     /// # Errors
     /// [`QueueError`]; nothing of the batch is written then, unless the outcome is unknown.
     pub async fn complete(&mut self, worker: Uuid, batch: &Completions) -> Result<Vec<Written>, QueueError> {
-        let sql = "SELECT pk_job_run, result FROM jobs.complete($1, $2, $3, $4, $5, true) WHERE result <> 'completed'";
+        let sql = concat!(
+            "SELECT pk_job_run, result, ",
+            raised!(),
+            " FROM jobs.complete($1, $2, $3, $4, $5, true) WHERE result <> 'completed'"
+        );
         let query = query_as(sql)
             .bind(worker)
             .bind(&batch.pks)
             .bind(&batch.epochs)
             .bind(batch.outputs.iter().map(Bound).collect::<Vec<_>>())
             .bind(&batch.usages);
-        self.rows("jobs.complete", query).await.map(written)
+        self.rows("jobs.complete", query).await
     }
 
     /// Records failures: each is queued again, or ends its job and runs its callback.
@@ -68,7 +88,12 @@ impl Link {
     /// # Errors
     /// [`QueueError`]; nothing of the batch is written then, unless the outcome is unknown.
     pub async fn fail(&mut self, worker: Uuid, batch: &Failures) -> Result<Vec<Written>, QueueError> {
-        let query = query_as("SELECT pk_job_run, result FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, $8, true, $9)")
+        let sql = concat!(
+            "SELECT pk_job_run, result, ",
+            raised!(),
+            " FROM jobs.fail($1, $2, $3, $4, $5, $6, $7, $8, true, $9)"
+        );
+        let query = query_as(sql)
             .bind(worker)
             .bind(&batch.pks)
             .bind(&batch.epochs)
@@ -78,10 +103,6 @@ impl Link {
             .bind(&batch.counted)
             .bind(&batch.usages)
             .bind(&batch.no_effect);
-        self.rows("jobs.fail", query).await.map(written)
+        self.rows("jobs.fail", query).await
     }
-}
-
-fn written(rows: Vec<(i64, String)>) -> Vec<Written> {
-    rows.into_iter().map(|(pk, result)| Written { pk, result }).collect()
 }

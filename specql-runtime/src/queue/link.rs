@@ -112,6 +112,18 @@ impl Link {
         self.within_limit(call, async |connection| query.fetch_all(connection).await).await
     }
 
+    /// The single row of a call.
+    pub(super) async fn one<O>(
+        &mut self,
+        call: &'static str,
+        query: QueryAs<'_, Postgres, O, PgArguments>,
+    ) -> Result<O, QueueError>
+    where
+        O: for<'r> FromRow<'r, PgRow> + Send + Unpin,
+    {
+        self.within_limit(call, async |connection| query.fetch_one(connection).await).await
+    }
+
     /// The single value of a call.
     pub(super) async fn value<T>(
         &mut self,
@@ -122,7 +134,7 @@ impl Link {
         (T,): for<'r> FromRow<'r, PgRow>,
         T: Send + Unpin,
     {
-        self.within_limit(call, async |connection| Ok(query.fetch_one(connection).await?.0)).await
+        Ok(self.one(call, query).await?.0)
     }
 
     /// A call whose answer does not matter.

@@ -12,6 +12,7 @@
 //! | [`limits`] | shares of limits, circuit breakers, fallbacks |
 //! | [`finish`] | complete and fail |
 //! | [`periodic`] | schedules |
+//! | [`unexpected`] | where an error that nobody foresaw is to be looked up |
 //! | [`upkeep`] | rescue, promote, waiting callbacks, maintenance |
 //! | [`registration`] | operations and workers make themselves known |
 //! | [`notify`] | LISTEN, re-established for ever |
@@ -30,6 +31,7 @@ pub mod notify;
 pub mod periodic;
 pub mod registration;
 pub mod target;
+pub mod unexpected;
 pub mod upkeep;
 
 pub use error::QueueError;

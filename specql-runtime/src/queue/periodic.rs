@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row, postgres::PgRow, query_as};
 
-use super::{Link, QueueError};
+use super::{Link, QueueError, unexpected::Unexpected};
 
 /// A schedule, as its row has it.
 #[derive(Clone, Debug)]
@@ -20,6 +20,15 @@ pub struct Scheduled {
     pub counted_to: DateTime<Utc>,
     /// The database's clock.
     pub clock: DateTime<Utc>,
+}
+
+/// What became of one time of a schedule.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// The action's status, `skipped`, or `taken`.
+    pub status: String,
+    /// Of an action that ended with an error that nobody foresaw.
+    pub unexpected: Option<Unexpected>,
 }
 
 impl<'r> FromRow<'r, PgRow> for Scheduled {
@@ -46,8 +55,7 @@ impl Link {
     }
 
     /// Runs a schedule's action for the time `due`, if nobody has counted on since the row was read. `skipped` times before
-    /// it are not caught up with; without `call` it is one of those itself. Answers the action's status, `skipped`
-    /// or `taken`.
+    /// it are not caught up with; without `call` it is one of those itself.
     ///
     /// # Errors
     /// [`QueueError`]; a run is recorded in its own transaction, so a repetition after an unknown outcome is safe.
@@ -57,8 +65,10 @@ impl Link {
         due: DateTime<Utc>,
         skipped: usize,
         call: bool,
-    ) -> Result<String, QueueError> {
-        let query = query_as("SELECT jobs.run_schedule($1, $2, $3, $4, $5, $6, $7)")
+    ) -> Result<Ran, QueueError> {
+        let sql = "SELECT status, pg_catalog.current_setting('specql.unexpected_error', true) \
+                   FROM jobs.run_schedule($1, $2, $3, $4, $5, $6, $7) AS r(status)";
+        let query = query_as(sql)
             .bind(&schedule.key)
             .bind(&schedule.cron)
             .bind(&schedule.timezone)
@@ -66,6 +76,7 @@ impl Link {
             .bind(due)
             .bind(i32::try_from(skipped).unwrap_or(i32::MAX))
             .bind(call);
-        self.value("jobs.run_schedule", query).await
+        let (status, setting): (String, Option<String>) = self.one("jobs.run_schedule", query).await?;
+        Ok(Ran { unexpected: Unexpected::of(&status, setting.as_deref()), status })
     }
 }

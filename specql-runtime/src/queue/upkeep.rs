@@ -40,12 +40,17 @@ impl Link {
         Ok(rows.into_iter().next().and_then(|(due, now)| Some(due? - now)))
     }
 
-    /// Runs callbacks that wait for a repetition and are due. Answers how many.
+    /// Runs callbacks that wait for a repetition and are due. Answers how many, and the SQLSTATEs with which any of them raised.
     ///
     /// # Errors
     /// [`QueueError`]
-    pub async fn run_callbacks(&mut self, limit: i32) -> Result<i32, QueueError> {
-        self.value("jobs.run_callbacks", query_as("SELECT jobs.run_callbacks($1)").bind(limit)).await
+    pub async fn run_callbacks(&mut self, limit: i32) -> Result<(i32, Option<String>), QueueError> {
+        let sql = "SELECT tried, (
+                SELECT pg_catalog.string_agg(DISTINCT raised.value, ', ' ORDER BY raised.value)
+                FROM pg_catalog.jsonb_each_text(
+                    nullif(pg_catalog.current_setting('specql.raised_callbacks', true), '')::jsonb) AS raised)
+            FROM jobs.run_callbacks($1) AS r(tried)";
+        self.one("jobs.run_callbacks", query_as(sql).bind(limit)).await
     }
 
     /// Makes ranges of jobs where the next two are not there. Answers how many steps that took; as a rule none.

@@ -256,7 +256,7 @@ async fn send(shared: &Shared, link: &mut Link, endings: &[Finished]) -> Result<
         _ => held(shared, link, &pks, &epochs).await?,
     };
     let result = |pk| if busy.contains(&pk) { BUSY } else { "released" };
-    Ok(pks.into_iter().map(|pk| Written { pk, result: result(pk).into() }).collect())
+    Ok(pks.into_iter().map(|pk| Written { pk, result: result(pk).into(), sqlstate: None }).collect())
 }
 
 /// Those of these jobs that are still this worker's.
@@ -309,7 +309,7 @@ fn forget(shared: &Shared, mut part: Vec<Finished>, written: &[Written]) -> Vec<
         if let Some(finished) = part.iter().find(|finished| finished.lease.pk == one.pk)
             && (one.result != "failed" || finished.ending.wants_another_try())
         {
-            tracing::warn!(job.id = %finished.lease.id, "{outcome}");
+            tracing::warn!(job.id = %finished.lease.id, sqlstate = one.sqlstate, "{outcome}");
         }
     }
     later

@@ -116,7 +116,17 @@ async fn promote_due(shared: &Shared, link: &mut Link) -> Result<Option<Duration
 pub(crate) async fn run_callbacks(shared: Arc<Shared>, mut link: Link) {
     loop {
         // Until none is due: a call may leave some to the next.
-        while let Some(1..) = done(&shared, "jobs.run_callbacks", link.run_callbacks(CALLBACKS_AT_ONCE)).await {}
+        while let Some((callbacks @ 1.., raised)) =
+            done(&shared, "jobs.run_callbacks", link.run_callbacks(CALLBACKS_AT_ONCE)).await
+        {
+            if let Some(sqlstates) = raised {
+                tracing::warn!(
+                    callbacks,
+                    sqlstates,
+                    "callbacks failed again; `jobs.v_job_attempt` has what each of them raised"
+                );
+            }
+        }
         tokio::select! {
             () = shared.callback.notified() => {}
             () = tokio::time::sleep(jittered(ROUND)) => {}

@@ -106,7 +106,8 @@ async fn run_due(shared: &Shared, link: &mut Link, timing: &Timing, schedule: &S
         if shared.stopping.is_cancelled() {
             return Ok(());
         }
-        match link.run_schedule(&schedule, due, skipped, call).await?.as_str() {
+        let ran = link.run_schedule(&schedule, due, skipped, call).await?;
+        match ran.status.as_str() {
             "taken" => return Ok(()),
             "skipped" => {
                 tracing::warn!(schedule = schedule.key, times = skipped, "missed and not caught up with");
@@ -116,7 +117,14 @@ async fn run_due(shared: &Shared, link: &mut Link, timing: &Timing, schedule: &S
                 // It may have queued calls.
                 shared.wake.notify_one();
             }
-            status => tracing::warn!(schedule = schedule.key, %due, skipped, status, "ran and did not succeed"),
+            status => match ran.unexpected {
+                None => tracing::warn!(schedule = schedule.key, %due, skipped, status, "ran and did not succeed"),
+                Some(cause) => tracing::error!(
+                    schedule = schedule.key, %due, skipped, sqlstate = cause.sqlstate, place = cause.place,
+                    audit_row = cause.audit_row,
+                    "its action ended with an error that nobody foresaw; its row in `app.tb_mutation_audit_log` has the message"
+                ),
+            },
         }
         schedule.counted_to = due;
     }

@@ -1,15 +1,12 @@
 //! A service for which a worker lacks a credential waits, and is seen to; the others are served.
 
-use std::{
-    cell::RefCell,
-    io::Write,
-    sync::{Arc, Mutex, Once},
-};
+use std::sync::{Arc, Mutex};
 
 use axum::{Router, http::HeaderMap, routing::post};
 use serde_json::{Value, json};
 use specql_registry::FailureClass;
 use specql_runtime::runner::Failure;
+use specql_tests::logged;
 
 use crate::project::{PLAIN, Queue, Send, eventually, mailer};
 
@@ -118,40 +115,15 @@ async fn another_worker_that_has_it_serves_it() {
     without.shutdown().await.unwrap();
 }
 
-thread_local! {
-    /// What this thread has logged.
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-struct Log;
-
-impl Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.write(text))
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Keeps what each thread logs, from now on. For all threads: what is logged by one that has no subscriber may turn the same line
-/// off for others.
-fn keep_logs() {
-    static KEPT: Once = Once::new();
-    KEPT.call_once(|| tracing_subscriber::fmt().with_ansi(false).with_writer(|| Log).init());
-}
-
 #[tokio::test]
 async fn what_is_missing_is_said_in_one_line_for_each_service() {
     let queue = Queue::new().await;
     let twice = registry("{env: BILLING_TOKEN}")
         + "      - {name: refund, path: /refund, input_schema: {n: integer!}, output_schema: {}}\n";
     let version = queue.version(&twice);
-    keep_logs();
-    LOGGED.take();
+    logged::keep();
     let worker = version.worker().environment("dev").env("BILLING_TOKEN", "hunter2\nhunter2").start().await.unwrap();
-    let said = String::from_utf8(LOGGED.take()).unwrap();
+    let said = logged::take();
     let warnings: Vec<&str> = said.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{said}");
     for part in

@@ -4,6 +4,7 @@ use std::{convert::Infallible, sync::atomic::Ordering::Relaxed};
 
 use specql_registry::FailureClass;
 use specql_runtime::runner::Failure;
+use specql_tests::logged;
 use uuid::Uuid;
 
 use crate::project::{Calls, Pay, Queue, eventually, said};
@@ -87,4 +88,24 @@ async fn a_callback_that_raises_is_repeated_and_the_call_is_not() {
     assert_eq!(heard(&queue, id).await.len(), 1);
     assert_eq!(calls.load(Relaxed), 1);
     worker.shutdown().await.unwrap();
+}
+
+/// On one thread, whose log is kept.
+#[tokio::test]
+async fn the_worker_logs_with_which_sqlstate_a_callback_raised() {
+    let queue = Queue::new().await;
+    queue.execute(CALLBACKS).await;
+    queue.execute("UPDATE public.gate SET open = false").await;
+    logged::keep();
+    let worker =
+        queue.worker().handle::<Pay>(|_, _| async { Ok::<_, Infallible>(said("paid")) }).start().await.unwrap();
+    let id = pay_with_callbacks(&queue).await;
+    let raised = "SELECT count(*) FROM jobs.v_job_attempt WHERE event = 'callback_raised'";
+    eventually(async || (queue.count(raised).await >= 2).then_some(())).await;
+    worker.shutdown().await.unwrap();
+    let said = logged::take();
+    let lines = |words: &str| said.lines().filter(|line| line.contains(words) && line.contains("P0001")).count();
+    assert_eq!(lines(&id.to_string()), 1, "after the call: {said}");
+    assert!(lines("callbacks failed again") >= 1, "{said}");
+    assert!(!said.contains("the order is locked"), "a message may quote values: {said}");
 }

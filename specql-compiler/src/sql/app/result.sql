@@ -102,11 +102,8 @@ AS $specql$
 DECLARE
     _unexpected CONSTANT BOOLEAN := _result.status = 'failed:unexpected_error';
     _explains CONSTANT BOOLEAN := _unexpected OR _error_sqlstate IN ('22012', '22003');
+    _pk BIGINT;
 BEGIN
-    IF _unexpected THEN
-        -- Also in the server's log: the caller may yet roll back. The message stays out of it, it may quote values.
-        RAISE LOG 'specql: action % failed with SQLSTATE %', _action, _error_sqlstate;
-    END IF;
     INSERT INTO app.tb_mutation_audit_log (
         action, entity_type, entity_id, tenant_id, user_id, status, message, updated_fields, jobs,
         error_sqlstate, error_message, error_context)
@@ -114,7 +111,20 @@ BEGIN
         _action, _entity_type, _result.id, _tenant_id, _user_id, _result.status, _result.message, _result.updated_fields,
         _result.extra_metadata -> 'jobs', _error_sqlstate,
         CASE WHEN _explains THEN _error_message END,
-        CASE WHEN _explains THEN _error_context END);
+        CASE WHEN _explains THEN _error_context END)
+    RETURNING pk_mutation_audit_log INTO STRICT _pk;
+    IF _unexpected THEN
+        -- Also in the server's log: the caller may yet roll back. The message stays out of it, it may quote values.
+        RAISE LOG 'specql: action % failed with SQLSTATE %; the error is in row % of app.tb_mutation_audit_log',
+            _action, _error_sqlstate, _pk;
+        -- And for the client that called, until its transaction ends. Not in the answer, which may go on to end users.
+        PERFORM set_config('specql.unexpected_error', jsonb_build_object(
+            'sqlstate', _error_sqlstate,
+            -- Of the context only what quotes nothing: the innermost function and its line.
+            'place', substring(
+                _error_context FROM '(?n)^PL/pgSQL function ([][[:alnum:]_.,() ]+ line [0-9]+) at [[:alpha:] ]+$'),
+            'audit_row', _pk)::text, true);
+    END IF;
 END;
 $specql$;
 COMMENT ON FUNCTION app.log_mutation(text, text, uuid, uuid, app.mutation_result, text, text, text) IS

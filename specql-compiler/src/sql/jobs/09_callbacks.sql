@@ -314,6 +314,13 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.set_aside(_raised jobs.raised_callback[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
+    -- For the worker's log, until this transaction ends: the SQLSTATE of each, and of very many those of the first. The
+    -- messages stay out of it, they may quote values.
+    IF _raised <> '{}' THEN
+        PERFORM set_config('specql.raised_callbacks', (
+            SELECT jsonb_object_agg(r.pk, substring(r.message FROM '\(([0-9A-Z]{5})\)$'))::text
+            FROM unnest(_raised[1:50]) AS r), true);
+    END IF;
     WITH waiting AS (
         UPDATE jobs.tb_job_callback AS c
         SET tries = c.tries + 1, last_error = left(r.message, 8000),

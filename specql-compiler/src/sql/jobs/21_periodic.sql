@@ -42,6 +42,26 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
 $$;
 COMMENT ON FUNCTION jobs.schedules() IS 'All schedules and the time.';
 
+-- object: function jobs.log_uncalled(text, text, text, text, text)
+-- drop: DROP FUNCTION jobs.log_uncalled(text, text, text, text, text)
+-- Writes the audit row of an action that raised, or could not be called at all. Where the audit log is what raises, only
+-- the worker is told.
+CREATE OR REPLACE FUNCTION jobs.log_uncalled(
+    _wrapper text, _entity_type text, _error_sqlstate text, _error_message text, _error_context text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM app.log_mutation(_wrapper, _entity_type, NULL, NULL,
+        ROW(NULL, ARRAY[]::text[], 'failed:unexpected_error', 'the action could not be called', NULL, NULL)::app.mutation_result,
+        _error_sqlstate, _error_message, _error_context);
+EXCEPTION
+    WHEN transaction_rollback THEN
+        RAISE;
+    WHEN OTHERS THEN
+        PERFORM set_config('specql.unexpected_error', jsonb_build_object('sqlstate', _error_sqlstate)::text, true);
+END
+$$;
+COMMENT ON FUNCTION jobs.log_uncalled(text, text, text, text, text) IS 'Writes the audit row of an action that could not be called.';
+
 -- object: function jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean)
 -- drop: DROP FUNCTION jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean)
 -- Calls a schedule's action for one time, or only counts on (_call false), if nobody did so meanwhile. The row is the
@@ -54,6 +74,9 @@ DECLARE
     _schedule jobs.tb_schedule;
     _status text;
     _message text;
+    _error_sqlstate text;
+    _error_message text;
+    _error_context text;
 BEGIN
     SELECT s.* INTO _schedule
     FROM jobs.tb_schedule AS s
@@ -68,8 +91,8 @@ BEGIN
         RETURN 'skipped';
     END IF;
 
-    -- An action answers with a status whatever happens. This is for what it does not catch; serialisation failures,
-    -- deadlocks and a cancelled query (57014) undo everything, and the same time is tried again.
+    -- An action answers with a status whatever happens, and writes its audit row. This is for what it does not catch;
+    -- serialisation failures, deadlocks and a cancelled query (57014) undo everything, and the same time is tried again.
     BEGIN
         EXECUTE format('SELECT r.status, r.message FROM app.%I(NULL, NULL, $1) AS r', _schedule.wrapper)
             INTO STRICT _status, _message
@@ -78,9 +101,16 @@ BEGIN
         WHEN transaction_rollback THEN
             RAISE;
         WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                _error_sqlstate = RETURNED_SQLSTATE,
+                _error_message = MESSAGE_TEXT,
+                _error_context = PG_EXCEPTION_CONTEXT;
             _status := 'failed:unexpected_error';
-            _message := format('%s (SQLSTATE %s)', SQLERRM, SQLSTATE);
+            _message := format('%s (SQLSTATE %s)', _error_message, _error_sqlstate);
     END;
+    IF _error_sqlstate IS NOT NULL THEN
+        PERFORM jobs.log_uncalled(_schedule.wrapper, _schedule.entity_type, _error_sqlstate, _error_message, _error_context);
+    END IF;
     UPDATE jobs.tb_schedule AS s SET
         counted_to = _due,
         runs = s.runs + 1,
