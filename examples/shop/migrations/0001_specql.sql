@@ -747,11 +747,8 @@ AS $specql$
 DECLARE
     _unexpected CONSTANT BOOLEAN := _result.status = 'failed:unexpected_error';
     _explains CONSTANT BOOLEAN := _unexpected OR _error_sqlstate IN ('22012', '22003');
+    _pk BIGINT;
 BEGIN
-    IF _unexpected THEN
-        -- Also in the server's log: the caller may yet roll back. The message stays out of it, it may quote values.
-        RAISE LOG 'specql: action % failed with SQLSTATE %', _action, _error_sqlstate;
-    END IF;
     INSERT INTO app.tb_mutation_audit_log (
         action, entity_type, entity_id, tenant_id, user_id, status, message, updated_fields, jobs,
         error_sqlstate, error_message, error_context)
@@ -759,7 +756,20 @@ BEGIN
         _action, _entity_type, _result.id, _tenant_id, _user_id, _result.status, _result.message, _result.updated_fields,
         _result.extra_metadata -> 'jobs', _error_sqlstate,
         CASE WHEN _explains THEN _error_message END,
-        CASE WHEN _explains THEN _error_context END);
+        CASE WHEN _explains THEN _error_context END)
+    RETURNING pk_mutation_audit_log INTO STRICT _pk;
+    IF _unexpected THEN
+        -- Also in the server's log: the caller may yet roll back. The message stays out of it, it may quote values.
+        RAISE LOG 'specql: action % failed with SQLSTATE %; the error is in row % of app.tb_mutation_audit_log',
+            _action, _error_sqlstate, _pk;
+        -- And for the client that called, until its transaction ends. Not in the answer, which may go on to end users.
+        PERFORM set_config('specql.unexpected_error', jsonb_build_object(
+            'sqlstate', _error_sqlstate,
+            -- Of the context only what quotes nothing: the innermost function and its line.
+            'place', substring(
+                _error_context FROM '(?n)^PL/pgSQL function ([][[:alnum:]_.,() ]+ line [0-9]+) at [[:alpha:] ]+$'),
+            'audit_row', _pk)::text, true);
+    END IF;
 END;
 $specql$;
 COMMENT ON FUNCTION app.log_mutation(text, text, uuid, uuid, app.mutation_result, text, text, text) IS
@@ -2065,6 +2075,36 @@ COMMENT ON FUNCTION jobs.enqueue_many(text, text, jsonb[], text[], text[], text,
 CREATE TYPE jobs.watermark AS (
     worker uuid, rank integer, pk bigint, recent_rank integer, recent_pk bigint, next_rank integer, next_pk bigint,
     next_at timestamptz, scanned_at timestamptz, scan_took interval);
+
+-- For a claim of an earlier version that is under way while the queue is upgraded. Notes how far it came that began then, at the
+-- head of the lane or not, and took all there was or not.
+CREATE OR REPLACE FUNCTION jobs.move_watermark(
+    _mark jobs.watermark, _began_at timestamptz, _from_head boolean, _all boolean, _rank integer, _pk bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _now timestamptz := clock_timestamp();
+    _ages boolean := _now > _mark.next_at + interval '250 milliseconds';
+    _last bigint[] := ARRAY[_mark.rank, _mark.pk];
+    _recent bigint[] := ARRAY[_mark.recent_rank, _mark.recent_pk];
+    _next bigint[] := ARRAY[_mark.next_rank, _mark.next_pk];
+BEGIN
+    -- Back only where jobs that became visible before it may be left.
+    IF _rank IS NOT NULL AND (NOT _all OR ARRAY[_rank, _pk] > _last) THEN
+        _last := ARRAY[_rank, _pk];
+        _recent := least(_recent, _last);
+        _next := least(_next, _last);
+    END IF;
+    IF _ages THEN
+        _recent := _next;
+        _next := _last;
+    END IF;
+    PERFORM set_config('specql.watermark', ROW(
+        _mark.worker, _last[1], _last[2], _recent[1], _recent[2], _next[1], _next[2],
+        CASE WHEN _ages THEN _now ELSE _mark.next_at END,
+        CASE WHEN _from_head THEN _began_at ELSE _mark.scanned_at END,
+        CASE WHEN _from_head THEN _now - _began_at ELSE _mark.scan_took END)::jobs.watermark::text, false);
+END
+$$;
 
 -- What a claim may do with an operation's jobs: NULL, all; 'open', none; 'probe', one, which finds out whether the service
 -- works again. The row stays locked for the probe's claim, so that one worker of all makes it.
@@ -3426,6 +3466,13 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.set_aside(_raised jobs.raised_callback[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
+    -- For the worker's log, until this transaction ends: the SQLSTATE of each, and of very many those of the first. The
+    -- messages stay out of it, they may quote values.
+    IF _raised <> '{}' THEN
+        PERFORM set_config('specql.raised_callbacks', (
+            SELECT jsonb_object_agg(r.pk, substring(r.message FROM '\(([0-9A-Z]{5})\)$'))::text
+            FROM unnest(_raised[1:50]) AS r), true);
+    END IF;
     WITH waiting AS (
         UPDATE jobs.tb_job_callback AS c
         SET tries = c.tries + 1, last_error = left(r.message, 8000),
@@ -6317,6 +6364,24 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
 $$;
 COMMENT ON FUNCTION jobs.schedules() IS 'All schedules and the time.';
 
+-- Writes the audit row of an action that raised, or could not be called at all. Where the audit log is what raises, only
+-- the worker is told.
+CREATE OR REPLACE FUNCTION jobs.log_uncalled(
+    _wrapper text, _entity_type text, _error_sqlstate text, _error_message text, _error_context text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM app.log_mutation(_wrapper, _entity_type, NULL, NULL,
+        ROW(NULL, ARRAY[]::text[], 'failed:unexpected_error', 'the action could not be called', NULL, NULL)::app.mutation_result,
+        _error_sqlstate, _error_message, _error_context);
+EXCEPTION
+    WHEN transaction_rollback THEN
+        RAISE;
+    WHEN OTHERS THEN
+        PERFORM set_config('specql.unexpected_error', jsonb_build_object('sqlstate', _error_sqlstate)::text, true);
+END
+$$;
+COMMENT ON FUNCTION jobs.log_uncalled(text, text, text, text, text) IS 'Writes the audit row of an action that could not be called.';
+
 -- Calls a schedule's action for one time, or only counts on (_call false), if nobody did so meanwhile. The row is the
 -- lock: whoever moves counted_to has the run, and run and record are one transaction. Answers the action's status,
 -- 'skipped', or 'taken' when another worker is at it or the schedule is no longer as it was read.
@@ -6327,6 +6392,9 @@ DECLARE
     _schedule jobs.tb_schedule;
     _status text;
     _message text;
+    _error_sqlstate text;
+    _error_message text;
+    _error_context text;
 BEGIN
     SELECT s.* INTO _schedule
     FROM jobs.tb_schedule AS s
@@ -6341,8 +6409,8 @@ BEGIN
         RETURN 'skipped';
     END IF;
 
-    -- An action answers with a status whatever happens. This is for what it does not catch; serialisation failures,
-    -- deadlocks and a cancelled query (57014) undo everything, and the same time is tried again.
+    -- An action answers with a status whatever happens, and writes its audit row. This is for what it does not catch;
+    -- serialisation failures, deadlocks and a cancelled query (57014) undo everything, and the same time is tried again.
     BEGIN
         EXECUTE format('SELECT r.status, r.message FROM app.%I(NULL, NULL, $1) AS r', _schedule.wrapper)
             INTO STRICT _status, _message
@@ -6351,9 +6419,16 @@ BEGIN
         WHEN transaction_rollback THEN
             RAISE;
         WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS
+                _error_sqlstate = RETURNED_SQLSTATE,
+                _error_message = MESSAGE_TEXT,
+                _error_context = PG_EXCEPTION_CONTEXT;
             _status := 'failed:unexpected_error';
-            _message := format('%s (SQLSTATE %s)', SQLERRM, SQLSTATE);
+            _message := format('%s (SQLSTATE %s)', _error_message, _error_sqlstate);
     END;
+    IF _error_sqlstate IS NOT NULL THEN
+        PERFORM jobs.log_uncalled(_schedule.wrapper, _schedule.entity_type, _error_sqlstate, _error_message, _error_context);
+    END IF;
     UPDATE jobs.tb_schedule AS s SET
         counted_to = _due,
         runs = s.runs + 1,
