@@ -6369,10 +6369,15 @@ COMMENT ON FUNCTION jobs.schedules() IS 'All schedules and the time.';
 CREATE OR REPLACE FUNCTION jobs.log_uncalled(
     _wrapper text, _entity_type text, _error_sqlstate text, _error_message text, _error_context text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    -- The queue can be without it.
+    _schema CONSTANT text := 'app';
+    _message CONSTANT text := 'the action could not be called';
 BEGIN
-    PERFORM app.log_mutation(_wrapper, _entity_type, NULL, NULL,
-        ROW(NULL, ARRAY[]::text[], 'failed:unexpected_error', 'the action could not be called', NULL, NULL)::app.mutation_result,
-        _error_sqlstate, _error_message, _error_context);
+    EXECUTE format(
+        'SELECT %I.log_mutation($1, $2, NULL, NULL, ROW(NULL, NULL, $3, $4, NULL, NULL)::%I.mutation_result, $5, $6, $7)',
+        _schema, _schema)
+    USING _wrapper, _entity_type, 'failed:unexpected_error', _message, _error_sqlstate, _error_message, _error_context;
 EXCEPTION
     WHEN transaction_rollback THEN
         RAISE;

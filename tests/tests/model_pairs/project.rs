@@ -469,7 +469,8 @@ impl Step {
                 json!({"update": entity.name, "set": {name.clone(): {"$expr": format!("$input.{name}")}}})
             }
             Self::Call { on_success, on_failure } => {
-                let mut call = json!({"service": "things", "operation": "send", "input": {"title": {"$expr": "'a title'"}}});
+                let mut call =
+                    json!({"service": "things", "operation": "send", "input": {"title": {"$expr": "'a title'"}}});
                 for (key, field) in [("on_success", on_success), ("on_failure", on_failure)] {
                     if let Some(field) = field {
                         call[key] = json!([set(*field)]);
