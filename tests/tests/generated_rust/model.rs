@@ -173,6 +173,7 @@ fn field(line: u32, name: &str, ty: ValueType, required: bool) -> Field {
         required,
         unique: false,
         default: None,
+        backfill: None,
         description: None,
         renamed_from: None,
         origin: origin(line),
