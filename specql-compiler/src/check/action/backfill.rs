@@ -56,7 +56,7 @@ fn backfill(
     let checked = checked?;
     if names_what_is_not_there(&checked) {
         let reason = "there is no action, and no row but the one that is filled";
-        let help = "name the row's other fields without `$`";
+        let help = "name the row's other fields";
         diagnostics.push(unknown_name::not_here(value.span, "…", reason, help));
         return None;
     }
@@ -94,6 +94,7 @@ impl<'a> ActionChecker<'a> {
             statement: Some(entity),
             complete: true,
             name: String::new(),
+            row_alone: true,
             inserts_own: true,
             loaded: None,
             result: None,

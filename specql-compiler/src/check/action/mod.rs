@@ -101,6 +101,8 @@ pub struct ActionChecker<'a> {
     /// No step is lost, so that an unknown variable is unknown indeed.
     pub(super) complete: bool,
     name: String,
+    /// There is no action, but the row of a statement alone.
+    pub(super) row_alone: bool,
     /// The action makes its current row itself.
     inserts_own: bool,
     /// The row that is loaded by `$input.id`.
@@ -179,6 +181,7 @@ impl<'a> ActionChecker<'a> {
             statement: None,
             complete: syntax.complete,
             name: syntax.name.value.clone(),
+            row_alone: false,
             inserts_own: false,
             loaded: None,
             result: None,

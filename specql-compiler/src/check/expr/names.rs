@@ -207,6 +207,9 @@ impl ActionChecker<'_> {
                 return self.follow(value, &format!("${name}"), members);
             }
             Some(Binding::Job) => return self.job_id(name, members, span),
+            None if self.row_alone && name == self.project.entity(self.entity).snake => {
+                return self.statement_path(root, members, span);
+            }
             None if name == self.project.entity(self.entity).snake => match self.current_row() {
                 Some(var) => (var, false),
                 None => {
@@ -227,6 +230,17 @@ impl ActionChecker<'_> {
         let mut expr = self.var_column(var, entity, first)?;
         expr.nullable |= optional;
         self.follow(expr, &format!("${name}.{}", first.value), rest)
+    }
+
+    /// `$order.total` where the row of the statement is the only one.
+    fn statement_path(&mut self, root: &Spanned<String>, members: &[Spanned<String>], span: Span) -> Option<Expr> {
+        let Some((first, rest)) = members.split_first() else {
+            return self.report(unknown_name::incomplete(span, &root.value, &format!("${}.id", root.value)));
+        };
+        let entity = self.entity;
+        let column = self.project.expect_column(entity, &first.value, first.span, &mut self.diagnostics)?;
+        let expr = self.column_of(entity, column, ExprKind::Column { entity, column }, false);
+        self.follow(expr, &format!("${}.{}", root.value, first.value), rest)
     }
 
     fn var_column(&mut self, var: VarId, entity: EntityId, name: &Spanned<String>) -> Option<Expr> {

@@ -230,3 +230,34 @@ fn a_message_of_notify_holds_values() {
     let sql = sql::schema(&compiled(&text).model).render();
     assert!(sql.contains("concat('Order ', v_order.number, ', ', to_jsonb(v_order.day) #>> '{}')"), "{sql}");
 }
+
+#[test]
+fn a_backfill_is_computed_from_the_rows_other_fields_and_nothing_else() {
+    let project = |backfill: &str| {
+        format!(
+            "entity: Order\nschema: sales\nfields:\n  number: text!\n  note: text\n  customer: ref(Customer)!\n  \
+             label: {{type: text!, backfill: {backfill}}}\n---\nentity: Customer\nschema: sales\nfields: {{name: text!}}\n"
+        )
+    };
+    for (backfill, sql) in [
+        ("(number || '!')", "t.number || '!'"),
+        ("\"No. {$order.number}\"", "concat('No. ', t.number)"),
+        ("\"none\"", "'none'"),
+        ("$order.customer.name", "(SELECT f.name FROM sales.tb_customer AS f WHERE f.pk_customer = t.fk_customer)"),
+    ] {
+        let schema = sql::schema(&compiled(&project(backfill)).model);
+        assert_eq!(schema.backfills["sales.tb_order.label"], sql, "{backfill}");
+    }
+    for (backfill, expected) in [
+        ("note", "SQ0304 this may be NULL, but the field `label` is required"),
+        ("$input.label", "SQ0302"),
+        ("$customer.name", "SQ0302"),
+        ("Unknown", "SQ0302"),
+        ("5", "SQ0303"),
+    ] {
+        let lines = said(&project(backfill));
+        assert!(lines.iter().any(|line| line.contains(expected)), "{backfill}: {lines:?}");
+    }
+    let optional = project("\"none\"").replace("type: text!, backfill", "type: text, backfill");
+    assert!(said(&optional)[0].contains("SQ0141 `label` may be NULL"), "{:?}", said(&optional));
+}
