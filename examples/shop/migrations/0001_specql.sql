@@ -6374,8 +6374,7 @@ DECLARE
     _schema CONSTANT text := 'app';
     _message CONSTANT text := 'the action could not be called';
 BEGIN
-    EXECUTE format(
-        'SELECT %I.log_mutation($1, $2, NULL, NULL, ROW(NULL, NULL, $3, $4, NULL, NULL)::%I.mutation_result, $5, $6, $7)',
+    EXECUTE format('SELECT %I.log_mutation($1, $2, NULL, NULL, ROW(NULL, NULL, $3, $4, NULL, NULL)::%I.mutation_result, $5, $6, $7)',
         _schema, _schema)
     USING _wrapper, _entity_type, 'failed:unexpected_error', _message, _error_sqlstate, _error_message, _error_context;
 EXCEPTION
