@@ -54,7 +54,7 @@ fn checks_on_save_rewrite_one_open_migration_and_settle() {
         add_field(&app, field);
         stale(&app, "check");
         assert_eq!(stale(&app, "check"), FRESH);
-        assert_eq!(migrations(&app).len(), 3, "{:?}", migrations(&app));
+        assert_eq!(migrations(&app).len(), 4, "{:?}", migrations(&app));
     }
     assert_eq!(migrations(&app), ["0001_specql.sql", "0002_init.sql", "0003_guest_add_country_zip.sql", "specql.lock"]);
 }
