@@ -121,7 +121,9 @@ pub(crate) async fn was_true(told: &Told, connection: &mut PgConnection) -> Resu
             WHERE a.pk_job_run = t.pk AND a.event = 'claimed' AND a.at > t.at::timestamptz
                 AND NOT EXISTS (
                     SELECT FROM jobs.v_job_attempt AS r
-                    WHERE r.pk_job_run = t.pk AND r.event = 'retried' AND r.at BETWEEN t.at::timestamptz AND a.at))",
+                    -- A claim's time is that of its beginning: while it looked, somebody may have retried the job.
+                    WHERE r.pk_job_run = t.pk AND r.event = 'retried'
+                        AND r.at BETWEEN t.at::timestamptz AND a.at + interval '1 second'))",
     )
     .bind(pks)
     .bind(at)
