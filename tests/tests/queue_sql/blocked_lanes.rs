@@ -1,6 +1,9 @@
 //! Lanes from which nothing can be claimed now, however many, are in nobody's way.
 
+use std::time::Duration;
+
 use anyhow::Result;
+use specql_runtime::queue::{Link, lease::Claim};
 use uuid::Uuid;
 
 use crate::support::Queue;
@@ -128,6 +131,31 @@ async fn a_claim_that_looked_at_a_part_says_so_and_the_next_goes_on_until_all_wa
         partial = partial && claim(&mut session, &queue, 10).await?.1;
     }
     assert!(!partial);
+    Ok(())
+}
+
+/// All tenants are paused: the worker hears of the rest although there is no row to say so.
+#[tokio::test]
+async fn a_worker_hears_that_a_claim_without_jobs_looked_at_a_part() -> Result<()> {
+    let queue = Queue::new().await?;
+    queue.run(SERVICES).await?;
+    queue_for_tenants(&queue, "narrow", 5_000).await?;
+    queue
+        .run(
+            "INSERT INTO jobs.tb_pause (tenant_id)
+            SELECT format('00000000-0000-0000-0000-%s', lpad(n::text, 12, '0'))::uuid FROM generate_series(1, 5000) AS n",
+        )
+        .await?;
+    let operations = codes(&queue).await?;
+    let mut link = Link::new(&queue.db.pool().connect_options(), "test", Duration::from_secs(30));
+    let claim = Claim { operations: &operations, limit: 10, full_scan: true, running: None };
+    let first = link.claim(queue.worker, claim).await?;
+    assert!(first.jobs.is_empty() && first.partial);
+    let mut claims = 1;
+    while link.claim(queue.worker, claim).await?.partial {
+        claims += 1;
+        assert!(claims < 10, "it never comes to an end");
+    }
     Ok(())
 }
 
