@@ -61,12 +61,9 @@ pub fn derive(first: bool, changes: &[Change]) -> String {
 /// there is none of them, code.
 fn parts(changes: &[Change]) -> Vec<String> {
     let (own, changes): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(|change| is_specql_s_own(change));
-    let whole = |change: &&Change| match change {
-        Change::Add(ObjectKind::Schema, _) => Some("add_jobs".to_owned()),
-        Change::Remove(ObjectKind::Schema, _) => Some("drop_jobs".to_owned()),
-        _ => None,
-    };
-    let mut parts: Vec<String> = own.iter().find_map(whole).into_iter().collect();
+    // It comes in files of its own, and goes with what is left of the model's.
+    let drops_queue = own.iter().any(|change| matches!(change, Change::Remove(ObjectKind::Schema, _)));
+    let mut parts: Vec<String> = drops_queue.then(|| "drop_jobs".to_owned()).into_iter().collect();
     parts.extend(changes.iter().copied().filter_map(renamed));
     parts.extend(changes.iter().copied().filter_map(dropped_table).map(|table| format!("drop_{table}")));
     parts.extend(changes.iter().copied().filter_map(new_table).map(|table| format!("add_{table}")));
@@ -187,9 +184,10 @@ mod tests {
     #[test]
     fn the_queue_is_one_thing() {
         let table = |name: &str| Change::Add(ObjectKind::Table, name.to_owned());
+        let gone = |kind, name: &str| Change::Remove(kind, name.to_owned());
         let all =
-            [Change::Add(ObjectKind::Schema, "jobs".to_owned()), table("jobs.tb_job_run"), table("sales.tb_order")];
-        assert_eq!(derive(false, &all), "add_jobs_and_add_order");
+            [gone(ObjectKind::Schema, "jobs"), gone(ObjectKind::Table, "jobs.tb_job_run"), table("sales.tb_order")];
+        assert_eq!(derive(false, &all), "drop_jobs_and_add_order");
         let upgrade =
             [Change::Alter(ObjectKind::Function, "jobs.claim(uuid)".to_owned()), column("jobs.tb_job_run", "x")];
         assert_eq!(derive(false, &upgrade), "upgrade_specql");
