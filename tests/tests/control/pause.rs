@@ -3,6 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use specql_runtime::queue::{Link, lease::Claim};
+use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use crate::project::{Empty, Mail, Other, Queue, Settings, eventually};
@@ -102,4 +103,36 @@ async fn jobs_that_a_worker_does_not_serve_move_to_a_lane_of_their_own() {
     for worker in [worker, other] {
         worker.shutdown().await.unwrap();
     }
+}
+
+/// A look at the workers that was taken before one began to serve does not undo what that one has decided.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_look_at_the_workers_takes_no_lane_away() {
+    let queue = Queue::new(Settings::default(), Settings::default()).await;
+    // Whoever looks waits, after the look, for who holds the lock.
+    queue
+        .execute(
+            "ALTER FUNCTION jobs.left_out() RENAME TO looked;
+            CREATE FUNCTION jobs.left_out() RETURNS integer[] LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+            DECLARE _seen integer[] := jobs.looked();
+            BEGIN PERFORM pg_advisory_xact_lock_shared(7); RETURN _seen; END $$;
+            INSERT INTO jobs.tb_worker (id, name, version, capabilities) VALUES (gen_random_uuid(), 'test', '1', '{}')",
+        )
+        .await;
+    let mut holder = PgConnection::connect_with(&queue.options()).await.unwrap();
+    sqlx::raw_sql("SELECT pg_advisory_lock(7)").execute(&mut holder).await.unwrap();
+    let mut early = PgConnection::connect_with(&queue.options()).await.unwrap();
+    let looking = tokio::spawn(async move {
+        let sql = "SELECT jobs.assign_worker_lanes()";
+        sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut early).await.unwrap()
+    });
+    queue.until("SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND NOT granted").await;
+    // Meanwhile a worker begins to serve one of the three operations. The holder of the lock does not wait for it.
+    let serve = "UPDATE jobs.tb_worker SET operations = ARRAY[2]; SELECT jobs.assign_worker_lanes()";
+    sqlx::raw_sql(serve).execute(&mut holder).await.unwrap();
+    let own = "SELECT count(*) FROM jobs.tb_operation WHERE own_lane AND lane_for_workers";
+    assert_eq!(queue.count(own).await, 2);
+    sqlx::raw_sql("SELECT pg_advisory_unlock(7)").execute(&mut holder).await.unwrap();
+    assert!(looking.await.unwrap());
+    assert_eq!(queue.count(own).await, 2);
 }

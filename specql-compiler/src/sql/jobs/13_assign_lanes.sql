@@ -50,18 +50,35 @@ $$;
 -- that wait elsewhere. Those that wait in a lane that is taken away are claimed from there.
 CREATE OR REPLACE FUNCTION jobs.assign_lanes() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _locked integer[] := ARRAY(
+        SELECT o.code FROM jobs.tb_operation AS o WHERE o.code IN (SELECT m.code FROM jobs.misassigned() AS m)
+        ORDER BY o.service_name, o.operation
+        FOR UPDATE);
 BEGIN
-    PERFORM FROM jobs.tb_operation AS o WHERE o.code IN (SELECT m.code FROM jobs.misassigned() AS m)
-    ORDER BY o.service_name, o.operation
-    FOR UPDATE;
     -- A statement of its own: it sees a pause that was made or ended while the first waited.
     UPDATE jobs.tb_operation AS o
     SET own_lane = m.own_lane, lane_for_workers = m.lane_for_workers, unmoved = m.own_lane, lane_changed_at = clock_timestamp()
     FROM jobs.misassigned() AS m
-    WHERE o.code = m.code;
+    WHERE o.code = m.code AND o.code = ANY (_locked);
     IF FOUND THEN
         PERFORM jobs.move_to_lanes();
     END IF;
+END
+$$;
+
+-- object: function jobs.wrong_for_workers()
+-- drop: DROP FUNCTION jobs.wrong_for_workers()
+-- The operations that should have a lane of their own because not every worker serves them and have none, or have one for
+-- that reason alone and should not.
+CREATE OR REPLACE FUNCTION jobs.wrong_for_workers() RETURNS integer[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _left_out integer[] := jobs.left_out();
+BEGIN
+    RETURN ARRAY(
+        SELECT o.code FROM jobs.tb_operation AS o
+        WHERE NOT o.own_lane AND o.code = ANY (_left_out) OR o.lane_for_workers AND o.code <> ALL (_left_out));
 END
 $$;
 
@@ -73,22 +90,21 @@ $$;
 CREATE OR REPLACE FUNCTION jobs.assign_worker_lanes() RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _left_out integer[] := jobs.left_out();
+    _wrong integer[] := jobs.wrong_for_workers();
 BEGIN
-    WITH changed AS MATERIALIZED (
-        SELECT o.code
-        FROM jobs.tb_operation AS o
-        WHERE NOT o.own_lane AND o.code = ANY (_left_out) OR o.lane_for_workers AND o.code <> ALL (_left_out)
+    IF _wrong = '{}' THEN
+        RETURN true;
+    END IF;
+    _wrong := ARRAY(
+        SELECT o.code FROM jobs.tb_operation AS o WHERE o.code = ANY (_wrong)
         ORDER BY o.service_name, o.operation
-        FOR UPDATE SKIP LOCKED)
+        FOR UPDATE SKIP LOCKED);
+    -- Looked at again: a worker that has begun to serve since then has put its lanes right before these rows could be locked.
     UPDATE jobs.tb_operation AS o
     SET own_lane = NOT o.own_lane, lane_for_workers = NOT o.own_lane, unmoved = NOT o.own_lane,
         lane_changed_at = clock_timestamp()
-    FROM changed AS c
-    WHERE o.code = c.code;
-    RETURN NOT EXISTS (
-        SELECT FROM jobs.tb_operation AS o
-        WHERE NOT o.own_lane AND o.code = ANY (_left_out) OR o.lane_for_workers AND o.code <> ALL (_left_out));
+    WHERE o.code = ANY (_wrong) AND o.code = ANY (jobs.wrong_for_workers());
+    RETURN jobs.wrong_for_workers() = '{}';
 END
 $$;
 
