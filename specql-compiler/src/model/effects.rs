@@ -1,5 +1,7 @@
 //! What running an action may do, with all that it calls: found once for each, when it is checked.
 
+#[cfg(test)]
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::{
@@ -8,6 +10,12 @@ use super::{
     function::{Function, Volatility},
     step::{Source, Start},
 };
+
+#[cfg(test)]
+thread_local! {
+    /// How often a step was looked at: what it costs to find effects, in steps and not in seconds.
+    pub(crate) static LOOKS: Cell<usize> = const { Cell::new(0) };
+}
 
 /// What running some steps may do, those of the actions that they call included.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -99,6 +107,8 @@ impl Effects {
 
     /// A step by itself.
     fn step(&mut self, known: Known<'_>, step: &Step) {
+        #[cfg(test)]
+        LOOKS.set(LOOKS.get() + 1);
         step.expressions(&mut |expr| self.expression(known, expr));
         match &step.kind {
             StepKind::Validate { .. }

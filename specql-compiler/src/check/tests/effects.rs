@@ -1,9 +1,17 @@
 //! What is known of an action with all that it calls.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::{compiled, said};
 use crate::{
     Compilation, compile,
-    model::{Action, effects::Awaited, function::Volatility},
+    model::{
+        Action,
+        effects::{Awaited, LOOKS},
+        function::Volatility,
+    },
     source::{SourceFile, SourceKind, Sources},
 };
 
@@ -125,4 +133,83 @@ fn a_fallback_is_there_where_nothing_else_uses_it() {
     )]));
     assert!(!compilation.has_errors(), "{:?}", compilation.diagnostics);
     assert_eq!(compilation.model.registry.services.keys().collect::<Vec<_>>(), ["chat", "slack"]);
+}
+
+/// What an action of a random graph does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Deed {
+    Validates,
+    InsertsNote,
+    UpdatesOrder,
+    Queues,
+}
+
+impl Deed {
+    const ALL: [Self; 4] = [Self::Validates, Self::InsertsNote, Self::UpdatesOrder, Self::Queues];
+
+    fn step(self) -> &'static str {
+        match self {
+            Self::Validates => "{validate: 1 = 1}",
+            Self::InsertsNote => "{insert: Note, values: {note: \"a\"}}",
+            Self::UpdatesOrder => "{update: Order SET note = 'b' WHERE note = 'a'}",
+            Self::Queues => {
+                "{call_service: {service: slack, operation: post_message, input: {channel: \"#a\", text: \"b\"}}}"
+            }
+        }
+    }
+}
+
+/// For each action what it does, and how often it calls which of those before it; and the order in which they are written.
+fn graphs() -> impl Strategy<Value = (Vec<(Deed, Vec<usize>)>, Vec<usize>)> {
+    (2_usize..=32).prop_flat_map(|length| {
+        let action = |place: usize| {
+            let calls = prop::collection::vec(0..place.max(1), 0..=if place == 0 { 0 } else { 4 });
+            (prop::sample::select(&Deed::ALL[..]), calls)
+        };
+        (0..length).map(action).collect::<Vec<_>>().prop_flat_map(|actions| {
+            let places = (0..actions.len()).collect::<Vec<_>>();
+            (Just(actions), Just(places).prop_shuffle())
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever calls whatever: what is known of an action is what the actions that it reaches do, and to find that out and to
+    /// emit SQL, each step is looked at a fixed number of times.
+    #[test]
+    fn a_random_graph_of_calls_costs_as_much_as_it_has_steps((actions, written) in graphs()) {
+        let mut text = "entity: Order\nfields: {note: text}\nactions:\n".to_owned();
+        let mut steps = 0;
+        for place in written {
+            let (deed, calls) = &actions[place];
+            let calls = calls.iter().map(|callee| format!("{{if: 1 = 1, then: [{{call: a{callee}()}}]}}"));
+            let all: Vec<String> = std::iter::once(deed.step().to_owned()).chain(calls).collect();
+            steps += 2 * all.len();
+            text += &format!("  - {{name: a{place}, steps: [{}]}}\n", all.join(", "));
+        }
+        text += "---\nentity: Note\nfields: {note: text}\n";
+        LOOKS.set(0);
+        let compilation = compiled(&text);
+        let schema = crate::sql::schema(&compilation.model);
+        prop_assert!(schema.objects.len() > actions.len());
+        // Once for the action, once for rows that have become stale; an emitter asks for what was found.
+        prop_assert!(LOOKS.get() <= 2 * steps, "{} looks at {steps} steps", LOOKS.get());
+
+        let mut reached: Vec<BTreeSet<usize>> = Vec::new();
+        for (place, (_, calls)) in actions.iter().enumerate() {
+            let mut own = BTreeSet::from([place]);
+            for callee in calls {
+                own.extend(reached[*callee].iter().copied());
+            }
+            let does = |deed| own.iter().any(|place| actions[*place].0 == deed);
+            let effects = &action(&compilation, &format!("a{place}")).effects;
+            prop_assert_eq!(effects.queues, does(Deed::Queues));
+            prop_assert_eq!(!effects.changes.is_empty(), does(Deed::UpdatesOrder));
+            let pure = !does(Deed::Queues) && !does(Deed::UpdatesOrder) && !does(Deed::InsertsNote);
+            prop_assert_eq!(effects.volatility == Volatility::Immutable, pure);
+            reached.push(own);
+        }
+    }
 }
