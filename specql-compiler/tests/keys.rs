@@ -216,6 +216,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("a schedule", "action", "", "name: nightly, cron: '0 3 * * *', action: other, input: {kind: 1}"),
     ("a schedule", "input", "", "name: nightly, cron: '0 3 * * *', action: act, input: {kind: 2}"),
     ("a schedule", "catch_up", "", "+catch_up: all"),
+    ("a schedule", "for_each_tenant", "", "+for_each_tenant: true"),
     ("a schedule", "renamed_from", "", "+renamed_from: daily"),
     ("an entity file", "entity", "", "entity: Invoice"),
     ("an entity file", "schema", "", "+schema: sales"),
@@ -436,6 +437,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("a domain", "name", "multi_tenant: true", "name: crm, multi_tenant: true"),
     ("a domain", "description", "", "description: Sales"),
     ("a domain", "multi_tenant", "", "multi_tenant: true"),
+    ("a domain", "tenants", "multi_tenant: true, tenants: Customer", "multi_tenant: true, tenants: Line"),
     ("a domain", "aliases", "", "aliases: [shop]"),
     ("`specql.toml`", "entities", "", "entities = 'model'"),
     ("`specql.toml`", "registry", "", "registry = 'services'"),
@@ -481,6 +483,20 @@ fn project(place: &Place, inside: &str) -> Sources {
             let name = ["Order", "Customer", "Line"][files.len() - 1];
             let text = format!("entity: {name}\nschema: {schema}\n");
             files.push(SourceFile { path: path.to_owned(), text, kind: SourceKind::Entities });
+        }
+    }
+    if inside.contains("tenants: ") {
+        files[1].text += "actions: [{name: act, steps: [{insert: Order}]}]\n\
+            schedules: [{name: nightly, cron: '0 3 * * *', action: act, for_each_tenant: true}]\n";
+    }
+    if inside.contains("for_each_tenant") {
+        let tenants = "entity: Company\nschema: crm\n".to_owned();
+        let domains = "domains: {public: {multi_tenant: true, tenants: Company}, crm: {}}\n".to_owned();
+        for (path, text, kind) in [
+            ("entities/company.yaml", tenants, SourceKind::Entities),
+            ("registry/domain_registry.yaml", domains, SourceKind::Registry),
+        ] {
+            files.push(SourceFile { path: path.to_owned(), text, kind });
         }
     }
     Sources::new(files)

@@ -145,7 +145,7 @@ fn project(rule: &Rule, language: &str, text: &str) -> Vec<SourceFile> {
     let tenants = ("SQ0150".."SQ0160").contains(&rule.code) || rule.code == "SQ0234";
     let mut files = Vec::new();
     if tenants && first != "domains" {
-        let domains = "domains:\n  sales: {multi_tenant: true}\n".to_owned();
+        let domains = "domains:\n  sales: {multi_tenant: true, tenants: Customer}\n".to_owned();
         files.push(file("registry/domain_registry.yaml", domains, SourceKind::Registry));
     }
     if first == "domains" {

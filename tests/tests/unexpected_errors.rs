@@ -131,13 +131,15 @@ async fn scheduled(database: &Database, runs: i64) -> Result<String> {
     sqlx::query("UPDATE jobs.tb_schedule SET counted_to = now() - interval '2 hours'").execute(database.pool()).await?;
     logged::keep();
     let worker = Worker::builder(database).shutdown_timeout(Duration::from_secs(5)).start().await?;
-    for _ in 0..200 {
-        let done: i64 = sqlx::query_scalar("SELECT runs FROM jobs.tb_schedule").fetch_one(database.pool()).await?;
+    let mut done = 0;
+    for _ in 0..800 {
+        done = sqlx::query_scalar("SELECT runs FROM jobs.tb_schedule").fetch_one(database.pool()).await?;
         if done >= runs {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    anyhow::ensure!(done >= runs, "it ran {done} times");
     worker.shutdown().await?;
     Ok(logged::take())
 }

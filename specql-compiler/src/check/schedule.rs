@@ -1,6 +1,6 @@
 //! Schedules: when, which action, and what it is given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use specql_registry::{
@@ -14,9 +14,10 @@ use crate::{
     diagnostics::{
         Diagnostic,
         rules::{
-            sq0138_duplicate_name as duplicate_name, sq0230_cron as cron_rule, sq0231_time_zone as time_zone,
-            sq0232_scheduled_action as scheduled_action, sq0233_scheduled_input as scheduled_input,
-            sq0234_scheduled_tenant as scheduled_tenant, sq0235_catch_up as catch_up_rule,
+            sq0138_duplicate_name as duplicate_name, sq0154_tenants_entity as tenants_entity, sq0230_cron as cron_rule,
+            sq0231_time_zone as time_zone, sq0232_scheduled_action as scheduled_action,
+            sq0233_scheduled_input as scheduled_input, sq0234_scheduled_tenant as scheduled_tenant,
+            sq0235_catch_up as catch_up_rule,
         },
     },
     model::{
@@ -42,6 +43,7 @@ pub fn check_all(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Schedule> {
     let mut result = Vec::new();
+    let tenants = tenants(project, diagnostics);
     for (index, entity) in written.iter().enumerate() {
         let mut names: BTreeMap<&str, Span> = BTreeMap::new();
         for syntax in &entity.schedules {
@@ -52,17 +54,39 @@ pub fn check_all(
                 continue;
             }
             names.insert(name, *span);
-            let checker = Checker { project, actions, written, entity: EntityId(index) };
+            let checker = Checker { project, actions, written, tenants: &tenants, entity: EntityId(index) };
             result.extend(checker.schedule(syntax, diagnostics).filter(|_| named));
         }
     }
     result
 }
 
+/// The entities whose rows are tenants, by the schemas that say so.
+fn tenants<'a>(project: Project<'a>, diagnostics: &mut Vec<Diagnostic>) -> BTreeMap<&'a str, EntityId> {
+    let mut known = BTreeMap::new();
+    for (domain, named) in project.domains.tenants() {
+        let Spanned { value: name, span } = named;
+        if !domain.multi_tenant {
+            diagnostics.push(tenants_entity::nobodys(*span, &domain.schema.value));
+            continue;
+        }
+        let Some(entity) = project.find_entity(name, *span, diagnostics) else { continue };
+        let Entity { name, schema, multi_tenant, .. } = project.entity(entity);
+        if *multi_tenant {
+            diagnostics.push(tenants_entity::of_tenants(*span, name, schema));
+        } else {
+            known.insert(domain.schema.value.as_str(), entity);
+        }
+    }
+    known
+}
+
 struct Checker<'a> {
     project: Project<'a>,
     actions: &'a [Vec<Action>],
     written: &'a [&'a EntitySyntax],
+    /// Schema to the entity whose rows are its tenants, where that is known.
+    tenants: &'a BTreeMap<&'a str, EntityId>,
     entity: EntityId,
 }
 
@@ -85,6 +109,7 @@ impl<'a> Checker<'a> {
         };
         let found = syntax.action.as_ref().and_then(|action| self.action(action, diagnostics));
         let input = found.as_ref().and_then(|found| self.input(syntax, found, diagnostics));
+        let tenants = found.as_ref().and_then(|found| self.tenants(syntax, found, diagnostics));
         let renamed_from = self.former_key(syntax, diagnostics);
         Some(Schedule {
             entity: self.entity,
@@ -94,6 +119,7 @@ impl<'a> Checker<'a> {
             cron: timed?.to_owned(),
             timezone: zone.to_owned(),
             input: input?,
+            tenants: tenants?,
             catch_up: catch_up?,
             origin: self.project.sources.origin(syntax.name.span),
         })
@@ -136,13 +162,41 @@ impl<'a> Checker<'a> {
             }
             return None;
         };
-        let owner: &Entity = self.project.entity(entity);
-        if action.effects.for_tenant {
-            let schema = owner.multi_tenant.then_some(&*owner.schema);
-            diagnostics.push(scheduled_tenant::error(*span, name, schema));
-            return None;
-        }
         Some(Found { entity, action })
+    }
+
+    /// The entity of whose rows each is a tenant to call the action for; none where it is called for nobody.
+    fn tenants(
+        &self,
+        syntax: &ScheduleSyntax,
+        found: &Found<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<Option<EntityId>> {
+        let written = syntax.action.as_ref()?;
+        let owner: &Entity = self.project.entity(found.entity);
+        let schema = owner.multi_tenant.then_some(&*owner.schema);
+        let each = syntax.for_each_tenant.as_ref().filter(|each| each.value);
+        match (each, found.action.effects.for_tenant) {
+            (None, false) => return Some(None),
+            (None, true) => diagnostics.push(scheduled_tenant::error(written.span, &written.value, schema)),
+            (Some(each), false) => diagnostics.push(scheduled_tenant::needless(each.span, &written.value)),
+            (Some(each), true) => {
+                // An action of everybody's schema may work on rows of any other: whose tenants are meant is clear where all agree.
+                let all: BTreeSet<EntityId> = match schema {
+                    Some(schema) => self.tenants.get(schema).copied().into_iter().collect(),
+                    None => self.tenants.values().copied().collect(),
+                };
+                match all.first() {
+                    Some(entity) if all.len() == 1 => return Some(Some(*entity)),
+                    // One that is named and wrong is reported where it stands.
+                    None if schema.is_some_and(|schema| {
+                        self.project.domains.tenants().any(|(domain, _)| domain.schema.value == schema)
+                    }) => {}
+                    _ => diagnostics.push(scheduled_tenant::unknown_tenants(each.span, schema)),
+                }
+            }
+        }
+        None
     }
 
     /// The payload, checked against what the action takes.

@@ -38,6 +38,8 @@ pub struct Domain {
     pub schema: Spanned<String>,
     /// Whether every row of its tables belongs to a tenant.
     pub multi_tenant: bool,
+    /// The entity whose rows are the tenants.
+    pub tenants: Option<Spanned<String>>,
     /// For the schema's comment.
     pub description: Option<String>,
 }
@@ -53,6 +55,11 @@ impl Domains {
     #[must_use]
     pub fn is_multi_tenant(&self, schema: &str) -> bool {
         self.domains.get(schema).is_some_and(|domain| domain.multi_tenant)
+    }
+
+    /// The domains that say which entity's rows their tenants are, with its name.
+    pub fn tenants(&self) -> impl Iterator<Item = (&Domain, &Spanned<String>)> {
+        self.domains.values().filter_map(|domain| Some((domain, domain.tenants.as_ref()?)))
     }
 
     /// The descriptions of schemas, by their names.

@@ -39,6 +39,12 @@ static DOMAIN: Table = Table::new(
         Key::new("description", Shape::Text, "the comment on the schema"),
         Key::new("multi_tenant", Shape::Boolean, "whether every row of its tables belongs to a tenant")
             .default("`false`"),
+        Key::new(
+            "tenants",
+            Shape::Entity,
+            "the entity whose rows are the tenants, for schedules that run for each of them",
+        )
+        .default("none"),
         Key::new("aliases", Shape::List(&Shape::Name), "other names of the schema, for entity files").default("none"),
         Key::new("subdomains", Shape::Anything, "how the original numbers its entities").refused(),
     ],
@@ -87,6 +93,7 @@ impl Reader {
         let named = keys.and_then(|keys| keys.text("name", diagnostics));
         let schema = named.unwrap_or_else(|| Spanned { value: entry.key.clone(), span: entry.key_span });
         let multi_tenant = keys.and_then(|keys| keys.boolean("multi_tenant", diagnostics)).unwrap_or(false);
+        let tenants = keys.and_then(|keys| keys.text("tenants", diagnostics));
         let description = keys.and_then(|keys| keys.text("description", diagnostics));
         let aliases = keys.and_then(|keys| keys.get("aliases")).map(|node| aliases(node, diagnostics));
         if schema.value == "public"
@@ -100,7 +107,7 @@ impl Reader {
         }
         let name = schema.value.clone();
         let description = description.map(|said| said.value).filter(|_| name != "public");
-        self.domains.domains.insert(name.clone(), Domain { schema, multi_tenant, description });
+        self.domains.domains.insert(name.clone(), Domain { schema, multi_tenant, tenants, description });
         Some((name, aliases.unwrap_or_default()))
     }
 

@@ -60,8 +60,8 @@ fn mistakes_are_shown_where_they_stand() {
         ["1:33 SQ0131 `multi_tenant` must be `true` or `false`, found a text"]
     );
     assert_eq!(
-        said("domains: {sales: {tenants: true}}\n"),
-        ["1:19 SQ0132 unknown key `tenants` in a domain | known: `name`, `description`, `multi_tenant`, `aliases`"]
+        said("domains: {sales: {tenant: true}}\n"),
+        ["1:19 SQ0132 unknown key `tenant` in a domain | did you mean `tenants`?"]
     );
     assert_eq!(
         said("domain: {sales: {}}\n"),

@@ -22,6 +22,8 @@ pub struct Schedule {
     pub timezone: String,
     /// What the action is given, one it accepts.
     pub input: serde_json::Map<String, serde_json::Value>,
+    /// The entity of whose rows each is a tenant to call it for.
+    pub tenants: Option<EntityId>,
     /// What happens to missed times.
     pub catch_up: CatchUp,
     /// Where it is written.

@@ -4,7 +4,7 @@ use super::{
     object::{Definition, Object, ObjectKind, Rename},
     quote::{jsonb, literal},
 };
-use crate::model::{Model, Schedule};
+use crate::model::{Entity, Model, Schedule};
 
 /// What a schedule is known by: `Order.nightly`.
 fn key(model: &Model, schedule: &Schedule) -> String {
@@ -21,7 +21,10 @@ pub(super) fn rename(model: &Model, schedule: &Schedule) -> Option<Rename> {
 pub(super) fn registration(model: &Model, schedule: &Schedule) -> Object {
     let entity = &model.entity(schedule.entity).name;
     let key = key(model, schedule);
-    let columns = ["entity_type", "name", "wrapper", "cron", "timezone", "input", "catch_up"];
+    let columns =
+        ["entity_type", "name", "wrapper", "cron", "timezone", "input", "catch_up", "tenants_schema", "tenants_table"];
+    let tenants = schedule.tenants.map(|tenants| model.entity(tenants));
+    let or_null = |text: Option<String>| text.map_or_else(|| "NULL".to_owned(), |text| literal(&text));
     let values = [
         literal(entity),
         literal(&schedule.name),
@@ -30,6 +33,8 @@ pub(super) fn registration(model: &Model, schedule: &Schedule) -> Object {
         literal(&schedule.timezone),
         jsonb(&serde_json::Value::Object(schedule.input.clone())),
         literal(schedule.catch_up.name()),
+        or_null(tenants.map(|entity| entity.schema.clone())),
+        or_null(tenants.map(Entity::table)),
     ];
     let updates: Vec<String> = columns.iter().map(|column| format!("    {column} = EXCLUDED.{column},")).collect();
     let create = format!(

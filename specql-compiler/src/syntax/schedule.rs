@@ -22,6 +22,8 @@ pub struct ScheduleSyntax {
     pub timezone: Option<Spanned<String>>,
     /// `action:`.
     pub action: Option<Spanned<String>>,
+    /// `for_each_tenant:`, and whether it says so.
+    pub for_each_tenant: Option<Spanned<bool>>,
     /// `catch_up:`.
     pub catch_up: Option<Spanned<String>>,
     /// `renamed_from:`.
@@ -46,6 +48,12 @@ pub static SCHEDULE: Table = Table::new(
         Key::new("timezone", Shape::Text, "whose clocks it goes by: a name of the IANA database").default("`UTC`"),
         Key::new("action", Shape::Name, "what is called: an action of the entity, or any by its wrapper").required(),
         Key::new("input", Shape::Map(&Shape::Value), "what the action is given: constants").default("nothing"),
+        Key::new(
+            "for_each_tenant",
+            Shape::Boolean,
+            "whether the action is called for each tenant, each call in a transaction of its own",
+        )
+        .default("`false`"),
         Key::new(
             "catch_up",
             Shape::Words(&["none", "one", "all"]),
@@ -76,6 +84,10 @@ fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<ScheduleSyntax
     }
     Some(ScheduleSyntax {
         timezone: keys.text("timezone", diagnostics),
+        for_each_tenant: keys
+            .boolean("for_each_tenant", diagnostics)
+            .zip(keys.entry("for_each_tenant"))
+            .map(|(value, entry)| Spanned { value, span: entry.key_span }),
         catch_up: keys.text("catch_up", diagnostics),
         renamed_from: keys.text("renamed_from", diagnostics),
         input_span: keys.entry("input").map_or(place, |entry| entry.key_span),

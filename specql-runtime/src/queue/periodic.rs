@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::{FromRow, Row, postgres::PgRow, query_as};
+use uuid::Uuid;
 
 use super::{Link, QueueError, unexpected::Unexpected};
 
@@ -25,10 +26,27 @@ pub struct Scheduled {
 /// What became of one time of a schedule.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// The action's status, `skipped`, or `taken`.
+    /// The action's status, `skipped`, `taken`, or `spread`: it is to be run for each tenant.
     pub status: String,
     /// Of an action that ended with an error that nobody foresaw.
     pub unexpected: Option<Unexpected>,
+}
+
+/// A tenant for which a time of a schedule is still to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScheduledTenant {
+    /// The time.
+    pub due: DateTime<Utc>,
+    /// `Order.nightly`.
+    pub key: String,
+    /// The tenant.
+    pub tenant_id: Uuid,
+}
+
+impl<'r> FromRow<'r, PgRow> for ScheduledTenant {
+    fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self { due: row.try_get(0)?, key: row.try_get(1)?, tenant_id: row.try_get(2)? })
+    }
 }
 
 impl<'r> FromRow<'r, PgRow> for Scheduled {
@@ -77,6 +95,41 @@ impl Link {
             .bind(i32::try_from(skipped).unwrap_or(i32::MAX))
             .bind(call);
         let (status, setting): (String, Option<String>) = self.one("jobs.run_schedule", query).await?;
+        Ok(Ran { unexpected: Unexpected::of(&status, setting.as_deref()), status })
+    }
+
+    /// The next tenants for which something is still to be run, so many at most.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn scheduled_tenants(
+        &mut self,
+        after: Option<&ScheduledTenant>,
+        limit: i32,
+    ) -> Result<Vec<ScheduledTenant>, QueueError> {
+        let call = "jobs.scheduled_tenants";
+        match after {
+            None => {
+                let sql = "SELECT due, key, tenant_id FROM jobs.scheduled_tenants(_limit => $1)";
+                self.rows(call, query_as(sql).bind(limit)).await
+            }
+            Some(after) => {
+                let sql = "SELECT due, key, tenant_id FROM jobs.scheduled_tenants($1, $2, $3, $4)";
+                let query = query_as(sql).bind(after.due).bind(&after.key).bind(after.tenant_id).bind(limit);
+                self.rows(call, query).await
+            }
+        }
+    }
+
+    /// Runs a schedule's action for a tenant, if nobody else has.
+    ///
+    /// # Errors
+    /// [`QueueError`]; a run is recorded in its own transaction, so a repetition after an unknown outcome is safe.
+    pub async fn run_for_tenant(&mut self, one: &ScheduledTenant) -> Result<Ran, QueueError> {
+        let sql = "SELECT status, pg_catalog.current_setting('specql.unexpected_error', true) \
+                   FROM jobs.run_for_tenant($1, $2, $3) AS r(status)";
+        let query = query_as(sql).bind(&one.key).bind(one.tenant_id).bind(one.due);
+        let (status, setting): (String, Option<String>) = self.one("jobs.run_for_tenant", query).await?;
         Ok(Ran { unexpected: Unexpected::of(&status, setting.as_deref()), status })
     }
 }

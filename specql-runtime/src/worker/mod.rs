@@ -43,6 +43,7 @@ mod outage;
 mod readiness;
 mod retry;
 mod runs;
+mod scheduled_tenants;
 mod scheduler;
 mod shared;
 mod shares;

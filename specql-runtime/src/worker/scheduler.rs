@@ -7,9 +7,13 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use specql_registry::timing::{CatchUp, Timing};
+use uuid::Uuid;
 
-use super::{jitter::jittered, shared::Shared};
-use crate::queue::{Link, QueueError, periodic::Scheduled};
+use super::{jitter::jittered, scheduled_tenants::Tenants, shared::Shared};
+use crate::queue::{
+    Link, QueueError,
+    periodic::{Ran, Scheduled},
+};
 
 /// Between two looks, at most: a migration may have changed a schedule.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -30,9 +34,14 @@ const MOST: usize = 1_000;
 /// Runs until the worker stops. A call that is under way then is not broken off.
 pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
     let mut known = Rules::default();
+    let mut tenants = Tenants::default();
     let mut failures = 0;
     while !shared.stopping.is_cancelled() {
-        let pause = match shared.outage.or_recovery("jobs.schedules", round(&shared, &mut link, &mut known)).await {
+        let pause = match shared
+            .outage
+            .or_recovery("jobs.schedules", round(&shared, &mut link, &mut known, &mut tenants))
+            .await
+        {
             Ok(pause) => {
                 shared.outage.worked(TASK);
                 failures = 0;
@@ -62,7 +71,12 @@ fn after_failure(error: &QueueError, failures: u32) -> Duration {
 /// The rules that were read before, by cron and time zone. One that cannot be read is `None`, and was reported.
 type Rules = HashMap<(String, String), Option<Timing>>;
 
-async fn round(shared: &Shared, link: &mut Link, known: &mut Rules) -> Result<Duration, QueueError> {
+async fn round(
+    shared: &Shared,
+    link: &mut Link,
+    known: &mut Rules,
+    tenants: &mut Tenants,
+) -> Result<Duration, QueueError> {
     let mut pause = jittered(LONGEST);
     let mut failed = None;
     for schedule in link.schedules().await? {
@@ -91,6 +105,12 @@ async fn round(shared: &Shared, link: &mut Link, known: &mut Rules) -> Result<Du
             pause = pause.min(next);
         }
     }
+    match tenants.run(shared, link).await {
+        Ok(true) => pause = Duration::ZERO,
+        Ok(false) => {}
+        Err(error @ QueueError::Call { .. }) if !error.outcome_unknown() => failed = Some(error),
+        Err(error) => return Err(error),
+    }
     match failed {
         Some(error) => Err(error),
         None => Ok(pause.max(SHORTEST)),
@@ -112,23 +132,38 @@ async fn run_due(shared: &Shared, link: &mut Link, timing: &Timing, schedule: &S
             "skipped" => {
                 tracing::warn!(schedule = schedule.key, times = skipped, "missed and not caught up with");
             }
-            "success" => {
-                tracing::info!(schedule = schedule.key, %due, skipped, "ran");
-                // It may have queued calls.
-                shared.wake.notify_one();
-            }
-            status => match ran.unexpected {
-                None => tracing::warn!(schedule = schedule.key, %due, skipped, status, "ran and did not succeed"),
-                Some(cause) => tracing::error!(
-                    schedule = schedule.key, %due, skipped, sqlstate = cause.sqlstate, place = cause.place,
-                    audit_row = cause.audit_row,
-                    "its action ended with an error that nobody foresaw; its row in `app.tb_mutation_audit_log` has the message"
-                ),
-            },
+            _ => say(shared, &schedule.key, None, due, skipped, &ran),
         }
         schedule.counted_to = due;
     }
     Ok(())
+}
+
+/// Tells what became of a run.
+pub(super) fn say(
+    shared: &Shared,
+    schedule: &str,
+    tenant: Option<Uuid>,
+    due: DateTime<Utc>,
+    skipped: usize,
+    ran: &Ran,
+) {
+    let tenant = tenant.map(tracing::field::display);
+    match (ran.status.as_str(), &ran.unexpected) {
+        ("taken" | "skipped", _) => {}
+        ("spread", _) => tracing::debug!(schedule, %due, skipped, "is run for each tenant"),
+        ("success", _) => {
+            tracing::info!(schedule, tenant, %due, skipped, "ran");
+            // It may have queued calls.
+            shared.wake.notify_one();
+        }
+        (status, None) => tracing::warn!(schedule, tenant, %due, skipped, status, "ran and did not succeed"),
+        (_, Some(cause)) => tracing::error!(
+            schedule, tenant, %due, skipped, sqlstate = cause.sqlstate, place = cause.place,
+            audit_row = cause.audit_row,
+            "its action ended with an error that nobody foresaw; its row in `app.tb_mutation_audit_log` has the message"
+        ),
+    }
 }
 
 /// What is done about some times of a schedule.

@@ -96,9 +96,15 @@ async fn the_worker_role_runs_the_protocol_and_reads_no_table() -> Result<()> {
         .fetch_one(&mut *tx)
         .await?;
     assert_eq!(taken, "taken");
+    let taken: String = sqlx::query_scalar("SELECT jobs.run_for_tenant('x', gen_random_uuid(), now()) FROM jobs.scheduled_tenants() RIGHT JOIN (VALUES (1)) AS one ON TRUE")
+        .fetch_one(&mut *tx)
+        .await?;
+    assert_eq!(taken, "taken");
     for sql in [
         "SELECT FROM jobs.tb_schedule",
         "UPDATE jobs.tb_schedule SET wrapper = 'other'",
+        "INSERT INTO jobs.tb_schedule_tenant (key, tenant_id, due) VALUES ('x', gen_random_uuid(), now())",
+        "SELECT jobs.call_scheduled(NULL, gen_random_uuid())",
         "SELECT FROM jobs.tb_job_run",
         "SELECT jobs.settle_callbacks(ARRAY[1::bigint])",
         "SELECT jobs.settle_callbacks('{1}')",

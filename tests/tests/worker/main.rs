@@ -11,6 +11,7 @@ mod panics;
 mod project;
 mod rescue;
 mod retries;
+mod scheduled_tenants;
 mod schedules;
 mod shutdown;
 mod waits;

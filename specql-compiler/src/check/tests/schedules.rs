@@ -76,7 +76,7 @@ fn a_schedule_that_cannot_be_understood_is_reported_where_it_stands() {
             "{name: a, cron: '@daily', action: greet, every: day}",
             &[
                 "4:47 SQ0232 there is no action `greet` | known: `tidy`, `greet_customers`",
-                "4:54 SQ0132 unknown key `every` in a schedule | known: `name`, `cron`, `timezone`, `action`, `input`, `catch_up`, `renamed_from`",
+                "4:54 SQ0132 unknown key `every` in a schedule | known: `name`, `cron`, `timezone`, `action`, `input`, `for_each_tenant`, `catch_up`, `renamed_from`",
             ],
         ),
     ]);
@@ -145,7 +145,7 @@ fn a_schedule_becomes_a_row_of_the_queue() {
     assert_eq!(object.unmake(), ["DELETE FROM jobs.tb_schedule WHERE key = 'Order.nightly'"]);
     assert_eq!(
         object.create().concat(),
-        r#"INSERT INTO jobs.tb_schedule AS s (key, entity_type, name, wrapper, cron, timezone, input, catch_up)
+        r#"INSERT INTO jobs.tb_schedule AS s (key, entity_type, name, wrapper, cron, timezone, input, catch_up, tenants_schema, tenants_table)
 VALUES (
     'Order.nightly',
     'Order',
@@ -154,7 +154,9 @@ VALUES (
     '30 2 * * MON-FRI',
     'Europe/Berlin',
     '{"at_most":-5,"customer":null,"extra":{"a":[1,true]},"kind":"short","price":"1.50","since":"2026-01-31","tags":["x"]}'::jsonb,
-    'all'
+    'all',
+    NULL,
+    NULL
 )
 ON CONFLICT (key) DO UPDATE SET
     entity_type = EXCLUDED.entity_type,
@@ -164,11 +166,99 @@ ON CONFLICT (key) DO UPDATE SET
     timezone = EXCLUDED.timezone,
     input = EXCLUDED.input,
     catch_up = EXCLUDED.catch_up,
+    tenants_schema = EXCLUDED.tenants_schema,
+    tenants_table = EXCLUDED.tenants_table,
     counted_to = CASE
         WHEN (s.cron, s.timezone) = (EXCLUDED.cron, EXCLUDED.timezone) THEN s.counted_to
         ELSE EXCLUDED.counted_to
     END"#
     );
+}
+
+/// Bills of companies, with these schedules; an action of everybody's reads them, too.
+fn tenants(domains: &str, schedules: &str) -> Result<Vec<Option<String>>, Vec<String>> {
+    let file = |path: &str, text: &str, kind| SourceFile { path: path.to_owned(), text: text.to_owned(), kind };
+    let bill = format!(
+        "entity: Bill\nschema: sales\nfields: {{note: text}}\nschedules: [{schedules}]\nactions: [{{name: remember, steps: [{{insert: Bill}}]}}]\n"
+    );
+    let company = "entity: Company\nschema: crm\nactions:\n  - {name: greet, steps: [{reject: hello}]}\n  - {name: count_all, steps: [{foreach: bill in find Bill, do: [{reject: one}]}]}\n---\nentity: Person\nschema: crm\n";
+    let sources = Sources::new(vec![
+        file("entities/bill.yaml", &bill, SourceKind::Entities),
+        file("entities/company.yaml", company, SourceKind::Entities),
+        file("entities/note.yaml", "entity: Note\nschema: wiki\n", SourceKind::Entities),
+        file("registry/domain_registry.yaml", &format!("domains: {{{domains}}}\n"), SourceKind::Registry),
+    ]);
+    let compilation = compile(&sources);
+    if compilation.has_errors() {
+        let errors = compilation.diagnostics.iter().map(|one| {
+            let help = one.help.as_deref().unwrap_or_default();
+            format!("{} {} | {help}", one.rule.code, one.message)
+        });
+        return Err(errors.collect());
+    }
+    let model = &compilation.model;
+    Ok(model.schedules.iter().map(|one| one.tenants.map(|entity| model.entity(entity).name.clone())).collect())
+}
+
+#[test]
+fn a_schedule_of_a_tenants_action_is_run_for_each_row_of_the_entity_that_the_domain_names() {
+    let each =
+        "{name: a, cron: '@daily', action: remember, for_each_tenant: true}, {name: b, cron: '@daily', action: greet}";
+    let company = Some("Company".to_owned());
+    let found = tenants("crm: {}, wiki: {}, sales: {multi_tenant: true, tenants: Company}", each);
+    assert_eq!(found, Ok(vec![company.clone(), None]));
+
+    // An action of everybody's schema: whose tenants are meant is clear where all domains name the same.
+    let shared = "{name: a, cron: '@daily', action: count_all, for_each_tenant: true}";
+    let both = |other: &str| {
+        format!(
+            "crm: {{}}, sales: {{multi_tenant: true, tenants: crm.Company}}, wiki: {{multi_tenant: true, tenants: {other}}}"
+        )
+    };
+    assert_eq!(tenants(&both("Company"), shared), Ok(vec![company]));
+    assert_eq!(
+        tenants(&both("Person"), shared),
+        Err(vec!["SQ0234 nothing says which tenants there are | name one entity whose rows are the tenants in the domain registry, under `tenants` of the multi-tenant domains".to_owned()])
+    );
+}
+
+#[test]
+fn tenants_that_nothing_names_or_that_cannot_be_listed_are_refused_once() {
+    let each = "{name: a, cron: '@daily', action: remember, for_each_tenant: true}";
+    for (domains, schedules, expected) in [
+        (
+            "crm: {}, wiki: {}, sales: {multi_tenant: true}",
+            each,
+            "SQ0234 nothing says which tenants there are | name the entity whose rows are the tenants in the domain registry: `sales: {multi_tenant: true, tenants: …}`",
+        ),
+        (
+            "crm: {}, wiki: {}, sales: {multi_tenant: true, tenants: Compnay}",
+            each,
+            "SQ0139 unknown entity `Compnay` | did you mean `Company`?",
+        ),
+        (
+            "crm: {}, wiki: {}, sales: {multi_tenant: true, tenants: Bill}",
+            each,
+            "SQ0154 rows of `Bill` belong to tenants and cannot be the tenants | name an entity of a schema that is not multi-tenant; `sales` is",
+        ),
+        (
+            "crm: {}, wiki: {tenants: Company}, sales: {multi_tenant: true, tenants: Company}",
+            each,
+            "SQ0154 the schema `wiki` has no tenants | say `multi_tenant: true` of `wiki` too, or leave `tenants` out",
+        ),
+        (
+            "crm: {}, wiki: {}, sales: {multi_tenant: true, tenants: Company}",
+            "{name: a, cron: '@daily', action: greet, for_each_tenant: true}",
+            "SQ0234 `greet` works for no tenant: each call would do the same | leave `for_each_tenant` out",
+        ),
+        (
+            "crm: {}, wiki: {}, sales: {multi_tenant: true, tenants: Company}",
+            "{name: a, cron: '@daily', action: remember}",
+            "SQ0234 `remember` works for one tenant, and a schedule has none | the schema `sales` is multi-tenant; `for_each_tenant: true` runs it for each of them",
+        ),
+    ] {
+        assert_eq!(tenants(domains, schedules), Err(vec![expected.to_owned()]), "{domains} {schedules}");
+    }
 }
 
 #[test]

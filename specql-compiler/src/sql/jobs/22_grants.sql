@@ -56,6 +56,8 @@ BEGIN
             jobs.maintain(),
             jobs.schedules(),
             jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean),
+            jobs.scheduled_tenants(timestamptz, text, uuid, integer),
+            jobs.run_for_tenant(text, uuid, timestamptz),
             jobs.mark_job_started(uuid),
             jobs.complete_job_successfully(uuid, jsonb),
             jobs.fail_job(uuid, text)
