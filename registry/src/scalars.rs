@@ -97,6 +97,11 @@ impl Scalar {
     }
 }
 
+/// Patterns that scalars had in earlier versions, each with the name of its scalar. The pattern of today allows whatever they
+/// allow, so that rows from before need no look when a new version of SpecQL replaces it.
+pub const FORMER_PATTERNS: &[(&str, &str)] =
+    &[("email", r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}$")];
+
 impl Serialize for Scalar {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.name)

@@ -369,6 +369,25 @@ $specql$;
 COMMENT ON FUNCTION app.known_key(integer, uuid, text) IS
     'The key that was looked up by a public id, or validation:unknown_<name> when there was none';
 
+CREATE OR REPLACE FUNCTION app.known_key(_pk BIGINT, _id UUID, _name TEXT)
+RETURNS BIGINT
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+BEGIN
+    IF _pk IS NULL AND _id IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SQ001',
+            MESSAGE = 'validation:unknown_' || _name,
+            DETAIL = format('%s names a row that does not exist', _name);
+    END IF;
+    RETURN _pk;
+END;
+$specql$;
+COMMENT ON FUNCTION app.known_key(bigint, uuid, text) IS
+    'The key that was looked up by a public id, or validation:unknown_<name> when there was none';
+
 CREATE OR REPLACE FUNCTION app.to_time(_value JSONB, _name TEXT)
 RETURNS TIME
 LANGUAGE plpgsql
@@ -720,6 +739,13 @@ BEGIN
         WHEN _sqlstate = '22003' THEN
             _status := 'failed:out_of_range';
             _words := 'a number is too large for its type';
+        WHEN _sqlstate = '54000' THEN
+            -- Mostly a text that is unique, or searched for, and longer than an index can hold.
+            _status := 'validation:' || coalesce(nullif(_constraint, ''), 'too_large');
+            _words := 'a value is larger than the database can hold';
+        WHEN _sqlstate = '2200H' THEN
+            _status := 'failed:out_of_keys';
+            _words := 'the table has no key left for another row';
         ELSE
             -- What the database said is in the audit log, for those who may read it.
             _status := 'failed:unexpected_error';
@@ -746,7 +772,7 @@ SET search_path = pg_catalog, pg_temp
 AS $specql$
 DECLARE
     _unexpected CONSTANT BOOLEAN := _result.status = 'failed:unexpected_error';
-    _explains CONSTANT BOOLEAN := _unexpected OR _error_sqlstate IN ('22012', '22003');
+    _explains CONSTANT BOOLEAN := _unexpected OR _error_sqlstate IN ('22012', '22003', '54000', '2200H');
     _pk BIGINT;
 BEGIN
     INSERT INTO app.tb_mutation_audit_log (

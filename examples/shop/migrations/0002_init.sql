@@ -44,7 +44,7 @@ CREATE TABLE sales.tb_order (
     CONSTRAINT pk_order PRIMARY KEY (pk_order),
     CONSTRAINT uq_order__id UNIQUE (id),
     CONSTRAINT uq_order__identifier UNIQUE (identifier),
-    CONSTRAINT ck_order__customer_email CHECK (customer_email ~ E'^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*\\.[A-Za-z]{2,}$'),
+    CONSTRAINT ck_order__customer_email CHECK (customer_email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$'),
     CONSTRAINT ck_order__currency CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT ck_order__payment_status CHECK (payment_status IN ('unpaid', 'paid', 'failed'))
 );
@@ -139,7 +139,7 @@ BEGIN
         );
         _input.customer_email := app.to_text(input_payload -> 'customer_email', 'customer_email');
         PERFORM app.expect(
-            _input.customer_email ~ E'^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*\\.[A-Za-z]{2,}$',
+            _input.customer_email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$',
             'customer_email',
             'an e-mail address'
         );

@@ -10,12 +10,12 @@ use crate::{
         Diagnostic,
         rules::{
             sq0138_duplicate_name as duplicate_name, sq0141_invalid_option as invalid_option,
-            sq0150_ref_to_tenant as ref_to_tenant, sq0303_type_mismatch as type_mismatch,
+            sq0150_ref_to_tenant as ref_to_tenant, sq0155_key_type as key_type, sq0303_type_mismatch as type_mismatch,
         },
     },
     domain::Domains,
     model::{
-        Entity, EntityId, Expr, ExprKind, Field, FieldType, OnDelete,
+        Entity, EntityId, Expr, ExprKind, Field, FieldType, KeyType, OnDelete,
         expr::{ExprType, Literal},
         names::{derived, snake},
     },
@@ -83,6 +83,13 @@ pub fn check<'a>(
         accepted.iter().map(|(schema, entity)| (schema.as_str(), entity.schema.as_ref().map(|schema| schema.span)));
     domains.compare(used, diagnostics);
     result.syntax = accepted.into_iter().map(|(_, entity)| entity).collect();
+    for (entity, written) in result.entities.iter_mut().zip(&result.syntax) {
+        let Some(key) = &written.key else { continue };
+        match KeyType::from_name(&key.value) {
+            Some(key) => entity.key = key,
+            None => diagnostics.push(key_type::error(key.span, &key.value)),
+        }
+    }
     rename::entities(domains, &mut result, diagnostics);
     for index in 0..result.entities.len() {
         fields(sources, domains, &mut result, EntityId(index), diagnostics);
@@ -105,6 +112,7 @@ fn bare(sources: &Sources, domains: &Domains, schema: &str, entity: &EntitySynta
         snake: snake(&entity.name.value),
         schema: schema.to_owned(),
         description: entity.description.clone(),
+        key: KeyType::default(),
         fields: Vec::new(),
         functions: Vec::new(),
         actions: Vec::new(),

@@ -66,6 +66,8 @@ pub struct Entity {
     pub schema: String,
     /// For the table's comment.
     pub description: Option<String>,
+    /// The type of its internal key.
+    pub key: KeyType,
     /// The declared fields, in source order.
     pub fields: Vec<Field>,
     /// The SQL functions that it declares, in source order.
@@ -78,6 +80,28 @@ pub struct Entity {
     pub renamed_from: Option<FormerEntity>,
     /// Where it is written.
     pub origin: Origin,
+}
+
+/// The type of a table's internal key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeyType {
+    /// Up to 2,147,483,647.
+    #[default]
+    Integer,
+    /// 64 bits.
+    Bigint,
+}
+
+impl KeyType {
+    /// The type of that name in YAML.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "integer" => Some(Self::Integer),
+            "bigint" => Some(Self::Bigint),
+            _ => None,
+        }
+    }
 }
 
 /// What an entity was called before.

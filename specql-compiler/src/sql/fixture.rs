@@ -5,7 +5,7 @@ use specql_registry::{Basic, ValueType, scalars::Scalar, service::Unique};
 use crate::{
     model::{
         Action, CallService, Callback, CallbackKind, Effects, Entity, EntityId, Expr, ExprKind, Field, FieldId,
-        FieldType, InputField, Model, OnDelete, Step, StepKind, Var, VarId,
+        FieldType, InputField, KeyType, Model, OnDelete, Step, StepKind, Var, VarId,
         expr::{BinaryOp, ColumnRef, ExprType, Literal},
         step::{Assignment, Start, Target},
     },
@@ -109,6 +109,7 @@ pub(super) fn order_model() -> Model {
         snake: "customer".to_owned(),
         schema: "crm".to_owned(),
         description: None,
+        key: KeyType::default(),
         fields: vec![field("email", scalar("email"), true, None, 3)],
         functions: Vec::new(),
         actions: Vec::new(),
@@ -122,6 +123,7 @@ pub(super) fn order_model() -> Model {
         snake: "order".to_owned(),
         schema: "sales".to_owned(),
         description: Some("A customer's order".to_owned()),
+        key: KeyType::default(),
         fields: vec![
             field("customer_email", scalar("email"), true, None, 12),
             field("total", ValueType::Basic(Basic::Integer), true, None, 13),

@@ -4,15 +4,17 @@ use super::{
     entity::{CURRENT_TENANT, tenant_and},
     object::{Object, ObjectKind},
     quote::{dollar, ident, literal, qualified},
+    types::key_type,
 };
 use crate::model::{
     Entity,
     names::{id_function, pk_function},
 };
 
-/// `order_pk(uuid)` and `order_id(integer)`.
+/// `order_pk(uuid)` and `order_id(integer)`, or `(bigint)` where that is the key.
 pub(super) fn helpers(entity: &Entity) -> [Object; 2] {
     let pk = ident(&entity.pk());
+    let key = key_type(entity.key);
     let live = " AND t.deleted_at IS NULL";
     [
         helper(
@@ -20,7 +22,7 @@ pub(super) fn helpers(entity: &Entity) -> [Object; 2] {
             &Helper {
                 name: pk_function(entity),
                 parameter: ("_id", "UUID", "uuid"),
-                returns: "INTEGER",
+                returns: key,
                 column: &pk,
                 condition: format!("t.id = _id{live}"),
                 words: format!("The key of the live {} with this public id", entity.name),
@@ -30,7 +32,7 @@ pub(super) fn helpers(entity: &Entity) -> [Object; 2] {
             entity,
             &Helper {
                 name: id_function(entity),
-                parameter: ("_pk", "INTEGER", "integer"),
+                parameter: ("_pk", key, &key.to_lowercase()),
                 returns: "UUID",
                 column: "id",
                 condition: format!("t.{pk} = _pk"),
@@ -43,8 +45,8 @@ pub(super) fn helpers(entity: &Entity) -> [Object; 2] {
 struct Helper<'a> {
     name: String,
     /// Its name, its type, and that type as PostgreSQL prints it.
-    parameter: (&'static str, &'static str, &'static str),
-    returns: &'static str,
+    parameter: (&'a str, &'a str, &'a str),
+    returns: &'a str,
     column: &'a str,
     condition: String,
     words: String,

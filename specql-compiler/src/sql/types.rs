@@ -9,7 +9,7 @@ use super::{
     quote::{jsonb, literal},
     shape::{has_shape, shape_sql},
 };
-use crate::model::FieldType;
+use crate::model::{FieldType, KeyType};
 
 /// The type of a column, or of an attribute of an input type.
 pub(super) fn sql_type(ty: &ValueType) -> String {
@@ -21,6 +21,14 @@ pub(super) fn sql_type(ty: &ValueType) -> String {
         ValueType::Enum(_) => "TEXT".to_owned(),
         ValueType::List(item) if is_array(item) => format!("{}[]", sql_type(item)),
         ValueType::Composite(_) | ValueType::List(_) | ValueType::Object(_) => "JSONB".to_owned(),
+    }
+}
+
+/// The type of a table's internal key, and of a column that refers to it.
+pub(super) const fn key_type(key: KeyType) -> &'static str {
+    match key {
+        KeyType::Integer => "INTEGER",
+        KeyType::Bigint => "BIGINT",
     }
 }
 

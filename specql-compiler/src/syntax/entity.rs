@@ -30,6 +30,8 @@ pub struct EntitySyntax {
     pub schema: Option<Spanned<String>>,
     /// `description:`.
     pub description: Option<String>,
+    /// `key:`.
+    pub key: Option<Spanned<String>>,
     /// `fields:`, in source order.
     pub fields: Vec<FieldSyntax>,
     /// `functions:`, in source order.
@@ -87,6 +89,12 @@ pub static ENTITY: Table =
 static ENTITY_KEYS: &[Key] = &[
     Key::new("schema", Shape::Name, "the schema of its table, view and functions").default("`public`"),
     Key::new("description", Shape::Text, "the comment on its table"),
+    Key::new(
+        "key",
+        Shape::Words(&["integer", "bigint"]),
+        "the type of its table's internal key: `bigint` where more than 2,147,483,647 rows will ever be inserted",
+    )
+    .default("`integer`"),
     Key::new("fields", Shape::Map(&Shape::Either(&[Shape::Type, Shape::Table(&FIELD)])), "its fields"),
     Key::new("actions", Shape::List(&Shape::Table(&action::ACTION)), "its actions"),
     Key::new(
@@ -176,6 +184,7 @@ pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Entity
             .entry("description")
             .and_then(|entry| keys::text(&entry.value, "description", parts.diagnostics))
             .map(|text| text.value),
+        key: parts.entry("key").and_then(|entry| keys::text(&entry.value, "key", parts.diagnostics)),
         fields: parts.entry("fields").map(|entry| read_fields(&entry.value, parts.diagnostics)).unwrap_or_default(),
         functions: parts
             .entry("functions")

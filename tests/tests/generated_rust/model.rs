@@ -2,7 +2,7 @@
 
 use specql_compiler::{
     model::{
-        Action, Effects, Entity, EntityId, Field, FieldId, FieldType, InputField, Model, Step, StepKind, Var, VarId,
+        Action, Effects, Entity, EntityId, Field, FieldId, FieldType, InputField, KeyType, Model, Step, StepKind, Var, VarId,
         step::{Assignment, Target},
     },
     rust::{MigrationPart, ProjectParts},
@@ -139,6 +139,7 @@ fn entity(name: &str, snake: &str, fields: Vec<Field>, actions: Vec<Action>) -> 
         snake: snake.to_owned(),
         schema: "sales".to_owned(),
         description: None,
+        key: KeyType::default(),
         fields,
         functions: Vec::new(),
         actions,

@@ -48,6 +48,7 @@ pub mod sq0151_domain_collision;
 pub mod sq0152_unused_domain;
 pub mod sq0153_unlisted_schema;
 pub mod sq0154_tenants_entity;
+pub mod sq0155_key_type;
 pub mod sq0201_unknown_step;
 pub mod sq0202_wrapper_collision;
 pub mod sq0203_action_without_steps;
@@ -145,6 +146,7 @@ pub static ALL: &[&Rule] = &[
     &sq0152_unused_domain::RULE,
     &sq0153_unlisted_schema::RULE,
     &sq0154_tenants_entity::RULE,
+    &sq0155_key_type::RULE,
     &sq0201_unknown_step::RULE,
     &sq0202_wrapper_collision::RULE,
     &sq0203_action_without_steps::RULE,

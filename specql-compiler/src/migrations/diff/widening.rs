@@ -2,10 +2,29 @@
 
 use std::collections::BTreeSet;
 
-/// Whether `new` is `old` with more string literals in a list: an enum that got a value, also where it is the type of a list's items.
+use specql_registry::scalars::{FORMER_PATTERNS, Scalar};
+
+use crate::sql::quote::literal;
+
+/// Whether `new` is `old` with more string literals in a list: an enum that got a value, also where it is the type of a list's items. Or
+/// with a scalar's pattern of today, which allows what that of an earlier version allowed.
 pub(super) fn widens(old: &str, new: &str) -> bool {
-    let (old, new) = (split(old), split(new));
+    let (old, new) = (split(&with_todays_patterns(old)), split(new));
     old.shape == new.shape && old.literals.is_subset(&new.literals)
+}
+
+fn with_todays_patterns(definition: &str) -> String {
+    let mut text = definition.to_owned();
+    for (name, former) in FORMER_PATTERNS {
+        let Some(pattern) = Scalar::from_name(name).and_then(|scalar| scalar.info().pattern) else { continue };
+        // By itself, and as a member of a shape in JSON, which is a part of a literal.
+        let in_json = |pattern: &str| {
+            let quoted = literal(&serde_json::Value::from(pattern).to_string());
+            quoted.trim_start_matches('E').trim_matches('\'').to_owned()
+        };
+        text = text.replace(&literal(former), &literal(pattern)).replace(&in_json(former), &in_json(pattern));
+    }
+    text
 }
 
 struct Parts {
@@ -65,12 +84,43 @@ fn literal_length(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::widens;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::sql::quote::jsonb;
 
     #[test]
     fn an_enum_that_gets_a_value_is_wider() {
         assert!(widens("CHECK (s IN ('a', 'b'))", "CHECK (s IN ('a', 'c', 'b'))"));
         assert!(widens("CHECK (s IN ('it''s'))", "CHECK (s IN ('it''s', 'b'))"));
+    }
+
+    #[test]
+    fn a_scalars_pattern_of_today_is_wider_than_its_former_one() {
+        for (name, former) in FORMER_PATTERNS {
+            let today = Scalar::from_name(name).unwrap().info().pattern.unwrap();
+            let shape = |pattern: &str| jsonb(&serde_json::json!([{"is": "text", "pattern": pattern, "words": "x"}]));
+            for check in [
+                |pattern: &str| format!("CHECK (mail ~ {})", literal(pattern)),
+                |pattern: &str| format!("CHECK (app.all_match(mails, {}))", literal(pattern)),
+            ] {
+                assert!(widens(&check(former), &check(today)), "{name}");
+                assert!(!widens(&check(today), &check(former)), "{name}");
+            }
+            assert!(widens(&shape(former), &shape(today)), "{name}");
+            assert!(!widens(&shape(today), &shape(former)), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_former_pattern_allows_todays_allows(
+            (name, text) in prop::sample::select(FORMER_PATTERNS)
+                .prop_flat_map(|(name, former)| (Just(name), proptest::string::string_regex(former.trim_matches(['^', '$'])).unwrap()))
+        ) {
+            let today = Scalar::from_name(name).unwrap().info().pattern.unwrap();
+            prop_assert!(regex_lite::Regex::new(today).unwrap().is_match(&text), "{text}");
+        }
     }
 
     #[test]

@@ -333,3 +333,24 @@ END;
 $specql$;
 COMMENT ON FUNCTION app.known_key(integer, uuid, text) IS
     'The key that was looked up by a public id, or validation:unknown_<name> when there was none';
+
+-- object: function app.known_key(bigint, uuid, text)
+-- drop: DROP FUNCTION app.known_key(bigint, uuid, text)
+CREATE OR REPLACE FUNCTION app.known_key(_pk BIGINT, _id UUID, _name TEXT)
+RETURNS BIGINT
+LANGUAGE plpgsql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $specql$
+BEGIN
+    IF _pk IS NULL AND _id IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'SQ001',
+            MESSAGE = 'validation:unknown_' || _name,
+            DETAIL = format('%s names a row that does not exist', _name);
+    END IF;
+    RETURN _pk;
+END;
+$specql$;
+COMMENT ON FUNCTION app.known_key(bigint, uuid, text) IS
+    'The key that was looked up by a public id, or validation:unknown_<name> when there was none';

@@ -71,7 +71,7 @@ CREATE TABLE crm.tb_customer (
     CONSTRAINT pk_customer PRIMARY KEY (pk_customer),
     CONSTRAINT uq_customer__id UNIQUE (id),
     CONSTRAINT uq_customer__identifier UNIQUE (identifier),
-    CONSTRAINT ck_customer__email CHECK (email ~ E'^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*\\.[A-Za-z]{2,}$')
+    CONSTRAINT ck_customer__email CHECK (email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$')
 );
 COMMENT ON TABLE crm.tb_customer IS 'Customer';
 COMMENT ON COLUMN crm.tb_customer.pk_customer IS 'Internal key, for joins';
@@ -106,7 +106,7 @@ CREATE TABLE sales.tb_order (
     CONSTRAINT pk_order PRIMARY KEY (pk_order),
     CONSTRAINT uq_order__id UNIQUE (id),
     CONSTRAINT uq_order__identifier UNIQUE (identifier),
-    CONSTRAINT ck_order__customer_email CHECK (customer_email ~ E'^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*\\.[A-Za-z]{2,}$'),
+    CONSTRAINT ck_order__customer_email CHECK (customer_email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$'),
     CONSTRAINT ck_order__currency CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT ck_order__payment_status CHECK (payment_status IN ('unpaid', 'paid', 'failed')),
     CONSTRAINT ck_order__lines CHECK (array_position(lines, NULL) IS NULL),
@@ -263,7 +263,7 @@ BEGIN
         );
         _input.customer_email := app.to_text(input_payload -> 'customer_email', 'customer_email');
         PERFORM app.expect(
-            _input.customer_email ~ E'^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*\\.[A-Za-z]{2,}$',
+            _input.customer_email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$',
             'customer_email',
             'an e-mail address'
         );
@@ -598,7 +598,7 @@ BEGIN
         _input.customer_email := app.to_text(input_payload -> 'customer_email', 'customer_email');
         PERFORM app.expect(input_payload -> 'customer_email' IS DISTINCT FROM 'null'::jsonb, 'customer_email', 'not null');
         PERFORM app.expect(
-            _input.customer_email ~ E'^[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*\\.[A-Za-z]{2,}$',
+            _input.customer_email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$',
             'customer_email',
             'an e-mail address'
         );
