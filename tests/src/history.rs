@@ -158,9 +158,15 @@ impl History {
         }
     }
 
-    /// A binary with these migrations, on a database.
+    /// A binary with these migrations, on a database of its own.
     #[must_use]
     pub fn on(&self, pool: &PgPool) -> Database {
+        self.on_shared(pool).may_undo_open(true)
+    }
+
+    /// The same on a database that others may use, too.
+    #[must_use]
+    pub fn on_shared(&self, pool: &PgPool) -> Database {
         Database::from_pool(pool.clone(), self.project())
     }
 

@@ -20,7 +20,9 @@ pub struct Database {
     pool: PgPool,
     project: &'static Project,
     /// Keeps the embedded server running while this process uses it.
-    _server: Option<Arc<dyn std::any::Any + Send + Sync>>,
+    server: Option<Arc<dyn std::any::Any + Send + Sync>>,
+    /// What [`Database::may_undo_open`] said.
+    may_undo_open: Option<bool>,
 }
 
 impl Database {
@@ -36,13 +38,14 @@ impl Database {
     /// Takes an open pool, where the application makes its own.
     #[must_use]
     pub const fn from_pool(pool: PgPool, project: &'static Project) -> Self {
-        Self { pool, project, _server: None }
+        Self { pool, project, server: None, may_undo_open: None }
     }
 
     /// Brings the schema up to the project's migrations, and tells the database which operations there are.
     ///
     /// Any number of processes may do so at once; one works, the others wait. In a debug build the open migration is
-    /// applied too; when it has changed since, its old form is undone first.
+    /// applied too; when it has changed since, its old form is undone first, with what rows have in it. Where
+    /// [`Database::may_undo_open`] says no, that is refused.
     ///
     /// Where the database has all of the project's migrations and newer ones, because a newer version was deployed, this does
     /// nothing, unless one of these took away what this version needs: then it refuses.
@@ -62,6 +65,14 @@ impl Database {
     /// [`MigrateError`], with what to do; what had been applied before stays applied.
     pub async fn migrate_with(&self, patience: LockPatience) -> Result<(), MigrateError> {
         migrate::migrate(self, patience).await
+    }
+
+    /// Says whether debug builds may undo open migrations here that have changed, with what rows have in them. Otherwise they may in the
+    /// embedded database, which is this project's own, and where the environment variable `SPECQL_UNDO_OPEN` is `1`: others may use
+    /// any other one, with newer builds.
+    #[must_use]
+    pub fn may_undo_open(self, may: bool) -> Self {
+        Self { may_undo_open: Some(may), ..self }
     }
 
     /// The pool.

@@ -44,7 +44,7 @@ pub enum OpenError {
 pub(super) async fn open(project: &'static Project) -> Result<Database, OpenError> {
     if let Some(url) = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
         let pool = pool(options(&url)?).await.map_err(OpenError::Connect)?;
-        return Ok(Database { pool, project, _server: None });
+        return Ok(Database { pool, project, server: None, may_undo_open: None });
     }
     open_embedded(project).await
 }
@@ -66,7 +66,7 @@ async fn open_embedded(project: &'static Project) -> Result<Database, OpenError>
     let server = super::embedded::Server::start(super::embedded::Plan::for_app(project.name, project.root)).await?;
     server.database(project.name).await?;
     let pool = pool(server.connect_options(project.name)).await.map_err(super::embedded::EmbeddedError::Connect)?;
-    Ok(Database { pool, project, _server: Some(Arc::new(server)) })
+    Ok(Database { pool, project, server: Some(Arc::new(server)), may_undo_open: None })
 }
 
 #[cfg(not(all(feature = "embedded", unix)))]

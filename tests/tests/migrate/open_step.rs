@@ -66,6 +66,26 @@ async fn that_was_not_applied_to_its_end_is_continued_and_undone_too() {
     }
 }
 
+/// A newer build may be at work there: an older one, or one of another branch, would take its columns away.
+#[tokio::test]
+async fn is_not_undone_in_a_database_that_others_may_use_unless_that_is_said() {
+    let database = migrated(&step()).await;
+    let pool = database.pool();
+    execute(pool, "INSERT INTO sales.tb_order (total, note) VALUES (1, 'kept')").await;
+    for build in [other(), History::of_orders()] {
+        let error = build.on_shared(pool).migrate().await.unwrap_err();
+        assert!(matches!(error, MigrateError::WouldUndo { version: 2, .. }), "{error}");
+        assert!(error.to_string().contains("SPECQL_UNDO_OPEN=1"), "{error}");
+    }
+    assert_eq!(recorded(pool).await, [(2, true), (3, false), (4, false)]);
+    let kept: Vec<String> = sqlx::query_scalar("SELECT note FROM sales.tb_order").fetch_all(pool).await.unwrap();
+    assert_eq!(kept, ["kept"]);
+    // A build that has the same form of it, or nothing to undo, works there as anywhere.
+    step().on_shared(pool).migrate().await.unwrap();
+    other().on_shared(pool).may_undo_open(true).migrate().await.unwrap();
+    assert_eq!(shape(pool).await, shape(migrated(&other()).await.pool()).await);
+}
+
 /// Its first file is recorded, its index INVALID and not recorded.
 #[tokio::test(flavor = "multi_thread")]
 async fn that_was_cut_off_in_its_index_is_undone_too() {

@@ -90,6 +90,18 @@ pub enum MigrateError {
         /// Its name.
         description: String,
     },
+    /// The database has the open migration in another form, and may not be this developer's alone.
+    #[error(
+        "this database has another form of the open migration {version} ({description}) than this build, which would undo it with what rows \
+         have in it; the database is not the embedded one, and a newer build may be at work there: build from the newest sources, \
+         or set `SPECQL_UNDO_OPEN=1` where the database is yours alone"
+    )]
+    WouldUndo {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+    },
     /// The database has the open migration in an earlier form, which a release build does not undo.
     #[error(
         "this database has an earlier form of migration {version} ({description}), applied by a debug build while it was open; \

@@ -54,8 +54,19 @@ struct Migrator {
     /// Sees from outside whom that session waits for.
     watch: Watch,
     patience: LockPatience,
-    /// Open migrations are applied, and undone, in debug builds only.
+    /// Open migrations are applied in debug builds only.
     development: bool,
+    /// What they left is undone, with what rows have in it.
+    may_undo: bool,
+}
+
+/// Lets debug builds undo open migrations in any database: `1`.
+const UNDO: &str = "SPECQL_UNDO_OPEN";
+
+/// See [`Database::may_undo_open`].
+fn may_undo(database: &Database) -> bool {
+    let told = || std::env::var(UNDO).is_ok_and(|told| told == "1");
+    cfg!(debug_assertions) && database.may_undo_open.unwrap_or_else(|| database.server.is_some() || told())
 }
 
 pub(super) async fn migrate(database: &Database, patience: LockPatience) -> Result<(), MigrateError> {
@@ -64,7 +75,8 @@ pub(super) async fn migrate(database: &Database, patience: LockPatience) -> Resu
     let pid: i32 = sqlx::query_scalar("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut connection).await?;
     turn::take(&mut connection).await?;
     let watch = Watch::new(&database.pool.connect_options(), pid);
-    let mut migrator = Migrator { connection, watch, patience, development: cfg!(debug_assertions) };
+    let mut migrator =
+        Migrator { connection, watch, patience, development: cfg!(debug_assertions), may_undo: may_undo(database) };
     let result = bring_up(&mut migrator, project.migrations).await;
     // Which releases the lock, however it went.
     let closed = migrator.connection.close().await;
@@ -145,7 +157,7 @@ mod tests {
         let connection = session::open(&database.pool).await?;
         let watch = Watch::new(&database.pool.connect_options(), 0);
         let patience = LockPatience::default();
-        bring_up(&mut Migrator { connection, watch, patience, development }, migrations).await
+        bring_up(&mut Migrator { connection, watch, patience, development, may_undo: development }, migrations).await
     }
 
     /// Tests are a debug build, and what a release build does must be asked for.

@@ -44,7 +44,11 @@ pub(super) async fn reconcile(
         let first = &step.files[0];
         let known = migrations.iter().any(|migration| migration.version == first.version);
         match (migrator.development, known) {
-            (true, _) => undo(migrator, table, &step).await?,
+            (true, _) if migrator.may_undo => undo(migrator, table, &step).await?,
+            (true, _) => {
+                let (version, description) = (first.version, first.description.clone());
+                return Err(MigrateError::WouldUndo { version, description });
+            }
             (false, true) => {
                 let (version, description) = (first.version, first.description.clone());
                 return Err(MigrateError::EarlierForm { version, description });
@@ -168,7 +172,11 @@ impl Work for Undone<'_> {
 async fn undo(migrator: &mut Migrator, table: &Table, step: &Step) -> Result<(), MigrateError> {
     let first = &step.files[0];
     let version = first.version;
-    tracing::info!(version, "the open migration has changed: undoing its old form");
+    tracing::warn!(
+        version,
+        description = first.description,
+        "the open migration has changed: undoing its old form, with what rows have in it"
+    );
     patiently(migrator, &Undone { table, step }).await.map_err(|refusal| match refusal {
         Refusal::Failed(source) => MigrateError::Reverse { version, source },
         blocked => blocked.of(version, &first.description),
