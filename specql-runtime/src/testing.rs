@@ -165,7 +165,8 @@ impl TestDatabase {
         sqlx::raw_sql(AssertSqlSafe(create)).execute(&mut connection).await?;
         connection.close().await?;
         let pool = pool(server.owner.clone().database(&name)).await?;
-        Ok(Self { database: Database::from_pool(pool, project), name, server })
+        // Nobody else knows of it.
+        Ok(Self { database: Database::from_pool(pool, project).may_undo_open(true), name, server })
     }
 
     /// Its name.

@@ -33,7 +33,7 @@ pub(crate) fn migrator(history: &History, database: &TestDatabase) -> (Process, 
     let folder = tempfile::tempdir().unwrap();
     history.write(folder.path());
     let mut command = Command::new(MIGRATOR);
-    command.env("DATABASE_URL", database.url()).env("MIGRATIONS", folder.path());
+    command.env("DATABASE_URL", database.url()).env("MIGRATIONS", folder.path()).env("SPECQL_UNDO_OPEN", "1");
     (Process::start(&mut command), folder)
 }
 
