@@ -78,6 +78,11 @@ impl Database {
         Ok(Self { base, test, connection, catalog })
     }
 
+    /// What a schema has besides the base.
+    pub(crate) fn others(&self, schema: &Schema) -> Vec<Object> {
+        self.base.others(schema)
+    }
+
     /// What this schema consists of when it is made afresh. Nothing remains of it.
     pub(crate) async fn fresh(&mut self, schema: &Schema) -> Result<Catalog> {
         let sql = render_objects(&self.base.others(schema));

@@ -11,6 +11,7 @@
 //! | `pair` | there and back again |
 //! | `samples` | real dumps and `plpgsql_check`, for some of the pairs |
 //! | `misfits` | rows that do not fit what was allowed |
+//! | `retyped` | every type that becomes every other one |
 //! | `chosen` | pairs that chance is slow to find |
 //! | `shrink` | the least that still fails |
 //!
@@ -26,6 +27,7 @@ mod generate;
 mod misfits;
 mod pair;
 mod project;
+mod retyped;
 mod rows;
 mod samples;
 mod shrink;

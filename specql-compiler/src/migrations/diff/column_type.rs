@@ -34,6 +34,10 @@ fn loses(old: &str, new: &str) -> bool {
         "REAL" => is_text || (decimals(old).is_some() && old != "SMALLINT"),
         "DOUBLE PRECISION" => is_text || (decimals(old).is_some() && !matches!(old, "SMALLINT" | "INTEGER" | "REAL")),
         "DATE" | "TIME" => is_text || old.starts_with("TIMESTAMP"),
+        // What has no time zone gets the session's.
+        "TIMESTAMPTZ" => is_text,
+        // A number is read as so many seconds.
+        "INTERVAL" => is_text || decimals(old).is_some() || old == "JSONB",
         _ => false,
     }
 }
@@ -116,7 +120,6 @@ mod tests {
             ("BIGINT", "INTEGER"),
             ("NUMERIC(12,0)", "INTEGER"),
             ("TEXT", "INTEGER"),
-            ("TEXT", "TIMESTAMPTZ"),
             ("BOOLEAN", "DATE"),
         ] {
             assert_eq!(hazard(old, new), Some(HazardKind::Misfit), "{old} → {new}");
@@ -140,6 +143,8 @@ mod tests {
             ("TIMESTAMPTZ", "DATE"),
             ("TIMESTAMPTZ", "TIME"),
             ("TEXT", "DATE"),
+            ("TEXT", "TIMESTAMPTZ"),
+            ("INTEGER", "INTERVAL"),
         ] {
             assert_eq!(hazard(old, new), Some(HazardKind::Loss), "{old} → {new}");
         }

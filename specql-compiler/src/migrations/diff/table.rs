@@ -98,9 +98,22 @@ impl Alter<'_> {
         self.way.direction == Direction::Reverse
     }
 
+    /// Whether a constraint is in both tables and can be left alone. PostgreSQL has noted of which type its NULL is, and cannot look
+    /// for that in a list of another one.
+    fn stays(&self, constraint: &TableConstraint) -> bool {
+        let other_list = |column: &&Column| {
+            let before = self.before.get(&*column.name);
+            before.is_some_and(|old| old.ty != column.ty && (old.ty.ends_with("[]") || column.ty.ends_with("[]")))
+                && contains_name(&constraint.definition, &column.name)
+        };
+        self.old.constraints.contains(constraint)
+            && self.new.constraints.contains(constraint)
+            && !self.new.columns.iter().any(|column| other_list(&column))
+    }
+
     fn drop_constraints(&mut self) {
         for constraint in &self.old.constraints {
-            if self.new.constraints.contains(constraint) {
+            if self.stays(constraint) {
                 continue;
             }
             let name = &constraint.name;
@@ -361,7 +374,7 @@ impl Alter<'_> {
 
     fn add_constraints(&mut self) {
         for constraint in &self.new.constraints {
-            if self.old.constraints.contains(constraint) {
+            if self.stays(constraint) {
                 continue;
             }
             self.altered();
