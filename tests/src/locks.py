@@ -107,7 +107,8 @@ class Step:
         if isinstance(it, ast.IndexStmt):
             if it.concurrent and not alone:
                 self.report("concurrently-in-a-transaction")
-            if not it.concurrent and self.holds_rows(relation(it.relation)):
+            table = relation(it.relation)
+            if not it.concurrent and self.holds_rows(table) and not self.changes_tenancy(table):
                 self.report("index-not-concurrently")
         elif isinstance(it, (ast.DropStmt, ast.ReindexStmt)) and getattr(it, "concurrent", False) and not alone:
             self.report("concurrently-in-a-transaction")
@@ -180,6 +181,10 @@ class Step:
         if len(validations) < len(commands):
             self.locked = True
 
+    def changes_tenancy(self, table):
+        """A table whose rows begin or cease to belong to tenants, which has been allowed to be locked."""
+        return {f"add_column:{table}.tenant_id", f"drop_column:{table}.tenant_id"} & self.allowed
+
     def validate(self, table, name, among_others):
         added, column = self.added.get((table, name), (None, None))
         if added == self.number or self.locked or among_others:
@@ -196,8 +201,7 @@ class Step:
         elif it.contype == Constraint.CONSTR_NOTNULL and not it.skip_validation:
             self.report("not-null-by-a-scan")
         elif it.contype in (Constraint.CONSTR_UNIQUE, Constraint.CONSTR_PRIMARY) and not it.indexname:
-            # Whose rows begin or cease to belong to tenants has been allowed to be locked.
-            if not {f"add_column:{table}.tenant_id", f"drop_column:{table}.tenant_id"} & self.allowed:
+            if not self.changes_tenancy(table):
                 self.report("index-not-concurrently")
         elif it.contype == Constraint.CONSTR_EXCLUSION:
             self.report("index-not-concurrently")

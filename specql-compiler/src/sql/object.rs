@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::quote::ident;
 
+/// The end of an index's statement that leaves deleted rows out.
+pub(crate) const OF_LIVE_ROWS: &str = " WHERE deleted_at IS NULL";
+
 /// All objects of a database, in an order in which they can be created.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Schema {

@@ -2,7 +2,7 @@
 
 use super::{
     expr::{default_value, statement_value},
-    object::{Column, Definition, Object, ObjectKind, Rename, Table, TableConstraint},
+    object::{Column, Definition, OF_LIVE_ROWS, Object, ObjectKind, Rename, Table, TableConstraint},
     quote::{ident, qualified},
     types::{check, key_type, sql_type},
 };
@@ -73,20 +73,37 @@ pub(super) fn foreign_keys(model: &Model, entity: &Entity) -> Vec<Object> {
         .collect()
 }
 
-/// An index for each ref: the target's removal looks for the rows that point to it.
+/// The indexes: of what is unique, and of each ref, for the target's removal looks for the rows that point to it.
 pub(super) fn indexes(entity: &Entity) -> Vec<Object> {
     let table = qualified(&entity.schema, &entity.table());
-    references(entity)
-        .map(|(field, _, _)| {
+    let index = |name: &str, origin: String, create: String| {
+        Object::made_by(ObjectKind::Index, qualified(&entity.schema, name), origin, vec![create])
+    };
+    // A row that was deleted gives its values back, so this is no constraint, which would be about all rows.
+    let unique = |field: &str, column: &str, origin: String| {
+        let name = constraint_name("uq", entity, field);
+        let columns = format!("{}{}", tenant_first(entity), ident(column));
+        let create = format!("CREATE UNIQUE INDEX {} ON {table} ({columns}){OF_LIVE_ROWS}", ident(&name));
+        index(&name, origin, create)
+    };
+    let mut out = vec![unique("identifier", "identifier", entity.origin.to_string())];
+    for field in &entity.fields {
+        let origin = field.origin.to_string();
+        if field.unique {
+            out.push(unique(&field.name, &field.column, origin.clone()));
+        }
+        if matches!(field.ty, FieldType::Ref { .. }) {
             let name = constraint_name("idx", entity, &field.name);
-            Object::made_by(
-                ObjectKind::Index,
-                qualified(&entity.schema, &name),
-                field.origin.to_string(),
-                vec![format!("CREATE INDEX {} ON {table} ({})", ident(&name), ident(&field.column))],
-            )
-        })
-        .collect()
+            let create = format!("CREATE INDEX {} ON {table} ({})", ident(&name), ident(&field.column));
+            out.push(index(&name, origin, create));
+        }
+    }
+    out
+}
+
+/// What is unique is so within a tenant: whether another one has the same is not for this one to know.
+fn tenant_first(entity: &Entity) -> &'static str {
+    if entity.multi_tenant { "tenant_id, " } else { "" }
 }
 
 /// Where the columns of the entity's fields are written, by their full names.
@@ -145,26 +162,19 @@ fn column(model: &Model, field: &Field) -> Column {
 }
 
 fn constraints(entity: &Entity) -> Vec<TableConstraint> {
-    // What is unique is so within a tenant: whether another one has the same is not for this one to know.
-    let tenant = if entity.multi_tenant { "tenant_id, " } else { "" };
+    let pk = ident(&entity.pk());
     let unique = |field: &str, columns: &str| TableConstraint {
         name: ident(&constraint_name("uq", entity, field)),
         definition: format!("UNIQUE ({columns})"),
     };
-    let in_tenant = |field: &str, column: &str| unique(field, &format!("{tenant}{}", ident(column)));
-    let mut out = vec![
-        TableConstraint { name: ident(&entity.pk()), definition: format!("PRIMARY KEY ({})", ident(&entity.pk())) },
-        unique("id", "id"),
-        in_tenant("identifier", "identifier"),
-    ];
+    // These two are of all rows, deleted or not: an id is never given twice, and references may point to deleted rows.
+    let mut out =
+        vec![TableConstraint { name: pk.clone(), definition: format!("PRIMARY KEY ({pk})") }, unique("id", "id")];
     if entity.multi_tenant {
         // What references to this table point to, and the index by tenant.
-        out.push(in_tenant("tenant_id", &entity.pk()));
+        out.push(unique("tenant_id", &format!("{}{pk}", tenant_first(entity))));
     }
     for field in &entity.fields {
-        if field.unique {
-            out.push(in_tenant(&field.name, &field.column));
-        }
         let FieldType::Value(ty) = &field.ty else { continue };
         if let Some(check) = check(ty, &ident(&field.column)) {
             out.push(TableConstraint {

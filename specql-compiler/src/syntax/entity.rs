@@ -148,7 +148,12 @@ pub static FIELD: Table = Table::new(
             Shape::Value,
             "what rows that are there already get when the field becomes required: an expression over their other fields",
         ),
-        Key::new("unique", Shape::Boolean, "whether no two rows have the same value").default("`false`"),
+        Key::new(
+            "unique",
+            Shape::Boolean,
+            "whether no two live rows have the same value: one that was deleted gives its own back",
+        )
+        .default("`false`"),
         Key::new(
             "renamed_from",
             Shape::Name,

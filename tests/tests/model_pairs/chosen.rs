@@ -74,3 +74,16 @@ async fn a_retired_callback_goes_on_in_another_schema() {
     let there = Edit::Move { entity: 10, schema: "crm".to_owned() };
     holds(vec![Edit::DropAction { entity: 10, index: 1 }], vec![there]).await;
 }
+
+#[tokio::test]
+async fn what_is_unique_from_now_on_may_be_so_beside_an_equal_row_that_was_deleted() {
+    let unique = |unique| Edit::Unique { entity: 10, field: 11, unique };
+    holds(vec![unique(true)], vec![unique(false)]).await;
+}
+
+#[tokio::test]
+async fn what_is_unique_stays_so_under_another_name() {
+    let rename = |name: &str| Edit::RenameEntity { entity: 10, name: name.to_owned() };
+    let unique = |unique| Edit::Unique { entity: 10, field: 11, unique };
+    holds(vec![unique(true), rename("Purchase")], vec![rename("Sale"), unique(false)]).await;
+}

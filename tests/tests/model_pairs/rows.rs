@@ -150,9 +150,10 @@ pub(crate) async fn insert(
     for key in filled {
         let entity = before.entity(*key).expect("it is filled because it is there");
         let compiled = compiled(model, entity);
-        for row in 0..ROWS {
-            let mut columns = vec!["identifier".to_owned()];
-            let mut values = vec![literal(&format!("{}-{row}", entity.name))];
+        // One more, which equals the first and is deleted.
+        for (row, deleted_at) in (0..ROWS).map(|row| (row, "NULL")).chain([(0, "now()")]) {
+            let mut columns = vec!["identifier".to_owned(), "deleted_at".to_owned()];
+            let mut values = vec![literal(&format!("{}-{row}", entity.name)), deleted_at.to_owned()];
             if compiled.multi_tenant {
                 columns.push("tenant_id".to_owned());
                 values.push(literal(&TENANT.to_string()));
@@ -226,7 +227,7 @@ pub(crate) async fn read(
     for key in filled {
         let (Some(entity), Some(there)) = (project.entity(*key), other.entity(*key)) else { continue };
         let compiled = compiled(model, entity);
-        let mut columns: Vec<String> = ["id", "identifier", "created_at"].map(str::to_owned).into();
+        let mut columns: Vec<String> = ["id", "identifier", "created_at", "deleted_at"].map(str::to_owned).into();
         let mut kept: Vec<&Field> = entity
             .fields
             .iter()
@@ -330,7 +331,7 @@ async fn input(
             Type::Other(other) => serde_json::from_str(other.json).unwrap(),
             Type::Ref(target, _) => {
                 let target = project.entity(*target).expect("a tidy project has the targets of its references");
-                let sql = format!("SELECT id FROM {} LIMIT 1", table(compiled(model, target)));
+                let sql = format!("SELECT id FROM {} WHERE deleted_at IS NULL LIMIT 1", table(compiled(model, target)));
                 let id: Option<Uuid> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(&mut *connection).await?;
                 match id {
                     Some(id) => json!(id),

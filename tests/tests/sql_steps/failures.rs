@@ -56,3 +56,26 @@ async fn of_an_action_that_fails_only_the_audit_row_remains() -> Outcome {
     assert!(silence.is_err(), "a second notification was sent");
     Ok(())
 }
+
+/// Whichever rows there are, and whichever index PostgreSQL goes by to find none.
+#[tokio::test]
+async fn a_condition_that_names_a_row_which_is_not_there_ends_the_action() -> Outcome {
+    let depot = Depot::with(&[]).await?;
+    let mut connection = depot.pool().acquire().await?;
+    let unknown = "018f3f6e-7b0a-7c3e-9d7e-0123456789ab";
+    for indexes in ["on", "off"] {
+        let set = format!("SET enable_indexscan = {indexes}; SET enable_bitmapscan = {indexes}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut *connection).await?;
+        for action in ["sweep", "first_of", "restock", "report"] {
+            let input = match action {
+                "restock" => json!({"depot": unknown, "by": 1}),
+                _ => json!({"depot": unknown}),
+            };
+            let sql = format!("SELECT status FROM app.{action}(NULL, NULL, $1)");
+            let status: String =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(input).fetch_one(&mut *connection).await?;
+            assert_eq!(status, "validation:unknown_depot", "{action}, with indexes {indexes}");
+        }
+    }
+    Ok(())
+}

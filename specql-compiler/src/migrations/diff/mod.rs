@@ -11,6 +11,7 @@
 //! | `rename` | tables and columns under another name |
 //! | `table`, `column_type`, `widening` | how a table becomes another one |
 //! | `static_table` | SpecQL's own tables, in the form that tables are compared in |
+//! | `live_unique` | what is unique among live rows |
 //! | `references` | foreign keys that point to another table |
 //! | `rows` | what is asked of rows before a step, and what fills them |
 //! | `retire` | callbacks that the model no longer has |
@@ -19,6 +20,7 @@ pub mod breaking;
 mod calls;
 mod column_type;
 mod dependents;
+mod live_unique;
 mod references;
 mod rename;
 mod retire;
@@ -29,6 +31,7 @@ mod widening;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use live_unique::{LiveUnique, change_of};
 use rename::Renames;
 pub use retire::retired;
 
@@ -141,7 +144,7 @@ impl<'a> Diff<'a> {
         for object in self.old.objects.iter().rev().filter(|object| recreated.contains(&key(object))) {
             let new = self.after.get(&key(object)).copied();
             if new.is_none() {
-                plan.changes.push(Change::Remove(object.kind, object.name.clone()));
+                plan.changes.push(change_of(object, Change::Remove));
                 if object.kind == ObjectKind::View {
                     plan.breaking.push(format!("view {} is gone", object.name));
                 }
@@ -181,7 +184,7 @@ impl<'a> Diff<'a> {
             }
             let Some(old) = self.before.get(&key(object)).copied() else {
                 self.check_new(object, plan);
-                plan.changes.push(Change::Add(object.kind, object.name.clone()));
+                plan.changes.push(change_of(object, Change::Add));
                 self.create(object, plan);
                 continue;
             };
@@ -233,7 +236,7 @@ impl<'a> Diff<'a> {
                 if self.direction == Direction::Forward {
                     plan.hazards.extend(references::retargeted(old, new));
                 }
-                plan.changes.push(Change::Alter(new.kind, new.name.clone()));
+                plan.changes.push(change_of(new, Change::Alter));
                 self.create(new, plan);
                 // It stays, and with it what was said of it.
                 if new.kind == ObjectKind::Schema && !new.create().join("\n").contains("COMMENT ON SCHEMA ") {
@@ -255,8 +258,27 @@ impl<'a> Diff<'a> {
     /// Makes an object; on a table that may hold rows without keeping others from it while they are read.
     fn create(&self, object: &Object, plan: &mut Plan) {
         let statements = object.create();
-        if self.direction == Direction::Reverse || !self.stands_on_an_old_table(object) {
+        if !self.stands_on_an_old_table(object) {
             return plan.push(object, statements);
+        }
+        let live_unique = LiveUnique::read(object);
+        if self.direction == Direction::Reverse {
+            let made = |statement: &String| match live_unique {
+                // Equal rows may have come since it was dropped.
+                Some(_) => table::if_rows_allow(statement, "unique_violation"),
+                None => statement.clone(),
+            };
+            return plan.push(object, statements.iter().map(made).collect());
+        }
+        if let Some(index) = live_unique {
+            let (before, changes_tenancy) = self.table_of(&index);
+            if changes_tenancy {
+                // Such a table is locked anyway.
+                return plan.push(object, statements);
+            }
+            if before.is_some_and(|before| index.succeeds_one_of(before)) {
+                return plan.push_in(Phase::Concurrently, object, vec![index.make_beside()]);
+            }
         }
         match object.kind {
             ObjectKind::Index => {
@@ -347,6 +369,16 @@ impl<'a> Diff<'a> {
     /// The statements that unmake an object. In a reverse, what a later file of the step makes may not be there yet.
     fn unmake(&self, object: &Object) -> Vec<String> {
         let statements = object.unmake();
+        if self.direction == Direction::Reverse
+            && !self.after.contains_key(&key(object))
+            && let Some(index) = LiveUnique::read(object)
+        {
+            let table = (ObjectKind::Table, index.table);
+            let table_goes = self.before.contains_key(&table) && !self.after.contains_key(&table);
+            if !table_goes {
+                return index.unmake();
+            }
+        }
         match (self.direction, object.kind) {
             (Direction::Reverse, ObjectKind::Index) => statements
                 .iter()
@@ -430,6 +462,9 @@ impl<'a> Diff<'a> {
         let Definition::Statements { create, .. } = &object.definition else { return };
         let unique = create.iter().any(|statement| statement.contains("CREATE UNIQUE INDEX"));
         if self.direction == Direction::Reverse || object.kind != ObjectKind::Index || !unique {
+            return;
+        }
+        if LiveUnique::read(object).is_some_and(|index| self.rows_fit(&index)) {
             return;
         }
         let existing = (self.before.keys())

@@ -5,6 +5,7 @@
 use super::{
     dependents::{contains_name, in_name},
     key,
+    live_unique::narrowing,
 };
 use crate::{
     migrations::plan::{Change, Direction, Hazard, HazardKind, Plan, Step},
@@ -135,7 +136,7 @@ impl Renames {
             match &object.definition {
                 Definition::Table(table) if self.touches(&table.name) => {
                     let after = find(new, self.new_name(&table.name));
-                    let table = self.table(table, after, &mut statements);
+                    let table = self.table(table, after, &new.objects, &mut statements);
                     object.name.clone_from(&table.name);
                     object.definition = Definition::Table(table);
                 }
@@ -174,7 +175,8 @@ impl Renames {
         renamed
     }
 
-    fn table(&self, old: &Table, new: Option<&Table>, statements: &mut Vec<String>) -> Table {
+    /// `objects` are the new ones.
+    fn table(&self, old: &Table, new: Option<&Table>, objects: &[Object], statements: &mut Vec<String>) -> Table {
         let mut table = old.clone();
         table.name = self.new_name(&old.name).to_owned();
         let (Some((old_schema, old_bare)), Some((schema, bare))) = (split(&old.name), split(&table.name)) else {
@@ -201,11 +203,13 @@ impl Renames {
             for (from, to) in self.columns_of(&table.name) {
                 constraint.definition = replace_name(&constraint.definition, from, to);
             }
-            let same = new.and_then(|new| same_definition(constraint, old, new));
-            if let Some(same) = same {
-                statements
-                    .push(format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}", table.name, constraint.name, same.name));
-                constraint.name.clone_from(&same.name);
+            let unused = |name: &str| old.constraints.iter().all(|before| before.name != name);
+            let same = new.and_then(|new| same_definition(constraint, new, unused));
+            // An index that comes in its place takes its name from it, not another's.
+            let successor = narrowing(constraint, &table.name, objects).map(|index| index.name);
+            if let Some(name) = same.or(successor.filter(|name| unused(name))) {
+                statements.push(format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {name}", table.name, constraint.name));
+                constraint.name = name.to_owned();
             }
         }
         table
@@ -294,13 +298,13 @@ fn reversed(renames: &[Rename]) -> Vec<Rename> {
     renames.iter().map(turned).collect()
 }
 
-/// A constraint of the new table, under a name that the old one has not, that says the same.
-fn same_definition<'a>(constraint: &TableConstraint, old: &Table, new: &'a Table) -> Option<&'a TableConstraint> {
+/// The name of a constraint of the new table that says the same.
+fn same_definition<'a>(constraint: &TableConstraint, new: &'a Table, unused: impl Fn(&str) -> bool) -> Option<&'a str> {
     if new.constraints.iter().any(|same| same.name == constraint.name) {
         return None;
     }
-    let unused = |name: &str| old.constraints.iter().all(|before| before.name != name);
-    new.constraints.iter().find(|same| same.definition == constraint.definition && unused(&same.name))
+    let same = new.constraints.iter().find(|same| same.definition == constraint.definition && unused(&same.name))?;
+    Some(&same.name)
 }
 
 fn tables(schema: &Schema) -> impl Iterator<Item = &Table> {

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{column_type, dependents::contains_name, rename::split, rows::Rows, widening::widens};
+use super::{
+    column_type, dependents::contains_name, live_unique::narrowing, rename::split, rows::Rows, widening::widens,
+};
 use crate::{
     migrations::plan::{Change, Direction, Hazard, HazardKind, Phase, Plan},
     model::names,
@@ -117,7 +119,10 @@ impl Alter<'_> {
                 continue;
             }
             let name = &constraint.name;
-            if self.is_reverse() && is_unique(constraint) {
+            let successor = narrowing(constraint, &self.new.name, &self.schema.objects);
+            if let Some(index) = successor.filter(|index| !self.is_reverse() && index.name == name) {
+                self.later.finish.extend(index.succeed());
+            } else if self.is_reverse() && is_unique(constraint) {
                 // It may not have come further than its index.
                 self.actions.push(format!("DROP CONSTRAINT IF EXISTS {name}"));
                 // One of that name that comes back has the index's name.
@@ -461,10 +466,8 @@ impl Alter<'_> {
             && (!is_unique(constraint) || named.iter().any(|column| column.default.is_none()))
     }
 
-    /// Whether rows begin or cease to belong to tenants.
     fn changes_tenancy(&self) -> bool {
-        let has = |table: &Table| table.columns.iter().any(|column| column.name == TENANT);
-        has(self.old) != has(self.new)
+        changes_tenancy(self.old, self.new)
     }
 
     fn rest(&mut self) {
@@ -531,8 +534,14 @@ impl Alter<'_> {
     }
 }
 
+/// Whether rows begin or cease to belong to tenants.
+pub(super) fn changes_tenancy(old: &Table, new: &Table) -> bool {
+    let has = |table: &Table| table.columns.iter().any(|column| column.name == TENANT);
+    has(old) != has(new)
+}
+
 /// Does it unless rows stand against it, which is said.
-fn if_rows_allow(statement: &str, condition: &str) -> String {
+pub(super) fn if_rows_allow(statement: &str, condition: &str) -> String {
     let words = statement.replace('\'', "''");
     format!(
         "DO $$\nBEGIN\n    {statement};\nEXCEPTION WHEN {condition} THEN\n    RAISE WARNING 'not done, for rows stand against it: {words}';\nEND\n$$"

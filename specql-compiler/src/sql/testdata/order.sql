@@ -70,7 +70,6 @@ CREATE TABLE crm.tb_customer (
     deleted_by UUID,
     CONSTRAINT pk_customer PRIMARY KEY (pk_customer),
     CONSTRAINT uq_customer__id UNIQUE (id),
-    CONSTRAINT uq_customer__identifier UNIQUE (identifier),
     CONSTRAINT ck_customer__email CHECK (email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$')
 );
 COMMENT ON TABLE crm.tb_customer IS 'Customer';
@@ -105,7 +104,6 @@ CREATE TABLE sales.tb_order (
     deleted_by UUID,
     CONSTRAINT pk_order PRIMARY KEY (pk_order),
     CONSTRAINT uq_order__id UNIQUE (id),
-    CONSTRAINT uq_order__identifier UNIQUE (identifier),
     CONSTRAINT ck_order__customer_email CHECK (customer_email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$'),
     CONSTRAINT ck_order__currency CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT ck_order__payment_status CHECK (payment_status IN ('unpaid', 'paid', 'failed')),
@@ -134,6 +132,12 @@ ALTER TABLE sales.tb_order
 -- ================================================================================
 -- Indexes
 -- ================================================================================
+
+-- entities/order.yaml:1
+CREATE UNIQUE INDEX uq_customer__identifier ON crm.tb_customer (identifier) WHERE deleted_at IS NULL;
+
+-- entities/order.yaml:10
+CREATE UNIQUE INDEX uq_order__identifier ON sales.tb_order (identifier) WHERE deleted_at IS NULL;
 
 -- entities/order.yaml:17
 CREATE INDEX idx_order__customer ON sales.tb_order (fk_customer);

@@ -305,6 +305,7 @@ impl<'a> Body<'a> {
 
     fn update(&mut self, entity: EntityId, set: &[Assignment], target: &Target, partial: bool) {
         let owner = self.scope.model.entity(entity);
+        self.known_keys(target.condition());
         let mut statement = vec![
             format!("UPDATE {} AS t", qualified(&owner.schema, &owner.table())),
             list("SET ", &self.sets(entity, set, partial), ""),
@@ -351,6 +352,7 @@ impl<'a> Body<'a> {
             let tenant = tenant_and(owner, "d", self.scope.tenant);
             self.w.line(format!("SELECT d.data INTO _object_data FROM {view} AS d WHERE d.id = {row}.id{tenant};"));
         }
+        self.known_keys(target.condition());
         let mut statement = Vec::new();
         if hard {
             statement.push(format!("DELETE FROM {table} AS t"));

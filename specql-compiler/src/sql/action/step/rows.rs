@@ -6,7 +6,7 @@ use super::Body;
 use crate::{
     model::{
         EntityId, Expr, ExprKind, Foreach, VarId,
-        expr::ExprType,
+        expr::{BinaryOp, ExprType},
         names,
         step::{LoopKey, Source},
     },
@@ -30,6 +30,7 @@ impl Body<'_> {
         locks: bool,
     ) {
         let owner = self.scope.model.entity(entity);
+        self.known_keys(condition);
         let mut statement = self.select_into(entity, bind);
         statement.push(format!("FROM {} AS t", qualified(&owner.schema, &owner.table())));
         statement.push(self.live(entity, condition));
@@ -61,6 +62,18 @@ impl Body<'_> {
         self.w.line("END IF;");
     }
 
+    /// Ends the function when the condition names a row that does not exist. The statement itself would ask only where it comes
+    /// to a row for which the answer counts, and that depends on the index that PostgreSQL goes by.
+    pub(super) fn known_keys(&mut self, condition: Option<&Expr>) {
+        let mut keys = Vec::new();
+        if let Some(condition) = condition {
+            keys_of(condition, &mut keys);
+        }
+        let mut asked: Vec<String> = keys.into_iter().map(|key| self.printer().print(key)).collect();
+        asked.dedup();
+        asked.iter().for_each(|key| self.w.line(format!("PERFORM {key};")));
+    }
+
     /// The live rows, of the tenant, for which the condition is true.
     fn live(&self, entity: EntityId, condition: Option<&Expr>) -> String {
         let owner = self.scope.model.entity(entity);
@@ -88,6 +101,7 @@ impl Body<'_> {
         let row = self.scope.vars.get(bind.0).map(row_variable).unwrap_or_default();
         let pk = ident(&owner.pk());
         let usage = self.scope.usage;
+        self.known_keys(condition);
         self.w.line("-- All are locked before the first round.");
         if !usage.reads(bind) {
             let lines = [
@@ -168,5 +182,18 @@ impl Body<'_> {
             LoopKey::Position(value) => format!(" || '_' || {}", position_variable(value)),
         };
         rounds.iter().map(part).collect()
+    }
+}
+
+/// The keys that a condition wants whatever the row is: of ids that are given. A branch that may not be gone into wants none.
+fn keys_of<'a>(condition: &'a Expr, keys: &mut Vec<&'a Expr>) {
+    match &condition.kind {
+        ExprKind::KeyOf { id, .. } => {
+            if matches!(id.kind, ExprKind::Input(_) | ExprKind::Value(_) | ExprKind::Output(_)) {
+                keys.push(condition);
+            }
+        }
+        ExprKind::Case { .. } | ExprKind::Binary(BinaryOp::Or, ..) => {}
+        _ => condition.children(&mut |part| keys_of(part, keys)),
     }
 }
