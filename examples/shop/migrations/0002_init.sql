@@ -43,7 +43,6 @@ CREATE TABLE sales.tb_order (
     deleted_by UUID,
     CONSTRAINT pk_order PRIMARY KEY (pk_order),
     CONSTRAINT uq_order__id UNIQUE (id),
-    CONSTRAINT uq_order__identifier UNIQUE (identifier),
     CONSTRAINT ck_order__customer_email CHECK (customer_email ~ E'^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\\.)+([A-Za-z]{2,}|[Xx][Nn]--[A-Za-z0-9-]*[A-Za-z0-9])$'),
     CONSTRAINT ck_order__currency CHECK (currency ~ '^[A-Z]{3}$'),
     CONSTRAINT ck_order__payment_status CHECK (payment_status IN ('unpaid', 'paid', 'failed'))
@@ -58,6 +57,13 @@ COMMENT ON COLUMN sales.tb_order.created_by IS 'Who made it';
 COMMENT ON COLUMN sales.tb_order.updated_by IS 'Who last changed it';
 COMMENT ON COLUMN sales.tb_order.deleted_at IS 'When it was deleted; NULL in a live row';
 COMMENT ON COLUMN sales.tb_order.deleted_by IS 'Who deleted it';
+
+-- ================================================================================
+-- Indexes
+-- ================================================================================
+
+-- entities/order.yaml:1
+CREATE UNIQUE INDEX uq_order__identifier ON sales.tb_order (identifier) WHERE deleted_at IS NULL;
 
 -- ================================================================================
 -- Views
