@@ -24,7 +24,7 @@ pub enum Version {
 pub struct Pooler {
     port: u16,
     url: url::Url,
-    _process: Process,
+    _processes: Vec<Process>,
     _folder: tempfile::TempDir,
 }
 
@@ -35,6 +35,15 @@ impl Pooler {
     /// When it is not installed, or does not start.
     #[must_use]
     pub fn start(version: Version, url: &str, mode: &str, settings: &[(&str, &str)]) -> Self {
+        Self::with_processes(1, version, url, mode, settings)
+    }
+
+    /// The same, as so many processes on one port. Each has sessions of its own, and the kernel decides who gets a connection.
+    ///
+    /// # Panics
+    /// When it is not installed, or does not start.
+    #[must_use]
+    pub fn with_processes(count: usize, version: Version, url: &str, mode: &str, settings: &[(&str, &str)]) -> Self {
         let url: url::Url = url.parse().expect("a URL");
         let server: PgConnectOptions = url.as_str().parse().expect("a PostgreSQL URL");
         let folder = tempfile::Builder::new().prefix("specql-pgbouncer-").tempdir().expect("a temporary folder");
@@ -47,7 +56,7 @@ impl Pooler {
         let mut text = format!(
             "[databases]\n* = host={host} port={}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = trust\nauth_file = {}\npool_mode = {mode}\n\
+             so_reuseport = 1\nauth_type = trust\nauth_file = {}\npool_mode = {mode}\n\
              ignore_startup_parameters = extra_float_digits\n",
             server.get_port(),
             users.display(),
@@ -61,9 +70,10 @@ impl Pooler {
         }
         let file = folder.path().join("pgbouncer.ini");
         fs::write(&file, text).expect("our own folder");
-        let process = Process::start(Command::new(program(version)).arg("--quiet").arg(&file));
+        let processes =
+            (0..count).map(|_| Process::start(Command::new(program(version)).arg("--quiet").arg(&file))).collect();
         wait_for_port(port);
-        Self { port, url, _process: process, _folder: folder }
+        Self { port, url, _processes: processes, _folder: folder }
     }
 
     /// The database's URL through this pooler.

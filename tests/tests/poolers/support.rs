@@ -2,18 +2,22 @@
 
 use specql_runtime::Database;
 use specql_tests::{pooler::Version, work::PROJECT};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 
 /// Each test is about both: what they have in common is no matter of a version.
 pub(crate) const VERSIONS: [Version; 2] = [Version::Older, Version::Newer];
 
 /// The project's database behind a URL.
 pub(crate) async fn database(url: &str) -> Database {
-    Database::from_pool(pool(url).await, &PROJECT)
+    Database::from_pool(pool(url, 4).await, &PROJECT)
 }
 
-pub(crate) async fn pool(url: &str) -> PgPool {
-    PgPoolOptions::new().max_connections(4).connect(url).await.unwrap()
+pub(crate) async fn pool(url: &str, connections: u32) -> PgPool {
+    PgPoolOptions::new().max_connections(connections).connect(url).await.unwrap()
+}
+
+pub(crate) async fn connection(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.unwrap()
 }
 
 /// A number, asked of the database itself.
