@@ -3,5 +3,6 @@
 
 mod by_session;
 mod by_transaction;
+mod opening;
 mod queueing;
 mod support;

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use specql_runtime::Database;
 use specql_tests::{
     pooler::{Pooler, Version},
     work::{
-        Queue,
+        PROJECT, Queue,
         actions::task::{self, RunTask},
         services::work::Run,
     },
 };
+
+use sqlx::{PgPool, postgres::PgConnectOptions};
 
 use crate::support::database;
 
@@ -51,7 +54,10 @@ async fn an_error_of_mixed_up_statements_says_what_would_be_right() {
     let pooler = Pooler::start(Version::Older, queue.url(), "transaction", &[]);
     let task = || task::run_task(RunTask::builder().how("now").build());
     task().send(&database(&pooler.url()).await).await.unwrap();
-    // The next process gives the same name to a statement of its own.
+    // The next process gives the same name to a statement of its own, and does so without a cache, too.
+    let options: PgConnectOptions = pooler.url().parse().unwrap();
+    let uncached = PgPool::connect_with(options.statement_cache_capacity(0)).await.unwrap();
+    task().send(&Database::from_pool(uncached, &PROJECT)).await.unwrap_err();
     let refused = task().send(&database(&pooler.url()).await).await.unwrap_err().to_string();
     assert!(refused.contains("prepared statement \"sqlx_s_1\" already exists"), "{refused}");
     assert!(

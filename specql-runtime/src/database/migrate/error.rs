@@ -1,6 +1,6 @@
 //! Why the schema could not be brought up to date.
 
-use std::{fmt, time::Duration};
+use std::{fmt, slice, time::Duration};
 
 use super::{blockers::Blocker, compatible::Incompatible};
 use crate::{database::PooledByTransaction, queue::QueueError};
@@ -62,12 +62,12 @@ pub enum MigrateError {
     Pooled(#[from] PooledByTransaction),
     /// Somebody else migrated this database for too long, or has left the lock of migrations behind. Nothing was done.
     #[error(
-        "the lock of migrations was not to be had within {} s: {}{}", .waited.as_secs(), Blocking(holder.as_slice()),
-        what_to_do(holder.as_ref())
+        "the lock of migrations was not to be had within {} s: {}{}", .waited.as_secs(), Blocking(holder.as_deref().map(slice::from_ref).unwrap_or_default()),
+        what_to_do(holder.as_deref())
     )]
     HeldUp {
         /// Who had the lock when last seen.
-        holder: Option<Blocker>,
+        holder: Option<Box<Blocker>>,
         /// How long it was tried.
         waited: Duration,
     },
@@ -270,15 +270,17 @@ mod tests {
             state: Some("idle".to_owned()),
             since: Some(Duration::from_secs(900)),
         };
-        let said = |holder| MigrateError::HeldUp { holder, waited: Duration::from_secs(60) }.to_string();
+        let said = |holder: Blocker| {
+            MigrateError::HeldUp { holder: Some(Box::new(holder)), waited: Duration::from_secs(60) }.to_string()
+        };
         assert_eq!(
-            said(Some(holder.clone())),
+            said(holder.clone()),
             "the lock of migrations was not to be had within 60 s: it is held by process 7 (`shop`, idle, since 900 s), which does \
              nothing with it, as a session that a pooler has kept: end it by `SELECT pg_terminate_backend(7)`, and migrate again"
         );
         holder.state = Some("active".to_owned());
         assert_eq!(
-            said(Some(holder)),
+            said(holder),
             "the lock of migrations was not to be had within 60 s: it is held by process 7 (`shop`, active, since 900 s); wait for \
              the end of its migration, and migrate again"
         );

@@ -77,7 +77,7 @@ impl Wait {
         let idle = holder.as_ref().filter(|holder| holder.state.as_deref() == Some("idle"));
         let does_nothing = idle.and_then(|holder| holder.since).is_some_and(|since| since >= patience.give_up_after);
         if waited >= patience.other_migrations || (does_nothing && waited >= patience.give_up_after) {
-            return Err(MigrateError::HeldUp { holder, waited });
+            return Err(MigrateError::HeldUp { holder: holder.map(Box::new), waited });
         }
         if waited >= WORTH_A_WARNING && self.warned.is_none_or(|warned| warned.elapsed() >= TELL) {
             let holder = holder.map_or_else(|| "a session that is gone".to_owned(), |holder| holder.to_string());
