@@ -5,6 +5,7 @@
 //! | [`payments`] | real stand-ins for Stripe, from PyPI and npm, as child processes |
 //! | [`process`] | child processes that end with their test |
 //! | [`proxy`] | a network that fails: half open, slow, reset, cut |
+//! | [`pooler`] | PgBouncer, of two versions |
 //! | [`server`] | a PostgreSQL of one test's own, which it may stop, kill and starve |
 //! | [`work`] | a queue whose jobs do as they are told, and workers of it in this process or in others |
 //! | [`chaos`] | everything goes wrong at once |
@@ -35,6 +36,7 @@ pub mod logged;
 pub mod migrations;
 pub mod payments;
 pub mod plpgsql_check;
+pub mod pooler;
 pub mod process;
 pub mod proxy;
 pub mod random;

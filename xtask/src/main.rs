@@ -2,6 +2,7 @@
 //! tests need, says what it does, and fails with a sentence where it cannot.
 
 mod command;
+mod pgbouncer;
 mod test;
 mod tools;
 

@@ -77,6 +77,7 @@ fn with(tools: &Tools, mut command: Command) -> Command {
         .env("SPECQL_TEST_PYTHON", tools.venv.join("bin"))
         .env("SPECQL_TEST_NODE", &tools.node)
         .env("SPECQL_TEST_SQLX", &tools.sqlx)
+        .env("SPECQL_TEST_PGBOUNCER", &tools.pgbouncer)
         .env_remove("DATABASE_URL");
     if let Some(library) = &tools.plpgsql_check {
         command.env("SPECQL_TEST_PLPGSQL_CHECK", library);

@@ -1,4 +1,4 @@
-//! What the tests need besides Rust: a PostgreSQL with `plpgsql_check`, and stand-ins for the services that the HTTP runner
+//! What the tests need besides Rust: a PostgreSQL with `plpgsql_check`, poolers for it, and stand-ins for the services that the HTTP runner
 //! calls. Installed where that is possible, into `target/test-tools` where it needs no rights.
 
 use std::{
@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-use crate::command::{cargo, run, say, succeeds, tools_folder};
+use crate::{
+    command::{cargo, run, say, succeeds, tools_folder},
+    pgbouncer,
+};
 
 /// Debian 12's major version of PostgreSQL.
 const MAJOR: &str = "15";
@@ -34,6 +37,8 @@ pub(crate) struct Tools {
     pub(crate) node: PathBuf,
     /// sqlx-cli's `sqlx`.
     pub(crate) sqlx: PathBuf,
+    /// A folder with PgBouncers.
+    pub(crate) pgbouncer: PathBuf,
     /// The extension's library, where it is not installed in the server's own folders.
     pub(crate) plpgsql_check: Option<PathBuf>,
     /// libfaketime, where it is not installed in the system's folders.
@@ -49,7 +54,8 @@ pub(crate) fn set_up() -> anyhow::Result<Tools> {
     let venv = python().context("the tests need localstripe, pglast and psycopg, which are Python")?;
     let node = stripe_mock().context("the end-to-end tests need stripe-stateful-mock, a Node.js program")?;
     let sqlx = sqlx_cli().context("the tests of migrations need sqlx-cli, which Cargo builds")?;
-    Ok(Tools { venv, node, sqlx, plpgsql_check, faketime })
+    let pgbouncer = pgbouncer::set_up().context("the tests of poolers need PgBouncer")?;
+    Ok(Tools { venv, node, sqlx, pgbouncer, plpgsql_check, faketime })
 }
 
 /// PostgreSQL and plpgsql_check. `Some`: the extension's library outside the server's own folders.

@@ -4,6 +4,7 @@
 pub mod embedded;
 pub(crate) mod migrate;
 mod open;
+pub(crate) mod pooler;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use sqlx::PgPool;
 
 pub use migrate::{Blocker, Incompatible, LockPatience, MigrateError};
 pub use open::OpenError;
+pub use pooler::PooledByTransaction;
 
 use crate::Project;
 
@@ -50,7 +52,8 @@ impl Database {
     /// Where the database has all of the project's migrations and newer ones, because a newer version was deployed, this does
     /// nothing, unless one of these took away what this version needs: then it refuses.
     ///
-    /// It waits for locks as the default of [`LockPatience`] says. Killed at any point, it goes on from there when it is called
+    /// It waits for locks, and for others that migrate, as the default of [`LockPatience`] says. A pooler that gives it another
+    /// session for each transaction is refused before anything is done. Killed at any point, it goes on from there when it is called
     /// again.
     ///
     /// # Errors

@@ -30,6 +30,12 @@ pub enum OpenError {
         "the database of `DATABASE_URL` cannot be reached: {0}; start it, or unset `DATABASE_URL` to use the embedded one"
     )]
     Connect(sqlx::Error),
+    /// A pooler refuses a parameter that PostgreSQL would take.
+    #[error(
+        "`DATABASE_URL` leads to a connection pooler that refuses how a connection begins: {0}; set `ignore_startup_parameters = \
+         extra_float_digits` in PgBouncer, or connect to PostgreSQL directly"
+    )]
+    Refused(sqlx::Error),
     /// The embedded server could not be started.
     #[cfg(all(feature = "embedded", unix))]
     #[error(transparent)]
@@ -41,9 +47,20 @@ pub enum OpenError {
     NoEmbedded,
 }
 
+impl OpenError {
+    /// Why the database that `DATABASE_URL` names is not to be had.
+    fn of(error: sqlx::Error) -> Self {
+        // PgBouncer's own words; PostgreSQL ends such a connection with another code.
+        let refused = error.as_database_error().is_some_and(|error| {
+            error.code().as_deref() == Some("08P01") && error.message().starts_with("unsupported startup parameter")
+        });
+        if refused { Self::Refused(error) } else { Self::Connect(error) }
+    }
+}
+
 pub(super) async fn open(project: &'static Project) -> Result<Database, OpenError> {
     if let Some(url) = env::var("DATABASE_URL").ok().filter(|url| !url.is_empty()) {
-        let pool = pool(options(&url)?).await.map_err(OpenError::Connect)?;
+        let pool = pool(options(&url)?).await.map_err(OpenError::of)?;
         return Ok(Database { pool, project, server: None, may_undo_open: None });
     }
     open_embedded(project).await

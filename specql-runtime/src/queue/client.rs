@@ -8,7 +8,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Target, unexpected::Unexpected};
+use super::{Target, target, unexpected::Unexpected};
 
 /// SQLSTATE with which `jobs.enqueue` refuses an operation that this database does not know.
 pub(crate) const UNKNOWN_OPERATION: &str = "SQ404";
@@ -207,6 +207,7 @@ pub(crate) async fn standing(pool: &PgPool, id: Uuid) -> Result<Option<Standing>
     .bind(id)
     .fetch_optional(pool)
     .await
+    .map_err(target::explained)
 }
 
 /// Asks for a job's end to be announced on `jobs_done`, if it comes within a minute. A wish that a crash of PostgreSQL

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Database,
     client::Operation,
-    database::migrate::compatible,
+    database::{PooledByTransaction, migrate::compatible, pooler},
     queue::{Link, registration::operation_records},
     runner::{
         Runner, Settings,
@@ -153,7 +153,12 @@ impl WorkerBuilder {
             );
         }
         let worker = Uuid::new_v4();
-        let mut link = Link::new(&self.database.pool().connect_options(), "control", CALL_LIMIT);
+        let options = self.database.pool().connect_options();
+        // Before anything is set, which would stay on a session that somebody else is given.
+        if !pooler::is_kept(&options, CALL_LIMIT).await? {
+            return Err(PooledByTransaction::WORKER.into());
+        }
+        let mut link = Link::new(&options, "control", CALL_LIMIT);
         compatible::check(self.database.project().migrations, link.last_breaking().await?)?;
         let codes = link.register_operations(&operation_records(&registry, environment)).await?;
         let registry = codes.first().map(|registered| registered.registry);

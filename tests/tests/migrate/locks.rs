@@ -16,6 +16,7 @@ const BRIEF: LockPatience = LockPatience {
     lock_timeout: Duration::from_millis(300),
     give_up_after: Duration::from_secs(2),
     concurrently: Duration::from_millis(700),
+    other_migrations: Duration::from_secs(60),
 };
 
 const WAITING: &str =

@@ -11,4 +11,5 @@ mod search_path;
 mod sqlx_cli;
 mod squash;
 mod support;
+mod turn;
 mod upgrade;

@@ -7,21 +7,25 @@ use tokio::time::Instant;
 
 /// How often it is looked again.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// After which a wait is worth a warning.
+pub(super) const WORTH_A_WARNING: Duration = Duration::from_secs(5);
 /// How often the log repeats who is waited for.
-const TELL: Duration = Duration::from_secs(10);
+pub(super) const TELL: Duration = Duration::from_secs(10);
 
 /// A session that holds what a migration needs, or queues for it before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocker {
     /// Its process id, for `pg_terminate_backend`; 0 for a prepared transaction.
     pub pid: i32,
-    /// Its `application_name`. Like the state and the time, shown to its own role and to `pg_monitor` only.
+    /// Its `application_name`. Like address, state and time, shown to its own role and to `pg_monitor` only.
     pub application: Option<String>,
     /// Whose session it is.
     pub role: Option<String>,
+    /// The address that it is connected from. None is also one on the server's own machine.
+    pub client: Option<String>,
     /// `active`, `idle in transaction`, …
     pub state: Option<String>,
-    /// How long its transaction is open.
+    /// How long its transaction is open; where there is none, how long it is in its state.
     pub since: Option<Duration>,
 }
 
@@ -32,8 +36,9 @@ impl fmt::Display for Blocker {
         }
         let application = self.application.as_deref().filter(|name| !name.is_empty()).map(|name| format!("`{name}`"));
         let role = self.role.as_deref().map(|role| format!("role `{role}`"));
+        let client = self.client.as_deref().map(|client| format!("from {client}"));
         let since = self.since.map(|since| format!("since {} s", since.as_secs()));
-        let known: Vec<String> = [application, role, self.state.clone(), since].into_iter().flatten().collect();
+        let known: Vec<String> = [application, role, client, self.state.clone(), since].into_iter().flatten().collect();
         write!(f, "process {}", self.pid)?;
         if known.is_empty() { Ok(()) } else { write!(f, " ({})", known.join(", ")) }
     }
@@ -55,13 +60,21 @@ pub(super) struct Watch {
     pid: i32,
     /// What was seen last.
     pub(super) seen: Option<Waiting>,
-    told: Option<Instant>,
+    /// When somebody in the way was first seen.
+    since: Option<Instant>,
+    /// When that was last warned of.
+    warned: Option<Instant>,
 }
 
 impl Watch {
     pub(super) fn new(options: &PgConnectOptions, pid: i32) -> Self {
         let options = options.clone().application_name("specql migrate (watch)");
-        Self { options, connection: None, pid, seen: None, told: None }
+        Self { options, connection: None, pid, seen: None, since: None, warned: None }
+    }
+
+    /// Forgets what an earlier migration waited for.
+    pub(super) fn begin(&mut self) {
+        (self.seen, self.since, self.warned) = (None, None, None);
     }
 
     /// Does `work`, which uses the watched session; from `after` on with an eye on whom it waits for.
@@ -87,10 +100,19 @@ impl Watch {
     }
 
     fn tell(&mut self, waiting: Waiting) {
-        if self.told.is_none_or(|told| told.elapsed() >= TELL) {
-            let blockers: Vec<String> = waiting.blockers.iter().map(ToString::to_string).collect();
-            tracing::info!(table = waiting.table, "a migration waits for {}", blockers.join(", "));
-            self.told = Some(Instant::now());
+        let blockers: Vec<String> = waiting.blockers.iter().map(ToString::to_string).collect();
+        let (table, blockers) = (waiting.table.as_deref(), blockers.join(", "));
+        match self.since {
+            None => {
+                tracing::info!(table, "a migration waits for {blockers}");
+                self.since = Some(Instant::now());
+            }
+            Some(since) => {
+                if since.elapsed() >= WORTH_A_WARNING && self.warned.is_none_or(|warned| warned.elapsed() >= TELL) {
+                    tracing::warn!(table, "a migration still waits for {blockers}");
+                    self.warned = Some(Instant::now());
+                }
+            }
         }
         self.seen = Some(waiting);
     }
@@ -106,22 +128,27 @@ impl Watch {
         self.connection = Some(connection);
         let Some(first) = rows.first() else { return Ok(None) };
         let table = first.0.clone();
-        let blockers = rows.into_iter().map(blocker).collect();
+        let session =
+            |(_, pid, application, role, client, state, seconds)| (pid, application, role, client, state, seconds);
+        let blockers = rows.into_iter().map(session).map(blocker).collect();
         Ok(Some(Waiting { table, blockers }))
     }
 }
 
-/// Table, process, application, role, state, seconds.
-type Row = (Option<String>, i32, Option<String>, Option<String>, Option<String>, Option<f64>);
+/// Table, and who is in the way.
+type Row = (Option<String>, i32, Option<String>, Option<String>, Option<String>, Option<String>, Option<f64>);
 
-fn blocker((_, pid, application, role, state, seconds): Row) -> Blocker {
+/// Process, application, role, address, state, seconds.
+pub(super) type Session = (i32, Option<String>, Option<String>, Option<String>, Option<String>, Option<f64>);
+
+pub(super) fn blocker((pid, application, role, client, state, seconds): Session) -> Blocker {
     let since = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    Blocker { pid, application, role, state, since }
+    Blocker { pid, application, role, client, state, since }
 }
 
 /// One row for each session in the way of process `$1`.
 const LOOK: &str = "
-    SELECT n.nspname || '.' || c.relname, b.pid, a.application_name, a.usename::text, a.state,
+    SELECT n.nspname || '.' || c.relname, b.pid, a.application_name, a.usename::text, pg_catalog.host(a.client_addr), a.state,
         extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(a.xact_start, a.state_change))::float8
     FROM pg_catalog.pg_locks AS l
     CROSS JOIN LATERAL (SELECT DISTINCT p.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(l.pid)) AS p(pid)) AS b
@@ -137,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_may_not_be_seen_of_a_session_is_left_out() {
-        let mut blocker = Blocker { pid: 7, application: None, role: None, state: None, since: None };
+        let mut blocker = Blocker { pid: 7, application: None, role: None, client: None, state: None, since: None };
         assert_eq!(blocker.to_string(), "process 7");
         blocker.role = Some("owner".to_owned());
         assert_eq!(blocker.to_string(), "process 7 (role `owner`)");

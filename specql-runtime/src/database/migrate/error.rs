@@ -1,9 +1,9 @@
 //! Why the schema could not be brought up to date.
 
-use std::{fmt, time::Duration};
+use std::{fmt, slice, time::Duration};
 
 use super::{blockers::Blocker, compatible::Incompatible};
-use crate::queue::QueueError;
+use crate::{database::PooledByTransaction, queue::QueueError};
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,20 @@ pub enum MigrateError {
     /// A newer version of the project has taken away what this binary needs.
     #[error(transparent)]
     Incompatible(#[from] Incompatible),
+    /// A pooler gives the migration another session for each transaction. Nothing was done.
+    #[error(transparent)]
+    Pooled(#[from] PooledByTransaction),
+    /// Somebody else migrated this database for too long, or has left the lock of migrations behind. Nothing was done.
+    #[error(
+        "the lock of migrations was not to be had within {} s: {}{}", .waited.as_secs(), Blocking(holder.as_deref().map(slice::from_ref).unwrap_or_default()),
+        what_to_do(holder.as_deref())
+    )]
+    HeldUp {
+        /// Who had the lock when last seen.
+        holder: Option<Box<Blocker>>,
+        /// How long it was tried.
+        waited: Duration,
+    },
     /// Some of the migrations that a baseline stands for were never applied here.
     #[error(
         "migration {version} ({description}) stands for {replaced} earlier ones, of which this database has only some: \
@@ -204,6 +218,17 @@ pub enum MigrateError {
     Database(#[from] sqlx::Error),
 }
 
+/// The rest of a sentence about who has the lock of migrations.
+fn what_to_do(holder: Option<&Blocker>) -> String {
+    match holder {
+        Some(Blocker { pid, state: Some(state), .. }) if state == "idle" => format!(
+            ", which does nothing with it, as a session that a pooler has kept: end it by `SELECT pg_terminate_backend({pid})`, and \
+             migrate again"
+        ),
+        _ => "; wait for the end of its migration, and migrate again".to_owned(),
+    }
+}
+
 /// A list of blockers as the end of a sentence.
 struct Blocking<'a>(&'a [Blocker]);
 
@@ -229,6 +254,7 @@ mod tests {
             pid: 7,
             application: Some("report".to_owned()),
             role: Some("analyst".to_owned()),
+            client: Some("10.0.0.7".to_owned()),
             state: Some("idle in transaction".to_owned()),
             since: Some(Duration::from_secs(90)),
         };
@@ -242,7 +268,33 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "migration 4 (order add note) waited 61 s for a lock on sales.tb_order and was undone: it is held by process 7 \
-             (`report`, role `analyst`, idle in transaction, since 90 s); end that transaction, or wait for its end, and migrate again"
+             (`report`, role `analyst`, from 10.0.0.7, idle in transaction, since 90 s); end that transaction, or wait for its end, and migrate again"
+        );
+    }
+
+    #[test]
+    fn what_to_do_about_another_migration_goes_by_what_it_does() {
+        let mut holder = Blocker {
+            pid: 7,
+            application: Some("shop".to_owned()),
+            role: None,
+            client: None,
+            state: Some("idle".to_owned()),
+            since: Some(Duration::from_secs(900)),
+        };
+        let said = |holder: Blocker| {
+            MigrateError::HeldUp { holder: Some(Box::new(holder)), waited: Duration::from_secs(60) }.to_string()
+        };
+        assert_eq!(
+            said(holder.clone()),
+            "the lock of migrations was not to be had within 60 s: it is held by process 7 (`shop`, idle, since 900 s), which does \
+             nothing with it, as a session that a pooler has kept: end it by `SELECT pg_terminate_backend(7)`, and migrate again"
+        );
+        holder.state = Some("active".to_owned());
+        assert_eq!(
+            said(holder),
+            "the lock of migrations was not to be had within 60 s: it is held by process 7 (`shop`, active, since 900 s); wait for \
+             the end of its migration, and migrate again"
         );
     }
 }

@@ -41,7 +41,7 @@ pub use compatible::Incompatible;
 pub use error::MigrateError;
 pub use patience::LockPatience;
 
-use self::{applied::Applied, blockers::Watch, standing::Standing, table::Table};
+use self::{applied::Applied, blockers::Watch, standing::Standing, table::Table, turn::Turn};
 use super::Database;
 use crate::{
     Migration, Project,
@@ -73,12 +73,12 @@ pub(super) async fn migrate(database: &Database, patience: LockPatience) -> Resu
     let project = database.project;
     let mut connection = session::open(&database.pool).await?;
     let pid: i32 = sqlx::query_scalar("SELECT pg_catalog.pg_backend_pid()").fetch_one(&mut connection).await?;
-    turn::take(&mut connection).await?;
+    let turn = Turn::take(&mut connection, patience).await?;
     let watch = Watch::new(&database.pool.connect_options(), pid);
     let mut migrator =
         Migrator { connection, watch, patience, development: cfg!(debug_assertions), may_undo: may_undo(database) };
     let result = bring_up(&mut migrator, project.migrations).await;
-    // Which releases the lock, however it went.
+    turn.give_back(&mut migrator.connection).await;
     let closed = migrator.connection.close().await;
     if let Some(newest) = result? {
         let known = compatible::newest(project.migrations);

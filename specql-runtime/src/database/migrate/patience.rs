@@ -24,6 +24,9 @@ pub struct LockPatience {
     /// How long one wait of `CREATE INDEX CONCURRENTLY` may take. 10 min: nobody queues behind it, but it waits for every
     /// transaction that is older than itself.
     pub concurrently: Duration,
+    /// How long another process that migrates is waited for. 30 min: it may be at an index or at the rows of a large table. One whose
+    /// session has been idle for `give_up_after` is not at work, and is waited for no longer than that.
+    pub other_migrations: Duration,
 }
 
 impl Default for LockPatience {
@@ -32,6 +35,7 @@ impl Default for LockPatience {
             lock_timeout: Duration::from_millis(1_500),
             give_up_after: Duration::from_secs(60),
             concurrently: Duration::from_secs(600),
+            other_migrations: Duration::from_secs(1_800),
         }
     }
 }
@@ -54,6 +58,7 @@ pub(super) enum Refusal {
 pub(super) async fn patiently(migrator: &mut Migrator, work: &impl Work) -> Result<(), Refusal> {
     let LockPatience { lock_timeout, give_up_after, .. } = migrator.patience;
     let mut waited = Duration::ZERO;
+    migrator.watch.begin();
     loop {
         set_lock_timeout(&mut migrator.connection, lock_timeout)
             .await
@@ -78,6 +83,7 @@ pub(super) async fn patiently(migrator: &mut Migrator, work: &impl Work) -> Resu
 /// Does `work` once, which nobody queues behind.
 pub(super) async fn in_peace(migrator: &mut Migrator, work: &impl Work) -> Result<(), Refusal> {
     let begun = Instant::now();
+    migrator.watch.begin();
     let timeout = migrator.patience.concurrently;
     set_lock_timeout(&mut migrator.connection, timeout).await.map_err(|error| Refusal::Failed(error.into()))?;
     let done = migrator.watch.over(timeout.mul_f64(0.6), work.once(&mut migrator.connection)).await;

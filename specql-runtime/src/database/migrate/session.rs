@@ -2,12 +2,23 @@
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use super::MigrateError;
+use crate::database::pooler::{self, PooledByTransaction};
 
 /// Opens it. It is not the pool's any more: its lock and its settings are the session's, and a migration that is cancelled must
 /// not leave them on a connection that somebody else is given.
-pub(super) async fn open(pool: &PgPool) -> Result<PgConnection, sqlx::Error> {
+///
+/// # Errors
+/// When there is none to be had, or a pooler would give it another session for each transaction.
+pub(super) async fn open(pool: &PgPool) -> Result<PgConnection, MigrateError> {
     let mut connection = pool.acquire().await?.detach();
+    // Before anything is set or locked, which would stay on a session that somebody else is given.
+    if !pooler::is_kept_by(&mut connection, &pool.connect_options()).await? {
+        connection.close().await?;
+        return Err(PooledByTransaction::MIGRATION.into());
+    }
     sqlx::query(SETTINGS).execute(&mut connection).await?;
     sqlx::query(BUILT_IN_FIRST).execute(&mut connection).await?;
     // Where the server's system cannot tell that a client is gone, it refuses this setting.
