@@ -1,9 +1,10 @@
-//! The database: `DATABASE_URL`, else the embedded server; migrations.
+//! The database: `DATABASE_URL`, else the embedded server; migrations; roles.
 
 #[cfg(all(feature = "embedded", unix))]
 pub mod embedded;
 pub(crate) mod migrate;
 mod open;
+pub mod roles;
 
 use std::sync::Arc;
 

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::{database::Incompatible, queue::QueueError};
+use crate::{
+    database::Incompatible,
+    queue::{QueueError, rights::Lacking},
+};
 
 /// Why a worker did not start. Nothing was claimed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +54,9 @@ pub enum StartError {
     /// A newer version of the project has taken away what this binary needs.
     #[error(transparent)]
     Incompatible(#[from] Incompatible),
+    /// The role of the connection lacks rights that a worker needs.
+    #[error("{0}")]
+    Rights(Lacking),
     /// No worker runs without a slot.
     #[error("a worker needs a concurrency of at least 1")]
     NoConcurrency,
