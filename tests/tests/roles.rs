@@ -107,6 +107,18 @@ async fn roles_that_the_owner_may_not_create_are_missed_aloud_and_work_once_they
     superuser.close().await.unwrap();
 }
 
+/// What a worker asks for at its start, [`roles::grants`] gives.
+#[test]
+fn a_worker_is_granted_what_it_calls() {
+    let model = compiled::folder(&repository().join("tests/src/work/project")).unwrap().model;
+    let granted = roles::grants(&model);
+    for called in specql_runtime::queue::rights::CALLED {
+        let function = format!("jobs.{called}(");
+        let gives = |grant: &roles::Grant| grant.role == roles::Role::Worker && grant.object.starts_with(&function);
+        assert!(granted.iter().any(gives), "{called}");
+    }
+}
+
 fn project(entities: &str) -> (specql_compiler::model::Model, Schema) {
     let domains = "domains: {sales: {multi_tenant: true}, catalog: {}}\n";
     let files = [("entities/all.yaml", entities), ("registry/domain_registry.yaml", domains)];

@@ -5,7 +5,7 @@
 
 use super::{
     object::{Definition, Object, ObjectKind},
-    quote::{ident, qualified},
+    quote::{ident, literal, qualified},
     writer::{Writer, indented, list},
 };
 use crate::model::{Entity, FieldType, Model};
@@ -72,26 +72,28 @@ impl Role {
     /// Makes it, where it is not there.
     #[must_use]
     pub fn statement(self) -> String {
-        format!(
-            "DO $$\nBEGIN\n    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{0}') THEN\n        \
-             CREATE ROLE {0} NOLOGIN;\n    END IF;\nEND\n$$",
-            self.name()
-        )
+        format!("DO $$\nBEGIN\n{}\nEND\n$$", indented(&self.made_where_missing()))
     }
 
     /// As a migration makes it: roles belong to the whole server, and an ordinary owner may not be allowed to make one.
     fn object(self) -> Object {
         let create = format!(
-            "-- {}.\nDO $$\nBEGIN\n    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{1}') THEN\n        \
-             CREATE ROLE {1} NOLOGIN;\n    END IF;\nEXCEPTION\n    \
-             WHEN duplicate_object OR unique_violation THEN\n        \
-             NULL; -- by another database's migration, at this moment\n    \
-             WHEN insufficient_privilege THEN\n        \
+            "-- {}.\nDO $$\nBEGIN\n{}\nEXCEPTION\n    WHEN duplicate_object OR unique_violation THEN\n        \
+             NULL; -- by another database's migration, at this moment\n    WHEN insufficient_privilege THEN\n        \
              NULL; -- said where grants are left out for it\nEND\n$$",
             self.description(),
-            self.name()
+            indented(&self.made_where_missing()),
         );
         object(ObjectKind::Role, self.name().to_owned(), None, vec![create], Vec::new())
+    }
+
+    fn made_where_missing(self) -> String {
+        format!("IF NOT {} THEN\n    CREATE ROLE {} NOLOGIN;\nEND IF;", self.is_there(), ident(self.name()))
+    }
+
+    /// Whether it is there.
+    fn is_there(self) -> String {
+        format!("EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {})", literal(self.name()))
     }
 }
 
@@ -309,7 +311,7 @@ impl Group {
             w.line("DO $$");
             w.line("BEGIN");
             w.indent(|w| {
-                w.line(format!("IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '{role}') THEN"));
+                w.line(format!("IF {} THEN", self.role.is_there()));
                 statements.iter().for_each(|statement| w.line(indented(statement)));
                 if let Some(otherwise) = otherwise {
                     w.line("ELSE");
@@ -335,7 +337,7 @@ impl Group {
             alike.filter_map(|grants| Some(print(grants, grants.first()?.privilege))).collect()
         };
         let otherwise = match self.role {
-            Role::App => format!("PERFORM app.warn_of_missing_role('{role}');"),
+            Role::App => format!("PERFORM app.warn_of_missing_role({});", literal(role)),
             // The queue may be without schema `app`.
             Role::Worker | Role::Enqueuer => format!(
                 "RAISE WARNING 'role {role} is not there, and % may not create it: it is granted nothing; \
