@@ -43,7 +43,7 @@ pub(crate) enum Command {
         #[arg(long, global = true, default_value = ".")]
         dir: PathBuf,
     },
-    /// Look at the migrations, seal, allow, squash and verify them.
+    /// Look at the migrations, seal, allow, squash and verify them; give roles their rights.
     Migrate {
         #[command(subcommand)]
         command: Migrate,
@@ -270,6 +270,16 @@ pub(crate) enum Migrate {
         /// A name for it.
         #[arg(default_value = "baseline")]
         name: String,
+    },
+    /// Compare what the roles `specql_app`, `specql_worker` and `specql_enqueuer` may do with what they need, and print the
+    /// missing statements. Fails when something is missing.
+    Roles {
+        /// Print all statements, as a script for somebody who may create roles. So it is without `DATABASE_URL`.
+        #[arg(long, conflicts_with = "apply")]
+        print: bool,
+        /// Run the missing statements in the database of `DATABASE_URL`.
+        #[arg(long)]
+        apply: bool,
     },
     /// Check the history: its files and their chain, and that they make the very database that the entities ask for.
     Verify,

@@ -1,6 +1,9 @@
 //! Projects compiled in the test's own process, and databases made of them.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use specql_compiler::{Compilation, build, compile, diagnostics::render, source::Sources, sql};
@@ -100,15 +103,21 @@ async fn finish(pool: &PgPool, end: &str, with: &serde_json::Value) -> anyhow::R
     Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(worker).bind(with).fetch_one(pool).await?)
 }
 
-/// The schema `jobs` alone, from the compiler's sources, in creation order.
+/// The schema `jobs` alone, in creation order: the compiler's sources, and its roles with what they are granted.
 ///
 /// # Errors
 /// When they cannot be read.
 pub fn queue_schema() -> anyhow::Result<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../specql-compiler/src/sql/jobs");
-    let mut files = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
-    files.sort();
-    files.iter().map(|file| fs::read_to_string(file).with_context(|| file.display().to_string())).collect()
+    let mut paths = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<anyhow::Result<Vec<_>>>()?;
+    paths.sort();
+    let read = |path: &PathBuf| fs::read_to_string(path).with_context(|| path.display().to_string());
+    let schema = paths.iter().map(read).collect::<anyhow::Result<String>>()?;
+    let operation = "services: [{name: any, operations: [{name: any, input_schema: {}, output_schema: {}}]}]\n";
+    let project = sql::schema(&files(&[("registry/any.yaml", operation)])?.model);
+    let is_role = |object: &&sql::Object| ["specql_worker", "specql_enqueuer"].contains(&&*object.name);
+    let roles: Vec<String> = project.objects.iter().filter(is_role).flat_map(sql::Object::create).collect();
+    Ok(format!("{schema}\n{};\n", roles.join(";\n")))
 }
 
 /// Claims the oldest job as a worker of its own, and records that it succeeded with the answer `{"id": "ch_1"}`; what

@@ -1,5 +1,6 @@
 -- What a database holds, one line an object, so that two databases can be compared: all of SpecQL's and of an application's own
--- schemas. The order of columns and of rights is no difference, nor is sqlx's own table.
+-- schemas. The order of columns and of rights is no difference, nor whether default rights are written down,
+-- nor is sqlx's own table.
 WITH schemas AS (
     SELECT n.oid, quote_ident(n.nspname) AS name, n.nspname
     FROM pg_catalog.pg_namespace AS n
@@ -14,13 +15,13 @@ relations AS (
 SELECT object, definition FROM (
     SELECT 'schema ' || s.name AS object,
         concat_ws(' ',
-            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(n.nspacl) AS acl), obj_description(n.oid, 'pg_namespace')) AS definition
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS acl), obj_description(n.oid, 'pg_namespace')) AS definition
     FROM schemas AS s
     JOIN pg_catalog.pg_namespace AS n ON n.oid = s.oid
     UNION ALL
     SELECT 'relation ' || r.name,
         concat_ws(' ', r.relkind, r.reloptions::text,
-            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(r.relacl) AS acl), r.relrowsecurity, r.relforcerowsecurity,
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(coalesce(r.relacl, acldefault('r', r.relowner))) AS acl), r.relrowsecurity, r.relforcerowsecurity,
             pg_get_partkeydef(r.oid), pg_get_expr(r.relpartbound, r.oid), obj_description(r.oid, 'pg_class'),
             CASE WHEN r.relkind = 'v' THEN pg_get_viewdef(r.oid) END)
     FROM relations AS r
@@ -56,7 +57,7 @@ SELECT object, definition FROM (
     UNION ALL
     SELECT 'function ' || s.name || '.' || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
         concat_ws(' ', pg_get_functiondef(p.oid),
-            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(p.proacl) AS acl), obj_description(p.oid, 'pg_proc'))
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl), obj_description(p.oid, 'pg_proc'))
     FROM schemas AS s
     JOIN pg_catalog.pg_proc AS p ON p.pronamespace = s.oid
     WHERE p.prokind IN ('f', 'p')
@@ -66,7 +67,7 @@ SELECT object, definition FROM (
     UNION ALL
     SELECT 'type ' || s.name || '.' || quote_ident(t.typname),
         concat_ws(' ', t.typtype,
-            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(t.typacl) AS acl), obj_description(t.oid, 'pg_type'))
+            (SELECT string_agg(acl::text, ',' ORDER BY acl::text) FROM unnest(coalesce(t.typacl, acldefault('T', t.typowner))) AS acl), obj_description(t.oid, 'pg_type'))
     FROM schemas AS s
     JOIN pg_catalog.pg_type AS t ON t.typnamespace = s.oid
     WHERE t.typtype IN ('e', 'd') OR (t.typtype = 'c' AND EXISTS (

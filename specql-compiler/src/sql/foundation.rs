@@ -11,6 +11,7 @@ const DROP: &str = "-- drop: ";
 /// Schema `app`: what every project has.
 const APP: &[&str] = &[
     include_str!("app/schema.sql"),
+    include_str!("app/roles.sql"),
     include_str!("app/input.sql"),
     include_str!("app/scalars.sql"),
     include_str!("app/shape.sql"),

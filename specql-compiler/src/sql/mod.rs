@@ -8,6 +8,7 @@
 //! | `types`, `input` | types of the language in SQL, and how JSON is read into them |
 //! | `entity`, `table`, `view`, `helper` | what an entity becomes |
 //! | `tenancy` | who may see which row |
+//! | [`roles`] | the roles that are not the owner, and what each may do |
 //! | `action` | what an action becomes: input type, wrapper, core, callbacks |
 //! | `schedule` | what a schedule becomes |
 //! | `expr`, `usage` | expressions printed, and what they read |
@@ -23,6 +24,7 @@ mod keywords;
 pub mod object;
 pub mod quote;
 pub mod render;
+pub mod roles;
 mod schedule;
 mod shape;
 mod statements;
@@ -48,10 +50,12 @@ pub const CATALOG: &str = include_str!("catalog.sql");
 /// All database objects of a project, in an order in which they can be created.
 #[must_use]
 pub fn schema(model: &Model) -> Schema {
-    let mut objects = foundation::app();
+    let mut objects = roles::roles(model);
+    objects.extend(foundation::app());
     if model.uses_jobs {
         objects.extend(foundation::jobs());
     }
+    objects.extend(roles::grants_of_own(model));
     let own = objects.len();
     objects.extend(model.composites().into_iter().map(shape::function));
     objects.extend(entity_schemas(model));
@@ -61,7 +65,7 @@ pub fn schema(model: &Model) -> Schema {
     objects.extend(model.entities.iter().map(|entity| table::table(model, entity)));
     objects.extend(model.entities.iter().flat_map(|entity| table::foreign_keys(model, entity)));
     objects.extend(model.entities.iter().flat_map(table::indexes));
-    objects.extend(model.entities.iter().flat_map(|entity| tenancy::policies(model, entity)));
+    objects.extend(model.entities.iter().flat_map(tenancy::policies));
     objects.extend(model.entities.iter().map(|entity| view::view(model, entity)));
     objects.extend(model.entities.iter().flat_map(helper::helpers));
     for (entity, action) in actions() {
@@ -72,6 +76,7 @@ pub fn schema(model: &Model) -> Schema {
             objects.extend(action::callback_batch(model, call, it));
         }
     }
+    objects.extend(roles::grants_of_model(model));
     for (entity, action) in actions() {
         let callbacks = action::callbacks(&action.steps);
         objects.extend(callbacks.iter().map(|(call, it)| action::registration(entity, call, it)));

@@ -44,10 +44,11 @@ pub fn render_objects(objects: &[Object]) -> String {
 /// The heading under which an object stands.
 fn section_of(object: &Object) -> &'static str {
     if object.origin.is_none() {
-        return if object.is_in_schema("jobs") || matches!(object.kind, ObjectKind::Role | ObjectKind::Grant) {
-            "Job queue"
-        } else {
-            "Foundation"
+        return match object.kind {
+            ObjectKind::Role => "Roles",
+            ObjectKind::Grant if object.name.starts_with("specql_") => "Rights",
+            _ if object.is_in_schema("jobs") || object.kind == ObjectKind::Grant => "Job queue",
+            _ => "Foundation",
         };
     }
     match object.kind {

@@ -8,10 +8,10 @@ use super::{
     object::{Definition, Object, ObjectKind},
     quote::qualified,
 };
-use crate::model::{Entity, Model};
+use crate::model::Entity;
 
 /// Row level security of an entity's table, where its rows belong to tenants.
-pub(super) fn policies(model: &Model, entity: &Entity) -> Vec<Object> {
+pub(super) fn policies(entity: &Entity) -> Vec<Object> {
     if !entity.multi_tenant {
         return Vec::new();
     }
@@ -22,7 +22,7 @@ pub(super) fn policies(model: &Model, entity: &Entity) -> Vec<Object> {
         origin: Some(entity.origin.to_string()),
         definition: Definition::Statements { create, drop },
     };
-    let mut out = vec![
+    vec![
         object(
             "row level security",
             vec![
@@ -41,14 +41,5 @@ pub(super) fn policies(model: &Model, entity: &Entity) -> Vec<Object> {
             )],
             Vec::new(),
         ),
-    ];
-    if model.uses_jobs {
-        // The role belongs to the whole server, and an ordinary owner may not have been allowed to make it.
-        let create = format!(
-            "DO $$\nBEGIN\n    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_worker') THEN\n        \
-             CREATE POLICY worker ON {table} TO specql_worker USING (true);\n    END IF;\nEND\n$$"
-        );
-        out.push(object("worker", vec![create], vec![format!("DROP POLICY IF EXISTS worker ON {table}")]));
-    }
-    out
+    ]
 }

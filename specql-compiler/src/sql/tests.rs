@@ -4,7 +4,12 @@ use std::{fs, path::Path};
 
 use pretty_assertions::assert_eq;
 
-use super::{ObjectKind, fixture::order_model, schema};
+use super::{
+    Object, ObjectKind,
+    fixture::order_model,
+    roles::{self, Privilege},
+    schema,
+};
 
 #[test]
 fn the_order_schema_reads_as_reviewed() {
@@ -33,4 +38,24 @@ fn golden(file: &str, text: &str) {
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(text, expected, "run the test with SPECQL_BLESS=1 and review the difference");
+}
+
+/// What is granted is there, under the very name by which it is granted.
+#[test]
+fn grants_name_objects_of_the_schema() {
+    let model = order_model();
+    let schema = schema(&model);
+    for grant in roles::grants(&model) {
+        let named = |object: &Object| {
+            object.name == grant.object
+                && match grant.privilege {
+                    Privilege::Usage => object.kind == ObjectKind::Schema,
+                    Privilege::Execute => object.kind == ObjectKind::Function,
+                    Privilege::Select | Privilege::Insert(_) => {
+                        matches!(object.kind, ObjectKind::Table | ObjectKind::View)
+                    }
+                }
+        };
+        assert!(schema.objects.iter().any(named), "{grant:?}");
+    }
 }

@@ -1,10 +1,11 @@
-//! The database: `DATABASE_URL`, else the embedded server; migrations.
+//! The database: `DATABASE_URL`, else the embedded server; migrations; roles.
 
 #[cfg(all(feature = "embedded", unix))]
 pub mod embedded;
 pub(crate) mod migrate;
 mod open;
 pub(crate) mod pooler;
+pub mod roles;
 
 use std::sync::Arc;
 

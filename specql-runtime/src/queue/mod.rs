@@ -14,6 +14,7 @@
 //! | [`periodic`] | schedules |
 //! | [`unexpected`] | where an error that nobody foresaw is to be looked up |
 //! | [`upkeep`] | rescue, promote, waiting callbacks, maintenance |
+//! | [`rights`] | whether a worker may call what it calls |
 //! | [`registration`] | operations and workers make themselves known |
 //! | [`notify`] | LISTEN, re-established for ever |
 //!
@@ -30,6 +31,7 @@ pub mod link;
 pub mod notify;
 pub mod periodic;
 pub mod registration;
+pub mod rights;
 pub mod target;
 pub mod unexpected;
 pub mod upkeep;

@@ -159,6 +159,9 @@ impl WorkerBuilder {
             return Err(PooledByTransaction::WORKER.into());
         }
         let mut link = Link::new(&options, "control", CALL_LIMIT);
+        if let Some(lacking) = link.lacking_rights().await? {
+            return Err(StartError::Rights(lacking));
+        }
         compatible::check(self.database.project().migrations, link.last_breaking().await?)?;
         let codes = link.register_operations(&operation_records(&registry, environment)).await?;
         let registry = codes.first().map(|registered| registered.registry);

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     database::{Incompatible, PooledByTransaction},
-    queue::QueueError,
+    queue::{QueueError, rights::Lacking},
 };
 
 /// Why a worker did not start. Nothing was claimed.
@@ -57,6 +57,9 @@ pub enum StartError {
     /// A pooler gives the worker another session for each transaction.
     #[error(transparent)]
     Pooled(#[from] PooledByTransaction),
+    /// The role of the connection lacks rights that a worker needs.
+    #[error("{0}")]
+    Rights(Lacking),
     /// No worker runs without a slot.
     #[error("a worker needs a concurrency of at least 1")]
     NoConcurrency,

@@ -16,4 +16,4 @@ mod generated {
     specql_macros::specql!("project");
 }
 
-pub use generated::{PROJECT, actions, services};
+pub use generated::{PROJECT, actions, enqueue, services};

@@ -38,11 +38,22 @@ async fn the_page_about_credentials_compiles_and_says_what_the_worker_says() {
 async fn the_page_about_deploying_shows_versions_as_they_are() {
     let queue = Queue::new().await;
     queue.version(&mailer(NEW, PLAIN)).announce().await;
-    let [of_an_error, of_versions] = samples("deploying.md", "sql").try_into().unwrap();
+    let [of_an_error, of_roles, of_versions] = samples("deploying.md", "sql").try_into().unwrap();
     let rows = sqlx::query(sqlx::AssertSqlSafe(of_versions)).fetch_all(queue.pool()).await.unwrap();
     assert_eq!(rows.len(), 1);
     // The audit log is a project's; this one has had no error.
     let shop = compiled::database(&compiled::folder(&repository().join("examples/shop")).unwrap()).await.unwrap();
     let rows = sqlx::query(sqlx::AssertSqlSafe(of_an_error)).fetch_all(shop.pool()).await.unwrap();
     assert!(rows.is_empty());
+    // Not committed: roles belong to the server.
+    let mut tx = shop.begin().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(of_roles)).execute(&mut *tx).await.unwrap();
+    let may: bool = sqlx::query_scalar(
+        "SELECT has_function_privilege('shop_web', 'app.place_order(uuid, uuid, jsonb)', 'EXECUTE')
+            AND has_function_privilege('shop_worker', 'jobs.rescue()', 'EXECUTE')",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .unwrap();
+    assert!(may);
 }

@@ -11,13 +11,13 @@ r AS (
     JOIN s ON s.oid = c.relnamespace
 )
 SELECT 'schema' AS kind, n.nspname::text AS name, concat_ws(' | ',
-    (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(n.nspacl) AS a),
+    (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a),
     obj_description(n.oid, 'pg_namespace')) AS definition
 FROM pg_namespace AS n JOIN s USING (oid)
 UNION ALL
 SELECT 'relation', r.shown, concat_ws(' | ', r.relkind, r.relpersistence, r.relrowsecurity, r.relforcerowsecurity,
     r.reloptions::text, pg_get_partkeydef(r.oid), pg_get_expr(r.relpartbound, r.oid),
-    (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(r.relacl) AS a), obj_description(r.oid, 'pg_class'))
+    (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(coalesce(r.relacl, acldefault('r', r.relowner))) AS a), obj_description(r.oid, 'pg_class'))
 FROM r WHERE r.relkind IN ('r', 'p', 'v', 'm', 'S')
 UNION ALL
 SELECT 'column', r.shown || '.' || quote_ident(a.attname), concat_ws(' | ', format_type(a.atttypid, a.atttypmod),
@@ -57,12 +57,12 @@ UNION ALL
 SELECT 'function', p.oid::regprocedure::text, concat_ws(' | ',
     -- SpecQL's own are many and long.
     CASE WHEN s.nspname = 'jobs' THEN md5(pg_get_functiondef(p.oid)) ELSE pg_get_functiondef(p.oid) END,
-    (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(p.proacl) AS a), obj_description(p.oid, 'pg_proc'))
+    (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) AS a), obj_description(p.oid, 'pg_proc'))
 FROM pg_proc AS p JOIN s ON s.oid = p.pronamespace
 WHERE p.prokind = 'f'
 UNION ALL
 SELECT 'type', t.oid::regtype::text, concat_ws(' | ', t.typtype, obj_description(t.oid, 'pg_type'),
-    (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(t.typacl) AS a))
+    (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(coalesce(t.typacl, acldefault('T', t.typowner))) AS a))
 FROM pg_type AS t
 JOIN s ON s.oid = t.typnamespace
 LEFT JOIN pg_class AS c ON c.oid = t.typrelid

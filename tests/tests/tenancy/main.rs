@@ -8,4 +8,5 @@ mod attacks;
 mod jobs;
 mod migrations;
 mod policies;
+mod roles;
 mod world;

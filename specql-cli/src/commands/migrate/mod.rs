@@ -1,5 +1,6 @@
 //! `specql migrate`: what is sealed, what is open, and what may be done about it.
 
+mod roles;
 mod verify;
 
 use std::{path::Path, process::ExitCode};
@@ -18,6 +19,7 @@ pub(super) fn run(command: &Migrate, dir: &Path) -> anyhow::Result<ExitCode> {
         Migrate::Seal { name } => seal(dir, name.as_deref()),
         Migrate::Allow { hazards } => allow(dir, hazards),
         Migrate::Squash { name } => squash(dir, name),
+        Migrate::Roles { print, apply } => roles::run(dir, *print, *apply),
         Migrate::Verify => verify::run(dir),
     }
 }

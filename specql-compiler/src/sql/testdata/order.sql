@@ -874,6 +874,58 @@ COMMENT ON FUNCTION sales.ship_order(uuid, uuid, app.type_ship_order_input) IS '
 REVOKE ALL ON FUNCTION sales.ship_order(uuid, uuid, app.type_ship_order_input) FROM PUBLIC;
 
 -- ================================================================================
+-- Rights
+-- ================================================================================
+
+-- entities/order.yaml:1
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_app') THEN
+        GRANT USAGE ON SCHEMA crm TO specql_app;
+    ELSE
+        PERFORM app.warn_of_missing_role('specql_app');
+    END IF;
+END
+$$;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_app') THEN
+        GRANT SELECT ON TABLE crm.v_customer TO specql_app;
+    ELSE
+        PERFORM app.warn_of_missing_role('specql_app');
+    END IF;
+END
+$$;
+
+-- entities/order.yaml:10
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_app') THEN
+        GRANT USAGE ON SCHEMA sales TO specql_app;
+    ELSE
+        PERFORM app.warn_of_missing_role('specql_app');
+    END IF;
+END
+$$;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_app') THEN
+        GRANT SELECT ON TABLE sales.v_order TO specql_app;
+        GRANT EXECUTE ON FUNCTION
+            app.place_order(uuid, uuid, jsonb),
+            app.update_order(uuid, uuid, jsonb),
+            app.delete_order(uuid, uuid, jsonb),
+            app.ship_order(uuid, uuid, jsonb)
+        TO specql_app;
+    ELSE
+        PERFORM app.warn_of_missing_role('specql_app');
+    END IF;
+END
+$$;
+
+-- ================================================================================
 -- Registered callbacks
 -- ================================================================================
 
