@@ -429,6 +429,32 @@ COMMENT ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure_ba
 REVOKE ALL ON FUNCTION sales.cb_order_place_order_1_stripe_create_charge_failure_batch(jobs.called_job[]) FROM PUBLIC;
 
 -- ================================================================================
+-- Rights
+-- ================================================================================
+
+-- entities/order.yaml:1
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_app') THEN
+        GRANT USAGE ON SCHEMA sales TO specql_app;
+    ELSE
+        PERFORM app.warn_of_missing_role('specql_app');
+    END IF;
+END
+$$;
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_app') THEN
+        GRANT SELECT ON TABLE sales.v_order TO specql_app;
+        GRANT EXECUTE ON FUNCTION app.place_order(uuid, uuid, jsonb) TO specql_app;
+    ELSE
+        PERFORM app.warn_of_missing_role('specql_app');
+    END IF;
+END
+$$;
+
+-- ================================================================================
 -- Registered callbacks
 -- ================================================================================
 
