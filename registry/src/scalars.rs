@@ -56,33 +56,6 @@ pub enum ScalarBase {
     Point,
 }
 
-impl ScalarBase {
-    /// The type in PostgreSQL.
-    #[must_use]
-    pub fn sql(self) -> String {
-        match self {
-            Self::Text => "TEXT".to_owned(),
-            Self::Numeric(precision, scale) => format!("NUMERIC({precision},{scale})"),
-            Self::Uuid => "UUID".to_owned(),
-            Self::Date => "DATE".to_owned(),
-            Self::Time => "TIME".to_owned(),
-            Self::Interval => "INTERVAL".to_owned(),
-            Self::Inet => "INET".to_owned(),
-            Self::MacAddr => "MACADDR".to_owned(),
-            Self::Point => "POINT".to_owned(),
-        }
-    }
-
-    /// The type in TypeScript.
-    #[must_use]
-    pub const fn typescript(self) -> &'static str {
-        match self {
-            Self::Point => "{ x: number; y: number }",
-            _ => "string",
-        }
-    }
-}
-
 impl Scalar {
     /// The scalar of that name, exactly as it is written in YAML.
     #[must_use]

@@ -87,36 +87,6 @@ impl ValueType {
     }
 }
 
-impl ValueType {
-    /// The type in TypeScript, as it stands in views, results and inputs. What a JSON reader could round is a string there.
-    #[must_use]
-    pub fn typescript(&self) -> String {
-        match self {
-            Self::Basic(basic) => basic.typescript().to_owned(),
-            Self::Decimal(_) => "string".to_owned(),
-            Self::Scalar(scalar) => scalar.info().base.typescript().to_owned(),
-            Self::Composite(composite) => composite.info().name.to_owned(),
-            Self::Enum(values) => {
-                let values: Vec<String> = values.iter().map(|value| format!("'{value}'")).collect();
-                values.join(" | ")
-            }
-            Self::List(element) => match &**element {
-                Self::Enum(_) => format!("({})[]", element.typescript()),
-                _ => format!("{}[]", element.typescript()),
-            },
-            Self::Object(schema) => {
-                let optional = |required: bool| if required { "" } else { "?" };
-                let fields: Vec<String> = schema
-                    .fields
-                    .iter()
-                    .map(|(name, field)| format!("{name}{}: {}", optional(field.required), field.ty.typescript()))
-                    .collect();
-                format!("{{ {} }}", fields.join("; "))
-            }
-        }
-    }
-}
-
 impl Basic {
     /// All basic types, in the order in which the reference lists them.
     pub const ALL: [Self; 7] =
@@ -133,42 +103,6 @@ impl Basic {
             Self::Boolean => "boolean",
             Self::Timestamp => "timestamp",
             Self::Json => "json",
-        }
-    }
-
-    /// The type in TypeScript.
-    #[must_use]
-    pub const fn typescript(self) -> &'static str {
-        match self {
-            Self::Text | Self::Bigint | Self::Timestamp => "string",
-            Self::Integer | Self::Float => "number",
-            Self::Boolean => "boolean",
-            Self::Json => "unknown",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scalars::Scalar;
-
-    #[test]
-    fn every_type_has_one_in_typescript() {
-        let scalar = |name| ValueType::Scalar(Scalar::from_name(name).unwrap());
-        let list = |item| ValueType::List(Box::new(item));
-        let values = ValueType::Enum(vec!["open".to_owned(), "in-work".to_owned()]);
-        for (ty, typescript) in [
-            (ValueType::Basic(Basic::Integer), "number"),
-            (ValueType::Basic(Basic::Bigint), "string"),
-            (ValueType::Decimal(Some((10, 2))), "string"),
-            (scalar("money"), "string"),
-            (scalar("coordinates"), "{ x: number; y: number }"),
-            (list(scalar("email")), "string[]"),
-            (values.clone(), "'open' | 'in-work'"),
-            (list(values), "('open' | 'in-work')[]"),
-        ] {
-            assert_eq!(ty.typescript(), typescript);
         }
     }
 }

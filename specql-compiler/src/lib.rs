@@ -17,6 +17,7 @@
 //! | [`model`] | the checked project: all that an emitter may read |
 //! | [`sql`] | the model as database objects; the only place with SQL text |
 //! | [`rust`] | the model as Rust |
+//! | [`typescript`] | the model as TypeScript |
 //! | [`migrations`] | snapshot, diff, lock and the migration files |
 //! | [`build`](mod@build) | what `build.rs` calls: the only module, with the CLI, that touches the file system |
 //!
@@ -36,6 +37,7 @@ pub mod rust;
 pub mod source;
 pub mod sql;
 pub mod syntax;
+pub mod typescript;
 
 mod compile;
 

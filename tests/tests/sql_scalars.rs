@@ -1,6 +1,7 @@
 //! The scalar types in PostgreSQL: columns take what the table of scalars calls good, and nothing that it calls bad.
 
 use serde_json::{Value, json};
+use specql_compiler::sql::scalar_base_type;
 use specql_registry::scalars::{ALL, ScalarBase, ScalarInfo};
 use specql_tests::compiled;
 use sqlx::{AssertSqlSafe, PgPool};
@@ -108,7 +109,7 @@ async fn the_checks_hold_for_plain_sql_too() -> anyhow::Result<()> {
 
 /// Whether the value can be inserted; with a list it must be the same.
 async fn inserts(pool: &PgPool, info: &ScalarInfo, text: &str) -> bool {
-    let (column, ty) = (field(info), info.base.sql());
+    let (column, ty) = (field(info), scalar_base_type(info.base));
     let one = format!("INSERT INTO s.tb_one ({column}) SELECT ($1::text)::{ty}");
     let list = format!("INSERT INTO s.tb_many ({column}) SELECT ARRAY[$1::text, '{}']::{ty}[]", info.example);
     let one = sqlx::query(AssertSqlSafe(one)).bind(text).execute(pool).await;

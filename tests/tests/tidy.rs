@@ -158,6 +158,18 @@ fn sql_is_written_in_its_folders_only() {
     }
 }
 
+/// How a type is spelt in a language stands where that language is emitted.
+#[test]
+fn the_registry_spells_no_type_of_another_language() {
+    let words = ["TEXT\"", "NUMERIC(", "TIMESTAMPTZ", "JSONB", "DOUBLE PRECISION", "typescript", "\"string\""];
+    let files = files();
+    let registry = files.iter().filter(|file| file.is_product() && file.path.starts_with("registry/src/"));
+    for Line { place, text } in registry.flat_map(File::code) {
+        let found = words.iter().find(|word| text.contains(**word));
+        assert_eq!(found, None, "{place}: it belongs in specql-compiler/src/sql/types.rs or typescript/types.rs");
+    }
+}
+
 /// An identifier or a literal that is made by putting quotes around a value is an injection in waiting.
 #[test]
 fn quote_rs_alone_makes_identifiers_and_literals() {

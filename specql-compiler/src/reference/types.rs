@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use specql_registry::{Basic, composites, scalars};
 
 use super::{GENERATED, cell};
+use crate::{sql, typescript};
 
 /// The types of fields, inputs and schemas, as Markdown.
 #[must_use]
@@ -22,14 +23,14 @@ What a field, an input or a service's schema may be. `T!` is required; `T = valu
 "
     );
     for basic in Basic::ALL {
-        let (sql, rust) = basic_types(basic);
-        let _ = writeln!(text, "| `{}` | `{sql}` | `{rust}` | `{}` |", basic.name(), basic.typescript());
+        let (sql, rust, typescript) = (sql::basic_type(basic), rust_type(basic), typescript::basic(basic));
+        let _ = writeln!(text, "| `{}` | `{sql}` | `{rust}` | `{typescript}` |", basic.name());
     }
     text.push_str(
         "| `decimal`, `decimal(p, s)` | `NUMERIC`, `NUMERIC(p,s)` | `value::Decimal` | `string` |
 | `enum(a, b)` | `TEXT`, checked | an enum of its own | `'a' \\| 'b'` |
 | `list(T)` | `T[]` for basic and scalar T, else `JSONB` | `Vec<T>` | `T[]` |
-| `ref(Entity)`, `ref(schema.Entity)` | `INTEGER`, a foreign key | `value::Uuid` of the target | `string` |
+| `ref(Entity)`, `ref(schema.Entity)` | `INTEGER`, or `BIGINT` where that is its key; a foreign key | `value::Uuid` of the target | `string` |
 
 `jsonb` is `json`, `datetime` is `timestamp`, `phone` is `phoneNumber`. 
 
@@ -58,7 +59,7 @@ code. In YAML this is told by the quotes: `default: 5` is a number, `default: '5
             "| `{}` | {}{range} | `{}` | `value::{}` | `{}` |",
             info.name,
             cell(info.doc),
-            info.base.sql(),
+            sql::scalar_base_type(info.base),
             info.rust,
             cell(info.example)
         );
@@ -84,15 +85,15 @@ Kept as `JSONB` whose shape is checked; a struct in Rust, an interface in TypeSc
     text
 }
 
-/// A basic type in PostgreSQL and in Rust.
-const fn basic_types(basic: Basic) -> (&'static str, &'static str) {
+/// A basic type in Rust.
+const fn rust_type(basic: Basic) -> &'static str {
     match basic {
-        Basic::Text => ("TEXT", "String"),
-        Basic::Integer => ("INTEGER", "i32"),
-        Basic::Bigint => ("BIGINT", "i64"),
-        Basic::Float => ("DOUBLE PRECISION", "f64"),
-        Basic::Boolean => ("BOOLEAN", "bool"),
-        Basic::Timestamp => ("TIMESTAMPTZ", "value::Timestamp"),
-        Basic::Json => ("JSONB", "value::Json"),
+        Basic::Text => "String",
+        Basic::Integer => "i32",
+        Basic::Bigint => "i64",
+        Basic::Float => "f64",
+        Basic::Boolean => "bool",
+        Basic::Timestamp => "value::Timestamp",
+        Basic::Json => "value::Json",
     }
 }

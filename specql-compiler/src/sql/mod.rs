@@ -41,6 +41,8 @@ mod fixture;
 mod tests;
 
 pub use object::{Definition, Object, ObjectKind, Rename, Schema};
+pub(crate) use types::basic_type;
+pub use types::scalar_base_type;
 
 use crate::model::Model;
 

@@ -17,10 +17,26 @@ pub(super) fn sql_type(ty: &ValueType) -> String {
         ValueType::Basic(basic) => basic_type(*basic).to_owned(),
         ValueType::Decimal(None) => "NUMERIC".to_owned(),
         ValueType::Decimal(Some((precision, scale))) => format!("NUMERIC({precision},{scale})"),
-        ValueType::Scalar(scalar) => scalar.info().base.sql(),
+        ValueType::Scalar(scalar) => scalar_base_type(scalar.info().base),
         ValueType::Enum(_) => "TEXT".to_owned(),
         ValueType::List(item) if is_array(item) => format!("{}[]", sql_type(item)),
         ValueType::Composite(_) | ValueType::List(_) | ValueType::Object(_) => "JSONB".to_owned(),
+    }
+}
+
+/// The type of what stands behind a scalar.
+#[must_use]
+pub fn scalar_base_type(base: ScalarBase) -> String {
+    match base {
+        ScalarBase::Text => "TEXT".to_owned(),
+        ScalarBase::Numeric(precision, scale) => format!("NUMERIC({precision},{scale})"),
+        ScalarBase::Uuid => "UUID".to_owned(),
+        ScalarBase::Date => "DATE".to_owned(),
+        ScalarBase::Time => "TIME".to_owned(),
+        ScalarBase::Interval => "INTERVAL".to_owned(),
+        ScalarBase::Inet => "INET".to_owned(),
+        ScalarBase::MacAddr => "MACADDR".to_owned(),
+        ScalarBase::Point => "POINT".to_owned(),
     }
 }
 
@@ -199,7 +215,8 @@ fn literals(names: &[String]) -> Vec<String> {
     names.iter().map(|name| literal(name)).collect()
 }
 
-const fn basic_type(basic: Basic) -> &'static str {
+/// The type of a basic value.
+pub(crate) const fn basic_type(basic: Basic) -> &'static str {
     match basic {
         Basic::Text => "TEXT",
         Basic::Integer => "INTEGER",

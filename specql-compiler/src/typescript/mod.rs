@@ -1,0 +1,6 @@
+//! The model as TypeScript. So far: how its types are spelt.
+
+mod types;
+
+pub(crate) use types::basic;
+pub use types::value;
