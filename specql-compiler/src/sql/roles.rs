@@ -151,7 +151,7 @@ impl Grant {
 }
 
 /// What a worker calls, in Rust or in another language.
-const WORKER: [&str; 31] = [
+const WORKER: [&str; 32] = [
     "jobs.register_operations(jsonb)",
     "jobs.operations()",
     "jobs.breaking_migration()",
@@ -178,8 +178,9 @@ const WORKER: [&str; 31] = [
     "jobs.maintain()",
     "jobs.schedules()",
     "jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean)",
-    "jobs.scheduled_tenants(timestamptz, text, uuid, integer)",
-    "jobs.run_for_tenant(text, uuid, timestamptz)",
+    "jobs.schedules_for_tenants()",
+    "jobs.scheduled_tenants(text, uuid, integer)",
+    "jobs.run_for_tenant(uuid, text, uuid, timestamptz)",
     "jobs.mark_job_started(uuid)",
     "jobs.complete_job_successfully(uuid, jsonb)",
     "jobs.fail_job(uuid, text)",

@@ -26,26 +26,24 @@ pub struct Scheduled {
 /// What became of one time of a schedule.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// The action's status, `skipped`, `taken`, or `spread`: it is to be run for each tenant.
+    /// The action's status, `skipped`, `taken`, `spread` (it is to be run for each tenant), or `busy`.
     pub status: String,
     /// Of an action that ended with an error that nobody foresaw.
     pub unexpected: Option<Unexpected>,
 }
 
 /// A tenant for which a time of a schedule is still to be run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScheduledTenant {
-    /// The time.
-    pub due: DateTime<Utc>,
-    /// `Order.nightly`.
-    pub key: String,
     /// The tenant.
     pub tenant_id: Uuid,
+    /// The time.
+    pub due: DateTime<Utc>,
 }
 
 impl<'r> FromRow<'r, PgRow> for ScheduledTenant {
     fn from_row(row: &'r PgRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { due: row.try_get(0)?, key: row.try_get(1)?, tenant_id: row.try_get(2)? })
+        Ok(Self { tenant_id: row.try_get(0)?, due: row.try_get(1)? })
     }
 }
 
@@ -98,37 +96,38 @@ impl Link {
         Ok(Ran { unexpected: Unexpected::of(&status, setting.as_deref()), status })
     }
 
-    /// The next tenants for which something is still to be run, so many at most.
+    /// The schedules that are still to be run for some tenants, by their keys.
+    ///
+    /// # Errors
+    /// [`QueueError`]
+    pub async fn schedules_for_tenants(&mut self) -> Result<Vec<String>, QueueError> {
+        let sql = "SELECT key FROM jobs.schedules_for_tenants() AS s(key)";
+        let keys: Vec<(String,)> = self.rows("jobs.schedules_for_tenants", query_as(sql)).await?;
+        Ok(keys.into_iter().map(|(key,)| key).collect())
+    }
+
+    /// The next tenants behind `after` for which a schedule is still to be run, so many at most.
     ///
     /// # Errors
     /// [`QueueError`]
     pub async fn scheduled_tenants(
         &mut self,
-        after: Option<&ScheduledTenant>,
+        key: &str,
+        after: Option<Uuid>,
         limit: i32,
     ) -> Result<Vec<ScheduledTenant>, QueueError> {
-        let call = "jobs.scheduled_tenants";
-        match after {
-            None => {
-                let sql = "SELECT due, key, tenant_id FROM jobs.scheduled_tenants(_limit => $1)";
-                self.rows(call, query_as(sql).bind(limit)).await
-            }
-            Some(after) => {
-                let sql = "SELECT due, key, tenant_id FROM jobs.scheduled_tenants($1, $2, $3, $4)";
-                let query = query_as(sql).bind(after.due).bind(&after.key).bind(after.tenant_id).bind(limit);
-                self.rows(call, query).await
-            }
-        }
+        let sql = "SELECT tenant_id, due FROM jobs.scheduled_tenants($1, $2, $3)";
+        self.rows("jobs.scheduled_tenants", query_as(sql).bind(key).bind(after).bind(limit)).await
     }
 
-    /// Runs a schedule's action for a tenant, if nobody else has.
+    /// Runs a schedule's action for a tenant, if nobody else has and this worker runs no other.
     ///
     /// # Errors
     /// [`QueueError`]; a run is recorded in its own transaction, so a repetition after an unknown outcome is safe.
-    pub async fn run_for_tenant(&mut self, one: &ScheduledTenant) -> Result<Ran, QueueError> {
+    pub async fn run_for_tenant(&mut self, worker: Uuid, key: &str, one: ScheduledTenant) -> Result<Ran, QueueError> {
         let sql = "SELECT status, pg_catalog.current_setting('specql.unexpected_error', true) \
-                   FROM jobs.run_for_tenant($1, $2, $3) AS r(status)";
-        let query = query_as(sql).bind(&one.key).bind(one.tenant_id).bind(one.due);
+                   FROM jobs.run_for_tenant($1, $2, $3, $4) AS r(status)";
+        let query = query_as(sql).bind(worker).bind(key).bind(one.tenant_id).bind(one.due);
         let (status, setting): (String, Option<String>) = self.one("jobs.run_for_tenant", query).await?;
         Ok(Ran { unexpected: Unexpected::of(&status, setting.as_deref()), status })
     }

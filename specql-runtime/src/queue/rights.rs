@@ -7,7 +7,7 @@ use sqlx::{FromRow, Row, postgres::PgRow, query_as};
 use super::{Link, QueueError};
 
 /// The functions of `jobs` that a worker calls: the test below compares them with its statements.
-pub const CALLED: [&str; 27] = [
+pub const CALLED: [&str; 28] = [
     "abandon_probe",
     "announce_worker",
     "bind",
@@ -32,6 +32,7 @@ pub const CALLED: [&str; 27] = [
     "run_schedule",
     "scheduled_tenants",
     "schedules",
+    "schedules_for_tenants",
     "trim_shares",
     "unheard_leases",
     "unregister_worker",

@@ -1,9 +1,15 @@
 //! Calls the actions of schedules that run for each tenant.
 //!
 //! `jobs.run_schedule` has written the tenants down. Every worker takes from them, one transaction for each tenant; the
-//! tenant's row decides that it is run once. What fails for one tenant keeps no other from being run.
+//! tenant's row decides that it is run once. What fails for one tenant keeps no other from being run, and the tenants of one
+//! schedule keep those of another waiting for one run only: schedules take turns.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
 
 use super::shared::Shared;
 use crate::queue::{Link, QueueError, periodic::ScheduledTenant};
@@ -13,45 +19,63 @@ const PAGE: i32 = 100;
 /// After so long the times of all schedules are looked at again.
 const TURN: Duration = Duration::from_secs(1);
 
-/// Where the tenants are gone on with.
+/// How far the tenants of each schedule are gone through.
 #[derive(Debug, Default)]
 pub(super) struct Tenants {
-    after: Option<ScheduledTenant>,
-    /// One failed since the first of them.
-    failed: Option<QueueError>,
+    places: HashMap<String, Place>,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    next: VecDeque<ScheduledTenant>,
+    /// The last one that was tried, whatever came of it.
+    after: Option<Uuid>,
+}
+
+impl Place {
+    /// The tenant that is next; none when all have had their turn. Then it begins anew.
+    async fn next(&mut self, link: &mut Link, key: &str) -> Result<Option<ScheduledTenant>, QueueError> {
+        if self.next.is_empty() {
+            self.next.extend(link.scheduled_tenants(key, self.after, PAGE).await?);
+        }
+        let next = self.next.pop_front();
+        self.after = next.map(|one| one.tenant_id);
+        Ok(next)
+    }
 }
 
 impl Tenants {
     /// Runs what is to be run for tenants, for about a second. Whether there is more.
     ///
     /// # Errors
-    /// Of the database; of an action whose transaction was undone, when all others have had their turn.
+    /// Of the database; of an action whose transaction was undone, when the others have had their turn.
     pub(super) async fn run(&mut self, shared: &Shared, link: &mut Link) -> Result<bool, QueueError> {
+        let mut keys = link.schedules_for_tenants().await?;
+        self.places.retain(|key, _| keys.contains(key));
         let began = Instant::now();
-        loop {
-            let page = link.scheduled_tenants(self.after.as_ref(), PAGE).await?;
-            let last = i32::try_from(page.len()).is_ok_and(|tenants| tenants < PAGE);
-            for one in page {
+        let mut failed = None;
+        while !keys.is_empty() {
+            let mut left = Vec::new();
+            for key in keys {
                 if shared.stopping.is_cancelled() {
                     return Ok(false);
                 }
-                match link.run_for_tenant(&one).await {
-                    Ok(ran) => {
-                        let tenant = Some(one.tenant_id);
-                        super::scheduler::say(shared, &one.key, tenant, one.due, 0, &ran);
-                    }
-                    Err(error @ QueueError::Call { .. }) if !error.outcome_unknown() => self.failed = Some(error),
+                let place = self.places.entry(key.clone()).or_default();
+                let Some(one) = place.next(link, &key).await? else { continue };
+                match link.run_for_tenant(shared.worker, &key, one).await {
+                    // The one before goes on, over a connection that was lost. Nobody is passed over: each is asked for again.
+                    Ok(ran) if ran.status == "busy" => return failed.map_or(Ok(false), Err),
+                    Ok(ran) => super::scheduler::say(shared, &key, Some(one.tenant_id), one.due, 0, &ran),
+                    Err(error @ QueueError::Call { .. }) if !error.outcome_unknown() => failed = Some(error),
                     Err(error) => return Err(error),
                 }
-                self.after = Some(one);
+                left.push(key);
                 if began.elapsed() >= TURN {
-                    return Ok(true);
+                    return failed.map_or(Ok(true), Err);
                 }
             }
-            if last {
-                self.after = None;
-                return self.failed.take().map_or(Ok(false), Err);
-            }
+            keys = left;
         }
+        failed.map_or(Ok(false), Err)
     }
 }

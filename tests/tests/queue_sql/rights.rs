@@ -96,7 +96,7 @@ async fn the_worker_role_runs_the_protocol_and_reads_no_table() -> Result<()> {
         .fetch_one(&mut *tx)
         .await?;
     assert_eq!(taken, "taken");
-    let taken: String = sqlx::query_scalar("SELECT jobs.run_for_tenant('x', gen_random_uuid(), now()) FROM jobs.scheduled_tenants() RIGHT JOIN (VALUES (1)) AS one ON TRUE")
+    let taken: String = sqlx::query_scalar("SELECT jobs.run_for_tenant(gen_random_uuid(), 'x', gen_random_uuid(), now()) FROM jobs.scheduled_tenants('x') RIGHT JOIN (VALUES (1)) AS one ON TRUE")
         .fetch_one(&mut *tx)
         .await?;
     assert_eq!(taken, "taken");

@@ -6,6 +6,7 @@ use specql_compiler::Compilation;
 use specql_runtime::{Database, Project, Worker, testing::TestDatabase};
 use specql_tests::compiled;
 use sqlx::{Connection as _, PgConnection, PgPool};
+use uuid::Uuid;
 
 use crate::project::eventually;
 
@@ -108,10 +109,12 @@ impl Companies {
 
     /// Runs, failures, and tenants that are still to be run for.
     async fn record(&self) -> (i64, i64, i64) {
-        sqlx::query_as("SELECT runs, failures, tenants_waiting FROM jobs.v_schedule WHERE for_each_tenant")
-            .fetch_one(self.pool())
-            .await
-            .unwrap()
+        sqlx::query_as(
+            "SELECT runs, failures, tenants_waiting FROM jobs.v_schedule WHERE for_each_tenant AND name = 'nightly'",
+        )
+        .fetch_one(self.pool())
+        .await
+        .unwrap()
     }
 }
 
@@ -170,25 +173,87 @@ async fn a_tenant_whose_run_is_undone_keeps_no_other_waiting_and_is_run_again() 
     assert_eq!(companies.record().await, (3, 0, 0));
 }
 
+/// A time of so many days ago is due: what the database says.
+async fn due(connection: &mut PgConnection, days: i32) -> String {
+    let sql = "SELECT jobs.run_schedule(s.key, s.cron, s.timezone, s.counted_to, now() - $1 * interval '1 day', 0, true) FROM jobs.schedules() AS s";
+    sqlx::query_scalar(sql).bind(days).fetch_one(connection).await.unwrap()
+}
+
+/// What comes of a worker's call for each time and tenant that is written down, the earliest first.
+async fn run_all(connection: &mut PgConnection, worker: u128) -> Vec<String> {
+    let sql = "SELECT jobs.run_for_tenant($1, t.key, t.tenant_id, t.due) FROM (SELECT * FROM jobs.tb_schedule_tenant ORDER BY due) AS t";
+    sqlx::query_scalar(sql).bind(Uuid::from_u128(worker)).fetch_all(connection).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_connection_runs_for_a_tenant_another_leaves_alone() {
     let companies = Companies::new(1).await;
     let (mut one, mut two) = (companies.connection().await, companies.connection().await);
-    let spread = "SELECT jobs.run_schedule(s.key, s.cron, s.timezone, s.counted_to, now() - interval '2 days', 0, true) FROM jobs.schedules() AS s";
-    assert_eq!(sqlx::query_scalar::<_, String>(spread).fetch_one(&mut one).await.unwrap(), "spread");
+    assert_eq!(due(&mut one, 2).await, "spread");
     // The next time comes before the first is run.
-    let again = "SELECT jobs.run_schedule(s.key, s.cron, s.timezone, s.counted_to, now() - interval '1 day', 0, true) FROM jobs.schedules() AS s";
-    assert_eq!(sqlx::query_scalar::<_, String>(again).fetch_one(&mut two).await.unwrap(), "spread");
-    let run = "SELECT jobs.run_for_tenant(t.key, t.tenant_id, t.due) FROM jobs.tb_schedule_tenant AS t ORDER BY t.due";
+    assert_eq!(due(&mut two, 1).await, "spread");
     sqlx::raw_sql("BEGIN").execute(&mut one).await.unwrap();
-    let first = "SELECT jobs.run_for_tenant(t.key, t.tenant_id, t.due) FROM jobs.scheduled_tenants() AS t";
-    assert_eq!(sqlx::query_scalar::<_, String>(first).fetch_all(&mut one).await.unwrap(), ["success"]);
-    // While it is under way: neither that time nor the one behind it.
-    assert_eq!(sqlx::query_scalar::<_, String>(run).fetch_all(&mut two).await.unwrap(), ["taken", "taken"]);
+    let first = "SELECT jobs.run_for_tenant($1, 'Bill.nightly', t.tenant_id, t.due) FROM jobs.scheduled_tenants('Bill.nightly') AS t";
+    let first = sqlx::query_scalar::<_, String>(first).bind(Uuid::from_u128(1)).fetch_all(&mut one).await.unwrap();
+    assert_eq!(first, ["success"]);
+    // While it is under way: neither that time nor the one behind it, and nothing at all by a worker that has lost that connection.
+    assert_eq!(run_all(&mut two, 2).await, ["taken", "taken"]);
+    assert_eq!(run_all(&mut two, 1).await, ["busy", "busy"]);
+    // Nor does it keep the schedule from being due again.
+    assert_eq!(due(&mut two, 0).await, "spread");
     sqlx::raw_sql("COMMIT").execute(&mut one).await.unwrap();
-    assert_eq!(sqlx::query_scalar::<_, String>(run).fetch_all(&mut two).await.unwrap(), ["success"]);
+    assert_eq!(run_all(&mut two, 2).await, ["success"]);
     assert_eq!(companies.remembered().await, ["c00001", "c00001"]);
     assert_eq!(companies.record().await, (2, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_is_behind_gets_one_run_more_and_one_that_is_gone_none() {
+    let companies = Companies::new(2).await;
+    let mut connection = companies.connection().await;
+    for days in [5, 4, 3, 2, 1] {
+        assert_eq!(due(&mut connection, days).await, "spread");
+    }
+    // One may be under way, and one waits.
+    let written: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM jobs.tb_schedule_tenant").fetch_one(companies.pool()).await.unwrap();
+    assert_eq!(written, 4);
+    assert_eq!(companies.record().await, (0, 0, 2));
+    companies.execute("UPDATE crm.tb_company SET deleted_at = now() WHERE name = 'c00002'").await;
+    let mut came = run_all(&mut connection, 1).await;
+    came.sort();
+    assert_eq!(came, ["skipped", "skipped", "success", "success"]);
+    assert_eq!(companies.remembered().await, ["c00001", "c00001"]);
+    // All times are caught up with where the schedule says so.
+    companies.execute("UPDATE jobs.tb_schedule SET catch_up = 'all', counted_to = now() - interval '1 year'").await;
+    for days in [5, 4, 3] {
+        assert_eq!(due(&mut connection, days).await, "spread");
+    }
+    assert_eq!(run_all(&mut connection, 1).await, ["success"; 3]);
+    assert_eq!(companies.record().await, (5, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schedules_take_turns_however_many_tenants_one_of_them_has() {
+    let companies = Companies::new(300).await;
+    // As if a second one had been due after it.
+    companies
+        .execute(
+            "INSERT INTO jobs.tb_schedule SELECT 'Bill.other' AS key, s.entity_type, 'other', s.wrapper, '0 0 2 1 *', s.timezone, '{\"note\": \"other\"}', s.catch_up,
+                now(), 0, 0, 0, NULL, NULL, NULL, NULL, s.tenants_schema, s.tenants_table FROM jobs.tb_schedule AS s;
+            INSERT INTO jobs.tb_schedule_tenant SELECT 'Bill.other', c.id, now() FROM crm.tb_company AS c WHERE c.name = 'c00300'",
+        )
+        .await;
+    let worker = companies.worker().await;
+    companies.until("SELECT runs = 1 FROM jobs.v_schedule WHERE name = 'other'").await;
+    let before: i64 = sqlx::query_scalar("SELECT runs FROM jobs.v_schedule WHERE name = 'nightly'")
+        .fetch_one(companies.pool())
+        .await
+        .unwrap();
+    companies.until("SELECT bool_and(runs > 0 AND tenants_waiting = 0) FROM jobs.v_schedule").await;
+    worker.shutdown().await.unwrap();
+    assert!(before < 300, "the one tenant of the other waited for all 300");
+    assert_eq!(companies.remembered().await, names(1..=300));
 }
 
 #[tokio::test(flavor = "multi_thread")]
