@@ -233,3 +233,40 @@ async fn the_policy_of_the_workers_role_goes_with_the_next_migration() {
             .unwrap();
     assert_eq!(policies, ["tenant"]);
 }
+
+/// A server where not everybody may call functions, and a project of which nothing belongs to tenants.
+#[tokio::test]
+async fn an_application_reads_views_and_notifications_where_nobody_may_call_functions() {
+    let event = "\
+entity: Event
+schema: catalog
+fields: {place: coordinates, length: duration, breaks: list(duration)}
+actions:
+  - name: announce
+    input: {place: coordinates!}
+    steps:
+      - insert: Event
+        values: {place: $input.place, length: INTERVAL '1 hour'}
+      - notify: everybody(events, \"An event\")
+";
+    let (model, schema) = project(&format!("{event}---\nentity: Order\nschema: sales\n"));
+    let closed = "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;\n";
+    let database = TestDatabase::from_sql(&format!("{closed}{}", schema.render())).await.unwrap();
+    assert_eq!(missing(database.pool(), &roles::grants(&model)).await, [""; 0]);
+    let mut tx = database.pool().begin().await.unwrap();
+    run(&mut tx, "GRANT specql_app TO CURRENT_USER; SET LOCAL ROLE specql_app").await;
+    let call = r#"SELECT status FROM app.announce(NULL, NULL, '{"place": {"x": 1, "y": 2}}')"#;
+    let status: String = sqlx::query_scalar(call).fetch_one(&mut *tx).await.unwrap();
+    assert_eq!(status, "success");
+    let seen: String =
+        sqlx::query_scalar("SELECT concat(data ->> 'length', data -> 'place' ->> 'x') FROM catalog.v_event")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+    assert_eq!(seen, "PT1H1");
+    // What was said in nobody's name, by who acts for nobody; and not by who acts for a tenant.
+    let said = "SELECT count(*) FROM app.tb_notification";
+    assert_eq!(sqlx::query_scalar::<_, i64>(said).fetch_one(&mut *tx).await.unwrap(), 1);
+    run(&mut tx, "SELECT set_config('app.tenant_id', '00000000-0000-0000-0000-000000000001', true)").await;
+    assert_eq!(sqlx::query_scalar::<_, i64>(said).fetch_one(&mut *tx).await.unwrap(), 0);
+}

@@ -939,11 +939,12 @@ CREATE TABLE app.tb_notification (
 );
 COMMENT ON TABLE app.tb_notification IS 'What `notify` steps said: one row for each';
 
--- The owner is not bound; any other role to which it is granted sees what was said in the name of its tenant.
+-- The owner is not bound; any other role to which it is granted sees what was said in the name of its tenant, and without a tenant
+-- what was said in nobody's.
 ALTER TABLE app.tb_notification ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tenant ON app.tb_notification
-    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+    USING (tenant_id IS NOT DISTINCT FROM nullif(current_setting('app.tenant_id', true), '')::uuid);
 
 CREATE OR REPLACE FUNCTION app.notify(
     _recipient TEXT, _channel TEXT, _message TEXT, _tenant_id UUID, _user_id UUID)
@@ -4116,16 +4117,18 @@ END
 $$;
 
 -- Gives operations whose jobs something may hold back lanes of their own, or takes them away, and begins to move the jobs
--- that wait elsewhere. Those that wait in a lane that is taken away are claimed from there.
+-- that wait elsewhere. Those that wait in a lane that is taken away are claimed from there. The caller has locked the operations that
+-- it speaks of; of others it waits for none, for it would not wait for them in the order in which all lock them. Who has one of them
+-- does the same for it.
 CREATE OR REPLACE FUNCTION jobs.assign_lanes() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _locked integer[] := ARRAY(
         SELECT o.code FROM jobs.tb_operation AS o WHERE o.code IN (SELECT m.code FROM jobs.misassigned() AS m)
         ORDER BY o.service_name, o.operation
-        FOR UPDATE);
+        FOR UPDATE SKIP LOCKED);
 BEGIN
-    -- A statement of its own: it sees a pause that was made or ended while the first waited.
+    -- A statement of its own: it sees a pause that was made or ended before the first had the locks.
     UPDATE jobs.tb_operation AS o
     SET own_lane = m.own_lane, lane_for_workers = m.lane_for_workers, unmoved = m.own_lane, lane_changed_at = clock_timestamp()
     FROM jobs.misassigned() AS m
@@ -4207,6 +4210,11 @@ BEGIN
     END IF;
     _moved := jobs.move_misplaced(_operations, _limit);
     IF _moved < _limit THEN
+        -- In the order in which all lock them; one that somebody holds is left to the next batch.
+        _operations := ARRAY(
+            SELECT o.code FROM jobs.tb_operation AS o WHERE o.code = ANY (_operations) AND o.unmoved
+            ORDER BY o.service_name, o.operation
+            FOR UPDATE SKIP LOCKED);
         UPDATE jobs.tb_operation AS o SET unmoved = false WHERE o.code = ANY (_operations) AND o.unmoved;
     END IF;
     RETURN _moved;
@@ -4959,6 +4967,13 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
+    PERFORM FROM jobs.tb_operation AS o
+    WHERE (_service IS NOT NULL OR _execution_type IS NOT NULL)
+        AND (_service IS NULL OR o.service_name = _service)
+        AND (_operation IS NULL OR o.operation = _operation)
+        AND (_execution_type IS NULL OR o.execution_type = _execution_type)
+    ORDER BY o.service_name, o.operation
+    FOR UPDATE;
     PERFORM jobs.assign_lanes();
     PERFORM jobs.wake_workers();
     RETURN true;
@@ -6454,6 +6469,20 @@ CREATE TABLE jobs.tb_schedule_tenant (
 COMMENT ON TABLE jobs.tb_schedule_tenant IS
     'Tenants for which a schedule that is due for each of them is still to be run. A row goes with the run.';
 
+-- A row for each tenant: were they counted in the schedule's own row, all runs would wait for each other there.
+CREATE TABLE jobs.tb_schedule_outcome (
+    key TEXT NOT NULL,
+    tenant_id UUID NOT NULL,
+    runs BIGINT NOT NULL,
+    failures BIGINT NOT NULL,
+    last_run_at TIMESTAMPTZ NOT NULL,
+    last_status TEXT,
+    last_message TEXT,
+    CONSTRAINT pk_tb_schedule_outcome PRIMARY KEY (key, tenant_id),
+    CONSTRAINT fk_tb_schedule_outcome_key FOREIGN KEY (key) REFERENCES jobs.tb_schedule (key) ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE jobs.tb_schedule_outcome IS 'What became of a schedule that is run for each tenant.';
+
 -- What a worker needs to know to find the times that are due, by the clock of the database.
 CREATE OR REPLACE FUNCTION jobs.schedules()
     RETURNS TABLE (key text, cron text, timezone text, catch_up text, counted_to timestamptz, clock timestamptz)
@@ -6487,21 +6516,19 @@ $$;
 COMMENT ON FUNCTION jobs.log_uncalled(text, text, uuid, text, text, text) IS
     'Writes the audit row of an action that could not be called.';
 
--- Calls a schedule's action, in a tenant's name where one is given, and notes how it ended. An action answers with a status whatever
--- happens, and writes its audit row. What it does not catch is written down here; serialisation failures, deadlocks and a
--- cancelled query (57014) undo everything, and the same is tried again.
-CREATE OR REPLACE FUNCTION jobs.call_scheduled(_schedule jobs.tb_schedule, _tenant_id uuid) RETURNS text
+-- Calls a schedule's action, in a tenant's name where one is given. An action answers with a status whatever happens, and writes its
+-- audit row. What it does not catch is written down here; serialisation failures, deadlocks and a cancelled query (57014) undo
+-- everything, and the same is tried again.
+CREATE OR REPLACE FUNCTION jobs.call_scheduled(_schedule jobs.tb_schedule, _tenant_id uuid, OUT status text, OUT message text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    _status text;
-    _message text;
     _error_sqlstate text;
     _error_message text;
     _error_context text;
 BEGIN
     BEGIN
         EXECUTE format('SELECT r.status, r.message FROM app.%I($1, NULL, $2) AS r', _schedule.wrapper)
-            INTO STRICT _status, _message
+            INTO STRICT status, message
             USING _tenant_id, _schedule.input;
     EXCEPTION
         WHEN transaction_rollback THEN
@@ -6511,39 +6538,35 @@ BEGIN
                 _error_sqlstate = RETURNED_SQLSTATE,
                 _error_message = MESSAGE_TEXT,
                 _error_context = PG_EXCEPTION_CONTEXT;
-            _status := 'failed:unexpected_error';
-            _message := format('%s (SQLSTATE %s)', _error_message, _error_sqlstate);
+            status := 'failed:unexpected_error';
+            message := format('%s (SQLSTATE %s)', _error_message, _error_sqlstate);
     END;
     IF _error_sqlstate IS NOT NULL THEN
         PERFORM jobs.log_uncalled(
             _schedule.wrapper, _schedule.entity_type, _tenant_id, _error_sqlstate, _error_message, _error_context);
     END IF;
-    UPDATE jobs.tb_schedule AS s SET
-        runs = s.runs + 1,
-        failures = s.failures + CASE WHEN _status = 'success' THEN 0 ELSE 1 END,
-        last_run_at = clock_timestamp(),
-        last_status = _status,
-        last_message = _message
-    WHERE s.key = _schedule.key;
-    RETURN _status;
 END
 $$;
 
 -- Calls a schedule's action for one time, or only counts on (_call false), if nobody did so meanwhile. The row is the
 -- lock: whoever moves counted_to has the run, and run and record are one transaction. Where the action is called for each
--- tenant, they are written down instead, for jobs.run_for_tenant. Answers the action's status, 'spread', 'skipped', or 'taken'
--- when another worker is at it or the schedule is no longer as it was read.
+-- tenant, they are written down instead, for jobs.run_for_tenant. A tenant for which a call runs and another waits gets no third
+-- one, unless all times are caught up with. Answers the action's status, 'spread', 'skipped', or 'taken' when another worker is at
+-- it or the schedule is no longer as it was read.
 CREATE OR REPLACE FUNCTION jobs.run_schedule(_key text, _cron text, _timezone text, _counted_to timestamptz,
     _due timestamptz, _skipped integer, _call boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _schedule jobs.tb_schedule;
+    _status text;
+    _message text;
 BEGIN
     SELECT s.* INTO _schedule
     FROM jobs.tb_schedule AS s
     WHERE s.key = _key AND s.cron = _cron AND s.timezone = _timezone AND s.counted_to = _counted_to
         AND _due > s.counted_to AND _due <= clock_timestamp()
-    FOR UPDATE SKIP LOCKED;
+    -- Runs for tenants refer to the key meanwhile.
+    FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN 'taken';
     END IF;
@@ -6555,44 +6578,64 @@ BEGIN
     IF NOT _call THEN
         RETURN 'skipped';
     END IF;
-    IF _schedule.tenants_table IS NULL THEN
-        RETURN jobs.call_scheduled(_schedule, NULL);
+    IF _schedule.tenants_table IS NOT NULL THEN
+        EXECUTE format('INSERT INTO jobs.tb_schedule_tenant (key, tenant_id, due) SELECT $1, t.id, $2 FROM %I.%I AS t WHERE t.deleted_at IS NULL AND ($3 OR 2 > (SELECT count(*) FROM jobs.tb_schedule_tenant AS w WHERE w.key = $1 AND w.tenant_id = t.id))',
+            _schedule.tenants_schema, _schedule.tenants_table)
+        USING _key, _due, _schedule.catch_up = 'all';
+        RETURN 'spread';
     END IF;
-    EXECUTE format('INSERT INTO jobs.tb_schedule_tenant (key, tenant_id, due) SELECT $1, t.id, $2 FROM %I.%I AS t WHERE t.deleted_at IS NULL',
-        _schedule.tenants_schema, _schedule.tenants_table)
-    USING _key, _due;
-    RETURN 'spread';
+    SELECT c.status, c.message INTO _status, _message FROM jobs.call_scheduled(_schedule, NULL) AS c;
+    UPDATE jobs.tb_schedule AS s SET
+        runs = s.runs + 1,
+        failures = s.failures + CASE WHEN _status = 'success' THEN 0 ELSE 1 END,
+        last_run_at = clock_timestamp(),
+        last_status = _status,
+        last_message = _message
+    WHERE s.key = _key;
+    RETURN _status;
 END
 $$;
 COMMENT ON FUNCTION jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean) IS
     'Runs one time of a schedule, exactly once.';
 
--- The tenants for which something is still to be run, behind a place in this order: of each, one time of a schedule after another.
-CREATE OR REPLACE FUNCTION jobs.scheduled_tenants(
-    _after_due timestamptz DEFAULT '-infinity', _after_key text DEFAULT '',
-    _after_tenant uuid DEFAULT '00000000-0000-0000-0000-000000000000', _limit integer DEFAULT 100)
-    RETURNS TABLE (due timestamptz, key text, tenant_id uuid)
+-- The schedules that are still to be run for some tenants. Their number counts, and not that of the tenants.
+CREATE OR REPLACE FUNCTION jobs.schedules_for_tenants() RETURNS SETOF text
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT t.due, t.key, t.tenant_id
+    SELECT s.key
+    FROM jobs.tb_schedule AS s
+    WHERE EXISTS (SELECT FROM jobs.tb_schedule_tenant AS t WHERE t.key = s.key)
+    ORDER BY s.key
+$$;
+COMMENT ON FUNCTION jobs.schedules_for_tenants() IS 'The schedules that are still to be run for some tenants.';
+
+-- The tenants, behind one of them, for which a schedule is still to be run: of each its earliest time.
+CREATE OR REPLACE FUNCTION jobs.scheduled_tenants(_key text, _after_tenant uuid DEFAULT NULL, _limit integer DEFAULT 100)
+    RETURNS TABLE (tenant_id uuid, due timestamptz)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT DISTINCT ON (t.tenant_id) t.tenant_id, t.due
     FROM jobs.tb_schedule_tenant AS t
-    WHERE (t.due, t.key, t.tenant_id) > (_after_due, _after_key, _after_tenant)
-        AND NOT EXISTS (
-            SELECT FROM jobs.tb_schedule_tenant AS e
-            WHERE e.key = t.key AND e.tenant_id = t.tenant_id AND e.due < t.due)
-    ORDER BY t.due, t.key, t.tenant_id
+    WHERE t.key = _key AND t.tenant_id > coalesce(_after_tenant, '00000000-0000-0000-0000-000000000000')
+    ORDER BY t.tenant_id, t.due
     LIMIT _limit
 $$;
-COMMENT ON FUNCTION jobs.scheduled_tenants(timestamptz, text, uuid, integer) IS
-    'The tenants for which schedules are still to be run.';
+COMMENT ON FUNCTION jobs.scheduled_tenants(text, uuid, integer) IS 'The tenants for which a schedule is still to be run.';
 
--- Calls a schedule's action for one tenant and one time, if nobody did so meanwhile; run and record are one transaction. Answers
--- the action's status; 'skipped' where the schedule is no longer run for each tenant; 'taken' when another worker is at it, or an
--- earlier time of the tenant is still to be run.
-CREATE OR REPLACE FUNCTION jobs.run_for_tenant(_key text, _tenant_id uuid, _due timestamptz) RETURNS text
+-- Calls a schedule's action for one tenant and one time, if nobody did so meanwhile; run and record are one transaction. A worker
+-- runs one at a time, also where it has lost the connection over which another still runs. Answers the action's status; 'skipped'
+-- where the tenant is gone, or the schedule is no longer run for each; 'taken' when another worker is at it, or an earlier time of the
+-- tenant is still to be run; 'busy' when this one is.
+CREATE OR REPLACE FUNCTION jobs.run_for_tenant(_worker uuid, _key text, _tenant_id uuid, _due timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _schedule jobs.tb_schedule;
+    _lives boolean := false;
+    _status text;
+    _message text;
 BEGIN
+    -- 'SpQT'
+    IF NOT pg_try_advisory_xact_lock(1399869780, hashtext(_worker::text)) THEN
+        RETURN 'busy';
+    END IF;
     PERFORM FROM jobs.tb_schedule_tenant AS t
     WHERE t.key = _key AND t.tenant_id = _tenant_id AND t.due = _due
         AND NOT EXISTS (
@@ -6604,13 +6647,27 @@ BEGIN
     END IF;
     DELETE FROM jobs.tb_schedule_tenant AS t WHERE t.key = _key AND t.tenant_id = _tenant_id AND t.due = _due;
     SELECT s.* INTO _schedule FROM jobs.tb_schedule AS s WHERE s.key = _key;
-    IF _schedule.tenants_table IS NULL THEN
+    IF _schedule.tenants_table IS NOT NULL THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I.%I AS t WHERE t.id = $1 AND t.deleted_at IS NULL)',
+            _schedule.tenants_schema, _schedule.tenants_table)
+        INTO _lives USING _tenant_id;
+    END IF;
+    IF NOT _lives THEN
         RETURN 'skipped';
     END IF;
-    RETURN jobs.call_scheduled(_schedule, _tenant_id);
+    SELECT c.status, c.message INTO _status, _message FROM jobs.call_scheduled(_schedule, _tenant_id) AS c;
+    INSERT INTO jobs.tb_schedule_outcome AS o (key, tenant_id, runs, failures, last_run_at, last_status, last_message)
+    VALUES (_key, _tenant_id, 1, CASE WHEN _status = 'success' THEN 0 ELSE 1 END, clock_timestamp(), _status, _message)
+    ON CONFLICT (key, tenant_id) DO UPDATE SET
+        runs = o.runs + excluded.runs,
+        failures = o.failures + excluded.failures,
+        last_run_at = excluded.last_run_at,
+        last_status = excluded.last_status,
+        last_message = excluded.last_message;
+    RETURN _status;
 END
 $$;
-COMMENT ON FUNCTION jobs.run_for_tenant(text, uuid, timestamptz) IS
+COMMENT ON FUNCTION jobs.run_for_tenant(uuid, text, uuid, timestamptz) IS
     'Runs one time of a schedule for one tenant, exactly once.';
 
 CREATE VIEW jobs.v_schedule WITH (security_invoker = true) AS
@@ -6622,16 +6679,21 @@ SELECT
     s.timezone,
     s.catch_up,
     s.input,
-    s.runs,
-    s.failures,
+    (s.runs + coalesce(o.runs, 0))::bigint AS runs,
+    (s.failures + coalesce(o.failures, 0))::bigint AS failures,
     s.skipped,
     s.last_due_at,
-    s.last_run_at,
-    s.last_status,
-    s.last_message,
+    greatest(s.last_run_at, l.last_run_at) AS last_run_at,
+    CASE WHEN l.last_run_at > s.last_run_at OR s.last_run_at IS NULL THEN l.last_status ELSE s.last_status END AS last_status,
+    CASE WHEN l.last_run_at > s.last_run_at OR s.last_run_at IS NULL THEN l.last_message ELSE s.last_message END AS last_message,
     s.tenants_table IS NOT NULL AS for_each_tenant,
-    (SELECT count(*) FROM jobs.tb_schedule_tenant AS t WHERE t.key = s.key) AS tenants_waiting
-FROM jobs.tb_schedule AS s;
+    (SELECT count(DISTINCT t.tenant_id) FROM jobs.tb_schedule_tenant AS t WHERE t.key = s.key) AS tenants_waiting
+FROM jobs.tb_schedule AS s
+LEFT JOIN LATERAL (
+    SELECT sum(o.runs) AS runs, sum(o.failures) AS failures FROM jobs.tb_schedule_outcome AS o WHERE o.key = s.key) AS o ON true
+LEFT JOIN LATERAL (
+    SELECT o.last_run_at, o.last_status, o.last_message FROM jobs.tb_schedule_outcome AS o
+    WHERE o.key = s.key ORDER BY o.last_run_at DESC LIMIT 1) AS l ON true;
 COMMENT ON VIEW jobs.v_schedule IS 'Schedules and their last runs. Every run is in app.tb_mutation_audit_log too.';
 
 -- Every function of the queue runs with its owner's rights, so nobody executes one that was not given to him.
@@ -6691,6 +6753,12 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'specql_app') THEN
         GRANT USAGE ON SCHEMA app TO specql_app;
         GRANT SELECT ON TABLE app.tb_notification TO specql_app;
+        GRANT EXECUTE ON FUNCTION
+            app.duration_text(interval),
+            app.duration_texts(interval[]),
+            app.point_json(point),
+            app.point_list_json(point[])
+        TO specql_app;
     ELSE
         PERFORM app.warn_of_missing_role('specql_app');
     END IF;
@@ -6746,8 +6814,9 @@ BEGIN
             jobs.maintain(),
             jobs.schedules(),
             jobs.run_schedule(text, text, text, timestamptz, timestamptz, integer, boolean),
-            jobs.scheduled_tenants(timestamptz, text, uuid, integer),
-            jobs.run_for_tenant(text, uuid, timestamptz),
+            jobs.schedules_for_tenants(),
+            jobs.scheduled_tenants(text, uuid, integer),
+            jobs.run_for_tenant(uuid, text, uuid, timestamptz),
             jobs.mark_job_started(uuid),
             jobs.complete_job_successfully(uuid, jsonb),
             jobs.fail_job(uuid, text)

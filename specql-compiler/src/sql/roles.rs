@@ -186,6 +186,14 @@ const WORKER: [&str; 32] = [
     "jobs.fail_job(uuid, text)",
 ];
 
+/// What views call to print a value: PostgreSQL asks whether their reader may. Not every server lets everybody call functions.
+const PRINTERS: [&str; 4] = [
+    "app.duration_text(interval)",
+    "app.duration_texts(interval[])",
+    "app.point_json(point)",
+    "app.point_list_json(point[])",
+];
+
 /// What an application asks of the queue: it queues jobs, looks where they stand, waits for them and cancels them.
 const CLIENT: [&str; 6] = [
     "jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text)",
@@ -242,12 +250,10 @@ fn own(model: &Model) -> Vec<Group> {
         origin: None,
         grants: grants.into_iter().map(|(privilege, object)| Grant::new(role, privilege, object)).collect(),
     };
-    let mut out = vec![group(
-        Role::App,
-        " ON app",
-        // Row level security shows it the notifications of the tenant for which it acts.
-        vec![(Privilege::Usage, "app"), (Privilege::Select, "app.tb_notification")],
-    )];
+    // Row level security shows it the notifications of the tenant for which it acts.
+    let of_app = [(Privilege::Usage, "app"), (Privilege::Select, "app.tb_notification")];
+    let printers = PRINTERS.map(|function| (Privilege::Execute, function));
+    let mut out = vec![group(Role::App, " ON app", of_app.into_iter().chain(printers).collect())];
     if model.uses_jobs {
         let calls = |functions: &[&'static str]| -> Vec<(Privilege, &'static str)> {
             let functions = functions.iter().map(|function| (Privilege::Execute, *function));

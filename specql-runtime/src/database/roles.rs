@@ -73,6 +73,14 @@ pub async fn standings(pool: &PgPool, rights: &[Right<'_>]) -> Result<Vec<Standi
     .await
 }
 
+/// The names of all roles of the server.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn existing(pool: &PgPool) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT rolname::text FROM pg_catalog.pg_roles ORDER BY rolname").fetch_all(pool).await
+}
+
 /// Runs these statements, which make roles and grant them something, in one transaction. PostgreSQL only warns where who
 /// runs them may grant nothing: ask [`standings`] again afterwards.
 ///

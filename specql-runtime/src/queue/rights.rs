@@ -46,8 +46,10 @@ pub struct Lacking {
     pub role: String,
     /// Whether `specql_worker` is there.
     pub worker_role_exists: bool,
-    /// Whether the worker's role has the rights of `specql_worker`.
+    /// Whether the worker's role is a member of `specql_worker`.
     pub is_worker: bool,
+    /// Whether it has the rights of the roles that it is a member of.
+    pub inherits: bool,
     /// Whether it may not even name what is in schema `jobs`.
     pub lacks_schema: bool,
     /// The functions of `jobs` that it may not call.
@@ -60,6 +62,7 @@ impl FromRow<'_, PgRow> for Lacking {
             role: row.try_get("role")?,
             worker_role_exists: row.try_get("worker_role_exists")?,
             is_worker: row.try_get("is_worker")?,
+            inherits: row.try_get("inherits")?,
             lacks_schema: row.try_get("lacks_schema")?,
             functions: row.try_get("functions")?,
         })
@@ -85,6 +88,11 @@ impl fmt::Display for Lacking {
             (true, false) => {
                 write!(f, ", and is no member of `specql_worker`; {grant}, and if that is not enough {apply}")
             }
+            (true, true) if !self.inherits => write!(
+                f,
+                ", and does not inherit what `specql_worker` has; `ALTER ROLE \"{0}\" INHERIT; GRANT specql_worker TO \"{0}\"`",
+                role.replace('"', "\"\"")
+            ),
             (true, true) => write!(f, ", as `specql_worker` does; {apply}"),
         }
     }
@@ -101,7 +109,8 @@ impl Link {
         let query = query_as(
             "SELECT current_user::text AS role,
                 w.oid IS NOT NULL AS worker_role_exists,
-                coalesce(pg_catalog.pg_has_role(w.oid, 'USAGE'), false) AS is_worker,
+                coalesce(pg_catalog.pg_has_role(w.oid, 'MEMBER'), false) AS is_worker,
+                coalesce(pg_catalog.pg_has_role(w.oid, 'USAGE'), false) AS inherits,
                 NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS lacks_schema,
                 ARRAY(SELECT p.proname::text FROM pg_catalog.pg_proc AS p
                     WHERE p.pronamespace = n.oid AND p.proname = ANY ($1)
@@ -149,7 +158,14 @@ mod tests {
     fn what_is_missing_is_said_with_the_command_that_makes_up_for_it() {
         let lacking = |worker_role_exists, is_worker, lacks_schema, functions: &[&str]| {
             let functions = functions.iter().map(|&name| name.to_owned()).collect();
-            Lacking { role: "shop".to_owned(), worker_role_exists, is_worker, lacks_schema, functions }.to_string()
+            let role = "shop".to_owned();
+            Lacking { role, worker_role_exists, is_worker, inherits: is_worker, lacks_schema, functions }
+        };
+        let member = lacking(true, true, false, &["claim"]);
+        let said = Lacking { inherits: false, ..member }.to_string();
+        assert!(said.ends_with("and does not inherit what `specql_worker` has; `ALTER ROLE \"shop\" INHERIT; GRANT specql_worker TO \"shop\"`"), "{said}");
+        let lacking = |worker_role_exists, is_worker, lacks_schema, functions: &[&str]| {
+            lacking(worker_role_exists, is_worker, lacks_schema, functions).to_string()
         };
         assert_eq!(
             lacking(false, false, true, &[]),

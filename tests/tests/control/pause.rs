@@ -136,3 +136,23 @@ async fn an_old_look_at_the_workers_takes_no_lane_away() {
     assert!(looking.await.unwrap());
     assert_eq!(queue.count(own).await, 2);
 }
+
+/// Whoever registers locks operations in an order of their names, and a pause that waited for one out of that order while it has
+/// another would meet it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_waits_for_no_operation_but_its_own() {
+    let queue = Queue::new(Settings::default(), Settings::default()).await;
+    // The jobs of `mail` are still on their way to its lane.
+    queue.execute("UPDATE jobs.tb_operation SET own_lane = true, lane_for_workers = true, unmoved = true WHERE service_name = 'mail'").await;
+    let mut other = PgConnection::connect_with(&queue.options()).await.unwrap();
+    let lock = "BEGIN; SELECT FROM jobs.tb_operation WHERE service_name = 'mail' FOR UPDATE";
+    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
+    queue.execute("SET lock_timeout = '10s'; SELECT jobs.pause('other')").await;
+    sqlx::raw_sql("SELECT FROM jobs.tb_operation WHERE service_name = 'other' FOR UPDATE; COMMIT")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    // The next round does the rest.
+    queue.execute("SELECT jobs.move_to_lanes()").await;
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_operation WHERE unmoved").await, 0);
+}

@@ -154,6 +154,29 @@ async fn an_upgraded_database_is_as_a_fresh_one_and_goes_back_from_wherever_the_
     Ok(())
 }
 
+/// By hand, say, or by a tool that goes on after an error.
+#[tokio::test]
+async fn the_constraint_stays_where_the_index_was_not_finished() -> Result<()> {
+    let database = TestDatabase::from_sql(&before()?.render()).await?;
+    let pool = database.pool();
+    run(pool, ROWS).await?;
+    let (files, _) = step(PROJECT)?;
+    let (last, others) = files.split_last().unwrap();
+    let index = "crm.new_uq_customer__code";
+    let makes_it = |file: &&File| file.text.contains("CONCURRENTLY new_uq_customer__code");
+    for file in others.iter().filter(|file| !makes_it(file)) {
+        run(pool, &file.text).await?;
+    }
+    let error = format!("{:#}", run(pool, &last.text).await.expect_err("it would leave nothing unique"));
+    assert!(error.contains(&format!("index {index} is not there, or was not finished")), "{error}");
+    let twice = "INSERT INTO crm.tb_customer (code) VALUES ('a')";
+    assert_eq!(stands_against(pool, twice).await, "uq_customer__code");
+    run(pool, &others.iter().find(makes_it).unwrap().text).await?;
+    run(pool, &last.text).await?;
+    assert_eq!(stands_against(pool, twice).await, "uq_customer__code");
+    Ok(())
+}
+
 #[tokio::test]
 async fn no_two_live_rows_are_equal_in_the_middle_of_the_step_and_the_conflict_keeps_its_name() -> Result<()> {
     let database = TestDatabase::from_sql(&before()?.render()).await?;

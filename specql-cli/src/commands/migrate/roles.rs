@@ -7,7 +7,7 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
 use specql_compiler::sql::roles::{self, Grant, Role};
-use specql_runtime::database::roles::{Right, Standing, apply, standings};
+use specql_runtime::database::roles::{Right, Standing, apply, existing, standings};
 use sqlx::PgPool;
 
 use crate::{commands::count, project};
@@ -45,7 +45,21 @@ fn print_all(wanted_roles: &[Role], wanted: &[Grant]) {
 async fn compare(url: &str, wanted_roles: &[Role], wanted: &[Grant], applies: bool) -> anyhow::Result<ExitCode> {
     let pool = sqlx::postgres::PgPoolOptions::new().max_connections(1);
     let pool = pool.connect(url).await.context("the database of `DATABASE_URL` cannot be reached")?;
-    let (missing, absent) = missing(&pool, wanted_roles, wanted).await?;
+    if applies {
+        // By themselves: who may make roles is often not the owner, and may not even look at what they are granted.
+        let missing = missing_roles(&pool, wanted_roles).await?;
+        let statements: Vec<String> = missing.iter().map(|role| role.statement()).collect();
+        apply(&pool, &statements).await.context(
+            "the roles could not be made, and nothing was applied; connect as a role that may create roles, or let somebody run \
+             `specql migrate roles --print`",
+        )?;
+        for role in missing {
+            eprintln!("made role {}", role.name());
+        }
+    }
+    let (missing, absent) = missing(&pool, wanted_roles, wanted).await.context(
+        "what the roles have cannot be looked up as this role; connect as the objects' owner or as a superuser, and run it again",
+    )?;
     if absent > 0 {
         eprintln!(
             "{} on objects that this database does not have yet: the migrations that make them give them",
@@ -79,6 +93,11 @@ async fn compare(url: &str, wanted_roles: &[Role], wanted: &[Grant], applies: bo
     }
     eprintln!("applied {statements}");
     Ok(ExitCode::SUCCESS)
+}
+
+async fn missing_roles(pool: &PgPool, wanted: &[Role]) -> anyhow::Result<Vec<Role>> {
+    let there = existing(pool).await.context("the server's roles cannot be looked up")?;
+    Ok(wanted.iter().copied().filter(|role| !there.iter().any(|name| name == role.name())).collect())
 }
 
 /// The statements that are missing, and how many grants are on objects that are not there.

@@ -13,7 +13,7 @@ use crate::{
     sql::{
         Object, ObjectKind,
         object::{Definition, OF_LIVE_ROWS, Table, TableConstraint},
-        quote::ident,
+        quote::{ident, literal},
     },
 };
 
@@ -69,9 +69,19 @@ impl<'a> LiveUnique<'a> {
     }
 
     /// The statements that put it in the constraint's place. Where the way back could not restore the constraint there is none.
-    pub(super) fn succeed(&self) -> [String; 2] {
+    pub(super) fn succeed(&self) -> [String; 3] {
         let Self { schema, name, table, .. } = self;
+        let index = format!("{schema}.{}", self.first_name());
         [
+            // Whoever runs the files by hand may have passed over an index that failed: nothing would be unique any more.
+            format!(
+                "DO $$\nBEGIN\n    IF NOT EXISTS (\n        SELECT FROM pg_catalog.pg_index AS i\n        \
+                 WHERE i.indexrelid = pg_catalog.to_regclass({}) AND i.indisvalid)\n    THEN\n        \
+                 RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n            MESSAGE = {},\n            \
+                 HINT = 'run the file before this one again';\n    END IF;\nEND\n$$",
+                literal(&index),
+                literal(&format!("index {index} is not there, or was not finished; nothing was changed")),
+            ),
             format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"),
             format!("ALTER INDEX {schema}.{} RENAME TO {name}", self.first_name()),
         ]
@@ -194,8 +204,10 @@ mod tests {
         let after = schema(vec![orders(&["tenant_id", "a"], &[]), index(LIVE)]);
         let plan = diff(&before, &after, Direction::Forward);
         assert_eq!(plan.hazards, []);
+        let told_of = told(&plan);
+        assert!(told_of[0].0 == Phase::Finish && told_of[0].1.contains("to_regclass('sales.new_uq') AND i.indisvalid"));
         assert_eq!(
-            told(&plan),
+            told_of[1..],
             [
                 (Phase::Finish, "ALTER TABLE sales.tb_order DROP CONSTRAINT IF EXISTS uq"),
                 (Phase::Finish, "ALTER INDEX sales.new_uq RENAME TO uq"),

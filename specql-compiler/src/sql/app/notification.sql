@@ -14,12 +14,13 @@ COMMENT ON TABLE app.tb_notification IS 'What `notify` steps said: one row for e
 
 -- object: policy row level security ON app.tb_notification
 -- drop: ALTER TABLE app.tb_notification DISABLE ROW LEVEL SECURITY
--- The owner is not bound; any other role to which it is granted sees what was said in the name of its tenant.
+-- The owner is not bound; any other role to which it is granted sees what was said in the name of its tenant, and without a tenant
+-- what was said in nobody's.
 ALTER TABLE app.tb_notification ENABLE ROW LEVEL SECURITY;
 
 -- object: policy tenant ON app.tb_notification
 CREATE POLICY tenant ON app.tb_notification
-    USING (tenant_id = nullif(current_setting('app.tenant_id', true), '')::uuid);
+    USING (tenant_id IS NOT DISTINCT FROM nullif(current_setting('app.tenant_id', true), '')::uuid);
 
 -- object: function app.notify(text, text, text, uuid, uuid)
 -- drop: DROP FUNCTION app.notify(text, text, text, uuid, uuid)

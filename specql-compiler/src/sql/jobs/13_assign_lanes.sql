@@ -47,16 +47,18 @@ $$;
 -- object: function jobs.assign_lanes()
 -- drop: DROP FUNCTION jobs.assign_lanes()
 -- Gives operations whose jobs something may hold back lanes of their own, or takes them away, and begins to move the jobs
--- that wait elsewhere. Those that wait in a lane that is taken away are claimed from there.
+-- that wait elsewhere. Those that wait in a lane that is taken away are claimed from there. The caller has locked the operations that
+-- it speaks of; of others it waits for none, for it would not wait for them in the order in which all lock them. Who has one of them
+-- does the same for it.
 CREATE OR REPLACE FUNCTION jobs.assign_lanes() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _locked integer[] := ARRAY(
         SELECT o.code FROM jobs.tb_operation AS o WHERE o.code IN (SELECT m.code FROM jobs.misassigned() AS m)
         ORDER BY o.service_name, o.operation
-        FOR UPDATE);
+        FOR UPDATE SKIP LOCKED);
 BEGIN
-    -- A statement of its own: it sees a pause that was made or ended while the first waited.
+    -- A statement of its own: it sees a pause that was made or ended before the first had the locks.
     UPDATE jobs.tb_operation AS o
     SET own_lane = m.own_lane, lane_for_workers = m.lane_for_workers, unmoved = m.own_lane, lane_changed_at = clock_timestamp()
     FROM jobs.misassigned() AS m
@@ -146,6 +148,11 @@ BEGIN
     END IF;
     _moved := jobs.move_misplaced(_operations, _limit);
     IF _moved < _limit THEN
+        -- In the order in which all lock them; one that somebody holds is left to the next batch.
+        _operations := ARRAY(
+            SELECT o.code FROM jobs.tb_operation AS o WHERE o.code = ANY (_operations) AND o.unmoved
+            ORDER BY o.service_name, o.operation
+            FOR UPDATE SKIP LOCKED);
         UPDATE jobs.tb_operation AS o SET unmoved = false WHERE o.code = ANY (_operations) AND o.unmoved;
     END IF;
     RETURN _moved;

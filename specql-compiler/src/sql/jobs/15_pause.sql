@@ -52,6 +52,13 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
+    PERFORM FROM jobs.tb_operation AS o
+    WHERE (_service IS NOT NULL OR _execution_type IS NOT NULL)
+        AND (_service IS NULL OR o.service_name = _service)
+        AND (_operation IS NULL OR o.operation = _operation)
+        AND (_execution_type IS NULL OR o.execution_type = _execution_type)
+    ORDER BY o.service_name, o.operation
+    FOR UPDATE;
     PERFORM jobs.assign_lanes();
     PERFORM jobs.wake_workers();
     RETURN true;
