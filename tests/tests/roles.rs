@@ -178,7 +178,7 @@ async fn missing(pool: &PgPool, grants: &[roles::Grant]) -> Vec<String> {
         .map(|grant| Right {
             role: grant.role.name(),
             privilege: grant.privilege.name(),
-            columns: grant.privilege.columns(),
+            columns: &grant.columns,
             kind: grant.privilege.kind(),
             object: &grant.object,
         })
@@ -198,7 +198,8 @@ async fn a_migration_grants_what_it_makes_and_its_reverse_takes_it_back() {
     let pool = database.pool();
     assert_eq!(missing(pool, &roles::grants(&model_before)).await, [""; 0]);
     let was = catalog(pool).await;
-    let readable = "SELECT has_table_privilege('specql_app', 'catalog.tb_product', 'SELECT')";
+    // What a tenant's view wants of it.
+    let readable = "SELECT has_column_privilege('specql_app', 'catalog.tb_product', 'id', 'SELECT')";
     assert!(!sqlx::query_scalar::<_, bool>(readable).fetch_one(pool).await.unwrap());
 
     migrate(pool, &before, &after, Direction::Forward).await;

@@ -28,6 +28,8 @@ pub struct Grant {
     pub role: Role,
     /// What.
     pub privilege: Privilege,
+    /// The columns of a table, where not all of it is meant.
+    pub columns: Vec<String>,
     /// With which object, as SQL names it; a function with its argument types.
     pub object: String,
 }
@@ -41,8 +43,8 @@ pub enum Privilege {
     Execute,
     /// To read a table or a view.
     Select,
-    /// To insert rows into a table, giving no other columns than these.
-    Insert(&'static [&'static str]),
+    /// To insert rows into a table.
+    Insert,
 }
 
 impl Role {
@@ -105,7 +107,7 @@ impl Privilege {
             Self::Usage => "USAGE",
             Self::Execute => "EXECUTE",
             Self::Select => "SELECT",
-            Self::Insert(_) => "INSERT",
+            Self::Insert => "INSERT",
         }
     }
 
@@ -115,38 +117,29 @@ impl Privilege {
         match self {
             Self::Usage => "SCHEMA",
             Self::Execute => "FUNCTION",
-            Self::Select | Self::Insert(_) => "TABLE",
-        }
-    }
-
-    /// The columns of a table, where not all of it is meant.
-    #[must_use]
-    pub const fn columns(self) -> &'static [&'static str] {
-        match self {
-            Self::Insert(columns) => columns,
-            Self::Usage | Self::Execute | Self::Select => &[],
-        }
-    }
-
-    /// As it stands before `ON`.
-    fn words(self) -> String {
-        match self.columns() {
-            [] => self.name().to_owned(),
-            columns => format!("{} ({})", self.name(), columns.join(", ")),
+            Self::Select | Self::Insert => "TABLE",
         }
     }
 }
 
 impl Grant {
     fn new(role: Role, privilege: Privilege, object: impl Into<String>) -> Self {
-        Self { role, privilege, object: object.into() }
+        Self { role, privilege, columns: Vec::new(), object: object.into() }
+    }
+
+    /// The right as it stands before `ON`.
+    fn words(&self) -> String {
+        match self.columns.as_slice() {
+            [] => self.privilege.name().to_owned(),
+            columns => format!("{} ({})", self.privilege.name(), columns.join(", ")),
+        }
     }
 
     /// Gives it, without a semicolon.
     #[must_use]
     pub fn statement(&self) -> String {
-        let Self { role, privilege, object } = self;
-        format!("GRANT {} ON {} {object} TO {}", privilege.words(), privilege.kind(), role.name())
+        let Self { role, privilege, object, .. } = self;
+        format!("GRANT {} ON {} {object} TO {}", self.words(), privilege.kind(), role.name())
     }
 }
 
@@ -261,40 +254,39 @@ fn own(model: &Model) -> Vec<Group> {
         };
         out.push(group(Role::App, " ON jobs", calls(&CLIENT)));
         out.push(group(Role::Worker, "", calls(&WORKER)));
-        let inserts = vec![(Privilege::Usage, "jobs"), (Privilege::Insert(ENQUEUED), "jobs.tb_job_run")];
-        out.push(group(Role::Enqueuer, "", inserts));
+        let inserts = vec![(Privilege::Usage, "jobs"), (Privilege::Insert, "jobs.tb_job_run")];
+        let mut inserts = group(Role::Enqueuer, "", inserts);
+        inserts.grants[1].columns = ENQUEUED.iter().map(|&column| column.to_owned()).collect();
+        out.push(inserts);
     }
     out
 }
 
 fn of_entities(model: &Model) -> Vec<Group> {
     let mut out: Vec<Group> = Vec::new();
-    let mut add = |of: &str, entity: &Entity, grants: Vec<(Privilege, String)>| {
+    let mut add = |of: &str, entity: &Entity, grants: Vec<Grant>| {
         let name = format!("{} ON {of}", Role::App.name());
         if out.iter().all(|group| group.name != name) {
-            let grants = grants.into_iter().map(|(privilege, object)| Grant::new(Role::App, privilege, object));
-            out.push(Group {
-                name,
-                role: Role::App,
-                origin: Some(entity.origin.to_string()),
-                grants: grants.collect(),
-            });
+            out.push(Group { name, role: Role::App, origin: Some(entity.origin.to_string()), grants });
         }
     };
+    let grant = |privilege, object: &str| Grant::new(Role::App, privilege, object);
     for entity in &model.entities {
         // Everybody may use `public`, and it is seldom the owner's.
         if entity.schema != "public" {
             let schema = ident(&entity.schema);
-            add(&format!("SCHEMA {schema}"), entity, vec![(Privilege::Usage, schema.clone())]);
+            add(&format!("SCHEMA {schema}"), entity, vec![grant(Privilege::Usage, &schema)]);
         }
         let table = qualified(&entity.schema, &entity.table());
         if is_read_by_reader(model, entity) {
-            add(&table, entity, vec![(Privilege::Select, table.clone())]);
+            // Of rows that all share, a tenant's view wants the key and the id: the rest is seen through their own view.
+            let columns = if entity.multi_tenant { Vec::new() } else { vec![ident(&entity.pk()), "id".to_owned()] };
+            add(&table, entity, vec![Grant { columns, ..grant(Privilege::Select, &table) }]);
         }
         let view = qualified(&entity.schema, &entity.view());
         let wrapper = |name: &str| format!("{}(uuid, uuid, jsonb)", qualified("app", name));
-        let mut grants = vec![(Privilege::Select, view.clone())];
-        grants.extend(entity.actions.iter().map(|action| (Privilege::Execute, wrapper(&action.wrapper))));
+        let mut grants = vec![grant(Privilege::Select, &view)];
+        grants.extend(entity.actions.iter().map(|action| grant(Privilege::Execute, &wrapper(&action.wrapper))));
         add(&view, entity, grants);
     }
     out
@@ -332,18 +324,19 @@ impl Group {
             w.line("$$");
             w.finish()
         };
-        let given = |grants: &[Grant], privilege: Privilege| {
+        let given = |grants: &[Grant], first: &Grant| {
             let objects: Vec<&str> = grants.iter().map(|grant| &*grant.object).collect();
-            let (words, kind) = (privilege.words(), privilege.kind());
+            let (words, kind) = (first.words(), first.privilege.kind());
             list(&format!("GRANT {words} ON {kind} "), &objects, &format!(" TO {role};"))
         };
-        let taken = |grants: &[Grant], privilege: Privilege| {
+        let taken = |grants: &[Grant], first: &Grant| {
             let objects: Vec<&str> = grants.iter().map(|grant| &*grant.object).collect();
-            list(&format!("REVOKE ALL ON {} ", privilege.kind()), &objects, &format!(" FROM {role};"))
+            list(&format!("REVOKE ALL ON {} ", first.privilege.kind()), &objects, &format!(" FROM {role};"))
         };
-        let each = |print: &dyn Fn(&[Grant], Privilege) -> String| -> Vec<String> {
-            let alike = self.grants.chunk_by(|one, next| one.privilege == next.privilege);
-            alike.filter_map(|grants| Some(print(grants, grants.first()?.privilege))).collect()
+        let each = |print: &dyn Fn(&[Grant], &Grant) -> String| -> Vec<String> {
+            let alike =
+                self.grants.chunk_by(|one, next| (one.privilege, &one.columns) == (next.privilege, &next.columns));
+            alike.filter_map(|grants| Some(print(grants, grants.first()?))).collect()
         };
         let otherwise = match self.role {
             Role::App => format!("PERFORM app.warn_of_missing_role({});", literal(role)),

@@ -51,7 +51,7 @@ fn grants_name_objects_of_the_schema() {
                 && match grant.privilege {
                     Privilege::Usage => object.kind == ObjectKind::Schema,
                     Privilege::Execute => object.kind == ObjectKind::Function,
-                    Privilege::Select | Privilege::Insert(_) => {
+                    Privilege::Select | Privilege::Insert => {
                         matches!(object.kind, ObjectKind::Table | ObjectKind::View)
                     }
                 }

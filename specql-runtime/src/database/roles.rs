@@ -10,7 +10,7 @@ pub struct Right<'a> {
     /// `USAGE`, `EXECUTE`, `SELECT`, `INSERT`.
     pub privilege: &'a str,
     /// Of a table, if not all of it is meant.
-    pub columns: &'a [&'a str],
+    pub columns: &'a [String],
     /// `SCHEMA`, `FUNCTION` or `TABLE`; a view is a table.
     pub kind: &'a str,
     /// The object with its schema, quoted where needed; a function with its argument types.

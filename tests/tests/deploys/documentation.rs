@@ -38,7 +38,7 @@ async fn the_page_about_credentials_compiles_and_says_what_the_worker_says() {
 async fn the_page_about_deploying_shows_versions_as_they_are() {
     let queue = Queue::new().await;
     queue.version(&mailer(NEW, PLAIN)).announce().await;
-    let [of_an_error, of_roles, of_versions] = samples("deploying.md", "sql").try_into().unwrap();
+    let [of_an_error, of_roles, of_other_projects, of_versions] = samples("deploying.md", "sql").try_into().unwrap();
     let rows = sqlx::query(sqlx::AssertSqlSafe(of_versions)).fetch_all(queue.pool()).await.unwrap();
     assert_eq!(rows.len(), 1);
     // The audit log is a project's; this one has had no error.
@@ -48,9 +48,12 @@ async fn the_page_about_deploying_shows_versions_as_they_are() {
     // Not committed: roles belong to the server.
     let mut tx = shop.begin().await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(of_roles)).execute(&mut *tx).await.unwrap();
+    let of_other_projects = of_other_projects.replace("DATABASE shop", &format!("DATABASE {}", shop.name()));
+    sqlx::raw_sql(sqlx::AssertSqlSafe(of_other_projects)).execute(&mut *tx).await.unwrap();
     let may: bool = sqlx::query_scalar(
         "SELECT has_function_privilege('shop_web', 'app.place_order(uuid, uuid, jsonb)', 'EXECUTE')
-            AND has_function_privilege('shop_worker', 'jobs.rescue()', 'EXECUTE')",
+            AND has_function_privilege('shop_worker', 'jobs.rescue()', 'EXECUTE')
+            AND has_database_privilege('shop_worker', current_database(), 'CONNECT')",
     )
     .fetch_one(&mut *tx)
     .await

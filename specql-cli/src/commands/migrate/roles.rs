@@ -106,7 +106,7 @@ async fn missing(pool: &PgPool, wanted_roles: &[Role], wanted: &[Grant]) -> anyh
         .map(|grant| Right {
             role: grant.role.name(),
             privilege: grant.privilege.name(),
-            columns: grant.privilege.columns(),
+            columns: &grant.columns,
             kind: grant.privilege.kind(),
             object: &grant.object,
         })
