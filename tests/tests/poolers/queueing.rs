@@ -51,7 +51,7 @@ async fn typed_calls_work_where_the_pooler_keeps_track_of_prepared_statements() 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_of_mixed_up_statements_says_what_would_be_right() {
     let queue = Queue::new().await;
-    let pooler = Pooler::start(Version::Older, queue.url(), "transaction", &[]);
+    let pooler = Pooler::start(Version::Older, queue.url(), "transaction", &[("default_pool_size", "1")]);
     let task = || task::run_task(RunTask::builder().how("now").build());
     task().send(&database(&pooler.url()).await).await.unwrap();
     // The next process gives the same name to a statement of its own, and does so without a cache, too.
