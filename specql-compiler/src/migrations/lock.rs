@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! {
-//!   "format": 1,
+//!   "format": 2,
 //!   "migrations": [
 //!     {"version":1,"name":"init","sha384":"…","chain":"…","state":"sealed"}
 //!   ],
@@ -20,10 +20,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha384};
 
 use super::{FileName, conflict::Conflict};
-use crate::sql::{Object, Schema};
+use crate::sql::{Object, Schema, read};
 
-/// The format that this version writes.
-const FORMAT: u32 = 1;
+/// The format that this version writes. In format 1 an object had nothing but its statements.
+const FORMAT: u32 = 2;
 
 /// The state of a project's migrations.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,11 +132,11 @@ impl Lock {
         let at = |line: usize, reason: String, help| LockError::Unreadable { line, reason, help };
         let unreadable = |error: serde_json::Error| at(error.line().max(1), error.to_string(), None);
         let Version { format } = serde_json::from_str(text).map_err(unreadable)?;
-        if format != FORMAT {
+        if !(1..=FORMAT).contains(&format) {
             let reason = format!("it has format {format}, and this version of specql knows format {FORMAT}");
             return Err(at(1, reason, Some("update specql to the version that wrote it")));
         }
-        let lock: Self = serde_json::from_str(text).map_err(unreadable)?;
+        let mut lock: Self = serde_json::from_str(text).map_err(unreadable)?;
         let line_of = |begin: &str, nth: usize| {
             let lines = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with(begin));
             lines.map(|(index, _)| index + 1).nth(nth).unwrap_or(1)
@@ -145,6 +145,11 @@ impl Lock {
         if lock.snapshot_sha384 != written_hash(text) {
             let reason = "the schema in it is not the one that was sealed".to_owned();
             return Err(at(line_of("\"snapshot_sha384\":", 0), reason, Some(MERGED_BY_HAND)));
+        }
+        if format == 1 {
+            read::complete(&mut lock.snapshot);
+            lock.format = FORMAT;
+            lock.snapshot_sha384 = snapshot_hash(&lock.snapshot);
         }
         Ok(lock)
     }
@@ -343,15 +348,11 @@ fn json<T: Serialize>(value: &T) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::{Definition, ObjectKind};
+    use crate::sql::ObjectKind;
 
     fn schema() -> Schema {
-        let definition = Definition::Statements { create: vec!["CREATE SCHEMA sales".to_owned()], drop: Vec::new() };
-        let origin = Some("entities/order.yaml:1".to_owned());
-        Schema {
-            objects: vec![Object { kind: ObjectKind::Schema, name: "sales".to_owned(), origin, definition }],
-            ..Schema::default()
-        }
+        let sales = read::object(ObjectKind::Schema, "sales", vec!["CREATE SCHEMA sales".to_owned()]);
+        Schema { objects: vec![sales.from("entities/order.yaml:1")], ..Schema::default() }
     }
 
     fn history() -> Lock {
@@ -446,7 +447,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_refused_by_its_number() {
-        let (_, reason) = refused("{\"format\": 2, \"shape\": \"unknown\"}");
-        assert_eq!(reason, "it has format 2, and this version of specql knows format 1");
+        let (_, reason) = refused("{\"format\": 3, \"shape\": \"unknown\"}");
+        assert_eq!(reason, "it has format 3, and this version of specql knows format 2");
     }
 }

@@ -3,7 +3,12 @@
 //! An object starts at a line `-- object: <kind> <name>`; an optional next line `-- drop: <statement>` says how it is
 //! unmade. What follows, up to the next header, makes it. Text before a file's first header is a comment on the file.
 
-use super::object::{Definition, Object, ObjectKind};
+use std::sync::LazyLock;
+
+use super::{
+    object::{Object, ObjectKind},
+    read,
+};
 
 const OBJECT: &str = "-- object: ";
 const DROP: &str = "-- drop: ";
@@ -70,13 +75,21 @@ const JOBS: &[&str] = &[
 
 /// The objects of schema `app`.
 pub(super) fn app() -> Vec<Object> {
-    objects(APP)
+    OWN.0.clone()
 }
 
 /// The objects of schema `jobs`.
 pub(super) fn jobs() -> Vec<Object> {
-    objects(JOBS)
+    OWN.1.clone()
 }
+
+/// Read once: they are always the same.
+static OWN: LazyLock<(Vec<Object>, Vec<Object>)> = LazyLock::new(|| {
+    let (mut app, mut jobs) = (objects(APP), objects(JOBS));
+    read::resolve(&mut app, &[]);
+    read::resolve(&mut jobs, &app);
+    (app, jobs)
+});
 
 fn objects(files: &[&str]) -> Vec<Object> {
     files.iter().flat_map(|text| cut(text)).collect()
@@ -88,15 +101,14 @@ fn cut(text: &str) -> Vec<Object> {
     for part in format!("\n{text}").split(&format!("\n{OBJECT}")).skip(1) {
         let (header, rest) = part.split_once('\n').unwrap_or((part, ""));
         let Some((kind, name)) = header.trim().split_once(' ') else { continue };
-        let Some(kind) = ObjectKind::ALL.into_iter().find(|known| known.name() == kind) else { continue };
+        let Some(kind) = ObjectKind::named(kind) else { continue };
         let (drop, create) = match rest.strip_prefix(DROP) {
             Some(rest) => rest.split_once('\n').unwrap_or((rest, "")),
             None => ("", rest),
         };
         let drop = statement(drop).map(str::to_owned).into_iter().collect();
-        let create = statement(create).map(str::to_owned).into_iter().collect();
-        let definition = Definition::Statements { create, drop };
-        out.push(Object { kind, name: name.trim().to_owned(), origin: None, definition });
+        let create: Vec<String> = statement(create).map(str::to_owned).into_iter().collect();
+        out.push(read::object(kind, name.trim(), create).unmade_by(drop));
     }
     out
 }

@@ -2,6 +2,7 @@
 
 use super::{
     entity::{CURRENT_TENANT, tenant_and},
+    facts::{Facts, Signature},
     object::{Object, ObjectKind},
     quote::{dollar, ident, literal, qualified},
     types::key_type,
@@ -68,14 +69,21 @@ fn helper(entity: &Entity, helper: &Helper<'_>) -> Object {
         helper.returns,
         dollar(&body),
     );
+    let facts = Facts::Function(Signature {
+        given: vec![format!("{parameter} {ty}")],
+        result: helper.returns.to_owned(),
+        described: true,
+        ..Signature::default()
+    });
     Object::made_by(
         ObjectKind::Function,
         signature.clone(),
-        entity.origin.to_string(),
         vec![
             create,
             format!("COMMENT ON FUNCTION {signature} IS {}", literal(&helper.words)),
             format!("REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"),
         ],
     )
+    .from(&entity.origin)
+    .known_as(facts)
 }

@@ -2,7 +2,8 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`object`] | what is emitted, and what migrations compare |
+//! | [`object`], [`facts`], [`rule`] | what is emitted, and what migrations compare |
+//! | `read` | objects that come in as SQL: static files, and snapshots of earlier versions |
 //! | [`quote`] | the only maker of identifiers, literals, dollar quotes and comments |
 //! | `foundation` | the static schemas `app` and `jobs`, from `app/*.sql` and `jobs/*.sql` |
 //! | `types`, `input` | types of the language in SQL, and how JSON is read into them |
@@ -17,14 +18,17 @@
 mod action;
 mod entity;
 mod expr;
+pub mod facts;
 mod foundation;
 mod helper;
 mod input;
 mod keywords;
 pub mod object;
 pub mod quote;
+pub(crate) mod read;
 pub mod render;
 pub mod roles;
+pub mod rule;
 mod schedule;
 mod shape;
 mod statements;
@@ -40,6 +44,7 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
+use facts::Facts;
 pub use object::{Definition, Object, ObjectKind, Rename, Schema};
 pub(crate) use types::basic_type;
 pub use types::scalar_base_type;
@@ -100,7 +105,8 @@ fn entity_schemas(model: &Model) -> Vec<Object> {
             let mut create = vec![format!("CREATE SCHEMA IF NOT EXISTS {name}")];
             let description = model.schemas.get(&entity.schema);
             create.extend(description.map(|text| format!("COMMENT ON SCHEMA {name} IS {}", quote::literal(text))));
-            out.push(Object::made_by(ObjectKind::Schema, name, entity.origin.to_string(), create));
+            let facts = Facts::Schema { described: description.is_some() };
+            out.push(Object::made_by(ObjectKind::Schema, name, create).from(&entity.origin).known_as(facts));
         }
     }
     out

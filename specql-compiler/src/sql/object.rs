@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::quote::ident;
-
-/// The end of an index's statement that leaves deleted rows out.
-pub(crate) const OF_LIVE_ROWS: &str = " WHERE deleted_at IS NULL";
+use super::{facts::Facts, quote::ident, read::words_of_code, rule::Rule};
 
 /// All objects of a database, in an order in which they can be created.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,8 +69,22 @@ pub struct Object {
     /// `entities/order.yaml:12`, for the comment above it. Never compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
+    /// What PostgreSQL looks up when it makes the object, and what cannot go before it: tables, types, functions and views of
+    /// the same schema. Not what the body of a function names, which PostgreSQL keeps as text. Never compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
     /// How it is made.
     pub definition: Definition,
+}
+
+/// Another object that one needs, by its kind and name. In a snapshot `table sales.tb_order`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Need {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its name: [`Object::name`].
+    pub name: String,
 }
 
 /// What an object is. The order is that of creation.
@@ -109,6 +120,9 @@ pub enum Definition {
         create: Vec<String>,
         /// Unmakes it; empty where that needs nothing (it goes with its table or schema).
         drop: Vec<String>,
+        /// What a migration has to know of it.
+        #[serde(default, skip_serializing_if = "Facts::are_none")]
+        facts: Facts,
     },
 }
 
@@ -154,8 +168,9 @@ pub struct Column {
 pub struct TableConstraint {
     /// Quoted where needed.
     pub name: String,
-    /// `CHECK (…)`, `UNIQUE (…)`, `PRIMARY KEY (…)`.
-    pub definition: String,
+    /// What it demands.
+    #[serde(rename = "definition")]
+    pub rule: Rule,
 }
 
 impl ObjectKind {
@@ -195,6 +210,14 @@ impl ObjectKind {
     }
 }
 
+impl ObjectKind {
+    /// The kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 impl Schema {
     /// SpecQL's own objects: the queue, and what all actions need.
     #[must_use]
@@ -212,15 +235,155 @@ impl Object {
             || self.name.contains(&format!(" ON {schema}."))
     }
 
-    /// An object that is made by statements, and unmade by the plain `DROP` of its kind.
+    /// An object that is made by statements, needs nothing, and is unmade by the plain `DROP` of its kind.
     #[must_use]
-    pub(super) fn made_by(kind: ObjectKind, name: impl Into<String>, origin: String, create: Vec<String>) -> Self {
-        let definition = Definition::Statements { create, drop: Vec::new() };
-        Self { kind, name: name.into(), origin: Some(origin), definition }
+    pub(crate) fn made_by(kind: ObjectKind, name: impl Into<String>, create: Vec<String>) -> Self {
+        let definition = Definition::Statements { create, drop: Vec::new(), facts: Facts::None };
+        Self { kind, name: name.into(), origin: None, needs: Vec::new(), definition }
+    }
+
+    /// The same, from that place in a file.
+    #[must_use]
+    pub(crate) fn from(self, origin: impl ToString) -> Self {
+        Self { origin: Some(origin.to_string()), ..self }
+    }
+
+    /// The same, which needs these.
+    #[must_use]
+    pub(crate) fn that_needs(mut self, needs: impl IntoIterator<Item = Need>) -> Self {
+        self.needs.extend(needs);
+        self.needs.sort();
+        self.needs.dedup();
+        self
+    }
+
+    /// The same, of which this is known. A table that is compared by columns says all of itself.
+    #[must_use]
+    pub(crate) fn known_as(mut self, known: Facts) -> Self {
+        if let Definition::Statements { facts, .. } = &mut self.definition {
+            *facts = known;
+        }
+        self
+    }
+
+    /// The same, unmade by these statements.
+    #[must_use]
+    pub(crate) fn unmade_by(mut self, statements: Vec<String>) -> Self {
+        if let Definition::Statements { drop, .. } = &mut self.definition {
+            *drop = statements;
+        }
+        self
+    }
+
+    /// What a migration has to know of it besides its statements.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        match &self.definition {
+            Definition::Table(_) => &Facts::None,
+            Definition::Statements { facts, .. } => facts,
+        }
+    }
+
+    /// Its columns and constraints, where it is a table of which they are known.
+    #[must_use]
+    pub fn table(&self) -> Option<&Table> {
+        match &self.definition {
+            Definition::Table(table) => Some(table),
+            Definition::Statements { facts: Facts::Table(table), .. } => Some(table),
+            Definition::Statements { .. } => None,
+        }
+    }
+
+    /// `sales.place_order` of `sales.place_order(uuid, jsonb)`; the name of anything else.
+    #[must_use]
+    pub fn base_name(&self) -> &str {
+        base_name(&self.name)
+    }
+
+    /// Its name without schema or table: `fk_order__customer` of `fk_order__customer ON sales.tb_order`.
+    #[must_use]
+    pub fn own_name(&self) -> &str {
+        match self.kind {
+            ObjectKind::Constraint => self.name.rsplit_once(" ON ").map_or(&*self.name, |(name, _)| name),
+            _ => split_name(&self.name).map_or(&*self.name, |(_, name)| name),
+        }
     }
 }
 
+impl Need {
+    /// What is called so.
+    #[must_use]
+    pub fn new(kind: ObjectKind, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into() }
+    }
+
+    /// A table of that name.
+    pub(super) fn table(name: impl Into<String>) -> Self {
+        Self::new(ObjectKind::Table, name)
+    }
+
+    /// A function of that name and those argument types.
+    pub(super) fn function(name: impl Into<String>) -> Self {
+        Self::new(ObjectKind::Function, name)
+    }
+
+    /// A type of that name.
+    pub(super) fn ty(name: impl Into<String>) -> Self {
+        Self::new(ObjectKind::Type, name)
+    }
+}
+
+impl From<Need> for String {
+    fn from(need: Need) -> Self {
+        format!("{} {}", need.kind.name(), need.name)
+    }
+}
+
+impl TryFrom<String> for Need {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let known = text.split_once(' ').and_then(|(kind, name)| Some(Self::new(ObjectKind::named(kind)?, name)));
+        known.ok_or_else(|| format!("`{text}` names no object"))
+    }
+}
+
+/// `sales.place_order` of `sales.place_order(uuid, jsonb)`.
+#[must_use]
+pub(crate) fn base_name(name: &str) -> &str {
+    name.split('(').next().unwrap_or(name)
+}
+
+/// Schema and name of `sales.tb_order`, either of which may be quoted.
+#[must_use]
+pub(crate) fn split_name(name: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let dot = name.char_indices().find(|(_, character)| {
+        quoted ^= *character == '"';
+        *character == '.' && !quoted
+    });
+    dot.map(|(at, _)| (&name[..at], &name[at + 1..]))
+}
+
+impl Table {
+    /// Whether its rows are in other tables: PostgreSQL makes no index of such a one while others write to it.
+    #[must_use]
+    pub fn is_partitioned(&self) -> bool {
+        self.suffix.as_deref().is_some_and(|suffix| suffix.starts_with("PARTITION BY "))
+    }
+}
+
+/// Functions that give another value for each row: a new column with such a default is written into all of them.
+const VOLATILE: &[&str] = &["gen_random_uuid", "clock_timestamp", "random", "nextval", "timeofday"];
+
 impl Column {
+    /// Whether its default is another value in each row.
+    #[must_use]
+    pub fn has_volatile_default(&self) -> bool {
+        let words = self.default.as_deref().map(words_of_code).unwrap_or_default();
+        words.iter().any(|word| VOLATILE.contains(word))
+    }
+
     /// A nullable column without default.
     #[must_use]
     pub(super) fn new(name: &str, ty: impl Into<String>) -> Self {

@@ -4,7 +4,7 @@
 //! there; `specql migrate roles` gives what is missing later.
 
 use super::{
-    object::{Definition, Object, ObjectKind},
+    object::{Need, Object, ObjectKind},
     quote::{ident, literal, qualified},
     writer::{Writer, indented, list},
 };
@@ -30,6 +30,8 @@ pub struct Grant {
     pub privilege: Privilege,
     /// The columns of a table, where not all of it is meant.
     pub columns: Vec<String>,
+    /// With what kind of object.
+    pub kind: ObjectKind,
     /// With which object, as SQL names it; a function with its argument types.
     pub object: String,
 }
@@ -86,7 +88,7 @@ impl Role {
             self.description(),
             indented(&self.made_where_missing()),
         );
-        object(ObjectKind::Role, self.name().to_owned(), None, vec![create], Vec::new())
+        Object::made_by(ObjectKind::Role, self.name(), vec![create])
     }
 
     fn made_where_missing(self) -> String {
@@ -124,7 +126,12 @@ impl Privilege {
 
 impl Grant {
     fn new(role: Role, privilege: Privilege, object: impl Into<String>) -> Self {
-        Self { role, privilege, columns: Vec::new(), object: object.into() }
+        let kind = match privilege {
+            Privilege::Usage => ObjectKind::Schema,
+            Privilege::Execute => ObjectKind::Function,
+            Privilege::Select | Privilege::Insert => ObjectKind::Table,
+        };
+        Self { role, privilege, columns: Vec::new(), kind, object: object.into() }
     }
 
     /// The right as it stands before `ON`.
@@ -285,7 +292,7 @@ fn of_entities(model: &Model) -> Vec<Group> {
         }
         let view = qualified(&entity.schema, &entity.view());
         let wrapper = |name: &str| format!("{}(uuid, uuid, jsonb)", qualified("app", name));
-        let mut grants = vec![grant(Privilege::Select, &view)];
+        let mut grants = vec![Grant { kind: ObjectKind::View, ..grant(Privilege::Select, &view) }];
         grants.extend(entity.actions.iter().map(|action| grant(Privilege::Execute, &wrapper(&action.wrapper))));
         add(&view, entity, grants);
     }
@@ -348,10 +355,8 @@ impl Group {
         };
         let create = only_if_there(each(&given), Some(otherwise));
         let drop = only_if_there(each(&taken), None);
-        object(ObjectKind::Grant, self.name, self.origin, vec![create], vec![drop])
+        let needs = self.grants.iter().map(|grant| Need::new(grant.kind, &*grant.object));
+        let object = Object::made_by(ObjectKind::Grant, self.name, vec![create]).unmade_by(vec![drop]);
+        Object { origin: self.origin, ..object.that_needs(needs) }
     }
-}
-
-fn object(kind: ObjectKind, name: String, origin: Option<String>, create: Vec<String>, drop: Vec<String>) -> Object {
-    Object { kind, name, origin, definition: Definition::Statements { create, drop } }
 }

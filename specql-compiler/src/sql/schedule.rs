@@ -1,7 +1,7 @@
 //! Schedules as rows of `jobs.tb_schedule`.
 
 use super::{
-    object::{Definition, Object, ObjectKind, Rename},
+    object::{Need, Object, ObjectKind, Rename},
     quote::{jsonb, literal},
 };
 use crate::model::{Entity, Model, Schedule};
@@ -52,10 +52,8 @@ pub(super) fn registration(model: &Model, schedule: &Schedule) -> Object {
         updates.join("\n"),
     );
     let drop = vec![format!("DELETE FROM jobs.tb_schedule WHERE key = {}", literal(&key))];
-    Object {
-        kind: ObjectKind::Data,
-        name: format!("schedule {key}"),
-        origin: Some(schedule.origin.to_string()),
-        definition: Definition::Statements { create: vec![create], drop },
-    }
+    Object::made_by(ObjectKind::Data, format!("schedule {key}"), vec![create])
+        .from(&schedule.origin)
+        .unmade_by(drop)
+        .that_needs([Need::table("jobs.tb_schedule")])
 }

@@ -8,7 +8,8 @@ use specql_registry::{
 };
 
 use super::{
-    object::{Definition, Object, ObjectKind},
+    facts::{Facts, Signature},
+    object::{Need, Object, ObjectKind},
     quote::{jsonb, literal, qualified},
     types::is_array,
 };
@@ -43,6 +44,14 @@ pub(super) fn shape_sql(ty: &ValueType) -> String {
     }
 }
 
+/// The function that [`shape_sql`] calls.
+pub(super) fn shape_needs(ty: &ValueType) -> Option<Need> {
+    match innermost(ty) {
+        ValueType::Composite(composite) => Some(Need::function(format!("{}()", function_name(*composite)))),
+        _ => None,
+    }
+}
+
 fn innermost(ty: &ValueType) -> &ValueType {
     match ty {
         ValueType::List(item) => innermost(item),
@@ -61,15 +70,12 @@ pub(super) fn function(composite: Composite) -> Object {
         literal(&text),
     );
     let words = format!("What a {} must look like: {}", info.name, info.doc);
-    Object {
-        kind: ObjectKind::Function,
-        name: signature.clone(),
-        origin: None,
-        definition: Definition::Statements {
-            create: vec![create, format!("COMMENT ON FUNCTION {signature} IS {}", literal(&words))],
-            drop: vec![format!("DROP FUNCTION {signature}")],
-        },
-    }
+    let facts =
+        Facts::Function(Signature { result: "JSONB".to_owned(), described: true, ..Signature::default() });
+    let create = vec![create, format!("COMMENT ON FUNCTION {signature} IS {}", literal(&words))];
+    Object::made_by(ObjectKind::Function, &*signature, create)
+        .unmade_by(vec![format!("DROP FUNCTION {signature}")])
+        .known_as(facts)
 }
 
 fn function_name(composite: Composite) -> String {

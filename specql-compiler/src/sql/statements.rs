@@ -105,7 +105,7 @@ impl TableConstraint {
     /// The constraint as it stands in `CREATE TABLE` and after `ADD`.
     #[must_use]
     pub fn clause(&self) -> String {
-        format!("CONSTRAINT {} {}", self.name, self.definition)
+        format!("CONSTRAINT {} {}", self.name, self.rule)
     }
 }
 
@@ -115,7 +115,7 @@ fn comment_text(comment: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::rule::Rule, *};
 
     #[test]
     fn a_table_reads_as_a_person_would_write_it() {
@@ -140,7 +140,7 @@ mod tests {
                     ..column("currency", "TEXT", true)
                 },
             ],
-            constraints: vec![TableConstraint { name: "ck".to_owned(), definition: "CHECK (pk_order > 0)".to_owned() }],
+            constraints: vec![TableConstraint { name: "ck".to_owned(), rule: Rule::read("CHECK (pk_order > 0)", &["pk_order"]) }],
             suffix: None,
             comment: Some("Orders".to_owned()),
         };

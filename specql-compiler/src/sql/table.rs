@@ -2,11 +2,16 @@
 
 use super::{
     expr::{default_value, statement_value},
-    object::{Column, Definition, OF_LIVE_ROWS, Object, ObjectKind, Rename, Table, TableConstraint},
+    facts::{Facts, Index, OF_LIVE_ROWS, Reference},
+    object::{Column, Definition, Need, Object, ObjectKind, Rename, Table, TableConstraint},
     quote::{ident, qualified},
-    types::{check, key_type, sql_type},
+    rule::Rule,
+    types::{check, check_needs, key_type, sql_type},
 };
-use crate::model::{Entity, Field, FieldType, Model, OnDelete, names};
+use crate::{
+    model::{Entity, Field, FieldType, Model, OnDelete, names},
+    source::Origin,
+};
 
 /// The table without its foreign keys.
 pub(super) fn table(model: &Model, entity: &Entity) -> Object {
@@ -34,12 +39,14 @@ pub(super) fn table(model: &Model, entity: &Entity) -> Object {
     let name = qualified(&entity.schema, &entity.table());
     let comment = Some(entity.description.clone().unwrap_or_else(|| entity.name.clone()));
     let constraints = constraints(entity);
-    Object {
-        kind: ObjectKind::Table,
-        name: name.clone(),
-        origin: Some(entity.origin.to_string()),
-        definition: Definition::Table(Table { name, columns, constraints, suffix: None, comment }),
-    }
+    let needs = entity.fields.iter().filter_map(|field| match &field.ty {
+        FieldType::Value(ty) => Some(check_needs(ty)),
+        FieldType::Ref { .. } => None,
+    });
+    let table = Table { name: name.clone(), columns, constraints, suffix: None, comment };
+    let definition = Definition::Table(table);
+    let origin = Some(entity.origin.to_string());
+    Object { kind: ObjectKind::Table, name, origin, needs: Vec::new(), definition }.that_needs(needs.flatten())
 }
 
 /// The foreign keys, to be added when all tables are there.
@@ -51,24 +58,24 @@ pub(super) fn foreign_keys(model: &Model, entity: &Entity) -> Vec<Object> {
             let name = ident(&constraint_name("fk", entity, &field.name));
             let column = ident(&field.column);
             // Foreign keys see past row level security, so the key itself must hold the tenant.
-            let tenant = if entity.multi_tenant && target.multi_tenant { "tenant_id, " } else { "" };
-            let create = format!(
-                "ALTER TABLE {table}\n    ADD CONSTRAINT {name} FOREIGN KEY ({tenant}{column}) REFERENCES {} ({tenant}{}){}",
-                qualified(&target.schema, &target.table()),
-                ident(&target.pk()),
-                match on_delete {
-                    OnDelete::Restrict => String::new(),
-                    OnDelete::Cascade => " ON DELETE CASCADE".to_owned(),
-                    OnDelete::SetNull if tenant.is_empty() => " ON DELETE SET NULL".to_owned(),
-                    OnDelete::SetNull => format!(" ON DELETE SET NULL ({column})"),
+            let tenant = (entity.multi_tenant && target.multi_tenant).then_some("tenant_id");
+            let with_tenant = |column: String| tenant.map(str::to_owned).into_iter().chain([column]).collect();
+            let reference = Reference {
+                table: table.clone(),
+                columns: with_tenant(column.clone()),
+                target: qualified(&target.schema, &target.table()),
+                target_columns: with_tenant(ident(&target.pk())),
+                suffix: match on_delete {
+                    OnDelete::Restrict => None,
+                    OnDelete::Cascade => Some("ON DELETE CASCADE".to_owned()),
+                    OnDelete::SetNull if tenant.is_none() => Some("ON DELETE SET NULL".to_owned()),
+                    OnDelete::SetNull => Some(format!("ON DELETE SET NULL ({column})")),
                 },
-            );
-            Object::made_by(
-                ObjectKind::Constraint,
-                format!("{name} ON {table}"),
-                field.origin.to_string(),
-                vec![create],
-            )
+            };
+            Object::made_by(ObjectKind::Constraint, format!("{name} ON {table}"), vec![reference.create(&name)])
+                .from(&field.origin)
+                .that_needs([Need::table(&*table), Need::table(&*reference.target)])
+                .known_as(Facts::Reference(reference))
         })
         .collect()
 }
@@ -76,34 +83,34 @@ pub(super) fn foreign_keys(model: &Model, entity: &Entity) -> Vec<Object> {
 /// The indexes: of what is unique, and of each ref, for the target's removal looks for the rows that point to it.
 pub(super) fn indexes(entity: &Entity) -> Vec<Object> {
     let table = qualified(&entity.schema, &entity.table());
-    let index = |name: &str, origin: String, create: String| {
-        Object::made_by(ObjectKind::Index, qualified(&entity.schema, name), origin, vec![create])
+    let object = |name: &str, origin: &Origin, index: Index| {
+        Object::made_by(ObjectKind::Index, qualified(&entity.schema, name), vec![index.create(&ident(name))])
+            .from(origin)
+            .that_needs([Need::table(&*index.table)])
+            .known_as(Facts::Index(index))
     };
+    let on = |keys: Vec<String>| Index { table: table.clone(), unique: false, method: None, keys, suffix: None };
     // A row that was deleted gives its values back, so this is no constraint, which would be about all rows.
-    let unique = |field: &str, column: &str, origin: String| {
-        let name = constraint_name("uq", entity, field);
-        let columns = format!("{}{}", tenant_first(entity), ident(column));
-        let create = format!("CREATE UNIQUE INDEX {} ON {table} ({columns}){OF_LIVE_ROWS}", ident(&name));
-        index(&name, origin, create)
+    let unique = |field: &str, column: &str, origin: &Origin| {
+        let index = Index { unique: true, suffix: Some(OF_LIVE_ROWS.to_owned()), ..on(with_tenant(entity, column)) };
+        object(&constraint_name("uq", entity, field), origin, index)
     };
-    let mut out = vec![unique("identifier", "identifier", entity.origin.to_string())];
+    let mut out = vec![unique("identifier", "identifier", &entity.origin)];
     for field in &entity.fields {
-        let origin = field.origin.to_string();
         if field.unique {
-            out.push(unique(&field.name, &field.column, origin.clone()));
+            out.push(unique(&field.name, &field.column, &field.origin));
         }
         if matches!(field.ty, FieldType::Ref { .. }) {
             let name = constraint_name("idx", entity, &field.name);
-            let create = format!("CREATE INDEX {} ON {table} ({})", ident(&name), ident(&field.column));
-            out.push(index(&name, origin, create));
+            out.push(object(&name, &field.origin, on(vec![ident(&field.column)])));
         }
     }
     out
 }
 
 /// What is unique is so within a tenant: whether another one has the same is not for this one to know.
-fn tenant_first(entity: &Entity) -> &'static str {
-    if entity.multi_tenant { "tenant_id, " } else { "" }
+fn with_tenant(entity: &Entity, column: &str) -> Vec<String> {
+    entity.multi_tenant.then(|| "tenant_id".to_owned()).into_iter().chain([ident(column)]).collect()
 }
 
 /// Where the columns of the entity's fields are written, by their full names.
@@ -163,23 +170,24 @@ fn column(model: &Model, field: &Field) -> Column {
 
 fn constraints(entity: &Entity) -> Vec<TableConstraint> {
     let pk = ident(&entity.pk());
-    let unique = |field: &str, columns: &str| TableConstraint {
+    let unique = |field: &str, columns: Vec<String>| TableConstraint {
         name: ident(&constraint_name("uq", entity, field)),
-        definition: format!("UNIQUE ({columns})"),
+        rule: Rule::Unique(columns),
     };
     // These two are of all rows, deleted or not: an id is never given twice, and references may point to deleted rows.
     let mut out =
-        vec![TableConstraint { name: pk.clone(), definition: format!("PRIMARY KEY ({pk})") }, unique("id", "id")];
+        vec![TableConstraint { name: pk.clone(), rule: Rule::PrimaryKey(vec![pk]) }, unique("id", vec!["id".to_owned()])];
     if entity.multi_tenant {
         // What references to this table point to, and the index by tenant.
-        out.push(unique("tenant_id", &format!("{}{pk}", tenant_first(entity))));
+        out.push(unique("tenant_id", with_tenant(entity, &entity.pk())));
     }
     for field in &entity.fields {
         let FieldType::Value(ty) = &field.ty else { continue };
-        if let Some(check) = check(ty, &ident(&field.column)) {
+        let column = ident(&field.column);
+        if let Some(check) = check(ty, &column) {
             out.push(TableConstraint {
                 name: ident(&constraint_name("ck", entity, &field.name)),
-                definition: format!("CHECK ({})", check.condition),
+                rule: Rule::Check { condition: check.condition, columns: vec![column] },
             });
         }
     }

@@ -5,7 +5,7 @@
 
 use super::{
     entity::CURRENT_TENANT,
-    object::{Definition, Object, ObjectKind},
+    object::{Need, Object, ObjectKind},
     quote::qualified,
 };
 use crate::model::Entity;
@@ -16,11 +16,11 @@ pub(super) fn policies(entity: &Entity) -> Vec<Object> {
         return Vec::new();
     }
     let table = qualified(&entity.schema, &entity.table());
-    let object = |name: &str, create: Vec<String>, drop: Vec<String>| Object {
-        kind: ObjectKind::Policy,
-        name: format!("{name} ON {table}"),
-        origin: Some(entity.origin.to_string()),
-        definition: Definition::Statements { create, drop },
+    let object = |name: &str, create: Vec<String>, drop: Vec<String>| {
+        Object::made_by(ObjectKind::Policy, format!("{name} ON {table}"), create)
+            .from(&entity.origin)
+            .unmade_by(drop)
+            .that_needs([Need::table(&*table)])
     };
     vec![
         object(

@@ -6,8 +6,9 @@ use specql_registry::{
 };
 
 use super::{
+    object::Need,
     quote::{jsonb, literal},
-    shape::{has_shape, shape_sql},
+    shape::{has_shape, shape_needs, shape_sql},
 };
 use crate::model::{FieldType, KeyType};
 
@@ -85,6 +86,17 @@ pub(super) fn in_json(ty: &ValueType, value: &str) -> String {
     }
 }
 
+/// The function that [`in_json`] calls for a value of that type.
+pub(super) fn in_json_needs(ty: &ValueType) -> Option<Need> {
+    let (item, list) = match ty {
+        ValueType::List(item) if is_array(item) => (&**item, true),
+        _ => (ty, false),
+    };
+    let (one, many) = own_json(item)?;
+    let argument = sql_type(item).to_lowercase();
+    Some(Need::function(if list { format!("app.{many}({argument}[])") } else { format!("app.{one}({argument})") }))
+}
+
 /// The functions that print a value, and a list of values, whose SQL type has no JSON form.
 pub(super) fn own_json(ty: &ValueType) -> Option<(&'static str, &'static str)> {
     let ValueType::Scalar(scalar) = ty else { return None };
@@ -132,6 +144,23 @@ pub(super) fn check(ty: &ValueType, value: &str) -> Option<Check> {
         ValueType::List(item) => Some(list_check(item, value)),
     }
 }
+
+/// The functions that [`check`] calls for a value of that type.
+pub(super) fn check_needs(ty: &ValueType) -> Vec<Need> {
+    match ty {
+        ValueType::Composite(_) | ValueType::List(_) if has_shape(ty) => {
+            [Need::function("app.fits_shape(jsonb, jsonb)")].into_iter().chain(shape_needs(ty)).collect()
+        }
+        ValueType::List(item) => match &**item {
+            ValueType::Scalar(scalar) if scalar.info().pattern.is_some() => {
+                vec![Need::function("app.all_match(text[], text)")]
+            }
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
 
 /// The days that four digits of a year can name; neither is `infinity` one of them.
 const FIRST_DAY: &str = "0001-01-01";

@@ -2,9 +2,10 @@
 
 use super::{
     entity::{CURRENT_TENANT, tenant_and},
-    object::{Object, ObjectKind},
+    facts::Facts,
+    object::{Need, Object, ObjectKind},
     quote::{ident, literal, qualified},
-    types::in_json,
+    types::{in_json, in_json_needs},
     writer::indented,
 };
 use crate::model::{Entity, Field, FieldType, Model};
@@ -31,12 +32,14 @@ pub(super) fn view(model: &Model, entity: &Entity) -> Object {
         qualified(&entity.schema, &entity.table()),
     );
     let comment = format!("Live rows of {} as JSON", entity.name);
-    Object::made_by(
-        ObjectKind::View,
-        name.clone(),
-        entity.origin.to_string(),
-        vec![create, format!("COMMENT ON VIEW {name} IS {}", literal(&comment))],
-    )
+    let columns = ["id"].into_iter().chain(entity.multi_tenant.then_some("tenant_id")).chain(["data"]);
+    let facts = Facts::View { columns: columns.map(str::to_owned).collect(), invoker: entity.multi_tenant };
+    let create = vec![create, format!("COMMENT ON VIEW {name} IS {}", literal(&comment))];
+    Object::made_by(ObjectKind::View, name, create)
+        .from(&entity.origin)
+        .that_needs(entity.fields.iter().filter_map(|field| public_value_needs(model, field)))
+        .that_needs([Need::table(qualified(&entity.schema, &entity.table()))])
+        .known_as(facts)
 }
 
 /// A JSON object of names and values, a pair a line.
@@ -53,6 +56,17 @@ pub(super) fn json_object(pairs: &[(String, String)]) -> String {
         })
         .collect();
     calls.join(" || ")
+}
+
+/// What [`public_value`] reads or calls.
+fn public_value_needs(model: &Model, field: &Field) -> Option<Need> {
+    match &field.ty {
+        FieldType::Ref { target, .. } => {
+            let target = model.entity(*target);
+            Some(Need::table(qualified(&target.schema, &target.table())))
+        }
+        FieldType::Value(ty) => in_json_needs(ty),
+    }
 }
 
 /// A field's value as it leaves the database.

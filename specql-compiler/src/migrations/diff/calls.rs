@@ -1,118 +1,67 @@
 //! Whether those who call a function go on when it changes: binaries from before are at work while a migration is applied.
 
-use super::dependents;
-use crate::sql::{Definition, Object, ObjectKind, Schema};
-
-/// A function as its callers see it.
-#[derive(Debug, PartialEq)]
-struct Signature {
-    name: String,
-    /// Its parameters, each with name, type and default.
-    given: Vec<String>,
-    /// What it answers by name: columns, or `OUT` parameters.
-    answered: Vec<String>,
-    /// `TABLE`, or another type; empty where `OUT` parameters say it.
-    result: String,
-}
+use super::key;
+use crate::sql::{
+    Object, ObjectKind, Schema,
+    facts::{Facts, Signature},
+    object::split_name,
+};
 
 /// Whether a caller of the one can go on with the other: it has the same parameters, others stand behind them and have
 /// defaults, and what is answered besides stands behind what was answered before.
 pub(super) fn serves(old: &Object, new: &Object) -> bool {
-    let (Some(old), Some(new)) = (signature(old), signature(new)) else { return false };
-    let added = new.given.get(old.given.len()..).unwrap_or_default();
+    let (Some(before), Some(after)) = (signature(old), signature(new)) else { return false };
+    let added = after.given.get(before.given.len()..).unwrap_or_default();
     // One `OUT` parameter is a value, two are a row.
-    let same_form = old.result == "TABLE" || old.answered.len() != 1 || new.answered.len() == 1;
-    old.name == new.name
-        && old.result == new.result
-        && new.given.starts_with(&old.given)
+    let same_form = before.result == "TABLE" || before.answered.len() != 1 || after.answered.len() == 1;
+    old.base_name() == new.base_name()
+        && before.result == after.result
+        && after.given.starts_with(&before.given)
         && added.iter().all(|parameter| parameter.contains(" DEFAULT "))
-        && new.answered.starts_with(&old.answered)
+        && after.answered.starts_with(&before.answered)
         && same_form
+}
+
+/// Whether parameters and result of the functions are the same. Whatever else a header says `CREATE OR REPLACE` can change.
+pub(super) fn same_call(old: &Object, new: &Object) -> bool {
+    match (signature(old), signature(new)) {
+        (Some(old), Some(new)) => {
+            (&old.given, &old.answered, &old.result) == (&new.given, &new.answered, &new.result)
+        }
+        _ => false,
+    }
 }
 
 /// Whether binaries call the function: all of schema `app`; of `jobs`, what has a comment for its users or is granted to a role.
 pub(super) fn is_called(object: &Object, schema: &Schema) -> bool {
-    if object.kind != ObjectKind::Function {
-        return false;
-    }
-    if object.name.starts_with("app.") {
-        return true;
-    }
-    let Some((bare, _)) = object.name.split_once('(').filter(|(bare, _)| bare.starts_with("jobs.")) else {
-        return false;
+    let Some(signature) = signature(object) else { return false };
+    let is_granted = || {
+        let mut grants = schema.objects.iter().filter(|grant| grant.kind == ObjectKind::Grant);
+        grants.any(|grant| grant.needs.iter().any(|need| (need.kind, &*need.name) == key(object)))
     };
-    let named = format!("{bare}(");
-    let grants = schema.objects.iter().filter(|grant| grant.kind == ObjectKind::Grant);
-    says(object, "\nCOMMENT ON FUNCTION ") || grants.into_iter().any(|grant| says(grant, &named))
-}
-
-fn says(object: &Object, words: &str) -> bool {
-    let Definition::Statements { create, .. } = &object.definition else { return false };
-    create.iter().any(|text| text.contains(words) || text.starts_with(words.trim_start()))
-}
-
-fn signature(object: &Object) -> Option<Signature> {
-    let header = dependents::visible(object).first().copied()?;
-    let lines = header.lines().filter(|line| !line.trim_start().starts_with("--"));
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).take_while(|word| *word != "LANGUAGE").collect();
-    let words = words.join(" ");
-    let (name, rest) = words.split_once("FUNCTION ")?.1.split_once('(')?;
-    let end = closing(rest)?;
-    let parameters = listed(rest.get(..end)?);
-    let (out, given): (Vec<String>, Vec<String>) = parameters.into_iter().partition(|one| one.starts_with("OUT "));
-    let result = rest.get(end + 1..)?.trim().strip_prefix("RETURNS ").unwrap_or_default();
-    let (result, answered) = match result.strip_prefix("TABLE (") {
-        Some(columns) => ("TABLE", listed(columns.get(..closing(columns)?)?)),
-        None => (result, out),
-    };
-    Some(Signature { name: name.to_owned(), given, answered, result: result.to_owned() })
-}
-
-/// Where the parenthesis closes that is open at the beginning.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 1;
-    for (at, character) in text.char_indices() {
-        match character {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(at);
-        }
+    match split_name(object.base_name()) {
+        Some(("app", _)) => true,
+        Some(("jobs", _)) => signature.described || is_granted(),
+        _ => false,
     }
-    None
 }
 
-/// What stands between commas, but for those within parentheses.
-fn listed(text: &str) -> Vec<String> {
-    let (mut items, mut depth) = (vec![String::new()], 0);
-    for character in text.chars() {
-        match character {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                items.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        if let Some(item) = items.last_mut() {
-            item.push(character);
-        }
+fn signature(object: &Object) -> Option<&Signature> {
+    match object.facts() {
+        Facts::Function(signature) => Some(signature),
+        _ => None,
     }
-    items.into_iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::read;
 
     fn function(header: &str) -> Object {
         let create = vec![format!("CREATE OR REPLACE FUNCTION {header}\nLANGUAGE sql AS $$ SELECT 1 $$")];
         let name = header.split(" RETURNS").next().unwrap_or_default().to_owned();
-        let definition = Definition::Statements { create, drop: Vec::new() };
-        Object { kind: ObjectKind::Function, name, origin: None, definition }
+        read::object(ObjectKind::Function, &name, create)
     }
 
     fn goes_on(old: &str, new: &str) -> bool {

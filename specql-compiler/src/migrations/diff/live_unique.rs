@@ -6,14 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{Diff, Key, rename::split, table};
+use super::{Diff, Key, table};
 use crate::{
     migrations::plan::Change,
     model::names,
     sql::{
         Object, ObjectKind,
-        object::{Definition, OF_LIVE_ROWS, Table, TableConstraint},
+        facts::{Facts, Index},
+        object::{Table, TableConstraint, split_name},
         quote::{ident, literal},
+        rule::Rule,
     },
 };
 
@@ -24,27 +26,26 @@ pub(super) struct LiveUnique<'a> {
     schema: &'a str,
     /// `uq_order__number`.
     pub(super) name: &'a str,
-    /// `sales.tb_order`.
-    pub(super) table: &'a str,
-    /// `tenant_id, number`.
-    columns: &'a str,
+    /// `sales.tb_order`, and the columns: `tenant_id`, `number`.
+    index: &'a Index,
 }
 
 impl<'a> LiveUnique<'a> {
     /// The index, where it is of this kind.
     pub(super) fn read(object: &'a Object) -> Option<Self> {
-        let Definition::Statements { create, .. } = &object.definition else { return None };
-        let [text] = create.as_slice() else { return None };
-        let text = text.strip_prefix("CREATE UNIQUE INDEX ")?.strip_suffix(OF_LIVE_ROWS)?.strip_suffix(')')?;
-        let (name, rest) = text.split_once(" ON ")?;
-        let (table, columns) = rest.split_once(" (")?;
-        let (schema, _) = split(&object.name).filter(|_| object.kind == ObjectKind::Index)?;
-        Some(Self { schema, name, table, columns })
+        let Facts::Index(index) = object.facts() else { return None };
+        let (schema, name) = split_name(&object.name)?;
+        (index.unique && index.is_of_live_rows()).then_some(Self { schema, name, index })
+    }
+
+    /// Its table.
+    pub(super) fn table(&self) -> &'a str {
+        &self.index.table
     }
 
     /// Whether it says of live rows what the constraint, of the same table, says of all.
     pub(super) fn narrows(&self, constraint: &TableConstraint) -> bool {
-        constraint.definition == format!("UNIQUE ({})", self.columns)
+        matches!(&constraint.rule, Rule::Unique(columns) if *columns == self.index.keys)
     }
 
     /// Whether it takes the place of a constraint of the table.
@@ -53,8 +54,8 @@ impl<'a> LiveUnique<'a> {
     }
 
     /// Its columns.
-    pub(super) fn columns(&self) -> impl Iterator<Item = &'a str> {
-        self.columns.split(", ")
+    pub(super) fn columns(&self) -> &'a [String] {
+        &self.index.keys
     }
 
     /// What it is called while the constraint in whose place it comes has its name. No derived name begins so.
@@ -64,13 +65,12 @@ impl<'a> LiveUnique<'a> {
 
     /// The statement that makes it beside the constraint.
     pub(super) fn make_beside(&self) -> String {
-        let Self { table, columns, .. } = self;
-        format!("CREATE UNIQUE INDEX CONCURRENTLY {} ON {table} ({columns}){OF_LIVE_ROWS}", self.first_name())
+        self.index.create_concurrently(&self.first_name())
     }
 
     /// The statements that put it in the constraint's place. Where the way back could not restore the constraint there is none.
     pub(super) fn succeed(&self) -> [String; 3] {
-        let Self { schema, name, table, .. } = self;
+        let Self { schema, name, index: Index { table, .. } } = self;
         let index = format!("{schema}.{}", self.first_name());
         [
             // Whoever runs the files by hand may have passed over an index that failed: nothing would be unique any more.
@@ -90,7 +90,7 @@ impl<'a> LiveUnique<'a> {
     /// The statements that unmake it on the way back, however far the step came that made it: the constraint in whose place it
     /// comes may still have its name.
     pub(super) fn unmake(&self) -> Vec<String> {
-        let Self { schema, name, table, .. } = self;
+        let Self { schema, name, index: Index { table, .. } } = self;
         vec![
             format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"),
             format!("DROP INDEX IF EXISTS {schema}.{name}"),
@@ -106,16 +106,13 @@ pub(super) fn narrowing<'a>(
     objects: &'a [Object],
 ) -> Option<LiveUnique<'a>> {
     let mut indexes = objects.iter().filter_map(LiveUnique::read);
-    indexes.find(|index| index.table == table && index.narrows(constraint))
+    indexes.find(|index| index.table() == table && index.narrows(constraint))
 }
 
 impl<'a> Diff<'a> {
     /// The table of an index as it was, and whether its rows begin or cease to belong to tenants.
     pub(super) fn table_of(&self, index: &LiveUnique<'_>) -> (Option<&'a Table>, bool) {
-        let find = |of: &BTreeMap<Key<'a>, &'a Object>| match &of.get(&(ObjectKind::Table, index.table))?.definition {
-            Definition::Table(table) => Some(table),
-            Definition::Statements { .. } => None,
-        };
+        let find = |of: &BTreeMap<Key<'a>, &'a Object>| of.get(&(ObjectKind::Table, index.table()))?.table();
         let (before, after) = (find(&self.before), find(&self.after));
         (before, before.zip(after).is_some_and(|(before, after)| table::changes_tenancy(before, after)))
     }
@@ -129,25 +126,23 @@ impl<'a> Diff<'a> {
             return true;
         }
         // A new column that nothing fills is NULL in every row, and equals nothing.
-        let Some(Definition::Table(after)) =
-            self.after.get(&(ObjectKind::Table, index.table)).map(|table| &table.definition)
-        else {
+        let Some(after) = self.after.get(&(ObjectKind::Table, index.table())).and_then(|table| table.table()) else {
             return false;
         };
-        let is_empty = |name: &str| {
-            let column = after.columns.iter().find(|column| column.name == name);
+        let is_empty = |name: &String| {
+            let column = after.columns.iter().find(|column| column.name == *name);
             column.is_some_and(|column| column.default.is_none())
-                && before.columns.iter().all(|column| column.name != name)
-                && !self.new.backfills.contains_key(&format!("{}.{name}", index.table))
+                && before.columns.iter().all(|column| column.name != *name)
+                && !self.new.backfills.contains_key(&format!("{}.{name}", index.table()))
         };
-        index.columns().any(is_empty)
+        index.columns().iter().any(is_empty)
     }
 }
 
 /// What changes with an object. What is unique is said to be a change of its table.
 pub(super) fn change_of(object: &Object, change: impl Fn(ObjectKind, String) -> Change) -> Change {
     match LiveUnique::read(object) {
-        Some(index) => Change::Alter(ObjectKind::Table, index.table.to_owned()),
+        Some(index) => Change::Alter(ObjectKind::Table, index.table().to_owned()),
         None => change(object.kind, object.name.clone()),
     }
 }
@@ -157,7 +152,11 @@ mod tests {
     use super::*;
     use crate::{
         migrations::{Direction, Plan, diff, plan::Phase},
-        sql::{Schema, object::Column},
+        sql::{
+            Definition, Schema,
+            object::{Column, TableConstraint},
+            read,
+        },
     };
 
     const LIVE: &str = "CREATE UNIQUE INDEX uq ON sales.tb_order (tenant_id, a) WHERE deleted_at IS NULL";
@@ -165,7 +164,7 @@ mod tests {
     fn orders(columns: &[&str], constraints: &[(&str, &str)]) -> Object {
         let constraint = |(name, definition): &(&str, &str)| TableConstraint {
             name: (*name).to_owned(),
-            definition: (*definition).to_owned(),
+            rule: Rule::read(definition, &[]),
         };
         let column = |name: &&str| Column {
             name: (*name).to_owned(),
@@ -182,12 +181,11 @@ mod tests {
             suffix: None,
             comment: None,
         });
-        Object { kind: ObjectKind::Table, name: "sales.tb_order".to_owned(), origin: None, definition }
+        Object { kind: ObjectKind::Table, name: "sales.tb_order".to_owned(), origin: None, needs: Vec::new(), definition }
     }
 
     fn index(text: &str) -> Object {
-        let definition = Definition::Statements { create: vec![text.to_owned()], drop: Vec::new() };
-        Object { kind: ObjectKind::Index, name: "sales.uq".to_owned(), origin: None, definition }
+        read::object(ObjectKind::Index, "sales.uq", vec![text.to_owned()])
     }
 
     fn schema(objects: Vec<Object>) -> Schema {

@@ -10,7 +10,6 @@
 //! | `dependents` | which objects must go before another one can |
 //! | `rename` | tables and columns under another name |
 //! | `table`, `column_type`, `widening` | how a table becomes another one |
-//! | `static_table` | SpecQL's own tables, in the form that tables are compared in |
 //! | `live_unique` | what is unique among live rows |
 //! | `references` | foreign keys that point to another table |
 //! | `rows` | what is asked of rows before a step, and what fills them |
@@ -25,7 +24,6 @@ mod references;
 mod rename;
 mod retire;
 mod rows;
-mod static_table;
 mod table;
 mod widening;
 
@@ -39,7 +37,11 @@ use super::{
     origins,
     plan::{Change, Direction, Hazard, HazardKind, Phase, Plan, Step},
 };
-use crate::sql::{Definition, Object, ObjectKind, Schema};
+use crate::sql::{
+    Definition, Object, ObjectKind, Schema,
+    facts::{Facts, Index, Reference},
+    object::split_name,
+};
 
 /// Names an object within a schema.
 pub(super) type Key<'a> = (ObjectKind, &'a str);
@@ -111,7 +113,7 @@ impl<'a> Diff<'a> {
         let reshaped: Vec<Key<'_>> = self.reshaped_tables().collect();
         let stands_on = |object: &&Object| {
             matches!(object.kind, ObjectKind::View | ObjectKind::Policy)
-                && dependents::mentions_any(object, reshaped.iter())
+                && dependents::needs_any(object, reshaped.iter())
         };
         if !reshaped.is_empty() {
             seeds.extend(self.old.objects.iter().filter(stands_on).map(key));
@@ -121,8 +123,7 @@ impl<'a> Diff<'a> {
 
     /// Whether it is a function that has other parameters from now on: beside the new one, calls of either are ambiguous.
     fn has_new_overload(&self, object: &Object) -> bool {
-        let name = dependents::base_name(object);
-        let is_overload = |new: &&Object| new.kind == ObjectKind::Function && dependents::base_name(new) == name;
+        let is_overload = |new: &&Object| new.kind == ObjectKind::Function && new.base_name() == object.base_name();
         object.kind == ObjectKind::Function
             && self.new.objects.iter().any(|new| is_overload(&new))
             && dependents::table_using(self.old, object).is_none()
@@ -155,7 +156,7 @@ impl<'a> Diff<'a> {
             }
             // A grant goes with what it is granted on.
             let target_goes = object.kind == ObjectKind::Grant
-                && dependents::mentions_any(object, recreated.iter().filter(|dropped| dropped.0 != ObjectKind::Grant));
+                && dependents::needs_any(object, recreated.iter());
             if !target_goes {
                 let statements = self.unmake(object);
                 plan.steps.push(Step { note: self.note_on_removal(object, new), statements, ..Step::default() });
@@ -194,7 +195,7 @@ impl<'a> Diff<'a> {
                 self.create(object, plan);
             } else if dependents::covers_schema_of(object, &fresh) || dependents::grants_in(object, &revoked) {
                 // What is taken from all takes back what was given to some.
-                revoked.extend(dependents::schemas_covered(object));
+                revoked.extend(dependents::schema_covered(object));
                 self.create(object, plan);
             }
         }
@@ -212,10 +213,10 @@ impl<'a> Diff<'a> {
                 let asks = !self.renames(old);
                 table::alter(before, after, new, self.new, table::Way { direction: self.direction, asks }, plan);
             }
-            _ if new.kind == ObjectKind::Table => match (static_table::read(old), static_table::read(new)) {
+            _ if new.kind == ObjectKind::Table => match (old.table(), new.table()) {
                 (Some(before), Some(after)) => {
                     let way = table::Way { direction: self.direction, asks: false };
-                    table::alter(&before, &after, new, self.new, way, plan)
+                    table::alter(before, after, new, self.new, way, plan);
                 }
                 _ => plan.hazards.push(Hazard {
                     id: Hazard::id("change", &new.name),
@@ -239,7 +240,7 @@ impl<'a> Diff<'a> {
                 plan.changes.push(change_of(new, Change::Alter));
                 self.create(new, plan);
                 // It stays, and with it what was said of it.
-                if new.kind == ObjectKind::Schema && !new.create().join("\n").contains("COMMENT ON SCHEMA ") {
+                if *new.facts() == (Facts::Schema { described: false }) {
                     plan.push(new, vec![format!("COMMENT ON SCHEMA {} IS NULL", new.name)]);
                 }
                 if self.direction == Direction::Forward
@@ -280,19 +281,15 @@ impl<'a> Diff<'a> {
                 return plan.push_in(Phase::Concurrently, object, vec![index.make_beside()]);
             }
         }
-        match object.kind {
-            ObjectKind::Index => {
-                for statement in statements {
-                    let concurrent = statement.replacen("INDEX ", "INDEX CONCURRENTLY ", 1);
-                    plan.push_in(Phase::Concurrently, object, vec![without_comments(&concurrent)]);
-                }
+        match object.facts() {
+            Facts::Index(index) => {
+                plan.push_in(Phase::Concurrently, object, vec![index.create_concurrently(object.own_name())]);
             }
-            ObjectKind::Constraint => {
-                plan.push(object, statements.iter().map(|statement| format!("{statement} NOT VALID")).collect());
-                if let Some((name, table)) = object.name.rsplit_once(" ON ") {
-                    let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
-                    plan.push_in(Phase::Validate, object, vec![validate]);
-                }
+            Facts::Reference(reference) => {
+                let (name, table) = (object.own_name(), &reference.table);
+                plan.push(object, vec![format!("{} NOT VALID", reference.create(name))]);
+                let validate = format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}");
+                plan.push_in(Phase::Validate, object, vec![validate]);
             }
             _ => plan.push(object, statements),
         }
@@ -301,27 +298,11 @@ impl<'a> Diff<'a> {
     /// Whether it is an index or constraint of a table that was there before, and is not partitioned: PostgreSQL makes none
     /// of a partitioned table's concurrently.
     fn stands_on_an_old_table(&self, object: &Object) -> bool {
-        let table = match object.kind {
-            ObjectKind::Constraint => object.name.rsplit_once(" ON ").map(|(_, table)| table),
-            ObjectKind::Index => self.table_of_index(object),
-            _ => None,
+        let (Facts::Index(Index { table, .. }) | Facts::Reference(Reference { table, .. })) = object.facts() else {
+            return false;
         };
-        let old = table.and_then(|table| self.before.get(&(ObjectKind::Table, table)));
-        old.is_some_and(|old| {
-            let text = old.create().join("\n");
-            !text.contains(" PARTITION BY ") && !text.contains(" PARTITION OF ")
-        })
-    }
-
-    fn table_of_index(&self, index: &Object) -> Option<&'a str> {
-        let text = index.create().join("\n");
-        let after = text.split_once("INDEX ")?.1.split_once(" ON ")?.1;
-        let name = after.split([' ', '(', '\n']).next()?;
-        self.new
-            .objects
-            .iter()
-            .find(|object| object.kind == ObjectKind::Table && object.name == name)
-            .map(|table| &*table.name)
+        let old = self.before.get(&(ObjectKind::Table, table)).and_then(|old| old.table());
+        old.is_some_and(|old| !old.is_partitioned())
     }
 
     fn clear_up(&self, recreated: &BTreeSet<Key<'a>>, plan: &mut Plan) {
@@ -348,7 +329,7 @@ impl<'a> Diff<'a> {
                 ObjectKind::Table => {
                     plan.breaking.push(format!("table {} is gone", object.name));
                     // With its schema: one hazard says it all.
-                    let schema = rename::split(&object.name).map(|(schema, _)| schema);
+                    let schema = split_name(&object.name).map(|(schema, _)| schema);
                     let goes_too = |other: &&&Object| {
                         other.kind == ObjectKind::Schema
                             && Some(&*other.name) == schema
@@ -373,7 +354,7 @@ impl<'a> Diff<'a> {
             && !self.after.contains_key(&key(object))
             && let Some(index) = LiveUnique::read(object)
         {
-            let table = (ObjectKind::Table, index.table);
+            let table = (ObjectKind::Table, index.table());
             let table_goes = self.before.contains_key(&table) && !self.after.contains_key(&table);
             if !table_goes {
                 return index.unmake();
@@ -459,17 +440,14 @@ impl<'a> Diff<'a> {
 
     /// What a new or replaced object demands of rows that are already there.
     fn check_new(&self, object: &Object, plan: &mut Plan) {
-        let Definition::Statements { create, .. } = &object.definition else { return };
-        let unique = create.iter().any(|statement| statement.contains("CREATE UNIQUE INDEX"));
-        if self.direction == Direction::Reverse || object.kind != ObjectKind::Index || !unique {
+        let Facts::Index(Index { unique: true, table, .. }) = object.facts() else { return };
+        if self.direction == Direction::Reverse {
             return;
         }
         if LiveUnique::read(object).is_some_and(|index| self.rows_fit(&index)) {
             return;
         }
-        let existing = (self.before.keys())
-            .find(|(kind, name)| *kind == ObjectKind::Table && dependents::mentions(object, &(*kind, *name)));
-        if let Some((_, table)) = existing {
+        if self.before.contains_key(&(ObjectKind::Table, table)) {
             plan.hazards.push(Hazard {
                 id: Hazard::id("unique_index", &object.name),
                 kind: HazardKind::Misfit,
@@ -492,23 +470,6 @@ pub(super) fn covers(object: &Object, names: &[&str]) -> bool {
 /// Where callbacks are registered.
 const CALLBACKS: Key<'static> = (ObjectKind::Table, "jobs.tb_callback");
 
-/// Whether a caller of the one can call the other: parameters and result of the function are the same. Whatever else its
-/// header says `CREATE OR REPLACE` can change.
-fn same_call(old: &Object, new: &Object) -> bool {
-    let call = |object: &Object| -> Vec<String> {
-        let header = dependents::visible(object).first().copied().unwrap_or_default().to_owned();
-        let lines = header.lines().filter(|line| !line.trim_start().starts_with("--"));
-        let words = lines.flat_map(str::split_whitespace).map(str::to_owned);
-        words.take_while(|word| word != "LANGUAGE").collect()
-    };
-    call(old) == call(new)
-}
-
-/// A statement that must stand alone in its file, without the lines of comment before it.
-fn without_comments(statement: &str) -> String {
-    statement.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n")
-}
-
 /// Whether two definitions are the same. Comments that only say where a step is written do not count: moving a line of
 /// YAML is no change of a database.
 fn same(old: &Object, new: &Object) -> bool {
@@ -516,8 +477,8 @@ fn same(old: &Object, new: &Object) -> bool {
         return true;
     }
     let (
-        Definition::Statements { create: before, drop: undo_before },
-        Definition::Statements { create: after, drop: undo_after },
+        Definition::Statements { create: before, drop: undo_before, .. },
+        Definition::Statements { create: after, drop: undo_after, .. },
     ) = (&old.definition, &new.definition)
     else {
         return false;
@@ -533,7 +494,7 @@ fn must_be_dropped(old: &Object, new: &Object) -> bool {
         return false;
     }
     match old.kind {
-        ObjectKind::Function => !same_call(old, new),
+        ObjectKind::Function => !calls::same_call(old, new),
         ObjectKind::View => !same_columns(old, new),
         ObjectKind::Role | ObjectKind::Schema | ObjectKind::Table | ObjectKind::Data => false,
         ObjectKind::Type
@@ -546,14 +507,9 @@ fn must_be_dropped(old: &Object, new: &Object) -> bool {
 }
 
 /// Whether two views have the same columns: then one replaces the other in place, and the rights that somebody was granted on it
-/// stay. Said of an entity's view, whose columns are its id and one document, before which everything is the same.
+/// stay.
 fn same_columns(old: &Object, new: &Object) -> bool {
-    let before_document = |object: &Object| -> Option<String> {
-        let text = object.create().into_iter().next()?;
-        let (before, after) = text.split_once("jsonb_build_object(")?;
-        after.contains(" AS data\nFROM ").then(|| before.to_owned())
-    };
-    matches!((before_document(old), before_document(new)), (Some(old), Some(new)) if old == new)
+    !old.facts().are_none() && old.facts() == new.facts()
 }
 
 /// Whether nothing but other leaves can depend on such an object, so that it may go before tables change.

@@ -2,16 +2,17 @@
 
 use crate::{
     migrations::plan::{Hazard, HazardKind},
-    sql::{Object, ObjectKind},
+    sql::{Object, facts::Facts},
 };
 
 /// What stands against a foreign key with another target: the numbers in its column are those of rows of the old one.
 pub(super) fn retargeted(old: &Object, new: &Object) -> Option<Hazard> {
-    if new.kind != ObjectKind::Constraint {
+    let (Facts::Reference(from), Facts::Reference(to)) = (old.facts(), new.facts()) else { return None };
+    let (table, column) = (&to.table, to.columns.last()?);
+    let (from, to) = (&from.target, &to.target);
+    if from == to {
         return None;
     }
-    let ((from, _), (to, column)) = (reference(old)?, reference(new)?);
-    let (_, table) = new.name.rsplit_once(" ON ").filter(|_| from != to)?;
     Some(Hazard {
         id: Hazard::id("change_target", &format!("{table}.{column}")),
         kind: HazardKind::Loss,
@@ -25,34 +26,28 @@ pub(super) fn retargeted(old: &Object, new: &Object) -> Option<Hazard> {
     })
 }
 
-/// The table that a foreign key refers to, and its own column, without that of the tenant.
-fn reference(object: &Object) -> Option<(String, String)> {
-    let create = object.create();
-    let (key, target) = create.first()?.split_once(" REFERENCES ")?;
-    let columns = key.rsplit_once('(')?.1.trim_end_matches(')');
-    Some((target.split_once(" (")?.0.to_owned(), columns.rsplit(", ").next()?.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::Definition;
+    use crate::sql::{ObjectKind, facts::Reference};
 
-    fn foreign_key(columns: &str, target: &str) -> Object {
-        let create = format!(
-            "ALTER TABLE sales.tb_order\n    ADD CONSTRAINT fk_order__customer FOREIGN KEY ({columns}) REFERENCES {target} (pk_customer)"
-        );
-        Object {
-            kind: ObjectKind::Constraint,
-            name: "fk_order__customer ON sales.tb_order".to_owned(),
-            origin: None,
-            definition: Definition::Statements { create: vec![create], drop: Vec::new() },
-        }
+    fn foreign_key(columns: &[&str], target: &str) -> Object {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let reference = Reference {
+            table: "sales.tb_order".to_owned(),
+            columns: owned(columns),
+            target: target.to_owned(),
+            target_columns: owned(&["pk_customer"]),
+            suffix: None,
+        };
+        let create = vec![reference.create("fk_order__customer")];
+        Object::made_by(ObjectKind::Constraint, "fk_order__customer ON sales.tb_order", create)
+            .known_as(Facts::Reference(reference))
     }
 
     #[test]
     fn a_reference_that_changes_its_target_is_a_loss() {
-        for columns in ["fk_customer", "tenant_id, fk_customer"] {
+        for columns in [&["fk_customer"][..], &["tenant_id", "fk_customer"]] {
             let old = foreign_key(columns, "crm.tb_customer");
             let hazard = retargeted(&old, &foreign_key(columns, "crm.tb_company")).unwrap();
             assert_eq!(
@@ -67,7 +62,7 @@ mod tests {
             assert!(retargeted(&old, &old).is_none());
         }
         let [plain, of_tenants] =
-            ["fk_customer", "tenant_id, fk_customer"].map(|columns| foreign_key(columns, "crm.tb_customer"));
+            [&["fk_customer"][..], &["tenant_id", "fk_customer"]].map(|columns| foreign_key(columns, "crm.tb_customer"));
         assert!(retargeted(&plain, &of_tenants).is_none(), "it points to the same rows");
     }
 }

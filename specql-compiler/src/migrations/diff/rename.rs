@@ -2,17 +2,15 @@
 //!
 //! The old schema is first taken to its new names, by `ALTER … RENAME`; what is left is an ordinary difference.
 
-use super::{
-    dependents::{contains_name, in_name},
-    key,
-    live_unique::narrowing,
-};
+use super::{key, live_unique::narrowing};
 use crate::{
     migrations::plan::{Change, Direction, Hazard, HazardKind, Plan, Step},
     sql::{
         Definition, Object, ObjectKind, Rename, Schema,
-        object::{Table, TableConstraint},
+        facts::{Facts, Index, Reference},
+        object::{Table, TableConstraint, split_name},
         quote::literal,
+        rule::Rule,
     },
 };
 
@@ -179,7 +177,7 @@ impl Renames {
     fn table(&self, old: &Table, new: Option<&Table>, objects: &[Object], statements: &mut Vec<String>) -> Table {
         let mut table = old.clone();
         table.name = self.new_name(&old.name).to_owned();
-        let (Some((old_schema, old_bare)), Some((schema, bare))) = (split(&old.name), split(&table.name)) else {
+        let (Some((old_schema, old_bare)), Some((schema, bare))) = (split_name(&old.name), split_name(&table.name)) else {
             return table;
         };
         if schema != old_schema {
@@ -201,7 +199,7 @@ impl Renames {
         }
         for constraint in &mut table.constraints {
             for (from, to) in self.columns_of(&table.name) {
-                constraint.definition = replace_name(&constraint.definition, from, to);
+                constraint.rule = renamed_rule(&constraint.rule, from, to);
             }
             let unused = |name: &str| old.constraints.iter().all(|before| before.name != name);
             let same = new.and_then(|new| same_definition(constraint, new, unused));
@@ -217,44 +215,52 @@ impl Renames {
 
     /// A foreign key or an index that goes on under the new names.
     fn follow(&self, object: &mut Object, old: &Schema, new: &Schema, statements: &mut Vec<String>) {
-        let Definition::Statements { create, .. } = &object.definition else { return };
-        let [text] = create.as_slice() else { return };
-        let mut text = text.clone();
-        for (from, to) in &self.tables {
-            text = replace_name(&text, from, to);
-        }
-        for (table, from, to) in &self.columns {
-            // A key's column has its table's name and means that one wherever the table is mentioned; any other means the
-            // table that the object stands on.
-            let on_it = text.contains(&format!("ALTER TABLE {table}\n")) || text.contains(&format!(" ON {table} ("));
-            if on_it || (from.starts_with("pk_") && contains_name(&text, table)) {
-                text = replace_name(&text, from, to);
-            }
-        }
-        if text == create[0] {
-            return;
-        }
-        let shape = |text: &str, name: &str| replace_name(text, name, "?");
-        let wanted = shape(&text, own_name(object));
+        let Some(wanted) = self.renamed(object.facts()).filter(|wanted| wanted != object.facts()) else { return };
         let is_new = |candidate: &Object| {
             key(candidate) == key(object) || old.objects.iter().all(|before| key(before) != key(candidate))
         };
-        let same = new.objects.iter().filter(|candidate| candidate.kind == object.kind && is_new(candidate)).find(|one| {
-            matches!(&one.definition, Definition::Statements { create, .. } if create.len() == 1 && shape(&create[0], own_name(one)) == wanted)
-        });
+        let mut same = new.objects.iter().filter(|candidate| candidate.kind == object.kind && is_new(candidate));
+        let same = same.find(|candidate| *candidate.facts() == wanted);
         let Some(same) = same else { return };
-        let (before, after) = (own_name(object), own_name(same));
+        let (before, after) = (object.own_name(), same.own_name());
         if before != after {
-            statements.push(match (object.kind, same.name.rsplit_once(" ON "), split(&same.name)) {
-                (ObjectKind::Constraint, Some((_, table)), _) => {
+            statements.push(match (&wanted, split_name(&same.name)) {
+                (Facts::Reference(Reference { table, .. }), _) => {
                     format!("ALTER TABLE {table} RENAME CONSTRAINT {before} TO {after}")
                 }
-                (_, _, Some((schema, _))) => format!("ALTER INDEX {schema}.{before} RENAME TO {after}"),
+                (_, Some((schema, _))) => format!("ALTER INDEX {schema}.{before} RENAME TO {after}"),
                 _ => return,
             });
         }
         let origin = object.origin.take();
         *object = Object { origin, ..same.clone() };
+    }
+
+    /// A foreign key or an index under the new names.
+    fn renamed(&self, facts: &Facts) -> Option<Facts> {
+        let names = |table: &str, columns: &[String]| -> (String, Vec<String>) {
+            let table = self.new_name(table);
+            let renamed = |column: &String| {
+                self.columns_of(table).fold(column.clone(), |column, (from, to)| replace_name(&column, from, to))
+            };
+            (table.to_owned(), columns.iter().map(renamed).collect())
+        };
+        // What stands behind the columns names those of its own table.
+        let suffix = |table: &str, suffix: &Option<String>| Some(names(table, &[suffix.clone()?]).1.remove(0));
+        Some(match facts {
+            Facts::Index(index) => {
+                let (table, keys) = names(&index.table, &index.keys);
+                let suffix = suffix(&index.table, &index.suffix);
+                Facts::Index(Index { table, keys, suffix, ..index.clone() })
+            }
+            Facts::Reference(reference) => {
+                let (table, columns) = names(&reference.table, &reference.columns);
+                let (target, target_columns) = names(&reference.target, &reference.target_columns);
+                let suffix = suffix(&reference.table, &reference.suffix);
+                Facts::Reference(Reference { table, columns, target, target_columns, suffix })
+            }
+            _ => return None,
+        })
     }
 
     /// The text of a function that nobody writes anew, under the new names. `Err`: a renamed column that may also be another
@@ -298,12 +304,27 @@ fn reversed(renames: &[Rename]) -> Vec<Rename> {
     renames.iter().map(turned).collect()
 }
 
+/// A rule after a column of its table got another name.
+fn renamed_rule(rule: &Rule, from: &str, to: &str) -> Rule {
+    let name = |column: &String| if column == from { to.to_owned() } else { column.clone() };
+    let names = |columns: &[String]| columns.iter().map(name).collect();
+    match rule {
+        Rule::PrimaryKey(columns) => Rule::PrimaryKey(names(columns)),
+        Rule::Unique(columns) => Rule::Unique(names(columns)),
+        Rule::Check { condition, columns } if rule.names(from) => {
+            Rule::Check { condition: replace_name(condition, from, to), columns: names(columns) }
+        }
+        Rule::Check { .. } => rule.clone(),
+        Rule::Other(text) => Rule::Other(replace_name(text, from, to)),
+    }
+}
+
 /// The name of a constraint of the new table that says the same.
 fn same_definition<'a>(constraint: &TableConstraint, new: &'a Table, unused: impl Fn(&str) -> bool) -> Option<&'a str> {
     if new.constraints.iter().any(|same| same.name == constraint.name) {
         return None;
     }
-    let same = new.constraints.iter().find(|same| same.definition == constraint.definition && unused(&same.name))?;
+    let same = new.constraints.iter().find(|same| same.rule == constraint.rule && unused(&same.name))?;
     Some(&same.name)
 }
 
@@ -334,24 +355,6 @@ fn has(table: &Table, column: &str) -> bool {
     table.columns.iter().any(|known| known.name == column)
 }
 
-/// `fk_order__customer` of `fk_order__customer ON sales.tb_order`, `idx_order__customer` of `sales.idx_order__customer`.
-fn own_name(object: &Object) -> &str {
-    match object.kind {
-        ObjectKind::Constraint => object.name.rsplit_once(" ON ").map_or(&*object.name, |(name, _)| name),
-        _ => split(&object.name).map_or(&*object.name, |(_, name)| name),
-    }
-}
-
-/// Schema and name of `sales.tb_order`, either of which may be quoted.
-pub(super) fn split(name: &str) -> Option<(&str, &str)> {
-    let mut quoted = false;
-    let dot = name.char_indices().find(|(_, character)| {
-        quoted ^= *character == '"';
-        *character == '.' && !quoted
-    });
-    dot.map(|(at, _)| (&name[..at], &name[at + 1..]))
-}
-
 /// The name of an identity column's sequence, as PostgreSQL makes it: `<table>_<column>_seq`, of which the longer part is
 /// cut until the whole fits (`makeObjectName` of its `indexcmds.c`).
 fn sequence(table: &str, column: &str) -> String {
@@ -377,6 +380,20 @@ fn replace_column(text: &str, from: &str, to: &str) -> String {
         aliased || listed || before.ends_with("_context.")
     };
     replace_where(text, from, to, |before| !of_the_job(before))
+}
+
+/// Whether `text` holds `name` as a whole name, not as a part of a longer one.
+fn contains_name(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(start, found)| {
+        let before = text.get(..start).and_then(|text| text.chars().next_back());
+        let after = text.get(start + found.len()..).and_then(|text| text.chars().next());
+        !before.is_some_and(in_name) && !after.is_some_and(in_name)
+    })
+}
+
+/// Whether a name goes on with this character.
+fn in_name(character: char) -> bool {
+    character.is_alphanumeric() || character == '_' || character == '$'
 }
 
 /// `wanted` is given what stands before the name, back to the last literal or comment.
@@ -480,6 +497,7 @@ mod tests {
             kind: ObjectKind::Table,
             name: (*name).to_owned(),
             origin: None,
+            needs: Vec::new(),
             definition: Definition::Table(Table {
                 name: (*name).to_owned(),
                 columns: columns.iter().map(column).collect(),
@@ -512,7 +530,7 @@ mod tests {
 
     #[test]
     fn a_quoted_name_may_hold_a_dot() {
-        assert_eq!(split("sales.tb_order"), Some(("sales", "tb_order")));
-        assert_eq!(split("\"a.b\".\"c\""), Some(("\"a.b\"", "\"c\"")));
+        assert_eq!(split_name("sales.tb_order"), Some(("sales", "tb_order")));
+        assert_eq!(split_name("\"a.b\".\"c\""), Some(("\"a.b\"", "\"c\"")));
     }
 }

@@ -1,9 +1,9 @@
 //! Callbacks that the model no longer has. Jobs that are queued already may name them, so their functions stay.
 
-use super::{dependents, key, rename::Renames};
+use super::{key, rename::Renames};
 use crate::{
     migrations::plan::{Direction, Hazard, HazardKind, Plan, Step},
-    sql::{Definition, Object, ObjectKind, Schema, quote::literal},
+    sql::{Definition, Object, ObjectKind, Schema, facts::Facts, object::split_name},
 };
 
 /// What stays in the database, though neither schema's model has it: the functions that were retired before, under their new
@@ -27,7 +27,7 @@ pub fn retired(old: &Schema, new: &Schema) -> Vec<Object> {
 
 /// Whether a function is in that schema.
 pub(super) fn is_in(function: &Object, schema: &str) -> bool {
-    super::rename::split(dependents::base_name(function)).is_some_and(|(of, _)| of == schema)
+    split_name(function.base_name()).is_some_and(|(of, _)| of == schema)
 }
 
 fn has_queue(schema: &Schema) -> bool {
@@ -58,26 +58,15 @@ pub(super) fn retires(object: &Object, old: &Schema, new: &Schema) -> bool {
 
 /// Whether the function is a callback's.
 pub(super) fn is_callback(object: &Object, schema: &Schema) -> bool {
-    let function = super::rename::split(dependents::base_name(object)).map_or("", |(_, function)| function);
-    // All of them are named so, and looking through all registrations is dear where all functions change.
-    function.trim_start_matches('"').starts_with("cb_") && registrations(object, schema).next().is_some()
+    registrations(object, schema).next().is_some()
 }
 
 /// The registrations that name a function as the one to call.
 fn registrations<'a>(object: &Object, schema: &'a Schema) -> impl Iterator<Item = &'a Object> {
-    let bare = |name: &str| name.trim_matches('"').to_owned();
-    // A registration's values, in this order: the schema and the name of its function.
-    let values = super::rename::split(dependents::base_name(object))
-        .map(|(schema, function)| format!("{}, {}", literal(&bare(schema)), literal(&bare(function))));
-    let function = values.as_ref().and_then(|values| values.split_once(", ")).map(|(_, function)| function.to_owned());
-    let names = move |statement: &String| {
-        let (Some(values), Some(function)) = (&values, &function) else { return false };
-        statement.contains(function.as_str())
-            && statement.split_whitespace().collect::<Vec<_>>().join(" ").contains(values)
-    };
-    schema.objects.iter().filter(move |data| {
-        let Definition::Statements { create, .. } = &data.definition else { return false };
-        data.kind == ObjectKind::Data && create.iter().any(&names)
+    let name = object.base_name();
+    schema.objects.iter().filter(move |data| match data.facts() {
+        Facts::Callback { function } => function == name,
+        _ => false,
     })
 }
 
@@ -103,7 +92,7 @@ pub(super) fn follow(renames: &Renames, old: &Schema, new: &Schema, direction: D
         };
         if let Some(reason) = refused {
             plan.hazards.push(Hazard {
-                id: Hazard::id("retired_callback", dependents::base_name(object)),
+                id: Hazard::id("retired_callback", object.base_name()),
                 kind: HazardKind::Misfit,
                 message: format!("jobs that are queued already may call `{}`, which names {reason}", object.name),
                 help: "seal the rename when no job names it any more (jobs.v_job_run), or allow it: such a job's callback then fails and can be repeated".to_owned(),
@@ -118,7 +107,11 @@ pub(super) fn follow(renames: &Renames, old: &Schema, new: &Schema, direction: D
 }
 
 fn renamed(object: &Object, renames: &Renames, old: &Schema) -> Result<Object, String> {
-    let Definition::Statements { create, drop } = &object.definition else { return Ok(object.clone()) };
-    let create = create.iter().map(|text| renames.rewrite(text, old)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Object { definition: Definition::Statements { create, drop: drop.clone() }, ..object.clone() })
+    let mut renamed = object.clone();
+    if let Definition::Statements { create, .. } = &mut renamed.definition {
+        for text in create {
+            *text = renames.rewrite(text, old)?;
+        }
+    }
+    Ok(renamed)
 }

@@ -6,23 +6,21 @@
 use std::collections::BTreeMap;
 
 use super::{
-    column_type, dependents::contains_name, live_unique::narrowing, rename::split, rows::Rows, widening::widens,
+    column_type, live_unique::narrowing, rows::Rows, widening::widens,
 };
 use crate::{
     migrations::plan::{Change, Direction, Hazard, HazardKind, Phase, Plan},
     model::names,
     sql::{
         Object, Schema,
-        object::{Column, Table, TableConstraint},
+        object::{Column, Table, TableConstraint, split_name},
+        rule::Rule,
         quote::ident,
     },
 };
 
 /// The column that says whose a row is. No field can have this name.
 const TENANT: &str = "tenant_id";
-
-/// Functions that give another value for each row: a new column with such a default is written into all of them.
-const VOLATILE: &[&str] = &["gen_random_uuid", "clock_timestamp", "random", "nextval", "timeofday"];
 
 /// How a table is altered.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +104,7 @@ impl Alter<'_> {
         let other_list = |column: &&Column| {
             let before = self.before.get(&*column.name);
             before.is_some_and(|old| old.ty != column.ty && (old.ty.ends_with("[]") || column.ty.ends_with("[]")))
-                && contains_name(&constraint.definition, &column.name)
+                && constraint.rule.names(&column.name)
         };
         self.old.constraints.contains(constraint)
             && self.new.constraints.contains(constraint)
@@ -127,7 +125,7 @@ impl Alter<'_> {
                 self.actions.push(format!("DROP CONSTRAINT IF EXISTS {name}"));
                 // One of that name that comes back has the index's name.
                 if self.new.constraints.iter().all(|new| new.name != *name) {
-                    let schema = split(&self.new.name).map_or("public", |(schema, _)| schema);
+                    let schema = split_name(&self.new.name).map_or("public", |(schema, _)| schema);
                     self.after.push(format!("DROP INDEX IF EXISTS {schema}.{name}"));
                 }
             } else {
@@ -198,7 +196,7 @@ impl Alter<'_> {
                 ),
                 "give the field a default or a `backfill:`, or leave off the `!`",
             );
-        } else if column.default.as_ref().is_some_and(|default| is_volatile(default)) || column.generated.is_some() {
+        } else if column.has_volatile_default() || column.generated.is_some() {
             self.hazard(
                 HazardKind::Lock,
                 "add_column",
@@ -268,7 +266,10 @@ impl Alter<'_> {
             .old
             .constraints
             .iter()
-            .find_map(|it| it.definition.strip_prefix("PRIMARY KEY (")?.strip_suffix(')'))?;
+            .find_map(|it| match &it.rule {
+                Rule::PrimaryKey(columns) => columns.first(),
+                _ => None,
+            })?;
         let of_tenants = self.old.columns.iter().any(|column| column.name == TENANT);
         (!self.changes_tenancy()).then_some(Rows { table: &self.new.name, key, of_tenants })
     }
@@ -286,7 +287,7 @@ impl Alter<'_> {
     /// The name of the constraint that stands in for `NOT NULL` until its rows have been read.
     fn not_null_check(&self, column: &str) -> String {
         let plain = |name: &str| name.trim_matches('"').to_owned();
-        let table = split(&self.new.name).map_or(&*self.new.name, |(_, table)| table);
+        let table = split_name(&self.new.name).map_or(&*self.new.name, |(_, table)| table);
         ident(&names::derived(&format!("nn_{}__{}", plain(table), plain(column))))
     }
 
@@ -390,7 +391,7 @@ impl Alter<'_> {
                     &constraint.name,
                     format!(
                         "constraint `{}` of `{}` changes to {}, and rows that are there may break it",
-                        constraint.name, self.new.name, constraint.definition
+                        constraint.name, self.new.name, constraint.rule
                     ),
                     "keep what was allowed",
                 );
@@ -402,11 +403,9 @@ impl Alter<'_> {
 
     /// Lets rows that break a constraint stand against the step, where it speaks of columns as they are.
     fn ask_by(&mut self, constraint: &TableConstraint) {
-        let Some(condition) = constraint.definition.strip_prefix("CHECK (").and_then(|it| it.strip_suffix(')')) else {
-            return;
-        };
+        let Rule::Check { condition, .. } = &constraint.rule else { return };
         let as_it_is = |column: &&Column| self.before.get(&*column.name).is_some_and(|old| old.ty == column.ty);
-        let mut named = self.new.columns.iter().filter(|column| contains_name(condition, &column.name));
+        let mut named = self.new.columns.iter().filter(|column| constraint.rule.names(&column.name));
         if named.all(|column| as_it_is(&column)) {
             let message = format!("rows of {} break {}; nothing was changed", self.new.name, constraint.name);
             self.ask(
@@ -431,8 +430,9 @@ impl Alter<'_> {
                 self.after.push(if_rows_allow(&add, "unique_violation"));
                 return;
             }
-            let (kind, columns) = constraint.definition.split_once(" (").unwrap_or((&constraint.definition, ""));
-            self.later.indexes.push(format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns}"));
+            let kind = if matches!(constraint.rule, Rule::PrimaryKey(_)) { "PRIMARY KEY" } else { "UNIQUE" };
+            let columns = constraint.rule.columns().join(", ");
+            self.later.indexes.push(format!("CREATE UNIQUE INDEX CONCURRENTLY {name} ON {table} ({columns})"));
             self.later.finish.push(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}"));
             return;
         }
@@ -447,18 +447,18 @@ impl Alter<'_> {
 
     /// Whether every row that can be there satisfies a new or changed constraint.
     fn rows_fit(&self, constraint: &TableConstraint) -> bool {
-        if self.changes_tenancy() && constraint.definition.starts_with("UNIQUE (") {
+        if self.changes_tenancy() && matches!(constraint.rule, Rule::Unique(_)) {
             // One sentence about the tenants says it all.
             return true;
         }
         if let Some(old) = self.old.constraints.iter().find(|old| old.name == constraint.name) {
-            return widens(&old.definition, &constraint.definition);
+            return widens(&old.rule.to_string(), &constraint.rule.to_string());
         }
         let new_columns: Vec<&Column> =
             self.new.columns.iter().filter(|column| !self.before.contains_key(column.name.as_str())).collect();
-        let names_old = (self.before.keys()).any(|name| contains_name(&constraint.definition, name));
+        let names_old = (self.before.keys()).any(|name| constraint.rule.names(name));
         let named: Vec<_> =
-            new_columns.iter().filter(|column| contains_name(&constraint.definition, &column.name)).collect();
+            new_columns.iter().filter(|column| constraint.rule.names(&column.name)).collect();
         // A new column without a default is NULL in every row, which no CHECK and no UNIQUE objects to; a default
         // satisfies the field's own CHECK, but is the same in every row.
         !names_old
@@ -510,7 +510,7 @@ impl Alter<'_> {
         column(of).or_else(|| {
             let constraint = self.new.constraints.iter().find(|constraint| constraint.name == of)?;
             let mut columns = self.new.columns.iter().map(|column| &*column.name);
-            columns.find_map(|name| contains_name(&constraint.definition, name).then(|| column(name))?)
+            columns.find_map(|name| constraint.rule.names(name).then(|| column(name))?)
         })
     }
 
@@ -549,11 +549,7 @@ pub(super) fn if_rows_allow(statement: &str, condition: &str) -> String {
 }
 
 fn is_unique(constraint: &TableConstraint) -> bool {
-    constraint.definition.starts_with("UNIQUE") || constraint.definition.starts_with("PRIMARY KEY")
-}
-
-fn is_volatile(default: &str) -> bool {
-    VOLATILE.iter().any(|function| contains_name(default, function))
+    constraint.rule.is_unique()
 }
 
 /// The storage parameters of `WITH (…)`; none without a suffix. `None`: it is something else.

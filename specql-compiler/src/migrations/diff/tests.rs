@@ -4,11 +4,12 @@ use super::*;
 use crate::sql::{
     Rename,
     object::{Column, Table, TableConstraint},
+    read,
+    rule::Rule,
 };
 
 fn statement(kind: ObjectKind, name: &str, create: &str) -> Object {
-    let definition = Definition::Statements { create: vec![create.to_owned()], drop: Vec::new() };
-    Object { kind, name: name.to_owned(), origin: None, definition }
+    read::object(kind, name, vec![create.to_owned()])
 }
 
 fn function(name: &str, header: &str, body: &str) -> Object {
@@ -21,13 +22,16 @@ fn column(name: &str, ty: &str) -> Column {
 }
 
 fn table(columns: Vec<Column>, constraints: &[(&str, &str)]) -> Object {
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let constraints = (constraints.iter())
-        .map(|(name, definition)| TableConstraint { name: (*name).to_owned(), definition: (*definition).to_owned() })
+        .map(|(name, rule)| TableConstraint { name: (*name).to_owned(), rule: Rule::read(rule, &names) })
         .collect();
     Object {
         kind: ObjectKind::Table,
         name: "sales.tb_order".to_owned(),
         origin: Some("entities/order.yaml:1".to_owned()),
+        needs: Vec::new(),
         definition: Definition::Table(Table {
             name: "sales.tb_order".to_owned(),
             columns,
@@ -39,7 +43,9 @@ fn table(columns: Vec<Column>, constraints: &[(&str, &str)]) -> Object {
 }
 
 fn schema(objects: &[Object]) -> Schema {
-    Schema { objects: objects.to_vec(), ..Schema::default() }
+    let mut objects = objects.to_vec();
+    read::resolve(&mut objects, &[]);
+    Schema { objects, ..Schema::default() }
 }
 
 fn forward(old: &[Object], new: &[Object]) -> Plan {
@@ -288,18 +294,10 @@ fn queue() -> Object {
 
 /// The row of `sales.cb_order` in `jobs.tb_callback`, after a call of `billing.charge`.
 fn registration() -> Object {
-    Object {
-        kind: ObjectKind::Data,
-        name: "sales.cb_order".to_owned(),
-        origin: None,
-        definition: Definition::Statements {
-            create: vec![
-                "INSERT INTO jobs.tb_callback VALUES (\n    'sales',\n    'cb_order',\n    'billing',\n    'charge'\n)"
-                    .to_owned(),
-            ],
-            drop: vec!["UPDATE jobs.tb_callback SET retired_at = now()".to_owned()],
-        },
-    }
+    let create = "INSERT INTO jobs.tb_callback VALUES ('sales', 'cb_order', 'billing', 'charge')".to_owned();
+    Object::made_by(ObjectKind::Data, "sales.cb_order", vec![create])
+        .unmade_by(vec!["UPDATE jobs.tb_callback SET retired_at = now()".to_owned()])
+        .known_as(Facts::Callback { function: "sales.cb_order".to_owned() })
 }
 
 #[test]
@@ -436,8 +434,8 @@ fn a_table_keeps_its_rows_under_another_name() {
                 column("total", "INTEGER"),
             ],
             constraints: vec![
-                TableConstraint { name: "pk_order".to_owned(), definition: "PRIMARY KEY (pk_order)".to_owned() },
-                TableConstraint { name: "ck_order__total".to_owned(), definition: "CHECK (total > 0)".to_owned() },
+                TableConstraint { name: "pk_order".to_owned(), rule: Rule::read("PRIMARY KEY (pk_order)", &["total", "sum"]) },
+                TableConstraint { name: "ck_order__total".to_owned(), rule: Rule::read("CHECK (total > 0)", &["total", "sum"]) },
             ],
             suffix: None,
             comment: None,
@@ -456,8 +454,8 @@ fn a_table_keeps_its_rows_under_another_name() {
                 column("sum", "INTEGER"),
             ],
             constraints: vec![
-                TableConstraint { name: "pk_purchase".to_owned(), definition: "PRIMARY KEY (pk_purchase)".to_owned() },
-                TableConstraint { name: "ck_purchase__sum".to_owned(), definition: "CHECK (sum > 0)".to_owned() },
+                TableConstraint { name: "pk_purchase".to_owned(), rule: Rule::read("PRIMARY KEY (pk_purchase)", &["total", "sum"]) },
+                TableConstraint { name: "ck_purchase__sum".to_owned(), rule: Rule::read("CHECK (sum > 0)", &["total", "sum"]) },
             ],
             suffix: None,
             comment: None,
@@ -558,14 +556,8 @@ fn an_entity_s_view_is_replaced_in_place_and_keeps_what_was_granted_on_it() {
 
 #[test]
 fn a_schema_that_is_no_longer_described_loses_its_comment() {
-    let sales = |create: &[&str]| Object {
-        kind: ObjectKind::Schema,
-        name: "sales".to_owned(),
-        origin: None,
-        definition: Definition::Statements {
-            create: create.iter().map(|text| (*text).to_owned()).collect(),
-            drop: Vec::new(),
-        },
+    let sales = |create: &[&str]| {
+        read::object(ObjectKind::Schema, "sales", create.iter().map(|text| (*text).to_owned()).collect())
     };
     let (plain, described) = ("CREATE SCHEMA IF NOT EXISTS sales", "COMMENT ON SCHEMA sales IS 'What we sell'");
     let plan = forward(&[sales(&[plain, described])], &[sales(&[plain])]);

@@ -5,6 +5,7 @@ use crate::migrations::{allow, seal, squash};
 use crate::sql::{
     Definition, Object, ObjectKind,
     object::{Column, Table},
+    read,
 };
 
 /// A project folder without a disk.
@@ -80,7 +81,8 @@ fn schema(columns: &[&str]) -> Schema {
     let table =
         Table { name: name.clone(), columns: columns.collect(), constraints: Vec::new(), suffix: None, comment: None };
     let origin = Some("entities/order.yaml:1".to_owned());
-    let object = Object { kind: ObjectKind::Table, name, origin, definition: Definition::Table(table) };
+    let definition = Definition::Table(table);
+    let object = Object { kind: ObjectKind::Table, name, origin, needs: Vec::new(), definition };
     Schema { objects: vec![object], ..Schema::default() }
 }
 
@@ -300,8 +302,7 @@ fn an_allowed_hazard_is_written_and_marked_and_gone_with_the_seal() {
 fn with_index(columns: &[&str]) -> Schema {
     let mut schema = schema(columns);
     let create = vec!["CREATE INDEX ix ON tb_order (a)".to_owned()];
-    let definition = Definition::Statements { create, drop: Vec::new() };
-    schema.objects.push(Object { kind: ObjectKind::Index, name: "ix".to_owned(), origin: None, definition });
+    schema.objects.push(read::object(ObjectKind::Index, "ix", create));
     schema
 }
 

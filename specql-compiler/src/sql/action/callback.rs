@@ -4,7 +4,8 @@ use super::{
     super::{
         entity::tenant_and,
         expr::row_variable,
-        object::{Definition, Object, ObjectKind},
+        facts::Facts,
+        object::{Need, Object, ObjectKind},
         quote::{ident, literal, qualified},
         usage::Usage,
         writer::{Writer, filled},
@@ -96,6 +97,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         name: qualified(&callback.schema, &callback.function),
         parameters: vec![("_job_run_id".to_owned(), "UUID".to_owned()), (payload.to_owned(), "JSONB".to_owned())],
         returns: "void",
+        types: Vec::new(),
         definer: false,
         settings: "",
         volatility: model.effects_of(&callback.steps, callback.row.is_some()).volatility,
@@ -156,10 +158,10 @@ pub(in super::super) fn registration(entity: &Entity, call: &CallService, callba
     );
     // The form for many jobs goes at once: the other does the same.
     let drop = vec![format!("UPDATE jobs.tb_callback SET retired_at = now(), batch_function = NULL WHERE key = {key}")];
-    Object {
-        kind: ObjectKind::Data,
-        name: callback.key.clone(),
-        origin: Some(callback.origin.to_string()),
-        definition: Definition::Statements { create: vec![create], drop },
-    }
+    let facts = Facts::Callback { function: qualified(&callback.schema, &callback.function) };
+    Object::made_by(ObjectKind::Data, &*callback.key, vec![create])
+        .from(&callback.origin)
+        .unmade_by(drop)
+        .that_needs([Need::table("jobs.tb_callback")])
+        .known_as(facts)
 }

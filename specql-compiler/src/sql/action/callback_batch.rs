@@ -7,7 +7,7 @@
 use super::{
     super::{
         entity::tenant_and,
-        object::Object,
+        object::{Need, Object},
         quote::{ident, qualified},
         usage::Usage,
         writer::{Writer, list},
@@ -133,6 +133,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         name: qualified(&callback.schema, &name),
         parameters: vec![(JOBS.to_owned(), "jobs.called_job[]".to_owned())],
         returns: "void",
+        types: vec![Need::ty("jobs.called_job")],
         definer: false,
         settings: BY_KEY,
         volatility: Volatility::Volatile,

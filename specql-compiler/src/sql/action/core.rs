@@ -4,12 +4,12 @@ use super::{
     super::{
         entity::{TENANT, tenant_and},
         expr::row_variable,
-        object::Object,
+        object::{Need, Object},
         quote::{ident, qualified},
         usage::Usage,
         writer::{Writer, filled},
     },
-    Function, input_type_name, source_line,
+    Function, MUTATION_RESULT, input_type_name, source_line,
     step::{Answer, Body, Scope, any_step, declare_rows, declare_values, deletes, start_unassigned_rows, writes_to},
 };
 use crate::model::{Action, Entity, Model};
@@ -88,14 +88,16 @@ pub(in super::super) fn core(model: &Model, entity: &Entity, action: &Action) ->
     w.close();
     w.line("END;");
 
+    let input_type = qualified("app", &input_type_name(action));
     Function {
         name: qualified(&entity.schema, &action.name),
         parameters: vec![
             (TENANT.to_owned(), "UUID".to_owned()),
             ("auth_user_id".to_owned(), "UUID".to_owned()),
-            ("input".to_owned(), qualified("app", &input_type_name(action))),
+            ("input".to_owned(), input_type.clone()),
         ],
-        returns: "app.mutation_result",
+        returns: MUTATION_RESULT,
+        types: vec![Need::ty(input_type), Need::ty(MUTATION_RESULT)],
         definer: false,
         settings: "",
         volatility: action.effects.volatility,

@@ -34,12 +34,8 @@ pub(in super::super) fn input_type(action: &Action) -> Object {
         format!("CREATE TYPE {name} AS (\n{}\n)", attributes.join(",\n"))
     };
     let words = format!("What app.{} takes", action.wrapper);
-    Object::made_by(
-        ObjectKind::Type,
-        name.clone(),
-        action.origin.to_string(),
-        vec![create, format!("COMMENT ON TYPE {name} IS {}", literal(&words))],
-    )
+    let create = vec![create, format!("COMMENT ON TYPE {name} IS {}", literal(&words))];
+    Object::made_by(ObjectKind::Type, name, create).from(&action.origin)
 }
 
 /// Reads `input_payload` into `_input`.

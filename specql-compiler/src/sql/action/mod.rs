@@ -35,7 +35,8 @@ pub(super) use self::{
 };
 
 use super::{
-    object::{Object, ObjectKind},
+    facts::{Facts, Signature},
+    object::{Need, Object, ObjectKind},
     quote::{comment, dollar, literal},
     writer::Writer,
 };
@@ -44,6 +45,9 @@ use crate::{
     source::Origin,
 };
 
+/// What an action answers.
+const MUTATION_RESULT: &str = "app.mutation_result";
+
 /// A PL/pgSQL function that is about to be written.
 struct Function {
     /// `sales.place_order`.
@@ -51,6 +55,8 @@ struct Function {
     /// Name and type.
     parameters: Vec<(String, String)>,
     returns: &'static str,
+    /// The types among its parameters and what it returns that are not PostgreSQL's own.
+    types: Vec<Need>,
     /// Runs with its owner's rights.
     definer: bool,
     /// Further `SET` clauses, each with a space before it.
@@ -76,16 +82,24 @@ impl Function {
             self.settings,
             dollar(&self.body.finish()),
         );
+        let facts = Facts::Function(Signature {
+            given: parameters,
+            result: self.returns.to_owned(),
+            described: true,
+            ..Signature::default()
+        });
         Object::made_by(
             ObjectKind::Function,
             signature.clone(),
-            self.origin.to_string(),
             vec![
                 create,
                 format!("COMMENT ON FUNCTION {signature} IS {}", literal(&self.comment)),
                 format!("REVOKE ALL ON FUNCTION {signature} FROM PUBLIC"),
             ],
         )
+        .from(&self.origin)
+        .that_needs(self.types)
+        .known_as(facts)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::{
     super::{
-        object::Object,
+        object::{Need, Object},
         quote::{ident, literal, qualified},
         writer::Writer,
     },
     Function, Volatility,
     input::read_payload,
-    input_type_name,
+    MUTATION_RESULT, input_type_name,
 };
 use crate::model::{Action, Entity, Model};
 
@@ -84,7 +84,8 @@ pub(in super::super) fn wrapper(model: &Model, entity: &Entity, action: &Action)
             ("auth_user_id".to_owned(), "UUID".to_owned()),
             ("input_payload".to_owned(), "JSONB".to_owned()),
         ],
-        returns: "app.mutation_result",
+        returns: MUTATION_RESULT,
+        types: vec![Need::ty(MUTATION_RESULT)],
         definer: true,
         settings: "",
         volatility: Volatility::Volatile,

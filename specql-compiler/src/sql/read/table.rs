@@ -1,16 +1,16 @@
-//! The tables of SpecQL's own schemas, which are written as SQL, in the form that tables are compared in.
+//! A table that is written as SQL, in the form in which tables are compared.
 //!
 //! Not a parser of SQL: of the static files' own way to write a table (`sql/app/*.sql`, `sql/jobs/*.sql`), which a test
 //! below holds them to. What does not read so is `None`, and then a change of it cannot be worked out.
 
+use super::{closing, split_at, words};
 use crate::sql::{
-    Definition, Object,
     object::{Column, Table, TableConstraint},
+    rule::Rule,
 };
 
-/// The table that the object's statements make.
-pub(super) fn read(object: &Object) -> Option<Table> {
-    let Definition::Statements { create, .. } = &object.definition else { return None };
+/// The table that the statements make.
+pub(super) fn read(create: &[String]) -> Option<Table> {
     let text: String = create.join(";\n").lines().filter(|line| !line.trim_start().starts_with("--")).fold(
         String::new(),
         |mut text, line| {
@@ -43,12 +43,24 @@ fn create_table(statement: &str) -> Option<Table> {
         match item.strip_prefix("CONSTRAINT ") {
             Some(constraint) => {
                 let (name, definition) = constraint.split_once(' ')?;
-                table.constraints.push(TableConstraint { name: name.to_owned(), definition: definition.to_owned() });
+                table.constraints.push(TableConstraint {
+                    name: name.to_owned(),
+                    rule: Rule::Other(definition.to_owned()),
+                });
             }
             None => column(&item, &mut table)?,
         }
     }
+    read_rules(&mut table);
     Some(table)
+}
+
+/// Reads the constraints again, now that the columns are known.
+pub(super) fn read_rules(table: &mut Table) {
+    let columns: Vec<&str> = table.columns.iter().map(|column| &*column.name).collect();
+    for constraint in &mut table.constraints {
+        constraint.rule = Rule::read(&constraint.rule.to_string(), &columns);
+    }
 }
 
 fn column(item: &str, table: &mut Table) -> Option<()> {
@@ -63,9 +75,9 @@ fn column(item: &str, table: &mut Table) -> Option<()> {
     };
     if let Some(before) = rest.strip_suffix(" PRIMARY KEY") {
         let bare = table.name.rsplit_once('.').map_or(&*table.name, |(_, bare)| bare);
-        let definition = format!("PRIMARY KEY ({name})");
         // The name that PostgreSQL gives it.
-        table.constraints.push(TableConstraint { name: format!("{bare}_pkey"), definition });
+        let rule = Rule::PrimaryKey(vec![name.to_owned()]);
+        table.constraints.push(TableConstraint { name: format!("{bare}_pkey"), rule });
         rest = before;
     }
     if let Some((before, default)) = rest.split_once(" DEFAULT ") {
@@ -98,61 +110,19 @@ fn comment(statement: &str, table: &mut Table) -> Option<()> {
     }
 }
 
-/// The parts of a text between the separators that stand in no parentheses and no literal.
-fn split_at(text: &str, separator: char) -> Vec<&str> {
-    let (mut parts, mut start, mut depth, mut quoted) = (Vec::new(), 0, 0_i32, false);
-    for (at, character) in text.char_indices() {
-        match character {
-            '\'' => quoted = !quoted,
-            _ if quoted => {}
-            '(' | '[' => depth += 1,
-            ')' | ']' => depth -= 1,
-            _ if character == separator && depth == 0 => {
-                parts.push(&text[start..at]);
-                start = at + separator.len_utf8();
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-/// Where the parenthesis that is open at the start of `text` closes.
-fn closing(text: &str) -> Option<usize> {
-    let (mut depth, mut quoted) = (1, false);
-    for (at, character) in text.char_indices() {
-        match character {
-            '\'' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(at);
-        }
-    }
-    None
-}
-
-/// One blank between words, so that a line's breaks are no difference.
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         model::Model,
-        sql::{ObjectKind, schema},
+        sql::{Object, ObjectKind, facts::Facts, schema},
     };
 
     /// Everything static: a model without entities, but with a queue.
     fn static_tables() -> Vec<Object> {
         let model = Model { uses_jobs: true, ..Model::default() };
         let is_table = |object: &Object| {
-            object.kind == ObjectKind::Table && !object.create().iter().any(|text| text.contains(" PARTITION OF "))
+            object.kind == ObjectKind::Table && *object.facts() != Facts::Partition
         };
         schema(&model).objects.into_iter().filter(is_table).collect()
     }
@@ -162,7 +132,7 @@ mod tests {
         let tables = static_tables();
         assert!(tables.len() > 15, "{}", tables.len());
         for object in tables {
-            let table = read(&object).unwrap_or_else(|| panic!("`{}` is written in another way", object.name));
+            let table = object.table().unwrap_or_else(|| panic!("`{}` is written in another way", object.name));
             assert_eq!(table.name, object.name);
             assert!(!table.columns.is_empty());
             for column in &table.columns {
@@ -178,9 +148,7 @@ mod tests {
                     -- About the id.\n    id UUID NOT NULL DEFAULT f(\n        1, 2),\n    note TEXT,\n    \
                     CONSTRAINT ck_x CHECK (note IN ('a,', 'b'))\n) WITH (fillfactor = 10);\nCOMMENT ON TABLE jobs.tb_x IS 'It''s; so';\n\
                     COMMENT ON COLUMN jobs.tb_x.note IS\n    'Words'";
-        let definition = Definition::Statements { create: vec![text.to_owned()], drop: Vec::new() };
-        let object = Object { kind: ObjectKind::Table, name: "jobs.tb_x".to_owned(), origin: None, definition };
-        let table = read(&object).unwrap();
+        let table = read(&[text.to_owned()]).unwrap();
         let clauses: Vec<String> = table.columns.iter().map(Column::clause).collect();
         assert_eq!(
             clauses,
