@@ -221,6 +221,7 @@ async fn the_policy_of_the_workers_role_goes_with_the_next_migration() {
         definition: sql::Definition::Statements {
             create: vec!["CREATE POLICY worker ON sales.tb_order TO specql_app USING (true)".to_owned()],
             drop: vec!["DROP POLICY IF EXISTS worker ON sales.tb_order".to_owned()],
+            facts: sql::facts::Facts::None,
         },
         ..earlier.objects[at].clone()
     };

@@ -446,6 +446,19 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_of_format_1_is_read_with_all_that_its_statements_tell_and_written_in_today_s_format() {
+        let text = include_str!("../../../tests/fixtures/locks/before_live_uniqueness.lock");
+        assert!(text.contains("\"format\": 1,"));
+        let lock = Lock::parse(text).unwrap();
+        let told = |kind| lock.snapshot.objects.iter().filter(move |object| object.kind == kind);
+        assert!(told(ObjectKind::Function).all(|object| !object.facts().are_none()));
+        assert!(told(ObjectKind::Constraint).chain(told(ObjectKind::View)).all(|object| !object.needs.is_empty()));
+        let written = lock.to_text();
+        assert!(written.contains("\"format\": 2,"));
+        assert_eq!(Lock::parse(&written).unwrap(), lock);
+    }
+
+    #[test]
     fn a_newer_format_is_refused_by_its_number() {
         let (_, reason) = refused("{\"format\": 3, \"shape\": \"unknown\"}");
         assert_eq!(reason, "it has format 3, and this version of specql knows format 2");

@@ -25,7 +25,7 @@ mod input;
 mod keywords;
 pub mod object;
 pub mod quote;
-pub(crate) mod read;
+pub mod read;
 pub mod render;
 pub mod roles;
 pub mod rule;

@@ -70,8 +70,7 @@ pub(super) fn function(composite: Composite) -> Object {
         literal(&text),
     );
     let words = format!("What a {} must look like: {}", info.name, info.doc);
-    let facts =
-        Facts::Function(Signature { result: "JSONB".to_owned(), described: true, ..Signature::default() });
+    let facts = Facts::Function(Signature { result: "JSONB".to_owned(), described: true, ..Signature::default() });
     let create = vec![create, format!("COMMENT ON FUNCTION {signature} IS {}", literal(&words))];
     Object::made_by(ObjectKind::Function, &*signature, create)
         .unmade_by(vec![format!("DROP FUNCTION {signature}")])

@@ -140,7 +140,10 @@ mod tests {
                     ..column("currency", "TEXT", true)
                 },
             ],
-            constraints: vec![TableConstraint { name: "ck".to_owned(), rule: Rule::read("CHECK (pk_order > 0)", &["pk_order"]) }],
+            constraints: vec![TableConstraint {
+                name: "ck".to_owned(),
+                rule: Rule::read("CHECK (pk_order > 0)", &["pk_order"]),
+            }],
             suffix: None,
             comment: Some("Orders".to_owned()),
         };

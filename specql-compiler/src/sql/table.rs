@@ -175,8 +175,10 @@ fn constraints(entity: &Entity) -> Vec<TableConstraint> {
         rule: Rule::Unique(columns),
     };
     // These two are of all rows, deleted or not: an id is never given twice, and references may point to deleted rows.
-    let mut out =
-        vec![TableConstraint { name: pk.clone(), rule: Rule::PrimaryKey(vec![pk]) }, unique("id", vec!["id".to_owned()])];
+    let mut out = vec![
+        TableConstraint { name: pk.clone(), rule: Rule::PrimaryKey(vec![pk]) },
+        unique("id", vec!["id".to_owned()]),
+    ];
     if entity.multi_tenant {
         // What references to this table point to, and the index by tenant.
         out.push(unique("tenant_id", with_tenant(entity, &entity.pk())));

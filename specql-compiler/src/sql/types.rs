@@ -161,7 +161,6 @@ pub(super) fn check_needs(ty: &ValueType) -> Vec<Need> {
     }
 }
 
-
 /// The days that four digits of a year can name; neither is `infinity` one of them.
 const FIRST_DAY: &str = "0001-01-01";
 const LAST_DAY: &str = "9999-12-31";

@@ -16,7 +16,7 @@ use std::{
 use rustix::process::Signal;
 use specql_compiler::{
     migrations::{Direction, diff, diff::breaking, render::files},
-    sql::{Definition, Object, ObjectKind, Schema, schema},
+    sql::{Definition, Object, ObjectKind, Schema, read, schema},
 };
 use specql_tests::{
     app::repository,
@@ -54,7 +54,9 @@ fn find<'a>(schema: &'a mut Schema, kind: ObjectKind, name: &str) -> &'a mut Obj
 }
 
 fn statements(object: &mut Object) -> (&mut Vec<String>, &mut Vec<String>) {
-    let Definition::Statements { create, drop } = &mut object.definition else { panic!("`{}` is no SQL", object.name) };
+    let Definition::Statements { create, drop, .. } = &mut object.definition else {
+        panic!("`{}` is no SQL", object.name)
+    };
     (create, drop)
 }
 
@@ -96,6 +98,8 @@ fn expanded() -> Schema {
     let at = next.objects.iter().position(|object| object.name == OLD).unwrap();
     next.objects.insert(at, new);
     grant(&mut next, &format!("{OLD},\n            {NEW}"));
+    // The texts are others now, and so is what is read from them.
+    read::complete(&mut next);
     next
 }
 
@@ -104,6 +108,7 @@ fn contracted() -> Schema {
     let mut next = expanded();
     next.objects.retain(|object| object.name != OLD);
     grant(&mut next, NEW);
+    read::complete(&mut next);
     next
 }
 

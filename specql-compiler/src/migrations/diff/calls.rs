@@ -25,9 +25,7 @@ pub(super) fn serves(old: &Object, new: &Object) -> bool {
 /// Whether parameters and result of the functions are the same. Whatever else a header says `CREATE OR REPLACE` can change.
 pub(super) fn same_call(old: &Object, new: &Object) -> bool {
     match (signature(old), signature(new)) {
-        (Some(old), Some(new)) => {
-            (&old.given, &old.answered, &old.result) == (&new.given, &new.answered, &new.result)
-        }
+        (Some(old), Some(new)) => (&old.given, &old.answered, &old.result) == (&new.given, &new.answered, &new.result),
         _ => false,
     }
 }

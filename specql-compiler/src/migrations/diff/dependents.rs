@@ -58,8 +58,7 @@ pub(super) fn schema_covered(grant: &Object) -> Option<&str> {
 /// Whether a grant gives rights on single functions of one of these schemas.
 pub(super) fn grants_in(grant: &Object, schemas: &[&str]) -> bool {
     let is_in = |need: &Need| split_name(&need.name).is_some_and(|(schema, _)| schemas.contains(&schema));
-    grant.kind == ObjectKind::Grant
-        && grant.needs.iter().any(|need| need.kind == ObjectKind::Function && is_in(need))
+    grant.kind == ObjectKind::Grant && grant.needs.iter().any(|need| need.kind == ObjectKind::Function && is_in(need))
 }
 
 /// The first table of `schema` with a column or constraint that uses this type or function.

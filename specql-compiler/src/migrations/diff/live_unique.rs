@@ -181,7 +181,13 @@ mod tests {
             suffix: None,
             comment: None,
         });
-        Object { kind: ObjectKind::Table, name: "sales.tb_order".to_owned(), origin: None, needs: Vec::new(), definition }
+        Object {
+            kind: ObjectKind::Table,
+            name: "sales.tb_order".to_owned(),
+            origin: None,
+            needs: Vec::new(),
+            definition,
+        }
     }
 
     fn index(text: &str) -> Object {

@@ -155,8 +155,7 @@ impl<'a> Diff<'a> {
                 continue;
             }
             // A grant goes with what it is granted on.
-            let target_goes = object.kind == ObjectKind::Grant
-                && dependents::needs_any(object, recreated.iter());
+            let target_goes = object.kind == ObjectKind::Grant && dependents::needs_any(object, recreated.iter());
             if !target_goes {
                 let statements = self.unmake(object);
                 plan.steps.push(Step { note: self.note_on_removal(object, new), statements, ..Step::default() });

@@ -61,8 +61,8 @@ mod tests {
             );
             assert!(retargeted(&old, &old).is_none());
         }
-        let [plain, of_tenants] =
-            [&["fk_customer"][..], &["tenant_id", "fk_customer"]].map(|columns| foreign_key(columns, "crm.tb_customer"));
+        let [plain, of_tenants] = [&["fk_customer"][..], &["tenant_id", "fk_customer"]]
+            .map(|columns| foreign_key(columns, "crm.tb_customer"));
         assert!(retargeted(&plain, &of_tenants).is_none(), "it points to the same rows");
     }
 }

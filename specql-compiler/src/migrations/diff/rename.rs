@@ -177,7 +177,8 @@ impl Renames {
     fn table(&self, old: &Table, new: Option<&Table>, objects: &[Object], statements: &mut Vec<String>) -> Table {
         let mut table = old.clone();
         table.name = self.new_name(&old.name).to_owned();
-        let (Some((old_schema, old_bare)), Some((schema, bare))) = (split_name(&old.name), split_name(&table.name)) else {
+        let (Some((old_schema, old_bare)), Some((schema, bare))) = (split_name(&old.name), split_name(&table.name))
+        else {
             return table;
         };
         if schema != old_schema {

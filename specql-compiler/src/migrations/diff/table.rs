@@ -5,17 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    column_type, live_unique::narrowing, rows::Rows, widening::widens,
-};
+use super::{column_type, live_unique::narrowing, rows::Rows, widening::widens};
 use crate::{
     migrations::plan::{Change, Direction, Hazard, HazardKind, Phase, Plan},
     model::names,
     sql::{
         Object, Schema,
         object::{Column, Table, TableConstraint, split_name},
-        rule::Rule,
         quote::ident,
+        rule::Rule,
     },
 };
 
@@ -262,14 +260,10 @@ impl Alter<'_> {
 
     /// The rows that are there; `None` where they begin or cease to belong to tenants, or have no key.
     fn rows(&self) -> Option<Rows<'_>> {
-        let key = self
-            .old
-            .constraints
-            .iter()
-            .find_map(|it| match &it.rule {
-                Rule::PrimaryKey(columns) => columns.first(),
-                _ => None,
-            })?;
+        let key = self.old.constraints.iter().find_map(|it| match &it.rule {
+            Rule::PrimaryKey(columns) => columns.first(),
+            _ => None,
+        })?;
         let of_tenants = self.old.columns.iter().any(|column| column.name == TENANT);
         (!self.changes_tenancy()).then_some(Rows { table: &self.new.name, key, of_tenants })
     }
@@ -457,8 +451,7 @@ impl Alter<'_> {
         let new_columns: Vec<&Column> =
             self.new.columns.iter().filter(|column| !self.before.contains_key(column.name.as_str())).collect();
         let names_old = (self.before.keys()).any(|name| constraint.rule.names(name));
-        let named: Vec<_> =
-            new_columns.iter().filter(|column| constraint.rule.names(&column.name)).collect();
+        let named: Vec<_> = new_columns.iter().filter(|column| constraint.rule.names(&column.name)).collect();
         // A new column without a default is NULL in every row, which no CHECK and no UNIQUE objects to; a default
         // satisfies the field's own CHECK, but is the same in every row.
         !names_old

@@ -6,9 +6,9 @@ use super::{
         quote::{ident, literal, qualified},
         writer::Writer,
     },
-    Function, Volatility,
+    Function, MUTATION_RESULT, Volatility,
     input::read_payload,
-    MUTATION_RESULT, input_type_name,
+    input_type_name,
 };
 use crate::model::{Action, Entity, Model};
 

@@ -34,13 +34,14 @@ fn facts(kind: ObjectKind, create: &[String]) -> Facts {
 }
 
 /// The object that these statements make, with what is read of it alone: not what it needs.
-pub(crate) fn object(kind: ObjectKind, name: &str, create: Vec<String>) -> Object {
+#[must_use]
+pub fn object(kind: ObjectKind, name: &str, create: Vec<String>) -> Object {
     let facts = facts(kind, &create);
     Object::made_by(kind, name, create).known_as(facts)
 }
 
 /// A snapshot of a version that wrote statements alone, with all that is read from them.
-pub(crate) fn complete(schema: &mut Schema) {
+pub fn complete(schema: &mut Schema) {
     for object in schema.objects.iter_mut().chain(&mut schema.retired) {
         let kind = object.kind;
         match &mut object.definition {
@@ -63,7 +64,7 @@ pub(super) fn words_of_code(text: &str) -> Vec<&str> {
 }
 
 /// Finds what each of these objects needs, among themselves and others.
-pub(crate) fn resolve(objects: &mut [Object], others: &[Object]) {
+pub fn resolve(objects: &mut [Object], others: &[Object]) {
     names::resolve(objects, others);
 }
 
@@ -209,4 +210,3 @@ fn closing(text: &str) -> Option<usize> {
 fn words(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
-

@@ -40,14 +40,19 @@ const fn is_needed(kind: ObjectKind) -> bool {
 }
 
 fn texts_of(object: &Object) -> Vec<String> {
-    let plain = |text: &str| super::without_comments(text);
+    let plain = |text: &str| without_literals(&super::without_comments(text));
     match &object.definition {
-        Definition::Table(table) => table_texts(table).collect(),
+        Definition::Table(table) => table_texts(table).map(|text| without_literals(&text)).collect(),
         Definition::Statements { create, .. } if object.kind == ObjectKind::Function => {
             create.iter().take(1).map(|text| plain(signature::header(text))).collect()
         }
         Definition::Statements { create, .. } => create.iter().map(|text| plain(text)).collect(),
     }
+}
+
+/// What people are told names whatever it likes.
+fn without_literals(text: &str) -> String {
+    text.split('\'').step_by(2).collect::<Vec<_>>().join("''")
 }
 
 fn table_texts(table: &Table) -> impl Iterator<Item = String> {

@@ -43,10 +43,9 @@ fn create_table(statement: &str) -> Option<Table> {
         match item.strip_prefix("CONSTRAINT ") {
             Some(constraint) => {
                 let (name, definition) = constraint.split_once(' ')?;
-                table.constraints.push(TableConstraint {
-                    name: name.to_owned(),
-                    rule: Rule::Other(definition.to_owned()),
-                });
+                table
+                    .constraints
+                    .push(TableConstraint { name: name.to_owned(), rule: Rule::Other(definition.to_owned()) });
             }
             None => column(&item, &mut table)?,
         }
@@ -121,9 +120,7 @@ mod tests {
     /// Everything static: a model without entities, but with a queue.
     fn static_tables() -> Vec<Object> {
         let model = Model { uses_jobs: true, ..Model::default() };
-        let is_table = |object: &Object| {
-            object.kind == ObjectKind::Table && *object.facts() != Facts::Partition
-        };
+        let is_table = |object: &Object| object.kind == ObjectKind::Table && *object.facts() != Facts::Partition;
         schema(&model).objects.into_iter().filter(is_table).collect()
     }
 
