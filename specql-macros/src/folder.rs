@@ -7,7 +7,7 @@ use std::{
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use specql_compiler::{build::Project, migrations::Mode};
+use specql_compiler::{Mode, Project};
 use syn::LitStr;
 
 pub(crate) fn expand(dir: &LitStr) -> TokenStream {

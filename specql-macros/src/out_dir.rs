@@ -4,7 +4,7 @@ use std::{ffi::OsString, fs, path::PathBuf};
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use specql_compiler::build::{DIAGNOSTICS_FILE, RUST_FILE};
+use specql_compiler::internals::build::{DIAGNOSTICS_FILE, RUST_FILE};
 
 const NO_BUILD_SCRIPT: &str = "`specql!()` includes what a build script generates, and this package has none for it: \
     add a build.rs with `fn main() { specql_compiler::build() }`, and `specql-compiler` to [build-dependencies]";
