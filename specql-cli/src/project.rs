@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use specql_compiler::{build::Project, diagnostics, migrations::Mode};
+use specql_compiler::{Mode, Project, render};
 
 /// The project's folder: `dir`, or the nearest one above it that has a `specql.toml` or entities.
 pub(crate) fn root(dir: &Path) -> anyhow::Result<PathBuf> {
@@ -44,7 +44,7 @@ pub(crate) fn report(project: &Project) -> (usize, usize) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let (mut errors, mut warnings) = (0, 0);
     for diagnostic in project.diagnostics() {
-        eprintln!("{}\n", diagnostics::render(diagnostic, &project.sources, colour));
+        eprintln!("{}\n", render(diagnostic, &project.sources, colour));
         *if diagnostic.is_error() { &mut errors } else { &mut warnings } += 1;
     }
     (errors, warnings)

@@ -9,7 +9,7 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha384};
-use specql_compiler::{build::Project, migrations::Mode};
+use specql_compiler::{Mode, Project};
 use specql_runtime::testing;
 
 /// A project folder.

@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use specql_compiler::{build::Project, migrations::Mode};
+use specql_compiler::{Mode, Project};
 use specql_runtime::testing;
 
 const PAGE: &str = include_str!("../../docs/migrations.md");

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Output},
 };
 
-use specql_compiler::{build::Project, migrations::Mode};
+use specql_compiler::{Mode, Project};
 use specql_runtime::testing::TestDatabase;
 use sqlx::AssertSqlSafe;
 

@@ -3,10 +3,12 @@
 #![allow(dead_code)] // each target has use for one of them
 
 use specql_compiler::{
-    Compilation, compile, diagnostics,
-    rust::{self, ProjectParts},
-    source::{SourceFile, SourceKind, Sources},
-    sql,
+    Compilation, SourceFile, SourceKind, Sources, compile,
+    internals::{
+        diagnostics,
+        rust::{self, ProjectParts},
+        sql,
+    },
 };
 
 /// What stands between the entity file and the registry file in the bytes of `front_end`.
@@ -118,10 +120,9 @@ fn quoted(text: &str) -> String {
 
 /// Compiles, says what there is to say, and emits what may be emitted: all of that ends, and nothing panics.
 fn project(entities: &str, registry: &str) {
-    let file = |path: &str, text: &str, kind| SourceFile { path: path.into(), text: text.into(), kind };
     let sources = Sources::new(vec![
-        file("entities/a.yaml", entities, SourceKind::Entities),
-        file("registry/service_registry.yaml", registry, SourceKind::Registry),
+        SourceFile::new("entities/a.yaml", entities, SourceKind::Entities),
+        SourceFile::new("registry/service_registry.yaml", registry, SourceKind::Registry),
     ]);
     let compilation = compile(&sources);
     for found in &compilation.diagnostics {

@@ -23,9 +23,11 @@ use crate::{
 
 /// What became of a project's sources.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Compilation {
     /// The checked project. With errors: what could be understood, so that editors keep the generated names; nothing
     /// but Rust may be emitted from it then.
+    #[doc(hidden)]
     pub model: Model,
     /// Everything there is to say, in source order.
     pub diagnostics: Vec<Diagnostic>,

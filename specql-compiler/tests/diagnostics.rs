@@ -16,11 +16,7 @@ use std::{
 };
 
 use pretty_assertions::assert_eq;
-use specql_compiler::{
-    build::Project,
-    diagnostics::{render, rules},
-    migrations::Mode,
-};
+use specql_compiler::{Mode, Project, internals::diagnostics::rules, render};
 
 /// Rules that no project of a few lines can break, and where they are tested instead.
 const ELSEWHERE: [(&str, &str); 1] =
@@ -66,7 +62,7 @@ fn said(fixture: &Path) -> (String, BTreeSet<&'static str>) {
     let root = dir.path();
     if fixture.join("before").is_dir() {
         copy(&fixture.join("before"), root);
-        Project::seal(root, None).unwrap().unwrap();
+        Project::seal(root, None).unwrap();
         fs::remove_dir_all(root.join("entities")).unwrap();
     }
     if fixture.join("open").is_dir() {

@@ -7,15 +7,15 @@
 use std::collections::BTreeSet;
 
 use specql_compiler::{
-    compile,
-    diagnostics::render,
-    keys::{
-        Standing, Table,
-        all::{FORMATS, tables},
+    SourceFile, SourceKind, Sources, compile,
+    internals::{
+        keys::{Standing, Table},
+        reference::formats::{FORMATS, tables},
+        rust::{self, ProjectParts},
+        source::settings,
+        sql,
     },
-    rust::{self, ProjectParts},
-    source::{SourceFile, SourceKind, Sources, settings},
-    sql,
+    render,
 };
 
 /// A mapping: the project around it, with `@` where its keys stand, and the keys that it needs.
@@ -477,14 +477,14 @@ fn project(place: &Place, inside: &str) -> Sources {
         _ => SourceKind::Registry,
     };
     let text = place.project.replace('@', inside).replace(", ,", ",").replace(", }", "}");
-    let mut files = vec![SourceFile { path: place.path.to_owned(), text, kind }];
+    let mut files = vec![SourceFile::new(place.path, text, kind)];
     if place.what.contains("domain") {
         for (path, schema) in
             [("entities/order.yaml", "sales"), ("entities/customer.yaml", "crm"), ("entities/line.yaml", "shop")]
         {
             let name = ["Order", "Customer", "Line"][files.len() - 1];
             let text = format!("entity: {name}\nschema: {schema}\n");
-            files.push(SourceFile { path: path.to_owned(), text, kind: SourceKind::Entities });
+            files.push(SourceFile::new(path, text, SourceKind::Entities));
         }
     }
     if inside.contains("tenants: ") {
@@ -498,7 +498,7 @@ fn project(place: &Place, inside: &str) -> Sources {
             ("entities/company.yaml", tenants, SourceKind::Entities),
             ("registry/domain_registry.yaml", domains, SourceKind::Registry),
         ] {
-            files.push(SourceFile { path: path.to_owned(), text, kind });
+            files.push(SourceFile::new(path, text, kind));
         }
     }
     Sources::new(files)
@@ -527,7 +527,7 @@ fn codes(sources: &Sources) -> Vec<&'static str> {
 }
 
 /// Why nothing shows that a key has an effect.
-fn failure(table: &'static Table, key: &'static specql_compiler::keys::Key) -> Option<String> {
+fn failure(table: &'static Table, key: &'static specql_compiler::internals::keys::Key) -> Option<String> {
     let named = format!("`{}` of {}", key.name, table.what);
     let separator = |place: &Place| if place.project.starts_with('@') { "\n" } else { ", " };
     let with = |place: &Place, more: &str| {

@@ -6,16 +6,17 @@
 use std::{fs, path::Path};
 
 use specql_compiler::{
-    compile,
-    diagnostics::{Rule, Severity, manual, render, rules},
-    keys::{
-        self,
-        all::{FORMATS, tables},
-        json_schema_text,
+    Rule, Severity, SourceFile, SourceKind, Sources, compile,
+    internals::{
+        diagnostics::{manual, rules},
+        reference::{
+            self,
+            formats::{FORMATS, tables},
+            json_schema_text,
+        },
+        syntax::step::STEPS,
     },
-    reference,
-    source::{SourceFile, SourceKind, Sources},
-    syntax::step::STEPS,
+    render,
 };
 
 fn generated(path: &str, text: &str) {
@@ -36,7 +37,7 @@ fn the_error_manual_is_up_to_date() {
 
 #[test]
 fn the_reference_of_keys_is_up_to_date() {
-    generated("docs/reference/keys.md", &keys::reference());
+    generated("docs/reference/keys.md", &reference::keys());
 }
 
 #[test]
@@ -131,7 +132,7 @@ const REGISTRY: &str = "registry/service_registry.yaml";
 
 /// A whole project around an excerpt, by its first key.
 fn project(rule: &Rule, language: &str, text: &str) -> Vec<SourceFile> {
-    let file = |path: &str, text: String, kind| SourceFile { path: path.to_owned(), text, kind };
+    let file = |path: &str, text: String, kind| SourceFile::new(path, text, kind);
     if language == "toml" {
         return vec![file("specql.toml", text.to_owned(), SourceKind::Settings)];
     }

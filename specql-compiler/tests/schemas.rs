@@ -10,10 +10,11 @@ use std::{
 use jsonschema::Validator;
 use serde::Deserialize as _;
 use specql_compiler::{
-    build::load,
-    compile,
-    keys::{all::FORMATS, json_schema},
-    source::{SourceFile, SourceKind},
+    SourceFile, SourceKind, compile,
+    internals::{
+        build::load,
+        reference::{formats::FORMATS, json_schema},
+    },
 };
 
 fn validator(file: &SourceFile) -> Option<Validator> {

@@ -1,13 +1,13 @@
 //! `specql!("dir")`: a folder compiled on the spot.
 
 use std::{
-    io::ErrorKind,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
-use proc_macro2::TokenStream;
+use proc_macro2::{LexError, TokenStream};
 use quote::quote;
-use specql_compiler::{build::Project, migrations::Mode};
+use specql_compiler::{Mode, Project};
 use syn::LitStr;
 
 pub(crate) fn expand(dir: &LitStr) -> TokenStream {
@@ -20,22 +20,35 @@ pub(crate) fn expand(dir: &LitStr) -> TokenStream {
     }
 }
 
+/// Why a folder could not be compiled at all.
+#[derive(Debug, thiserror::Error)]
+enum FolderError {
+    #[error("there is no such folder beside the calling file")]
+    Missing,
+    #[error("the folder beside the calling file cannot be read: {0}")]
+    Unreadable(io::Error),
+    /// A file of it; the message names it.
+    #[error(transparent)]
+    Project(#[from] io::Error),
+    #[error("the generated code cannot be read: {0}")]
+    Code(#[from] LexError),
+}
+
 /// The folder, relative to the calling file.
-fn beside(file: &Path, dir: &str) -> Result<PathBuf, String> {
+fn beside(file: &Path, dir: &str) -> Result<PathBuf, FolderError> {
     let path = file.parent().unwrap_or(Path::new("")).join(dir);
     // Absolute, for `include_bytes!` resolves its paths in another way than we do.
     path.canonicalize().map_err(|error| match error.kind() {
-        ErrorKind::NotFound => "there is no such folder beside the calling file".to_owned(),
-        _ => format!("the folder beside the calling file cannot be read: {error}"),
+        ErrorKind::NotFound => FolderError::Missing,
+        _ => FolderError::Unreadable(error),
     })
 }
 
-fn compile(root: &Path) -> Result<TokenStream, String> {
+fn compile(root: &Path) -> Result<TokenStream, FolderError> {
     let package = std::env::var("CARGO_PKG_NAME").unwrap_or_default();
     // Reading writes nothing; `Write` only says that an open migration is all right.
-    let project = Project::read(root, &Mode::Write).map_err(|error| error.to_string())?;
-    let code: TokenStream =
-        project.rust(&package).parse().map_err(|error| format!("the generated code cannot be read: {error}"))?;
+    let project = Project::read(root, &Mode::Write)?;
+    let code: TokenStream = project.rust(&package).parse()?;
     let errors = project.errors();
     let errors = errors.iter().map(|text| super::error(text));
     // So that Cargo sees an edit of any of them.

@@ -1,10 +1,14 @@
 //! `specql!()`: what the package's build script generated.
 
-use std::{ffi::OsString, fs, path::PathBuf};
+use std::{
+    ffi::OsString,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use specql_compiler::build::{DIAGNOSTICS_FILE, RUST_FILE};
+use specql_compiler::internals::build::{DIAGNOSTICS_FILE, RUST_FILE};
 
 const NO_BUILD_SCRIPT: &str = "`specql!()` includes what a build script generates, and this package has none for it: \
     add a build.rs with `fn main() { specql_compiler::build() }`, and `specql-compiler` to [build-dependencies]";
@@ -27,10 +31,18 @@ pub(crate) fn expand(out_dir: Option<OsString>) -> TokenStream {
     }
 }
 
+/// Why it is not known whether the project has errors.
+#[derive(Debug, thiserror::Error)]
+enum DiagnosticsError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
 /// The rendered errors, a text each.
-fn errors(path: &std::path::Path) -> Result<Vec<String>, String> {
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
+fn errors(path: &Path) -> Result<Vec<String>, DiagnosticsError> {
+    Ok(serde_json::from_str(&fs::read_to_string(path)?)?)
 }
 
 #[cfg(test)]

@@ -6,7 +6,11 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use specql_compiler::{Compilation, build, compile, diagnostics::render, source::Sources, sql};
+use specql_compiler::{
+    Compilation, Sources, compile,
+    internals::{build, sql},
+    render,
+};
 use specql_runtime::testing::TestDatabase;
 use sqlx::PgPool;
 use uuid::Uuid;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use specql_compiler::{Compilation, sql};
+use specql_compiler::{Compilation, internals::sql};
 use specql_runtime::testing::TestDatabase;
 
 use crate::{app::repository, compiled};

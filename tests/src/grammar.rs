@@ -1,7 +1,7 @@
 //! PostgreSQL's own grammar, by pglast: which statements a text really is, without a server.
 
 use serde_json::Value;
-use specql_compiler::sql::{Definition, Object, ObjectKind};
+use specql_compiler::internals::sql::{Definition, Object, ObjectKind};
 
 use crate::tool::Script;
 

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use specql_compiler::{rust::MigrationPart, sql};
+use specql_compiler::internals::{migrations::MigrationPart, sql};
 use specql_runtime::{Database, Migration, Project};
 use sqlx::PgPool;
 

@@ -30,7 +30,7 @@
 //! `require-concurrent-index-deletion` is not wanted: dropping an index reads nothing.
 
 use serde_json::{Map, Value, json};
-use specql_compiler::sql::{Definition, ObjectKind, Schema};
+use specql_compiler::internals::sql::{Definition, ObjectKind, Schema};
 
 use crate::tool::Script;
 

@@ -2,12 +2,13 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use specql_compiler::{
-    Compilation, compile,
-    diagnostics::{Diagnostic, render},
-    migrations::{Edit, Mode, allow, history, seal, squash},
-    rust::MigrationPart,
-    source::{SourceFile, SourceKind, Sources},
-    sql::{self, Schema},
+    Compilation, Diagnostic, Mode, SourceFile, SourceKind, Sources, compile,
+    internals::{
+        migrations::{MigrationPart, allow, history, seal, squash},
+        outputs::Edit,
+        sql::{self, Schema},
+    },
+    render,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
@@ -97,7 +98,7 @@ impl Folder {
             self.files.retain(|file| file.path != *changed);
             if let Edit::Write { path, text } = edit {
                 let kind = if path.ends_with("lock") { SourceKind::Lock } else { SourceKind::Migration };
-                self.files.push(SourceFile { path: path.clone(), text: text.clone(), kind });
+                self.files.push(SourceFile::new(path, text, kind));
             }
         }
     }
@@ -107,7 +108,7 @@ impl Folder {
 #[must_use]
 pub fn file(path: &str, text: impl Into<String>) -> SourceFile {
     let kind = if path.starts_with("registry/") { SourceKind::Registry } else { SourceKind::Entities };
-    SourceFile { path: path.to_owned(), text: text.into(), kind }
+    SourceFile::new(path, text, kind)
 }
 
 fn said(diagnostics: &[Diagnostic], sources: &Sources) -> String {

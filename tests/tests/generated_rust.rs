@@ -17,7 +17,7 @@ use specql_runtime::{client::Operation, value};
 
 #[test]
 fn the_golden_file_is_what_the_compiler_emits() {
-    let emitted = specql_compiler::rust::emit(&model::order(), &model::parts());
+    let emitted = specql_compiler::internals::rust::emit(&model::order(), &model::parts());
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generated_rust/order.rs");
     if std::env::var_os("SPECQL_BLESS").is_some() {
         std::fs::write(path, &emitted).unwrap();

@@ -3,9 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use specql_compiler::{
-    Compilation, compile,
-    rust::{ProjectParts, emit},
-    source::Sources,
+    Compilation, Sources, compile,
+    internals::rust::{ProjectParts, emit},
 };
 use specql_tests::{app::App, compiled, migrations::file, plpgsql_check, random::Random};
 
@@ -395,7 +394,7 @@ impl Names {
             }
             text +=
                 &format!("  {}: {}\n  {}: ref({})\n", fields[4], self.members(), fields[5], entities[(index + 1) % 3]);
-            let snake = specql_compiler::model::names::snake(entity);
+            let snake = specql_compiler::internals::model::names::snake(entity);
             text +=
                 &format!("actions:\n  - name: create_{snake}\n  - name: update_{snake}\n  - name: delete_{snake}\n");
             let (action, bound, input) = (self.some(NAMES, 1)[0], self.some(NAMES, 3), self.some(NAMES, 2));

@@ -8,8 +8,8 @@ use std::{
 };
 
 use specql_compiler::{
-    build::{DIAGNOSTICS_FILE, Project, RUST_FILE, Request, run},
-    migrations::Mode,
+    Mode, Project,
+    internals::build::{DIAGNOSTICS_FILE, RUST_FILE, Request, run},
 };
 
 const ORDER: &str = "\
@@ -39,7 +39,7 @@ impl App {
     fn sealed() -> Self {
         let app = Self::new();
         app.build();
-        Project::seal(app.root.path(), None).unwrap().unwrap();
+        Project::seal(app.root.path(), None).unwrap();
         app
     }
 
@@ -191,7 +191,7 @@ fn ci_writes_nothing_and_names_the_way_out() {
     let open = app.build_in_ci();
     assert!(open[0].contains("SQ0605") && open[0].contains("cargo specql migrate seal"), "{open:#?}");
 
-    Project::seal(app.root.path(), None).unwrap().unwrap();
+    Project::seal(app.root.path(), None).unwrap();
     assert_eq!(app.build_in_ci(), Vec::<String>::new());
 }
 
@@ -209,7 +209,7 @@ fn a_mistake_in_the_yaml_keeps_the_names_and_leaves_the_migrations_alone() {
 fn a_seal_names_the_migration() {
     let app = App::sealed();
     app.with_field("discount: integer");
-    let files = Project::seal(app.root.path(), Some("loyalty")).unwrap().unwrap();
+    let files = Project::seal(app.root.path(), Some("loyalty")).unwrap();
     assert_eq!(files.iter().map(ToString::to_string).collect::<Vec<_>>(), ["0003_loyalty.sql"]);
     assert_eq!(app.migrations(), ["0001_specql.sql", "0002_init.sql", "0003_loyalty.sql", "specql.lock"]);
     assert_eq!(app.build(), Vec::<String>::new());
@@ -268,7 +268,7 @@ fn what_is_specqls_own_has_files_of_its_own_and_the_models_are_short() {
         "{model}"
     );
     assert!(model.lines().count() < 400, "{}", model.lines().count());
-    Project::seal(app.root.path(), Some("shop")).unwrap().unwrap();
+    Project::seal(app.root.path(), Some("shop")).unwrap();
     assert_eq!(app.migrations(), ["0001_specql.sql", "0002_shop.sql", "specql.lock"]);
 
     // The queue comes with the first call.

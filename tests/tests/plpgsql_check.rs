@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use specql_compiler::{Compilation, model::function::FUNCTIONS};
+use specql_compiler::{Compilation, internals::model::function::FUNCTIONS};
 use specql_registry::scalars;
 use specql_runtime::testing::TestDatabase;
 use specql_tests::{app::repository, compiled, plpgsql_check};

@@ -4,8 +4,10 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 use specql_compiler::{
     Compilation,
-    migrations::{self, Direction, diff, render::files},
-    sql::{Schema, schema},
+    internals::{
+        migrations::{self, Direction, diff, render::files},
+        sql::{Schema, schema},
+    },
 };
 use specql_tests::compiled;
 use sqlx::{AssertSqlSafe, PgPool};

@@ -1,7 +1,7 @@
 //! Roles that are not the owner, logged in as themselves, on a server whose owner may create none.
 #![allow(clippy::unwrap_used)] // a helper that cannot go on ends its test
 
-use specql_compiler::{
+use specql_compiler::internals::{
     migrations::{Direction, diff},
     sql::{self, Schema, roles},
 };
@@ -119,7 +119,7 @@ fn a_worker_is_granted_what_it_calls() {
     }
 }
 
-fn project(entities: &str) -> (specql_compiler::model::Model, Schema) {
+fn project(entities: &str) -> (specql_compiler::internals::model::Model, Schema) {
     let domains = "domains: {sales: {multi_tenant: true}, catalog: {}}\n";
     let files = [("entities/all.yaml", entities), ("registry/domain_registry.yaml", domains)];
     let model = compiled::files(&files).unwrap().model;

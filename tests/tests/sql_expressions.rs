@@ -1,7 +1,7 @@
 //! Expressions on a real server: every operator and every function, with values and with NULL, and paths through references.
 
 use serde_json::{Value, json};
-use specql_compiler::model::function::FUNCTIONS;
+use specql_compiler::internals::model::function::FUNCTIONS;
 use specql_runtime::testing::TestDatabase;
 use specql_tests::compiled;
 use sqlx::PgPool;

@@ -4,8 +4,10 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use specql_compiler::{
     Compilation,
-    migrations::{Direction, diff, plan::HazardKind, render::render},
-    sql,
+    internals::{
+        migrations::{Direction, diff, plan::HazardKind, render::render},
+        sql,
+    },
 };
 use specql_tests::compiled;
 use sqlx::{AssertSqlSafe, PgPool};

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use specql_compiler::sql::{self, Object, ObjectKind};
+use specql_compiler::internals::sql::{self, Object, ObjectKind};
 use specql_tests::compiled;
 use sqlx::PgPool;
 

@@ -1,7 +1,7 @@
 //! Names and texts, however hostile, come back from a real server as they went in.
 
 use serde_json::json;
-use specql_compiler::sql::quote;
+use specql_compiler::internals::sql::quote;
 use specql_runtime::testing::{TestDatabase, TestError};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 

@@ -1,7 +1,7 @@
 //! The scalar types in PostgreSQL: columns take what the table of scalars calls good, and nothing that it calls bad.
 
 use serde_json::{Value, json};
-use specql_compiler::sql::scalar_base_type;
+use specql_compiler::internals::sql::scalar_base_type;
 use specql_registry::scalars::{ALL, ScalarBase, ScalarInfo};
 use specql_tests::compiled;
 use sqlx::{AssertSqlSafe, PgPool};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use specql_compiler::{
+use specql_compiler::internals::{
     migrations::{
         Direction, Lock, diff,
         render::{File, files},

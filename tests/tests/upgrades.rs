@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
-use specql_compiler::{
+use specql_compiler::internals::{
     migrations::{self, Direction, Lock, Plan, diff, plan::HazardKind, render::files},
     sql::{self, Schema, schema},
 };

@@ -23,6 +23,10 @@ pub(crate) fn all(both_servers: bool) -> anyhow::Result<()> {
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--quiet"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     run(doc)?;
+    // Its modules are private, and their links must be right, too.
+    let mut doc = cargo(&["doc", "--package", "specql-compiler", "--document-private-items", "--no-deps", "--quiet"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+    run(doc)?;
     say("tests");
     run(with(&tools, cargo(&["test", "--workspace", "--quiet"])))?;
     if both_servers {

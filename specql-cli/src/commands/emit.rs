@@ -11,7 +11,7 @@ use crate::{cli::Emitted, project};
 pub(super) fn run(what: Emitted, dir: &Path) -> anyhow::Result<ExitCode> {
     let found = project::read_sound(dir)?;
     let text = match what {
-        Emitted::Sql => found.schema.as_ref().map(specql_compiler::sql::Schema::render).unwrap_or_default(),
+        Emitted::Sql => found.schema.as_ref().map(specql_compiler::internals::sql::Schema::render).unwrap_or_default(),
         Emitted::Rust => found.rust(&project::package_name(&found.layout.root)?),
     };
     match std::io::stdout().write_all(text.as_bytes()) {

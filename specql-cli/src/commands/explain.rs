@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use specql_compiler::diagnostics::{rules, suggest};
+use specql_compiler::internals::diagnostics::{rules, suggest};
 
 use crate::table;
 

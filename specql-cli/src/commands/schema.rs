@@ -3,7 +3,7 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Context as _;
-use specql_compiler::keys::{all::FORMATS, json_schema_text};
+use specql_compiler::internals::reference::{formats::FORMATS, json_schema_text};
 
 use crate::cli::Format;
 

@@ -4,9 +4,11 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::bail;
 use specql_compiler::{
-    build::Project,
-    diagnostics::suggest,
-    registry::{self, DeclaredService, RegistrySet},
+    Project,
+    internals::{
+        diagnostics::suggest,
+        registry::{self, DeclaredService, RegistrySet},
+    },
 };
 use specql_registry::{Operation, Schema, Service};
 

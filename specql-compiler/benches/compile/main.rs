@@ -10,13 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use specql_compiler::{
-    build::Project,
-    compile,
-    migrations::Mode,
-    source::{SourceFile, SourceKind, Sources},
-    sql,
-};
+use specql_compiler::{Mode, Project, SourceFile, SourceKind, Sources, compile, internals::sql};
 
 /// Rounds; the fastest is the result: what else runs on the machine only adds.
 const ROUNDS: usize = 5;
@@ -29,12 +23,8 @@ fn main() {
     println!("{:>8} {:>10} {:>10} {:>10} {:>10} {:>10}", "entities", "compile", "schema", "check", "rust", "update");
     for entities in sizes {
         let files: Vec<(String, String)> = (0..entities).map(|number| entity(number, entities)).collect();
-        let sources = Sources::new(
-            files
-                .iter()
-                .map(|(path, text)| SourceFile { path: path.clone(), text: text.clone(), kind: SourceKind::Entities })
-                .collect(),
-        );
+        let sources =
+            Sources::new(files.iter().map(|(path, text)| SourceFile::new(path, text, SourceKind::Entities)).collect());
         let compilation = compile(&sources);
         assert!(!compilation.has_errors(), "{:?}", compilation.diagnostics.first());
 

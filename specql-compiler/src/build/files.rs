@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::load::named;
-use crate::migrations::Edit;
+use crate::outputs::Edit;
 
 /// How the names of unfinished files begin.
 const TEMPORARY: &str = ".specql-";
@@ -57,8 +57,7 @@ pub(super) fn write_if_changed(path: &Path, text: &str) -> io::Result<()> {
 pub(super) fn apply(root: &Path, edits: &[Edit], modified: SystemTime) -> io::Result<()> {
     let mut folders: Vec<PathBuf> = Vec::new();
     for edit in edits {
-        let (Edit::Write { path, .. } | Edit::Remove { path }) = edit;
-        let path = root.join(path);
+        let path = root.join(edit.path());
         match edit {
             Edit::Write { text, .. } => replace(&path, text, Some(modified))?,
             Edit::Remove { .. } => named(fs::remove_file(&path), &path)?,

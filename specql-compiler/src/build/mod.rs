@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `load` | reading a folder into [`Sources`](crate::source::Sources) |
 //! | `project` | [`Project`]: read, compiled, its migrations brought up to date |
+//! | `error` | why they were not sealed, allowed or squashed |
 //! | `mode` | when a build may write into the source tree |
 //! | `files` | writing whole files with the right times, one build at a time |
 //! | `watch` | what Cargo must watch |
 
+mod error;
 mod files;
 mod load;
 mod mode;
@@ -19,11 +21,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use error::MigrationError;
 pub use load::{Layout, load};
 pub use mode::mode;
-pub use project::{Project, SealError};
+pub use project::Project;
 
-use crate::migrations::Mode;
+use crate::outputs::Mode;
 
 /// File in `OUT_DIR` with the generated Rust.
 pub const RUST_FILE: &str = "specql.rs";

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::migrations::Mode;
+use crate::outputs::Mode;
 
 /// Environment variables that decide it: Cargo runs the build script again when one of them changes.
 pub(super) const VARIABLES: [&str; 3] = ["CI", "SPECQL_LOCKED", "DOCS_RS"];

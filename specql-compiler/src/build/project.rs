@@ -3,6 +3,7 @@
 use std::{io, path::Path, time::SystemTime};
 
 use super::{
+    error::MigrationError,
     files::{ProjectLock, apply},
     load::{Layout, load_layout},
     watch,
@@ -10,7 +11,8 @@ use super::{
 use crate::{
     Compilation, compile,
     diagnostics::{Diagnostic, render_for_rustc, render_line},
-    migrations::{self, Edit, FileName, History, Mode},
+    migrations::{self, FileName, History, Refusal},
+    outputs::{Edit, Mode},
     rust::{self, ProjectParts},
     source::Sources,
     sql::{self, Schema},
@@ -18,16 +20,21 @@ use crate::{
 
 /// A project that was read and compiled, with what its migrations should become.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Project {
     /// Where its parts are.
+    #[doc(hidden)]
     pub layout: Layout,
     /// Its files.
     pub sources: Sources,
     /// What they mean.
+    #[doc(hidden)]
     pub compilation: Compilation,
     /// The database they ask for; `None` where the compilation has errors.
+    #[doc(hidden)]
     pub schema: Option<Schema>,
     /// Its migrations, and what to change in their folder.
+    #[doc(hidden)]
     pub history: History,
 }
 
@@ -71,73 +78,60 @@ impl Project {
         Ok(project)
     }
 
-    /// Brings the migrations up to date and seals the open one, under `name` where one is given. `Err` within: why
-    /// there is nothing to seal.
+    /// Brings the migrations up to date and seals the open one, under `name` where one is given.
     ///
     /// # Errors
-    /// When a file cannot be read or written; the message names it.
-    pub fn seal(root: &Path, name: Option<&str>) -> io::Result<Result<Vec<FileName>, SealError>> {
+    /// When the project has errors, there is nothing to seal, or a file cannot be read or written.
+    pub fn seal(root: &Path, name: Option<&str>) -> Result<Vec<FileName>, MigrationError> {
         let _lock = lock(root)?;
         let built = Self::update_locked(root, &Mode::Write)?;
         let Some(schema) = built.schema.as_ref().filter(|_| !built.has_errors()) else {
-            return Ok(Err(SealError::Broken(Box::new(built))));
+            return Err(MigrationError::Broken(Box::new(built)));
         };
         // Read again: the build may just have written the files.
         let sources = load_layout(&built.layout)?;
         let folder = built.layout.display(&root.join(&built.layout.migrations));
-        match migrations::seal(&sources, &folder, schema, name) {
-            Ok((files, edits)) => {
-                // Newer than all builds: one that failed because this was open must look again.
-                apply(root, &edits, SystemTime::now())?;
-                Ok(Ok(files))
-            }
-            Err(reason) => Ok(Err(SealError::Refused(reason))),
-        }
+        let (files, edits) = migrations::seal(&sources, &folder, schema, name)?;
+        // Newer than all builds: one that failed because this was open must look again.
+        apply(root, &edits, SystemTime::now())?;
+        Ok(files)
     }
 
-    /// Lets the open step do what the hazards of these ids are about, and brings the migrations up to date. `Err` within: why
-    /// that was refused.
+    /// Lets the open step do what the hazards of these ids are about, and brings the migrations up to date.
     ///
     /// # Errors
-    /// When a file cannot be read or written; the message names it.
-    pub fn allow(root: &Path, ids: &[&str]) -> io::Result<Result<(), SealError>> {
+    /// When the project has errors, a hazard cannot be allowed, or a file cannot be read or written.
+    pub fn allow(root: &Path, ids: &[&str]) -> Result<(), MigrationError> {
         let _lock = lock(root)?;
         let found = Self::read(root, &Mode::Write)?;
         if found.compilation.has_errors() {
-            return Ok(Err(SealError::Broken(Box::new(found))));
+            return Err(MigrationError::Broken(Box::new(found)));
         }
         let folder = found.layout.display(&root.join(&found.layout.migrations));
-        match migrations::allow(&found.sources, &folder, &found.history.hazards, ids) {
-            // Newer than all builds, so that the next one looks again.
-            Ok(edits) => apply(root, &edits, SystemTime::now())?,
-            Err(reason) => return Ok(Err(SealError::Refused(reason))),
-        }
+        let edits = migrations::allow(&found.sources, &folder, &found.history.hazards, ids)?;
+        // Newer than all builds, so that the next one looks again.
+        apply(root, &edits, SystemTime::now())?;
         Self::update_locked(root, &Mode::Write)?;
-        Ok(Ok(()))
+        Ok(())
     }
 
-    /// Puts one migration, which makes the whole schema, in the place of all sealed ones. `Err` within: why that was refused.
+    /// Puts one migration, which makes the whole schema, in the place of all sealed ones.
     ///
     /// # Errors
-    /// When a file cannot be read or written; the message names it.
-    pub fn squash(root: &Path, name: Option<&str>) -> io::Result<Result<FileName, SealError>> {
+    /// When the project has errors, not all is sealed, there is nothing to squash, or a file cannot be read or written.
+    pub fn squash(root: &Path, name: Option<&str>) -> Result<FileName, MigrationError> {
         let _lock = lock(root)?;
         let found = Self::read(root, &Mode::Write)?;
         let Some(schema) = found.schema.as_ref().filter(|_| !found.has_errors()) else {
-            return Ok(Err(SealError::Broken(Box::new(found))));
+            return Err(MigrationError::Broken(Box::new(found)));
         };
         if !found.history.edits.is_empty() {
-            let reason = "the entities have changed since the last seal: build, then seal".to_owned();
-            return Ok(Err(SealError::Refused(reason)));
+            return Err(Refusal::NotSealed.into());
         }
         let folder = found.layout.display(&root.join(&found.layout.migrations));
-        match migrations::squash(&found.sources, &folder, schema, name) {
-            Ok((file, edits)) => {
-                apply(root, &edits, SystemTime::now())?;
-                Ok(Ok(file))
-            }
-            Err(reason) => Ok(Err(SealError::Refused(reason))),
-        }
+        let (file, edits) = migrations::squash(&found.sources, &folder, schema, name)?;
+        apply(root, &edits, SystemTime::now())?;
+        Ok(file)
     }
 
     /// All there is to say, the compiler's first.
@@ -181,15 +175,6 @@ impl Project {
         let parts = ProjectParts { name: package.to_owned(), migrations: self.history.migrations.clone() };
         rust::emit(&self.compilation.model, &parts)
     }
-}
-
-/// Why nothing was sealed, allowed or squashed.
-#[derive(Debug)]
-pub enum SealError {
-    /// The project has errors.
-    Broken(Box<Project>),
-    /// A sentence.
-    Refused(String),
 }
 
 /// The edits, and before them the file that keeps Git from changing line ends, where there is none: sqlx hashes the bytes of a

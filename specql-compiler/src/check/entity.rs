@@ -31,7 +31,7 @@ const DEFAULT_SCHEMA: &str = "public";
 
 /// All entities with their fields, and the names of what could not be understood.
 #[derive(Debug, Default)]
-pub struct Entities<'a> {
+pub(crate) struct Entities<'a> {
     /// Ordered by (schema, name), without actions.
     pub entities: Vec<Entity>,
     /// What each was written as.
@@ -45,7 +45,7 @@ pub struct Entities<'a> {
 }
 
 /// Checks all entities but their actions.
-pub fn check<'a>(
+pub(crate) fn check<'a>(
     sources: &Sources,
     domains: &Domains,
     written: &'a [EntitySyntax],

@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`names`] | what may be a name; collisions |
+//! | [`names`] | what may be the name of a field or a variable |
 //! | [`entity`] | entities and fields: ids, types, references, defaults |
 //! | `rename` | what entities and fields were called before |
 //! | `function` | the SQL functions that entities declare |
@@ -13,13 +13,13 @@
 //! All errors are collected. A part that is wrong is left out, and what refers to it is not reported again: a field whose
 //! type cannot be read keeps its name, an action with a broken step keeps its input.
 
-pub mod action;
-pub mod entity;
-pub mod expr;
+pub(crate) mod action;
+pub(crate) mod entity;
+pub(crate) mod expr;
 mod function;
-pub mod names;
+pub(crate) mod names;
 mod rename;
-pub mod schedule;
+pub(crate) mod schedule;
 
 #[cfg(test)]
 mod tests;
@@ -43,7 +43,7 @@ use crate::{
 
 /// What an action may refer to: all entities with their fields, and all services.
 #[derive(Clone, Copy, Debug)]
-pub struct Project<'a> {
+pub(crate) struct Project<'a> {
     /// For the lines in emitted comments.
     pub sources: &'a Sources,
     /// All entities, still without actions.

@@ -36,7 +36,7 @@ use crate::{
 const DEFAULT_ZONE: &str = "UTC";
 
 /// Checks the schedules of all entities; `entities` have their actions.
-pub fn check_all(
+pub(crate) fn check_all(
     project: Project<'_>,
     actions: &[Vec<Action>],
     written: &[&EntitySyntax],

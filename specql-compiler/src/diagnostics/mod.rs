@@ -17,6 +17,7 @@ use crate::source::Span;
 
 /// Something to say about the sources.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Diagnostic {
     /// Which rule was broken.
     pub rule: &'static Rule,
@@ -36,6 +37,7 @@ pub struct Diagnostic {
 
 /// A rule: one file of `rules/` each.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Rule {
     /// `SQ0102`.
     pub code: &'static str,
@@ -49,6 +51,7 @@ pub struct Rule {
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Severity {
     /// Stops the build.
     Error,
@@ -59,41 +62,41 @@ pub enum Severity {
 impl Diagnostic {
     /// A diagnostic without label or help.
     #[must_use]
-    pub fn new(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: &'static Rule, span: Span, message: impl Into<String>) -> Self {
         Self { rule, message: message.into(), span, label: None, related: Vec::new(), help: None, masked: false }
     }
 
     /// With words at the span.
     #[must_use]
-    pub fn label(mut self, label: impl Into<String>) -> Self {
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
     }
 
     /// With what would be right.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// With a help where there is one.
     #[must_use]
-    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+    pub(crate) fn maybe_help(mut self, help: Option<String>) -> Self {
         self.help = help;
         self
     }
 
     /// With asterisks for the text at the span: build logs are kept and shared.
     #[must_use]
-    pub fn masked(mut self) -> Self {
+    pub(crate) fn masked(mut self) -> Self {
         self.masked = true;
         self
     }
 
     /// With a further place that explains it.
     #[must_use]
-    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
+    pub(crate) fn related(mut self, span: Span, label: impl Into<String>) -> Self {
         self.related.push((span, label.into()));
         self
     }

@@ -9,7 +9,7 @@ mod read;
 mod tests;
 
 pub(crate) use read::FILE;
-pub use read::read;
+pub(crate) use read::read;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::{
 
 /// The domains of a project.
 #[derive(Clone, Debug, Default)]
-pub struct Domains {
+pub(crate) struct Domains {
     /// By the name of their schema.
     domains: BTreeMap<String, Domain>,
     /// Alias to schema.
@@ -33,7 +33,7 @@ pub struct Domains {
 
 /// A schema that is listed.
 #[derive(Clone, Debug)]
-pub struct Domain {
+pub(crate) struct Domain {
     /// The schema, and where it is named.
     pub schema: Spanned<String>,
     /// Whether every row of its tables belongs to a tenant.
@@ -47,29 +47,29 @@ pub struct Domain {
 impl Domains {
     /// The schema that is meant: itself, or the one that this is an alias of.
     #[must_use]
-    pub fn resolve<'a>(&'a self, written: &'a str) -> &'a str {
+    pub(crate) fn resolve<'a>(&'a self, written: &'a str) -> &'a str {
         self.aliases.get(written).map_or(written, String::as_str)
     }
 
     /// Whether every row of this schema's tables belongs to a tenant.
     #[must_use]
-    pub fn is_multi_tenant(&self, schema: &str) -> bool {
+    pub(crate) fn is_multi_tenant(&self, schema: &str) -> bool {
         self.domains.get(schema).is_some_and(|domain| domain.multi_tenant)
     }
 
     /// The domains that say which entity's rows their tenants are, with its name.
-    pub fn tenants(&self) -> impl Iterator<Item = (&Domain, &Spanned<String>)> {
+    pub(crate) fn tenants(&self) -> impl Iterator<Item = (&Domain, &Spanned<String>)> {
         self.domains.values().filter_map(|domain| Some((domain, domain.tenants.as_ref()?)))
     }
 
     /// The descriptions of schemas, by their names.
-    pub fn descriptions(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn descriptions(&self) -> impl Iterator<Item = (&str, &str)> {
         self.domains.iter().filter_map(|(schema, domain)| Some((schema.as_str(), domain.description.as_deref()?)))
     }
 
     /// Compares the list with the schemas that entities are in: a slip of the pen in either would take a table's tenants
     /// away without a word.
-    pub fn compare<'a>(
+    pub(crate) fn compare<'a>(
         &self,
         used: impl IntoIterator<Item = (&'a str, Option<Span>)>,
         diagnostics: &mut Vec<Diagnostic>,

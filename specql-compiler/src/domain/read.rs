@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Domain, Domains};
 use crate::{
-    check::names,
     diagnostics::{
         Diagnostic,
         rules::{sq0135_ignored_key as ignored_key, sq0151_domain_collision as domain_collision},
@@ -14,7 +13,10 @@ use crate::{
         Sources, Span, Spanned,
         yaml::{self, Entry, Node, Value},
     },
-    syntax::keys::{Keys, mapping, sequence, text},
+    syntax::{
+        keys::{Keys, mapping, sequence, text},
+        names,
+    },
 };
 
 /// `domain_registry.yaml`. The keys of the original that number its entities and guess their place mean nothing here, and are
@@ -51,7 +53,7 @@ static DOMAIN: Table = Table::new(
 );
 
 /// Reads the project's domain registry. Without one there are no domains.
-pub fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Domains {
+pub(crate) fn read(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Domains {
     let mut reader = Reader { domains: Domains::default(), taken: BTreeMap::new() };
     for (id, file) in sources.iter().filter(|(_, file)| file.is_domain_registry()) {
         let (documents, mut problems) = yaml::read(id, &file.text);

@@ -1,24 +1,16 @@
 //! Tables of keys: what may stand in a mapping, what it takes, what happens without it, and what it does.
 //!
 //! Each table stands in the file that reads its mapping, and every key that is read, refused or warned about is a row of
-//! one. From them come the checks for unknown keys, the reference (`docs/reference/keys.md`), the JSON Schemas that editors
-//! use, and the test that no key is without effect: a new key is a new row, and nothing else needs to be told.
+//! one. From them come the checks for unknown keys, and in [`crate::reference`] the reference (`docs/reference/keys.md`), the
+//! JSON Schemas that editors use, and the test that no key is without effect: a new key is a new row, and nothing else needs
+//! to be told.
 //!
 //! | module | holds |
 //! |---|---|
 //! | [`shape`] | what a value may be, for people and for JSON Schema |
-//! | [`all`] | every table, by file format |
-//! | [`reference()`] | the reference of all keys |
-//! | [`json_schema()`] | JSON Schemas, for editors |
 
-pub mod all;
 pub mod shape;
 
-mod json_schema;
-mod reference;
-
-pub use json_schema::{json_schema, json_schema_text};
-pub use reference::reference;
 pub use shape::Shape;
 
 /// What may stand in one kind of mapping.

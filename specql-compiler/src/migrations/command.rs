@@ -1,7 +1,7 @@
 //! What a person does to a history: seal the open step, allow it a hazard, squash what is sealed. Pure, like a build's part.
 
 use super::{
-    Edit, FileName,
+    FileName, Refusal,
     diff::breaking,
     history::Folder,
     lock::Entry,
@@ -9,39 +9,39 @@ use super::{
     plan::{Hazard, HazardKind},
     render::{base_name, render_baseline},
 };
-use crate::{source::Sources, sql::Schema};
+use crate::{diagnostics::suggest, outputs::Edit, source::Sources, sql::Schema};
 
 /// The edits that seal the open step, under `name` where one is given, and the files it is in then.
 ///
 /// # Errors
-/// A sentence for the person who wants to seal.
+/// Where nothing is open, the open files are not what the last build wrote, or the name is none.
 pub fn seal(
     sources: &Sources,
     path: &str,
     schema: &Schema,
     name: Option<&str>,
-) -> Result<(Vec<FileName>, Vec<Edit>), String> {
-    let folder = Folder::read(sources, path).map_err(|diagnostic| diagnostic.message)?;
+) -> Result<(Vec<FileName>, Vec<Edit>), Refusal> {
+    let folder = read(sources, path)?;
     let open: Vec<&Entry> = folder.lock.open().collect();
     let is_own = |entry: &&Entry| name::is_own(base_name(&entry.name));
     // The files of SpecQL's own objects keep their names, unless there are no others.
     let Some(first) = open.iter().copied().find(|entry| !is_own(entry)).or(open.first().copied()) else {
-        return Err("nothing is open: the migrations are up to date with the entities and sealed".to_owned());
+        return Err(Refusal::NothingOpen);
     };
     let base = base_name(&first.name);
     let name = checked_name(name.unwrap_or(base))?;
     let (mut sealed, mut writes, mut removals) = (Vec::new(), Vec::new(), Vec::new());
     for entry in &open {
-        let before = folder.path_of(&entry.file_name());
+        let path = folder.path_of(&entry.file_name());
         let Some(text) = folder.find(&entry.file_name()).filter(|text| entry.is(text)) else {
-            return Err(format!("`{before}` is not what the last build wrote: build again, then seal"));
+            return Err(Refusal::NotAsBuilt { path });
         };
         let suffix = entry.name.strip_prefix(base).filter(|_| base_name(&entry.name) == base);
         let name = suffix.map_or_else(|| entry.name.clone(), |suffix| format!("{name}{suffix}"));
         let file = FileName { name, ..entry.file_name() };
         if file.name != entry.name {
             writes.push(Edit::Write { path: folder.path_of(&file), text: text.to_owned() });
-            removals.push(Edit::Remove { path: before });
+            removals.push(Edit::Remove { path });
         }
         sealed.push(file);
     }
@@ -56,25 +56,22 @@ pub fn seal(
 /// The edits that let the open step do what these hazards are about.
 ///
 /// # Errors
-/// A sentence for the person who wants to allow it.
-pub fn allow(sources: &Sources, path: &str, hazards: &[Hazard], ids: &[&str]) -> Result<Vec<Edit>, String> {
-    let folder = Folder::read(sources, path).map_err(|diagnostic| diagnostic.message)?;
+/// Where there is no such hazard, or nobody can allow it.
+pub fn allow(sources: &Sources, path: &str, hazards: &[Hazard], ids: &[&str]) -> Result<Vec<Edit>, Refusal> {
+    let folder = read(sources, path)?;
     let mut lock = folder.lock.clone();
     for id in ids {
         match hazards.iter().find(|hazard| hazard.id == *id) {
             Some(hazard) if hazard.kind == HazardKind::Impossible => {
-                return Err(format!("`{id}` cannot be allowed: {}; {}", hazard.message, hazard.help));
+                let Hazard { id, message, help, .. } = hazard.clone();
+                return Err(Refusal::CannotBeAllowed { id, message, help });
             }
             Some(_) if lock.allowed.iter().any(|known| known == id) => {}
             Some(_) => lock.allowed.push((*id).to_owned()),
             None => {
-                let known: Vec<&str> = hazards.iter().map(|hazard| hazard.id.as_str()).collect();
-                let near = crate::diagnostics::suggest(id, known.iter().copied());
-                return Err(match (near, known.as_slice()) {
-                    (_, []) => format!("there is no hazard `{id}`: nothing stands against the open migration"),
-                    (Some(near), _) => format!("there is no hazard `{id}`: did you mean `{near}`?"),
-                    (None, known) => format!("there is no hazard `{id}`: there are {}", known.join(", ")),
-                });
+                let known: Vec<String> = hazards.iter().map(|hazard| hazard.id.clone()).collect();
+                let near = suggest(id, known.iter().map(String::as_str)).map(str::to_owned);
+                return Err(Refusal::UnknownHazard { id: (*id).to_owned(), near, known });
             }
         }
     }
@@ -88,21 +85,21 @@ pub fn allow(sources: &Sources, path: &str, hazards: &[Hazard], ids: &[&str]) ->
 /// The edits that put one migration, which makes all of `schema`, in the place of all sealed ones.
 ///
 /// # Errors
-/// A sentence for the person who wants to squash.
+/// Where a step is open, there is nothing to squash, or the name is none.
 pub fn squash(
     sources: &Sources,
     path: &str,
     schema: &Schema,
     name: Option<&str>,
-) -> Result<(FileName, Vec<Edit>), String> {
-    let folder = Folder::read(sources, path).map_err(|diagnostic| diagnostic.message)?;
+) -> Result<(FileName, Vec<Edit>), Refusal> {
+    let folder = read(sources, path)?;
     if let Some(open) = folder.lock.open().next() {
-        return Err(format!("`{}` is open: seal it first", open.file_name()));
+        return Err(Refusal::StillOpen { file: open.file_name() });
     }
     // The first step is SpecQL's own file and the model's.
     let first_step = |entries: &[Entry]| matches!(entries, [own, _] if name::is_own(&own.name));
     if folder.lock.migrations.len() < 2 || first_step(&folder.lock.migrations) {
-        return Err("there is nothing to squash: one step makes the whole schema already".to_owned());
+        return Err(Refusal::NothingToSquash);
     }
     let name = checked_name(name.unwrap_or("baseline"))?;
     let last = folder.lock.migrations.last().map(|entry| entry.version);
@@ -111,8 +108,8 @@ pub fn squash(
     let reason = || vec!["it begins with a baseline, made after what older binaries know".to_owned()];
     let broke = last.filter(|_| breaking::is_recorded(schema)).map(|version| breaking::record(version, &reason()));
     let text = render_baseline(schema, broke.as_slice());
-    let lock = folder.lock.with_baseline(name, &text).ok_or("nothing is sealed")?;
-    let file = lock.migrations.first().map(Entry::file_name).ok_or("nothing is sealed")?;
+    let lock = folder.lock.with_baseline(name, &text).ok_or(Refusal::NothingToSquash)?;
+    let file = lock.migrations.first().map(Entry::file_name).ok_or(Refusal::NothingToSquash)?;
     let mut edits = vec![Edit::Write { path: folder.path_of(&file), text }];
     // The lock before the old files go: a squash that is interrupted leaves files that it names, or files too many.
     edits.push(Edit::Write { path: folder.lock_path(), text: lock.to_text() });
@@ -121,10 +118,14 @@ pub fn squash(
     Ok((file, edits))
 }
 
+fn read<'a>(sources: &'a Sources, path: &'a str) -> Result<Folder<'a>, Refusal> {
+    Folder::read(sources, path).map_err(|diagnostic| Refusal::UnreadableLock { reason: diagnostic.message })
+}
+
 /// What a migration may be called.
-fn checked_name(name: &str) -> Result<&str, String> {
+fn checked_name(name: &str) -> Result<&str, Refusal> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') {
-        return Err(format!("`{name}` is no name for a migration: use lower-case letters, digits and `_`"));
+        return Err(Refusal::BadName { name: name.to_owned() });
     }
     Ok(name)
 }

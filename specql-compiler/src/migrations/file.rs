@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The parts of a migration's file name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub struct FileName {
     /// `2`.
     pub version: i64,

@@ -9,6 +9,7 @@ use super::{
     diff::{breaking, diff},
     lock::{Entry, Lock, LockError},
     origins,
+    part::MigrationPart,
     plan::{Hazard, HazardKind},
     render::{is_generated, render},
 };
@@ -28,37 +29,10 @@ use crate::{
             sq0610_not_worked_out::not_worked_out,
         },
     },
-    rust::MigrationPart,
+    outputs::{Edit, Mode},
     source::{FileId, SourceFile, SourceKind, Sources, Span},
     sql::Schema,
 };
-
-/// Whether a build may write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// The open migration follows the model.
-    Write,
-    /// The folder must already hold what would be written, and nothing may be open. The text says why, and stands after
-    /// "and": `CI is set`.
-    Compare(String),
-}
-
-/// A change of the migrations folder. Paths are as in [`SourceFile::path`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
-    /// A file gets this text.
-    Write {
-        /// Which file.
-        path: String,
-        /// All of it.
-        text: String,
-    },
-    /// A file goes.
-    Remove {
-        /// Which file.
-        path: String,
-    },
-}
 
 /// What the migrations folder should become.
 #[derive(Clone, Debug, Default)]
@@ -283,10 +257,7 @@ impl<'a> Folder<'a> {
         let open = open.first().map(|(file, _)| self.path_of(file));
         let span = missing.first_origin().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
         match (edits.first(), open) {
-            (Some(edit), open) => {
-                let (Edit::Write { path, .. } | Edit::Remove { path }) = edit;
-                Some(outdated_migration(span, &open.unwrap_or_else(|| path.clone()), why))
-            }
+            (Some(edit), open) => Some(outdated_migration(span, open.as_deref().unwrap_or(edit.path()), why)),
             (None, Some(open)) => Some(open_migration(span, &open, why)),
             (None, None) => None,
         }

@@ -11,7 +11,8 @@
 //! | [`render`] | a plan as the text of a file |
 //! | [`step`](mod@step) | the files of the step that is missing: SpecQL's own, then the model's |
 //! | [`history`](mod@history) | the folder as it is and as it should be |
-//! | `command` | sealing, allowing, squashing |
+//! | `part` | a migration as a binary carries it |
+//! | `command`, `refusal` | sealing, allowing, squashing, and why not |
 //!
 //! A *sealed* migration never changes; at most one step is *open*, and every build writes its files anew from the difference
 //! between the last sealed schema and the model. Nothing here touches a file: `build` makes the edits.
@@ -24,15 +25,19 @@ pub mod history;
 pub mod lock;
 pub mod name;
 mod origins;
+mod part;
 pub mod plan;
+mod refusal;
 pub mod render;
 pub mod step;
 
 pub use command::{allow, seal, squash};
 pub use diff::{diff, retired};
 pub use file::FileName;
-pub use history::{Edit, History, Mode, history};
+pub use history::{History, history};
 pub use lock::Lock;
 pub use origins::same_apart as same_but_for_places;
+pub use part::MigrationPart;
 pub use plan::{Direction, Hazard, Plan};
+pub use refusal::Refusal;
 pub use step::MissingStep;

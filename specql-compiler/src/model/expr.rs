@@ -3,6 +3,7 @@
 use specql_registry::{Basic, ValueType, scalars::Scalar};
 
 use super::{EntityId, FieldId, VarId, function::FunctionId};
+pub use crate::syntax::expr::{BinaryOp, UnaryOp};
 
 /// An expression whose names are resolved and whose type is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -260,57 +261,6 @@ pub enum ErrorField {
     Message,
     /// The failure class.
     Kind,
-}
-
-/// A prefix operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the names say it
-pub enum UnaryOp {
-    Not,
-    Negate,
-}
-
-/// An infix operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)] // the names say it
-pub enum BinaryOp {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-    Concat,
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    And,
-    Or,
-}
-
-impl BinaryOp {
-    /// The operator as it is written.
-    #[must_use]
-    pub const fn symbol(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::Remainder => "%",
-            Self::Concat => "||",
-            Self::Equal => "=",
-            Self::NotEqual => "<>",
-            Self::Less => "<",
-            Self::LessOrEqual => "<=",
-            Self::Greater => ">",
-            Self::GreaterOrEqual => ">=",
-            Self::And => "AND",
-            Self::Or => "OR",
-        }
-    }
 }
 
 impl Expr {

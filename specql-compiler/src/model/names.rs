@@ -4,9 +4,7 @@ use heck::ToSnakeCase;
 use sha2::{Digest, Sha256};
 
 use super::Entity;
-
-/// Longest identifier of PostgreSQL, in bytes.
-pub const MAX_IDENTIFIER: usize = 63;
+pub use crate::syntax::names::MAX_IDENTIFIER;
 
 /// `PurchaseOrder` → `purchase_order`.
 #[must_use]

@@ -1,10 +1,23 @@
 //! The user's reference, printed from the tables that the compiler itself reads: what stands in it is what is done.
-//! (That of keys stands beside their tables, in [`crate::keys`].)
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`formats`] | every table of keys, by file format |
+//! | [`keys()`] | the reference of all keys |
+//! | [`json_schema()`] | JSON Schemas, for editors |
+//! | [`types()`] | the reference of types |
+//! | [`functions()`] | the reference of functions |
+
+pub mod formats;
 
 mod functions;
+mod json_schema;
+mod keys;
 mod types;
 
 pub use functions::functions;
+pub use json_schema::{json_schema, json_schema_text};
+pub use keys::keys;
 pub use types::types;
 
 /// The first line of every page.

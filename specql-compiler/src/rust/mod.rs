@@ -10,7 +10,7 @@
 //! | `project` | `PROJECT`: migrations and registry |
 //! | `names` | which Rust name each of them has |
 //! | `structs`, `enums`, `types`, `docs` | what they have in common |
-//! | [`print`] | modules as formatted text |
+//! | [`print`](mod@print) | modules as formatted text |
 //!
 //! Whatever the model holds, the text compiles: names that Rust reserves are made raw or get a `_`, and two that meet
 //! in Rust though not in YAML are kept apart.
@@ -28,7 +28,7 @@ mod services;
 mod structs;
 mod types;
 
-use crate::model::Model;
+use crate::{migrations::MigrationPart, model::Model};
 use names::Names;
 
 /// What the generated `PROJECT` says besides the model.
@@ -38,23 +38,6 @@ pub struct ProjectParts {
     pub name: String,
     /// All migrations, by version.
     pub migrations: Vec<MigrationPart>,
-}
-
-/// A migration that goes into the binary.
-#[derive(Clone, Debug)]
-pub struct MigrationPart {
-    /// `1` of `0001_init.sql`.
-    pub version: i64,
-    /// `init`.
-    pub description: String,
-    /// The text of the file.
-    pub sql: String,
-    /// Not sealed yet.
-    pub open: bool,
-    /// Undoes an open step: all of it in its first file, nothing in the others.
-    pub reverse: Option<String>,
-    /// What a baseline stands for: version and SHA-384 in hex. Empty for any other migration.
-    pub replaces: Vec<(i64, String)>,
 }
 
 /// The generated module, formatted.

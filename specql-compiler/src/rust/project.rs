@@ -3,8 +3,8 @@
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use super::{MigrationPart, ProjectParts, docs};
-use crate::model::Model;
+use super::{ProjectParts, docs};
+use crate::{migrations::MigrationPart, model::Model};
 
 pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
     let doc = docs::doc(["The project: its migrations and the services it may call."]);

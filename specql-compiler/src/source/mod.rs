@@ -15,6 +15,7 @@ pub struct Sources {
 
 /// One file.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SourceFile {
     /// Path as it is shown to people: relative to the project, with `/`.
     pub path: String,
@@ -26,6 +27,7 @@ pub struct SourceFile {
 
 /// What a file is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SourceKind {
     /// `specql.toml`.
     Settings,
@@ -42,7 +44,14 @@ pub enum SourceKind {
 }
 
 impl SourceFile {
+    /// A file of this path, as it is shown to people, with this text.
+    #[must_use]
+    pub fn new(path: impl Into<String>, text: impl Into<String>, kind: SourceKind) -> Self {
+        Self { path: path.into(), text: text.into(), kind }
+    }
+
     /// Whether it is the list of domains, which stands among the registry's files but holds no services.
+    #[doc(hidden)]
     #[must_use]
     pub fn is_domain_registry(&self) -> bool {
         self.kind == SourceKind::Registry && self.path.rsplit('/').next() == Some("domain_registry.yaml")
@@ -111,6 +120,7 @@ impl Sources {
     }
 
     /// The project's files, and behind them those that ship with the compiler.
+    #[doc(hidden)]
     pub fn iter_all(&self) -> impl Iterator<Item = (FileId, &SourceFile)> {
         self.files.iter().enumerate().map(|(index, file)| (FileId(u32::try_from(index).unwrap_or(u32::MAX)), file))
     }
@@ -137,7 +147,7 @@ impl Sources {
 
     /// The line on which a span starts.
     #[must_use]
-    pub fn origin(&self, span: Span) -> Origin {
+    pub(crate) fn origin(&self, span: Span) -> Origin {
         Origin {
             path: self.get(span.file).map(|file| file.path.clone()).unwrap_or_default(),
             line: self.line_column(span.file, span.start).0,

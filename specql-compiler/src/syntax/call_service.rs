@@ -18,8 +18,6 @@ use crate::{
 /// A queued call.
 #[derive(Clone, Debug)]
 pub struct CallServiceSyntax {
-    /// The whole mapping.
-    pub span: Span,
     /// `service:`.
     pub service: Spanned<String>,
     /// `operation:`.
@@ -142,7 +140,6 @@ pub(super) fn read(
     let bind = keys.text("as", diagnostics);
     let operation = operation?;
     Some(CallServiceSyntax {
-        span: node.span,
         service: service?,
         input_span: keys.entry("input").map_or(operation.span, |entry| entry.key_span),
         operation,

@@ -12,6 +12,7 @@
 //! | [`expr`] | expressions: text to a tree |
 //! | [`types`] | types as they are written: `enum(a, b)! = a` |
 //! | [`keys`] | reading a mapping whose keys are known |
+//! | [`names`] | what may be a name |
 
 pub mod action;
 pub mod call_service;
@@ -19,6 +20,7 @@ pub mod entity;
 pub mod expr;
 pub mod function;
 pub mod keys;
+pub mod names;
 pub mod schedule;
 pub mod step;
 pub mod types;

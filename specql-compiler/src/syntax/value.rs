@@ -10,7 +10,7 @@
 //! `{$expr: "…"}` is an expression that YAML would cut if it were plain.
 
 use super::{
-    expr::{self, Ast, AstKind, parse, parse_text},
+    expr::{self, Ast, AstKind, UnaryOp, parse, parse_text},
     keys,
 };
 use crate::{
@@ -18,7 +18,6 @@ use crate::{
         Diagnostic,
         rules::{sq0301_expression_syntax as expression_syntax, sq0309_quoted_expression as quoted_expression},
     },
-    model::expr::UnaryOp,
     source::{
         Spanned,
         yaml::{Entry, Node, Value},

@@ -3,4 +3,3 @@
 mod types;
 
 pub(crate) use types::basic;
-pub use types::value;

@@ -3,8 +3,9 @@
 use specql_registry::{Basic, ValueType, scalars::ScalarBase};
 
 /// The type of a value.
+#[cfg_attr(not(test), allow(dead_code, reason = "so far only the reference spells types, and no value's"))]
 #[must_use]
-pub fn value(ty: &ValueType) -> String {
+pub(crate) fn value(ty: &ValueType) -> String {
     match ty {
         ValueType::Basic(ty) => basic(*ty).to_owned(),
         ValueType::Decimal(_) => "string".to_owned(),

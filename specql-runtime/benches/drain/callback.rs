@@ -4,11 +4,7 @@ use std::time::Instant;
 
 use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
-use specql_compiler::{
-    compile,
-    source::{SourceFile, SourceKind, Sources},
-    sql,
-};
+use specql_compiler::{SourceFile, SourceKind, Sources, compile, internals::sql};
 use specql_runtime::{Database, client::Operation};
 use sqlx::PgPool;
 
@@ -59,10 +55,9 @@ impl Operation for Charge {
 
 /// The whole schema of a small project, as the compiler emits it.
 pub(super) fn schema() -> anyhow::Result<String> {
-    let file = |path: &str, text: &str, kind| SourceFile { path: path.to_owned(), text: text.to_owned(), kind };
     let compilation = compile(&Sources::new(vec![
-        file("entities/order.yaml", ENTITIES, SourceKind::Entities),
-        file("registry/service_registry.yaml", SERVICES, SourceKind::Registry),
+        SourceFile::new("entities/order.yaml", ENTITIES, SourceKind::Entities),
+        SourceFile::new("registry/service_registry.yaml", SERVICES, SourceKind::Registry),
     ]));
     if compilation.has_errors() {
         bail!("{:?}", compilation.diagnostics);

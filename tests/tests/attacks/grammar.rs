@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 use pretty_assertions::assert_eq;
 use specql_compiler::{
     Compilation,
-    sql::{self, Object, render::render_objects},
+    internals::sql::{self, Object, render::render_objects},
 };
 use specql_tests::{
     app::repository,

@@ -11,7 +11,7 @@ use std::{
 };
 
 use pretty_assertions::assert_eq;
-use specql_compiler::{compile, sql::render::render_objects};
+use specql_compiler::{compile, internals::sql::render::render_objects};
 use specql_tests::grammar::{Grammar, expected};
 
 use crate::{

@@ -4,7 +4,7 @@ use std::{fs, io::Write as _, process::Command};
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use specql_compiler::sql;
+use specql_compiler::internals::sql;
 use specql_runtime::testing::TestDatabase;
 use specql_tests::{compiled, grammar::Grammar};
 use sqlx::{AssertSqlSafe, PgConnection};

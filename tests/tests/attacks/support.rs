@@ -1,21 +1,16 @@
 //! Projects of these tests, and what is said about them.
 
-use specql_compiler::{
-    Compilation, compile,
-    source::{SourceFile, SourceKind, Sources},
-    sql,
-};
+use specql_compiler::{Compilation, SourceFile, SourceKind, Sources, compile, internals::sql};
 
 /// The sources of a project: `specql.toml`, `registry/….yaml`, and everything else an entity file.
 pub(crate) fn sources(files: &[(&str, &str)]) -> Sources {
-    let file = |&(path, text): &(&str, &str)| SourceFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-        kind: match path {
+    let file = |&(path, text): &(&str, &str)| {
+        let kind = match path {
             "specql.toml" => SourceKind::Settings,
             path if path.starts_with("registry/") => SourceKind::Registry,
             _ => SourceKind::Entities,
-        },
+        };
+        SourceFile::new(path, text, kind)
     };
     Sources::new(files.iter().map(file).collect())
 }

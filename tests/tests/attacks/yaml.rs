@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use specql_compiler::{
-    rust,
-    source::{
-        FileId,
-        yaml::{self, MAX_BYTES, MAX_DEPTH, MAX_NODES},
+    FileId,
+    internals::{
+        rust,
+        source::yaml::{self, MAX_BYTES, MAX_DEPTH, MAX_NODES},
     },
 };
 

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output},
 };
 
-use specql_compiler::{build::Project, migrations::Mode};
+use specql_compiler::{Mode, Project};
 
 const ORDER: &str = "entity: Order\nschema: sales\nfields:\n  total: integer!\n";
 const LOCK: &str = "migrations/specql.lock";
@@ -55,7 +55,7 @@ impl Repository {
     }
 
     fn seal(&self) {
-        Project::seal(self.root.path(), None).unwrap().unwrap();
+        Project::seal(self.root.path(), None).unwrap();
     }
 
     /// What a build says, and does.

@@ -24,7 +24,7 @@ use std::{
     time::SystemTime,
 };
 
-use specql_compiler::build::Project;
+use specql_compiler::Project;
 use specql_tests::app::App;
 
 /// A project made from the template, with one more entity-file edit at hand.
@@ -40,7 +40,7 @@ fn add_field(app: &App, field: &str) {
 
 /// `cargo specql migrate seal`.
 fn seal(app: &App) {
-    Project::seal(app.path(), None).unwrap().unwrap();
+    Project::seal(app.path(), None).unwrap();
 }
 
 /// What a failing command says.

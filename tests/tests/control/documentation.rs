@@ -2,11 +2,7 @@
 
 use std::path::Path;
 
-use specql_compiler::{
-    compile,
-    diagnostics::render,
-    source::{SourceFile, SourceKind, Sources},
-};
+use specql_compiler::{SourceFile, SourceKind, Sources, compile, render};
 
 use crate::project::{Queue, Settings};
 
@@ -28,7 +24,7 @@ fn its_registries_compile() {
     assert_eq!(registries.len(), 4);
     for text in registries {
         let path = "registry/service_registry.yaml".to_owned();
-        let sources = Sources::new(vec![SourceFile { path, text, kind: SourceKind::Registry }]);
+        let sources = Sources::new(vec![SourceFile::new(path, text, SourceKind::Registry)]);
         let compilation = compile(&sources);
         let said: Vec<_> = compilation.diagnostics.iter().map(|one| render(one, &sources, false)).collect();
         assert_eq!(said, Vec::<String>::new());

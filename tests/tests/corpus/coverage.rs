@@ -1,10 +1,7 @@
 //! The whole language is in the corpus, everything at least twice: counted in the texts, by the compiler's own tables.
 
 use anyhow::Result;
-use specql_compiler::{
-    keys::{Standing, all},
-    model::function::FUNCTIONS,
-};
+use specql_compiler::internals::{keys::Standing, model::function::FUNCTIONS, reference::formats};
 use specql_registry::{Basic, composites, scalars};
 use specql_tests::corpus::apps;
 
@@ -97,9 +94,9 @@ fn the_whole_language_is_used_twice() -> Result<()> {
     wanted.extend(composites::ALL.iter().map(|composite| composite.name.to_owned()));
     wanted.extend(FUNCTIONS.iter().map(|function| format!("{}(", function.name)));
     wanted.extend(OTHERS.map(str::to_owned));
-    let entity = &all::FORMATS[0];
+    let entity = &formats::FORMATS[0];
     assert_eq!(entity.name, "entity");
-    let keys = all::tables(entity).into_iter().flat_map(|table| table.keys());
+    let keys = formats::tables(entity).into_iter().flat_map(|table| table.keys());
     let accepted = keys.filter(|key| matches!(key.standing, Standing::Optional | Standing::Required));
     wanted.extend(accepted.map(|key| format!("{}:", key.name)));
     let lacking: Vec<String> = wanted

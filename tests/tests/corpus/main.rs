@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result};
 use cases::{Case, Cases};
 use session::{Session, fits};
-use specql_compiler::model::Model;
+use specql_compiler::internals::model::Model;
 use specql_runtime::testing::TestDatabase;
 use specql_tests::{
     corpus::{App, apps},

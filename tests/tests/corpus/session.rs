@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use indexmap::IndexMap;
 use serde_json::{Value, json};
-use specql_compiler::model::{Entity, Model};
+use specql_compiler::internals::model::{Entity, Model};
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 

@@ -1,13 +1,6 @@
 // A project as the checker would make it, with every kind of type and every awkward name.
 
-use specql_compiler::{
-    model::{
-        Action, Effects, Entity, EntityId, Field, FieldId, FieldType, InputField, KeyType, Model, Step, StepKind, Var, VarId,
-        step::{Assignment, Target},
-    },
-    rust::{MigrationPart, ProjectParts},
-    source::Origin,
-};
+use specql_compiler::internals::{model::{Action, Effects, Entity, EntityId, Field, FieldId, FieldType, InputField, KeyType, Model, Step, StepKind, Var, VarId, step::{Assignment, Target}}, migrations::MigrationPart, rust::ProjectParts, source::Origin};
 use specql_registry::{
     Basic, ExecutionType, Operation, Registry, Schema, SchemaField, Service, Setting, ValueType,
     scalars::Scalar,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Orders of customers, which may lack much, until a team demands more of them.
-fn project(order: &str) -> [specql_compiler::source::SourceFile; 2] {
+fn project(order: &str) -> [specql_compiler::SourceFile; 2] {
     [
         file("entities/customer.yaml", "entity: Customer\nschema: sales\nfields:\n  name: text!\n"),
         file("entities/order.yaml", format!("entity: Order\nschema: sales\nfields:\n  total: integer!\n{order}")),

@@ -1,6 +1,6 @@
 //! What a step demands of rows: they are asked before anything is done, and filled where the model says with what.
 
-use specql_compiler::source::{SourceFile, SourceKind};
+use specql_compiler::{SourceFile, SourceKind};
 use specql_runtime::database::MigrateError;
 use specql_tests::{
     history::{History, shape},
@@ -17,11 +17,11 @@ fn project(fields: &str, of_tenants: bool) -> Vec<SourceFile> {
     let order = format!("entity: Order\nschema: sales\nfields:\n  total: integer!\n{fields}");
     let mut files = vec![file("entities/order.yaml", order)];
     if of_tenants {
-        files.push(SourceFile {
-            path: "registry/domain_registry.yaml".to_owned(),
-            text: "domains: {sales: {multi_tenant: true}}\n".to_owned(),
-            kind: SourceKind::Registry,
-        });
+        files.push(SourceFile::new(
+            "registry/domain_registry.yaml",
+            "domains: {sales: {multi_tenant: true}}\n",
+            SourceKind::Registry,
+        ));
     }
     files
 }

@@ -1,7 +1,7 @@
 //! Names without a schema mean what `search_path` says, and that is for others to decide: a role, a database, a pooler. Nothing here may
 //! depend on it.
 
-use specql_compiler::sql;
+use specql_compiler::internals::sql;
 use specql_runtime::{Database, testing::TestDatabase};
 use specql_tests::{
     corpus,

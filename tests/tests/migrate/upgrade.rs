@@ -14,7 +14,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use specql_compiler::{
+use specql_compiler::internals::{
     migrations::{Direction, diff, diff::breaking, render::files},
     sql::{Definition, Object, ObjectKind, Schema, read, schema},
 };

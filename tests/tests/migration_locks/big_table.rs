@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use specql_compiler::source::SourceFile;
+use specql_compiler::SourceFile;
 use specql_runtime::testing::TestDatabase;
 use specql_tests::migrations::{Folder, apply, file};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};

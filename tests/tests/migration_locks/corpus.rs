@@ -1,6 +1,6 @@
 //! Every application of the corpus gets, and loses again, fields of each sort in each of its tables.
 
-use specql_compiler::{build, source::SourceFile};
+use specql_compiler::{SourceFile, internals::build};
 use specql_tests::{corpus::apps, locks::Rules, migrations::Folder};
 
 /// A required one with a default, one with a CHECK, a unique one, and a reference with its index.
@@ -14,7 +14,7 @@ const FIELDS: &str = "
 fn with_fields(file: &SourceFile) -> SourceFile {
     let name = file.text.lines().find_map(|line| line.strip_prefix("entity: ")).unwrap_or_default();
     let fields = format!("\nfields:{}\n", FIELDS.replace("ENTITY", name));
-    SourceFile { text: file.text.replacen("\nfields:\n", &fields, 1), ..file.clone() }
+    SourceFile::new(&file.path, file.text.replacen("\nfields:\n", &fields, 1), file.kind)
 }
 
 #[test]

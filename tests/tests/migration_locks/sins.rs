@@ -1,6 +1,6 @@
 //! A migration for each rule that breaks it, and migrations that break none.
 
-use specql_compiler::sql::{self, Schema};
+use specql_compiler::internals::sql::{self, Schema};
 use specql_tests::{
     compiled,
     locks::{Rules, Sin},

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result};
-use specql_compiler::sql::{Object, Schema, render::render_objects};
+use specql_compiler::internals::sql::{Object, Schema, render::render_objects};
 use specql_runtime::testing::TestDatabase;
 use specql_tests::migrations::Folder;
 use sqlx::{AssertSqlSafe, Connection as _, pool::PoolConnection};

@@ -1,7 +1,7 @@
 //! Rows that do not fit what was allowed: the step stops before it has promised anything, and nothing is lost.
 
 use anyhow::Result;
-use specql_compiler::source::SourceFile;
+use specql_compiler::SourceFile;
 use specql_tests::migrations::{Build, Folder, apply, file, undo};
 use sqlx::PgConnection;
 

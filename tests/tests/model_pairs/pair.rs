@@ -1,7 +1,7 @@
 //! One pair: there and back again, with rows in the tables.
 
 use anyhow::{Error, Result};
-use specql_compiler::{model::Model, rust::MigrationPart, sql::ObjectKind};
+use specql_compiler::internals::{migrations::MigrationPart, model::Model, sql::ObjectKind};
 use specql_tests::{
     locks::Rules,
     migrations::{Build, apply, undo},

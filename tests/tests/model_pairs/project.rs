@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use serde_yaml::Mapping;
-use specql_compiler::source::SourceFile;
+use specql_compiler::SourceFile;
 use specql_tests::migrations::file;
 
 /// A project. Entities and fields have keys of their own, which stay when their names change.

@@ -1,7 +1,7 @@
 //! Every type that becomes every other one: what PostgreSQL does to the values, and what the build says of it before.
 
 use anyhow::{Context as _, Result};
-use specql_compiler::{
+use specql_compiler::internals::{
     migrations::{
         Direction, diff,
         plan::{HazardKind, Plan},

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
-use specql_compiler::model::{Entity as Compiled, Field as Column, Model};
+use specql_compiler::internals::model::{Entity as Compiled, Field as Column, Model};
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 

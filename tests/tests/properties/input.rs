@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
-use specql_compiler::model::{Action, EntityId, FieldType};
+use specql_compiler::internals::model::{Action, EntityId, FieldType};
 use specql_registry::{Basic, ValueType, scalars::ScalarBase};
 use specql_tests::random::Random;
 use uuid::Uuid;

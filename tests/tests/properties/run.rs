@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Map, Value, json};
 use specql_compiler::{
-    Compilation, compile,
-    diagnostics::render,
-    model::{Action, Entity, Model, Step, StepKind},
-    source::{SourceFile, SourceKind, Sources},
+    Compilation, SourceFile, SourceKind, Sources, compile,
+    internals::model::{Action, Entity, Model, Step, StepKind},
+    render,
 };
 use specql_runtime::testing::TestDatabase;
 use specql_tests::{compiled, plpgsql_check, random::Random};
@@ -45,19 +44,20 @@ pub(crate) struct Figures {
 
 /// Compiles projects together.
 pub(crate) fn compiled(projects: &[Project]) -> std::result::Result<Compilation, String> {
-    let file = |path: String, text: String, kind| SourceFile { path, text, kind };
     let mut files: Vec<SourceFile> = projects
         .iter()
-        .map(|project| file(format!("entities/{}.yaml", project.schema), project.yaml(), SourceKind::Entities))
+        .map(|project| {
+            SourceFile::new(format!("entities/{}.yaml", project.schema), project.yaml(), SourceKind::Entities)
+        })
         .collect();
-    files.push(file("registry/service_registry.yaml".to_owned(), SERVICES.to_owned(), SourceKind::Registry));
+    files.push(SourceFile::new("registry/service_registry.yaml", SERVICES, SourceKind::Registry));
     let domains: String = projects
         .iter()
         .map(|project| format!("  {}: {{multi_tenant: {}}}\n", project.schema, project.multi_tenant))
         .collect();
     if projects.iter().any(|project| project.multi_tenant) {
         let text = format!("domains:\n{domains}");
-        files.push(file("registry/domain_registry.yaml".to_owned(), text, SourceKind::Registry));
+        files.push(SourceFile::new("registry/domain_registry.yaml", text, SourceKind::Registry));
     }
     let sources = Sources::new(files);
     let compilation = compile(&sources);
@@ -120,10 +120,10 @@ async fn call_all(
         let result = call(connection, create, tenant, &input).await?;
         ensure!(result["status"] == "success", "{}({}): {result}", create.wrapper, Value::from(input));
         let id = result["id"].as_str().context("no id")?.parse()?;
-        rows.insert(specql_compiler::model::EntityId(*index), id);
+        rows.insert(specql_compiler::internals::model::EntityId(*index), id);
     }
     for (index, entity) in &entities {
-        let own = rows.get(&specql_compiler::model::EntityId(*index)).copied();
+        let own = rows.get(&specql_compiler::internals::model::EntityId(*index)).copied();
         for action in &entity.actions {
             figures.actions += 1;
             let Some(input) = input::good(&mut random, action, own, &rows) else { continue };

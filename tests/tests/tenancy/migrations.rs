@@ -1,7 +1,7 @@
 //! Tenancy in migrations: new tables are made with it, and it is taken from, or forced upon, none.
 
 use anyhow::Result;
-use specql_compiler::{
+use specql_compiler::internals::{
     migrations::{Direction, diff, plan::HazardKind},
     sql,
 };

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use specql_compiler::{Compilation, sql};
+use specql_compiler::{Compilation, internals::sql};
 use specql_runtime::testing::TestDatabase;
 use specql_tests::compiled;
 use sqlx::{AssertSqlSafe, PgConnection};

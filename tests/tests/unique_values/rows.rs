@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use specql_compiler::sql::schema;
+use specql_compiler::internals::sql::schema;
 use specql_runtime::testing::TestDatabase;
 use specql_tests::compiled;
 use sqlx::AssertSqlSafe;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use specql_compiler::{
+use specql_compiler::internals::{
     migrations::{
         Direction, Lock, diff,
         render::{File, files, render},

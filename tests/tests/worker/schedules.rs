@@ -5,8 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use specql_compiler::{
     Compilation,
-    migrations::{Direction, diff, render::render},
-    sql,
+    internals::{
+        migrations::{Direction, diff, render::render},
+        sql,
+    },
 };
 use specql_runtime::{Database, Project, Worker, testing::TestDatabase};
 use specql_tests::compiled;

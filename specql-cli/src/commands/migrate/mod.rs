@@ -5,10 +5,7 @@ mod verify;
 
 use std::{path::Path, process::ExitCode};
 
-use specql_compiler::{
-    build::{Project, SealError},
-    migrations::Edit,
-};
+use specql_compiler::{MigrationError, Project, internals::outputs::Edit};
 
 use crate::{cli::Migrate, project, table};
 
@@ -69,7 +66,7 @@ fn plan(dir: &Path, reverse: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn seal(dir: &Path, name: Option<&str>) -> anyhow::Result<ExitCode> {
-    let files = outcome(Project::seal(&project::root(dir)?, name)?, "sealed")?;
+    let files = outcome(Project::seal(&project::root(dir)?, name), "sealed")?;
     let files: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
     println!("sealed {}: commit it together with `specql.lock`", files.join(", "));
     Ok(ExitCode::SUCCESS)
@@ -77,13 +74,13 @@ fn seal(dir: &Path, name: Option<&str>) -> anyhow::Result<ExitCode> {
 
 fn allow(dir: &Path, hazards: &[String]) -> anyhow::Result<ExitCode> {
     let ids: Vec<&str> = hazards.iter().map(String::as_str).collect();
-    outcome(Project::allow(&project::root(dir)?, &ids)?, "allowed")?;
+    outcome(Project::allow(&project::root(dir)?, &ids), "allowed")?;
     println!("allowed for the open migration; `cargo specql migrate plan` shows it");
     Ok(ExitCode::SUCCESS)
 }
 
 fn squash(dir: &Path, name: &str) -> anyhow::Result<ExitCode> {
-    let file = outcome(Project::squash(&project::root(dir)?, Some(name))?, "squashed")?;
+    let file = outcome(Project::squash(&project::root(dir)?, Some(name)), "squashed")?;
     println!("squashed into `{file}`: commit it together with `specql.lock` and the removed files");
     println!(
         "`db.migrate()` takes over databases that have all of the old migrations; bring the others up to date first"
@@ -92,13 +89,13 @@ fn squash(dir: &Path, name: &str) -> anyhow::Result<ExitCode> {
 }
 
 /// What a command made, or why it did not.
-fn outcome<T>(result: Result<T, SealError>, done: &str) -> anyhow::Result<T> {
+fn outcome<T>(result: Result<T, MigrationError>, done: &str) -> anyhow::Result<T> {
     match result {
         Ok(made) => Ok(made),
-        Err(SealError::Broken(found)) => {
+        Err(MigrationError::Broken(found)) => {
             project::report(&found);
             anyhow::bail!("nothing was {done}: the project has errors")
         }
-        Err(SealError::Refused(reason)) => anyhow::bail!("{reason}"),
+        Err(error) => Err(error.into()),
     }
 }

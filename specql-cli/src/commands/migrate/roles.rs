@@ -6,7 +6,7 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context, bail};
-use specql_compiler::sql::roles::{self, Grant, Role};
+use specql_compiler::internals::sql::roles::{self, Grant, Role};
 use specql_runtime::database::roles::{Right, Standing, apply, existing, standings};
 use sqlx::PgPool;
 

@@ -7,10 +7,11 @@ use std::{collections::BTreeMap, path::Path, process::ExitCode};
 
 use anyhow::Context as _;
 use specql_compiler::{
-    build::Project,
-    migrations::{retired, same_but_for_places},
-    rust::MigrationPart,
-    sql,
+    Project,
+    internals::{
+        migrations::{MigrationPart, retired, same_but_for_places},
+        sql,
+    },
 };
 use specql_runtime::testing::TestDatabase;
 use sqlx::{AssertSqlSafe, PgPool};

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Checks the backfills of all entities; each with its field, in the order of the entities.
-pub fn check_all(
+pub(crate) fn check_all(
     project: Project<'_>,
     written: &[&EntitySyntax],
     diagnostics: &mut Vec<Diagnostic>,

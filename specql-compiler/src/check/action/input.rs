@@ -24,7 +24,7 @@ use crate::{
 
 /// The inputs of an action.
 #[derive(Clone, Debug, Default)]
-pub struct Inputs {
+pub(crate) struct Inputs {
     /// As far as they are known.
     pub(in crate::check) fields: Vec<InputField>,
     /// They stand in `input:`; nothing is inferred.

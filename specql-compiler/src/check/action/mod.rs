@@ -9,8 +9,8 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use backfill::check_all as backfills;
-pub use input::Inputs;
+pub(crate) use backfill::check_all as backfills;
+pub(crate) use input::Inputs;
 use order::{Actions, Listed};
 
 use specql_registry::ValueType;
@@ -38,7 +38,7 @@ use crate::{
 const LONGEST_CHAIN: usize = 64;
 
 /// Checks the actions of all entities, in the order of the entities.
-pub fn check_all(
+pub(crate) fn check_all(
     project: Project<'_>,
     written: &[&EntitySyntax],
     diagnostics: &mut Vec<Diagnostic>,
@@ -83,7 +83,7 @@ fn too_long(actions: &Actions<'_>, id: ActionId, action: &Action) -> Diagnostic 
 
 /// Checks one action. What expressions mean depends on it: on its inputs, its rows and the step that is being checked.
 #[derive(Debug)]
-pub struct ActionChecker<'a> {
+pub(crate) struct ActionChecker<'a> {
     /// What it may refer to.
     pub(super) project: Project<'a>,
     /// The actions that it may call.
@@ -118,7 +118,7 @@ pub struct ActionChecker<'a> {
 
 /// The steps of an action, or of a callback: what is known in them.
 #[derive(Clone, Debug)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// Which of the two.
     pub(super) kind: FrameKind,
     /// Every row variable, named or not.
@@ -141,7 +141,7 @@ pub struct Frame {
 
 /// What a [`Frame`] belongs to.
 #[derive(Clone, Debug)]
-pub enum FrameKind {
+pub(crate) enum FrameKind {
     /// The action itself.
     Action,
     /// A callback of a call of this operation.
@@ -157,7 +157,7 @@ pub enum FrameKind {
 
 /// What a name given with `as:` stands for.
 #[derive(Clone, Debug)]
-pub enum Binding {
+pub(crate) enum Binding {
     /// A row.
     Row(VarId),
     /// A row that may not have been found: all its columns are NULL then.

@@ -22,7 +22,7 @@ use crate::{
 
 /// What is wanted of a value.
 #[derive(Clone, Debug)]
-pub struct Want {
+pub(crate) struct Want {
     /// Its type.
     pub ty: ExprType,
     /// It must not be NULL.
@@ -33,7 +33,7 @@ pub struct Want {
 
 /// What a value is for.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub(crate) enum Place {
     /// An operand, a condition.
     Operand,
     /// A field of an entity: its name.
@@ -68,13 +68,13 @@ impl Want {
 
     /// A value that may be NULL, as an operand.
     #[must_use]
-    pub const fn optional(ty: ExprType) -> Self {
+    pub(crate) const fn optional(ty: ExprType) -> Self {
         Self { ty, required: false, place: Place::Operand }
     }
 
     /// A value for a setting that is kept as text.
     #[must_use]
-    pub const fn text(key: &'static str) -> Self {
+    pub(crate) const fn text(key: &'static str) -> Self {
         Self { ty: ExprType::basic(Basic::Text), required: false, place: Place::Text(key) }
     }
 

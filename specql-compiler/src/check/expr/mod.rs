@@ -16,7 +16,7 @@ mod structure;
 mod template;
 
 pub(super) use constant::{adapt, duration};
-pub use fit::{Place, Want};
+pub(crate) use fit::{Place, Want};
 
 use specql_registry::{Basic, ValueType, scalars::ScalarBase};
 
@@ -194,7 +194,7 @@ fn is_basic(ty: &ExprType, basic: Basic) -> bool {
 
 /// A type in words.
 #[must_use]
-pub fn describe_value(ty: &ValueType) -> String {
+pub(crate) fn describe_value(ty: &ValueType) -> String {
     match ty {
         ValueType::Basic(basic) => basic.name().to_owned(),
         ValueType::Decimal(None) => "decimal".to_owned(),

@@ -33,9 +33,3 @@ domains:
 pub fn key(span: Span, key: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("`{key}` is not supported yet")).help("remove it")
 }
-
-/// Anything else, named by `what`.
-#[must_use]
-pub fn feature(span: Span, what: &str) -> Diagnostic {
-    Diagnostic::new(&RULE, span, format!("{what} are not supported yet")).help("leave them out until they are")
-}

@@ -5,6 +5,7 @@
 
 mod forms;
 mod lexer;
+mod operators;
 mod parser;
 mod template;
 
@@ -15,14 +16,12 @@ pub use forms::{
     CallSyntax, ForeachSyntax, NotifySyntax, RowsSyntax, SourceSyntax, parse_call, parse_foreach, parse_notify,
     parse_rows,
 };
+pub use operators::{BinaryOp, UnaryOp};
 pub use parser::{UpdateSyntax, parse, parse_update};
 pub(super) use parser::{parts, structure};
 pub use template::{TextPart, parse_text};
 
-use crate::{
-    model::expr::{BinaryOp, UnaryOp},
-    source::{Span, Spanned},
-};
+use crate::source::{Span, Spanned};
 
 /// How deep a tree may be. Everything that walks one may recurse.
 pub const MAX_DEPTH: usize = 100;

@@ -1,12 +1,11 @@
 //! Tokens to a tree: a Pratt parser with SQL's precedence, bounded in depth.
 
 use super::{
-    Ast, AstKind, MAX_DEPTH,
+    Ast, AstKind, BinaryOp, MAX_DEPTH, UnaryOp,
     lexer::{Token, TokenKind, tokens},
 };
 use crate::{
     diagnostics::{Diagnostic, rules::sq0301_expression_syntax as expression_syntax},
-    model::expr::{BinaryOp, UnaryOp},
     source::{Span, Spanned, yaml::Node},
 };
 

@@ -1,10 +1,7 @@
 //! What a condition tells of rows that may not have been found.
 
 use super::super::{ActionChecker, Binding};
-use crate::{
-    model::expr::{BinaryOp, UnaryOp},
-    syntax::expr::{Ast, AstKind},
-};
+use crate::syntax::expr::{Ast, AstKind, BinaryOp, UnaryOp};
 
 impl ActionChecker<'_> {
     /// From here on the condition is known to be true, or not to be: rows of which it says so are there.

@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{
-    Key, Standing, Table,
-    all::{FORMATS, tables},
-};
+use super::formats::{FORMATS, tables};
+use crate::keys::{Key, Standing, Table};
 
-/// The reference, as Markdown.
+/// The keys of every file format, as Markdown.
 #[must_use]
-pub fn reference() -> String {
+pub fn keys() -> String {
     let mut text = "\
 <!-- @generated from the compiler's tables of keys; `SPECQL_BLESS=1 cargo test -p specql-compiler --test manual` rewrites it -->
 

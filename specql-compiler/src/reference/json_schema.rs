@@ -5,11 +5,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    Key, Shape, Standing, Table,
-    all::{Format, tables},
+use super::formats::{Format, tables};
+use crate::{
+    keys::{Key, Shape, Standing, Table},
+    syntax::{step::STEPS, types},
 };
-use crate::syntax::{step::STEPS, types};
 
 /// The schema of a format.
 #[must_use]

@@ -1,7 +1,11 @@
 //! Every table of keys, by file format.
 
-use super::{Key, Shape, Table};
-use crate::{registry, source::settings, syntax};
+use crate::{
+    keys::{Key, Shape, Table},
+    registry,
+    source::settings,
+    syntax,
+};
 
 /// A file format.
 #[derive(Debug)]
