@@ -33,12 +33,15 @@ struct Steps {
 }
 
 fn steps(first: &str, second: &str, of_tenants: bool) -> Steps {
+    between(&project(first, of_tenants), &project(second, of_tenants))
+}
+
+fn between(before: &[SourceFile], after: &[SourceFile]) -> Steps {
     let mut folder = Folder::default();
-    let before = project(first, of_tenants);
-    let built = folder.build(&before).unwrap();
+    let built = folder.build(before).unwrap();
     let history = History::default().emitted(&built.step).seal();
-    folder.seal(&before, &built.schema).unwrap();
-    let both = history.clone().emitted(&folder.build(&project(second, of_tenants)).unwrap().step).seal();
+    folder.seal(before, &built.schema).unwrap();
+    let both = history.clone().emitted(&folder.build(after).unwrap().step).seal();
     Steps { first: history, both }
 }
 
@@ -55,7 +58,7 @@ async fn act(pool: &PgPool, of_tenants: bool, statement: &str) {
             .unwrap();
         let statement = statement.replace("TENANT", if of_tenants { "tenant_id, " } else { "" });
         let id = if of_tenants { format!("'{tenant}', ") } else { String::new() };
-        sqlx::raw_sql(AssertSqlSafe(statement.replace("ID", &id))).execute(&mut *transaction).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.replace("ID ", &id))).execute(&mut *transaction).await.unwrap();
         transaction.commit().await.unwrap();
     }
 }
@@ -166,4 +169,88 @@ async fn rows_that_are_made_while_others_are_filled_are_filled_too() {
     act(pool, false, "INSERT INTO sales.tb_order (total) VALUES (2)").await;
     steps.both.on(pool).migrate().await.unwrap();
     assert_eq!(ask(pool, false, "SELECT string_agg(code, ' ') FROM sales.tb_order").await, ["none none"]);
+}
+
+/// Two columns become required at once: a row that has neither must get both in one statement, for each alone breaks the other's
+/// constraint.
+#[tokio::test]
+async fn rows_that_lack_several_values_get_them_together() {
+    let filled =
+        "  code: {type: text!, backfill: ('No. ' || total)}\n  cents: {type: integer!, backfill: total * 100}\n";
+    for (of_tenants, first) in [(false, ""), (true, "  code: text\n")] {
+        let steps = steps(first, filled, of_tenants);
+        let until = steps.both.names().iter().position(|name| name.ends_with("backfill")).unwrap() + 1;
+        let database = migrated(&steps.first).await;
+        let pool = database.pool();
+        let insert = |total: u32| format!("INSERT INTO sales.tb_order (TENANTtotal) VALUES (ID {total})");
+        act(pool, of_tenants, &insert(1)).await;
+        steps.both.first(until).on(pool).migrate().await.unwrap();
+        // By an older binary; another one had time for one of the two.
+        act(pool, of_tenants, &insert(2)).await;
+        act(pool, of_tenants, &insert(3)).await;
+        act(pool, of_tenants, "UPDATE sales.tb_order SET cents = 7 WHERE total = 3").await;
+        steps.both.on(pool).migrate().await.unwrap();
+        let rows = "SELECT string_agg(code || ' ' || cents, ', ' ORDER BY total) FROM sales.tb_order";
+        assert_eq!(ask(pool, of_tenants, rows).await, ["No. 1 100, No. 2 200, No. 3 7"]);
+    }
+}
+
+#[tokio::test]
+async fn a_new_field_with_a_default_and_a_backfill_fills_old_rows_and_leaves_the_default_to_new_ones() {
+    let region = "  region: {type: text! = unknown, backfill: ('R' || total)}\n";
+    for of_tenants in [false, true] {
+        let steps = steps("", region, of_tenants);
+        let database = migrated(&steps.first).await;
+        let pool = database.pool();
+        act(pool, of_tenants, "INSERT INTO sales.tb_order (TENANTtotal) VALUES (ID 1)").await;
+        steps.both.on(pool).migrate().await.unwrap();
+        act(pool, of_tenants, "INSERT INTO sales.tb_order (TENANTtotal) VALUES (ID 2)").await;
+        let rows = "SELECT string_agg(region, ' ' ORDER BY total) FROM sales.tb_order";
+        assert_eq!(ask(pool, of_tenants, rows).await, ["R1 unknown"]);
+        assert_eq!(shape(pool).await, shape(migrated(&steps.both).await.pool()).await);
+    }
+}
+
+/// What stopped a step, and the rows that its hint finds.
+async fn in_the_way(steps: &Steps, pool: &PgPool) -> (String, usize) {
+    let before = shape(pool).await;
+    let error = steps.both.on(pool).migrate().await.unwrap_err();
+    let MigrateError::RowsInTheWay { message, hint, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(shape(pool).await, before, "{message}");
+    let find = hint.split("found by: ").nth(1).unwrap().to_owned();
+    let mut connection = pool.acquire().await.unwrap();
+    let found = sqlx::raw_sql(AssertSqlSafe(find)).fetch_all(&mut *connection).await.unwrap();
+    // A tenant is set in an answer of its own.
+    (message.clone(), found.len())
+}
+
+#[tokio::test]
+async fn rows_of_nobody_stop_a_schema_that_becomes_multi_tenant_before_anything_is_done() {
+    let steps = between(&project("", false), &project("", true));
+    let database = migrated(&steps.first).await;
+    let pool = database.pool();
+    act(pool, false, "INSERT INTO sales.tb_order (total) VALUES (1), (2)").await;
+    let (message, found) = in_the_way(&steps, pool).await;
+    assert_eq!(message, "sales.tb_order holds rows, which would belong to no tenant; nothing was changed");
+    assert_eq!(found, 2);
+    act(pool, false, "DELETE FROM sales.tb_order").await;
+    steps.both.on(pool).migrate().await.unwrap();
+}
+
+#[tokio::test]
+async fn equal_rows_stop_a_new_unique_field_before_anything_is_done() {
+    for of_tenants in [false, true] {
+        let steps = steps("  code: text\n", "  code: {type: text, unique: true}\n", of_tenants);
+        let database = migrated(&steps.first).await;
+        let pool = database.pool();
+        let insert =
+            "INSERT INTO sales.tb_order (TENANTtotal, code, deleted_at) VALUES (ID 1, 'a', NULL), (ID 2, 'a', NULL),
+            (ID 3, 'b', NULL), (ID 4, 'b', now()), (ID 5, NULL, NULL), (ID 6, NULL, NULL)";
+        act(pool, of_tenants, insert).await;
+        let (message, found) = in_the_way(&steps, pool).await;
+        assert_eq!(message, "rows of sales.tb_order are equal in code; nothing was changed");
+        assert_eq!(found, if of_tenants { 3 } else { 2 }, "the tenant, and its two rows");
+        act(pool, of_tenants, "UPDATE sales.tb_order SET code = 'c' WHERE total = 2").await;
+        steps.both.on(pool).migrate().await.unwrap();
+    }
 }

@@ -1,5 +1,7 @@
 //! `backfill:`: what rows that are there already get in a field that becomes required.
 
+use std::collections::BTreeSet;
+
 use super::{ActionChecker, Actions, Frame, FrameKind, Inputs};
 use crate::{
     check::{
@@ -10,7 +12,7 @@ use crate::{
         Diagnostic,
         rules::{sq0141_invalid_option as invalid_option, sq0302_unknown_name as unknown_name},
     },
-    model::{EntityId, Expr, ExprKind, FieldId},
+    model::{ColumnRef, EntityId, Expr, ExprKind, FieldId},
     syntax::{entity::EntitySyntax, expr::Ast},
 };
 
@@ -22,13 +24,47 @@ pub(crate) fn check_all(
 ) -> Vec<Vec<(FieldId, Expr)>> {
     // What is wrong with actions is said elsewhere.
     let actions = Actions::list(project, written, &mut Vec::new());
+    let filled_fields = |(index, entity): (usize, &&EntitySyntax)| -> Vec<(EntityId, FieldId)> {
+        let names = entity.fields.iter().filter(|field| field.backfill.is_some()).map(|field| &field.name.value);
+        names.filter_map(|name| Some((EntityId(index), project.field(EntityId(index), name)?.0))).collect()
+    };
+    let filled: Filled = written.iter().enumerate().flat_map(filled_fields).collect();
     let of_entity = |(index, entity): (usize, &&EntitySyntax)| {
         let fields = entity.fields.iter().filter_map(|field| Some((&field.name.value, field.backfill.as_ref()?)));
         fields
-            .filter_map(|(name, value)| backfill(project, &actions, EntityId(index), name, value, diagnostics))
+            .filter_map(|(name, value)| {
+                let (id, checked) = backfill(project, &actions, EntityId(index), name, value, diagnostics)?;
+                if let Some((entity, field)) = filled_field(&checked, &filled) {
+                    let read = &project.entity(entity).field(field).name;
+                    diagnostics.push(invalid_option::error(
+                        value.span,
+                        format!("`{read}` is filled by a `backfill:` itself, and may be NULL when `{name}` is filled"),
+                        format!(
+                            "write out what `{read}` is filled with; or remove its `backfill:`, if the step that filled it is applied"
+                        ),
+                    ));
+                    return None;
+                }
+                Some((id, checked))
+            })
             .collect()
     };
     written.iter().enumerate().map(of_entity).collect()
+}
+
+/// The fields that are filled.
+type Filled = BTreeSet<(EntityId, FieldId)>;
+
+/// A field among these that an expression reads: nobody knows whether it has been filled yet.
+fn filled_field(expr: &Expr, filled: &Filled) -> Option<(EntityId, FieldId)> {
+    let read = match &expr.kind {
+        ExprKind::Column { entity, column: ColumnRef::Field(field) }
+        | ExprKind::Follow { entity, column: ColumnRef::Field(field), .. } => Some((*entity, *field)),
+        _ => None,
+    };
+    let mut found = read.filter(|read| filled.contains(read));
+    expr.children(&mut |child| found = found.or_else(|| filled_field(child, filled)));
+    found
 }
 
 fn backfill(

@@ -258,6 +258,15 @@ fn a_backfill_is_computed_from_the_rows_other_fields_and_nothing_else() {
         let lines = said(&project(backfill));
         assert!(lines.iter().any(|line| line.contains(expected)), "{backfill}: {lines:?}");
     }
+    // What is filled itself may be NULL while others are filled: in its own row, and in one that a reference leads to.
+    for backfill in ["label", "(code || '!')", "$order.customer.name"] {
+        let filled = project(backfill)
+            .replace("  label:", "  code: {type: text!, backfill: \"none\"}\n  label:")
+            .replace("fields: {name: text!}", "fields:\n  name: {type: text!, backfill: \"none\"}");
+        let lines = said(&filled);
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("SQ0141") && lines[0].contains("is filled by a `backfill:` itself"), "{lines:?}");
+    }
     let optional = project("\"none\"").replace("type: text!, backfill", "type: text, backfill");
     assert!(said(&optional)[0].contains("SQ0141 `label` may be NULL"), "{:?}", said(&optional));
 }

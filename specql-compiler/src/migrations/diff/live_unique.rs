@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Diff, Key, table};
+use super::{Diff, Key, rows::Rows, table};
 use crate::{
     migrations::plan::Change,
     model::names,
@@ -115,6 +115,27 @@ impl<'a> Diff<'a> {
         let find = |of: &BTreeMap<Key<'a>, &'a Object>| of.get(&(ObjectKind::Table, index.table()))?.table();
         let (before, after) = (find(&self.before), find(&self.after));
         (before, before.zip(after).is_some_and(|(before, after)| table::changes_tenancy(before, after)))
+    }
+
+    /// The statement that raises where rows stand against a new index. `None` where they cannot be asked before the step.
+    pub(super) fn no_equal_rows(&self, index: &LiveUnique<'_>) -> Option<String> {
+        let object = self.before.get(&(ObjectKind::Table, index.table()))?;
+        let before = object.table().filter(|_| !self.renames(object))?;
+        let is_there = |key: &String| before.columns.iter().any(|column| column.name == *key);
+        let keys = index.columns();
+        if !keys.iter().all(is_there) {
+            return None;
+        }
+        let table = index.table();
+        let (named, of_other) =
+            (keys.join(", "), keys.iter().map(|key| format!("o.{key}")).collect::<Vec<_>>().join(", "));
+        let condition = format!(
+            "deleted_at IS NULL AND ({named}) IN (SELECT {of_other} FROM {table} AS o WHERE o.deleted_at IS NULL GROUP BY {of_other} \
+             HAVING count(*) > 1)"
+        );
+        let told: Vec<&str> = keys.iter().map(String::as_str).filter(|key| *key != table::TENANT).collect();
+        let message = format!("rows of {table} are equal in {}; nothing was changed", told.join(" and "));
+        Some(Rows::of(before, table)?.none_may(Some(&condition), &message, "put them right first"))
     }
 
     /// Whether no two rows that can be there are equal in the columns of a new or changed index.

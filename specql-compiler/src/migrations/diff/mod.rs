@@ -457,6 +457,8 @@ impl<'a> Diff<'a> {
                 help: "allow it after the rows have been put right".to_owned(),
                 origin: object.origin.clone(),
             });
+            let check = LiveUnique::read(object).and_then(|index| self.no_equal_rows(&index));
+            plan.push_in(Phase::Check, object, check.into_iter().collect());
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Each is one `DO` that commits as it goes, so that nobody waits for it: its file runs outside of a transaction. Rows of tenants are
 //! looked at tenant by tenant, for row level security binds the owner, too.
 
-use crate::sql::quote::literal;
+use super::table::TENANT;
+use crate::sql::{object::Table, quote::literal, rule::Rule};
 
 /// Rows that are filled in one transaction.
 const BATCH: u32 = 1_000;
@@ -17,6 +18,18 @@ pub(super) struct Rows<'a> {
     pub(super) key: &'a str,
     /// Whether each row is a tenant's.
     pub(super) of_tenants: bool,
+}
+
+impl<'a> Rows<'a> {
+    /// Those of a table, which has this name; `None` where they have no key.
+    pub(super) fn of(table: &'a Table, name: &'a str) -> Option<Self> {
+        let key = table.constraints.iter().find_map(|constraint| match &constraint.rule {
+            Rule::PrimaryKey(columns) => columns.first(),
+            _ => None,
+        })?;
+        let of_tenants = table.columns.iter().any(|column| column.name == TENANT);
+        Some(Self { table: name, key, of_tenants })
+    }
 }
 
 impl Rows<'_> {
@@ -46,17 +59,18 @@ impl Rows<'_> {
         self.by_tenant("", &format!("{}        COMMIT;\n", raise(&hint, 8)))
     }
 
-    /// The statement that gives `column` the value of `expression` in all rows that have none.
-    pub(super) fn fill(&self, column: &str, expression: &str) -> String {
+    /// The statement that gives columns the values of expressions in all rows that have none. A row that lacks several gets them at
+    /// once: constraints may demand all of them already.
+    pub(super) fn fill(&self, columns: &[(String, String)]) -> String {
         let declarations = "    _after BIGINT;\n    _last BIGINT;\n";
         if !self.of_tenants {
-            return format!("DO $$\nDECLARE\n{declarations}BEGIN\n{}END\n$$", self.batches(column, expression, 4));
+            return format!("DO $$\nDECLARE\n{declarations}BEGIN\n{}END\n$$", self.batches(columns, 4));
         }
-        self.by_tenant(declarations, &self.batches(column, expression, 8))
+        self.by_tenant(declarations, &self.batches(columns, 8))
     }
 
     /// Goes through the rows in the order of their keys, so that it ends whatever the values are.
-    fn batches(&self, column: &str, expression: &str, depth: usize) -> String {
+    fn batches(&self, columns: &[(String, String)], depth: usize) -> String {
         let Self { table, key, of_tenants } = self;
         // What is set for a transaction ends with it.
         let act = if *of_tenants {
@@ -64,13 +78,22 @@ impl Rows<'_> {
         } else {
             String::new()
         };
+        let (sets, lacks) = match columns {
+            [(column, value)] => (format!("{column} = {value}"), format!("t.{column} IS NULL")),
+            several => {
+                let set = |(column, value): &(String, String)| format!("{column} = coalesce(t.{column}, {value})");
+                let sets: Vec<String> = several.iter().map(set).collect();
+                let lacks: Vec<String> = several.iter().map(|(column, _)| format!("t.{column} IS NULL")).collect();
+                (sets.join(&format!(",\n{:depth$}        ", "")), format!("({})", lacks.join(" OR ")))
+            }
+        };
         format!(
             "{0:depth$}_after := -9223372036854775808;\n{0:depth$}LOOP\n{act}\
              {0:depth$}    SELECT max(b.{key}) INTO _last\n\
              {0:depth$}    FROM (SELECT i.{key} FROM {table} AS i WHERE i.{key} > _after ORDER BY i.{key} LIMIT {BATCH}) AS b;\n\
              {0:depth$}    EXIT WHEN _last IS NULL;\n\
-             {0:depth$}    UPDATE {table} AS t SET {column} = {expression}\n\
-             {0:depth$}    WHERE t.{key} > _after AND t.{key} <= _last AND t.{column} IS NULL;\n\
+             {0:depth$}    UPDATE {table} AS t SET {sets}\n\
+             {0:depth$}    WHERE t.{key} > _after AND t.{key} <= _last AND {lacks};\n\
              {0:depth$}    COMMIT;\n\
              {0:depth$}    _after := _last;\n\
              {0:depth$}END LOOP;\n",

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The column that says whose a row is. No field can have this name.
-const TENANT: &str = "tenant_id";
+pub(super) const TENANT: &str = "tenant_id";
 
 /// How a table is altered.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,8 @@ pub(super) fn alter(old: &Table, new: &Table, object: &Object, schema: &Schema, 
     alter.columns();
     alter.add_constraints();
     alter.rest();
+    let fills = Some(&alter.later.fills).filter(|fills| !fills.is_empty());
+    let fill = fills.and_then(|fills| Some(alter.rows()?.fill(fills)));
     let Alter { actions, after, later, .. } = alter;
     let mut statements = Vec::new();
     if !actions.is_empty() {
@@ -52,7 +54,7 @@ pub(super) fn alter(old: &Table, new: &Table, object: &Object, schema: &Schema, 
         plan.push_in(Phase::Check, object, vec![check]);
     }
     plan.push(object, statements);
-    for fill in later.fills {
+    if let Some(fill) = fill {
         plan.push_in(Phase::Backfill, object, vec![fill.clone()]);
         plan.push_in(Phase::Rest, object, vec![fill]);
     }
@@ -84,7 +86,8 @@ struct Alter<'a> {
 struct Later {
     /// Before everything else.
     checks: Vec<String>,
-    fills: Vec<String>,
+    /// Columns, and the expressions that give old rows their values.
+    fills: Vec<(String, String)>,
     require: Vec<String>,
     indexes: Vec<String>,
     validate: Vec<String>,
@@ -175,13 +178,14 @@ impl Alter<'_> {
 
     fn add_column(&mut self, column: &Column) {
         let without_value = column.not_null && column.default.is_none() && column.generated.is_none();
+        let is_filled = column.not_null && !self.is_reverse() && self.backfill(&column.name).is_some();
         if column.name == TENANT {
             self.hazard(
                 HazardKind::Misfit,
                 "add_column",
                 TENANT,
                 format!("`{}` would become multi-tenant, and rows that are there belong to nobody", self.new.name),
-                "give each row its `tenant_id` in a migration of your own, or leave `multi_tenant` out of the domain registry",
+                "take the rows out first, and insert them again with their `tenant_id` after the step; or leave `multi_tenant` out of the domain registry",
             );
         } else if without_value && self.backfill(&column.name).is_none() {
             self.hazard(
@@ -194,7 +198,7 @@ impl Alter<'_> {
                 ),
                 "give the field a default or a `backfill:`, or leave off the `!`",
             );
-        } else if column.has_volatile_default() || column.generated.is_some() {
+        } else if !is_filled && (column.has_volatile_default() || column.generated.is_some()) {
             self.hazard(
                 HazardKind::Lock,
                 "add_column",
@@ -209,6 +213,16 @@ impl Alter<'_> {
         self.plan.changes.push(Change::AddColumn { table: self.new.name.clone(), column: column.name.clone() });
         if without_value {
             self.actions.push(format!("ADD COLUMN {}", Column { not_null: false, ..column.clone() }.clause()));
+            self.require(&column.name, None);
+        } else if is_filled {
+            // The default is for rows that come: those that are there would have it at once.
+            let plain = Column { not_null: false, default: None, ..column.clone() };
+            self.actions.push(format!("ADD COLUMN {}", plain.clause()));
+            let (table, name) = (&self.new.name, &column.name);
+            let default = column.default.as_ref();
+            self.after.extend(
+                default.map(|default| format!("ALTER TABLE {table} ALTER COLUMN {name} SET DEFAULT {default}")),
+            );
             self.require(&column.name, None);
         } else {
             self.actions.push(format!("ADD COLUMN {}", column.clause()));
@@ -233,18 +247,29 @@ impl Alter<'_> {
         }
         let add = format!("ADD CONSTRAINT {helper} CHECK ({column} IS NOT NULL) NOT VALID");
         match (self.backfill(column), self.rows()) {
-            (Some(value), Some(rows)) => {
-                let fill = rows.fill(column, value);
+            (Some(value), Some(_)) => {
+                let fill = (column.to_owned(), value.to_owned());
                 self.later.fills.push(fill);
                 self.later.require.push(format!("ALTER TABLE {table} {add}"));
             }
             _ => {
                 self.actions.push(add);
-                let message = match lacking {
-                    Some(_) => format!("rows of {table} have no {column}, which becomes required; nothing was changed"),
-                    None => format!("{table} holds rows, and {column} is new and required; nothing was changed"),
+                let (message, way_out) = match lacking {
+                    _ if column == TENANT => (
+                        format!("{table} holds rows, which would belong to no tenant; nothing was changed"),
+                        "take them out first, and insert them again with their tenant_id after the step",
+                    ),
+                    // A default is for rows that come.
+                    Some(_) => (
+                        format!("rows of {table} have no {column}, which becomes required; nothing was changed"),
+                        "give the field a `backfill:`, or put the rows right first",
+                    ),
+                    None => (
+                        format!("{table} holds rows, and {column} is new and required; nothing was changed"),
+                        "give the field a `backfill:` or a default",
+                    ),
                 };
-                self.ask(lacking, &message, "give the field a `backfill:` or a default, or put the rows right first");
+                self.ask(lacking, &message, way_out);
             }
         }
         self.later.validate.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {helper}"));
@@ -258,14 +283,14 @@ impl Alter<'_> {
         self.schema.backfills.get(&format!("{}.{column}", self.new.name)).map(String::as_str)
     }
 
-    /// The rows that are there; `None` where they begin or cease to belong to tenants, or have no key.
+    /// The rows that are there during the step; `None` where they begin or cease to belong to tenants, or have no key.
     fn rows(&self) -> Option<Rows<'_>> {
-        let key = self.old.constraints.iter().find_map(|it| match &it.rule {
-            Rule::PrimaryKey(columns) => columns.first(),
-            _ => None,
-        })?;
-        let of_tenants = self.old.columns.iter().any(|column| column.name == TENANT);
-        (!self.changes_tenancy()).then_some(Rows { table: &self.new.name, key, of_tenants })
+        self.old_rows().filter(|_| !self.changes_tenancy())
+    }
+
+    /// The rows that are there before the step; `None` where they have no key.
+    fn old_rows(&self) -> Option<Rows<'_>> {
+        Rows::of(self.old, &self.new.name)
     }
 
     /// Lets rows that meet a condition stand against the step, before anything is done.
@@ -273,7 +298,7 @@ impl Alter<'_> {
         if self.is_reverse() || !self.way.asks {
             return;
         }
-        if let Some(check) = self.rows().map(|rows| rows.none_may(condition, message, way_out)) {
+        if let Some(check) = self.old_rows().map(|rows| rows.none_may(condition, message, way_out)) {
             self.later.checks.push(check);
         }
     }
