@@ -10,6 +10,7 @@ mod fit;
 mod functions;
 mod names;
 mod operators;
+mod placeholder;
 
 pub(super) use functions::declared_call;
 mod structure;
@@ -38,8 +39,11 @@ impl ActionChecker<'_> {
             AstKind::Null => Some(literal(Literal::Null, ExprType::Null)),
             AstKind::Boolean(value) => Some(literal(Literal::Boolean(*value), ExprType::basic(Basic::Boolean))),
             AstKind::Number(digits) => Some(number(digits.clone())),
-            AstKind::Text(text) => Some(literal(Literal::Text(text.clone()), ExprType::basic(Basic::Text))),
-            AstKind::Template(parts) => self.template(parts),
+            AstKind::Text(text) => {
+                self.warn_of_unfilled(text, ast.span);
+                Some(literal(Literal::Text(text.clone()), ExprType::basic(Basic::Text)))
+            }
+            AstKind::Template(parts) => self.template(parts, ast.span),
             AstKind::Interval(text) => match constant::duration(text, ast.span) {
                 Ok(seconds) => Some(literal(Literal::Interval(seconds), ExprType::Interval)),
                 Err(_) => self.report(invalid_constant::interval(ast.span, text)),

@@ -10,16 +10,20 @@ use crate::{
         Expr, ExprKind,
         expr::{ExprType, Literal},
     },
+    source::Span,
     syntax::expr::{Ast, AstKind, TextPart},
 };
 
 impl ActionChecker<'_> {
     /// The parts, joined.
-    pub(super) fn template(&mut self, parts: &[TextPart]) -> Option<Expr> {
+    pub(super) fn template(&mut self, parts: &[TextPart], span: Span) -> Option<Expr> {
         let checked: Vec<_> = parts
             .iter()
             .map(|part| match part {
-                TextPart::Words(words) => Some(words_of(words)),
+                TextPart::Words(words) => {
+                    self.warn_of_unfilled(words, span);
+                    Some(words_of(words))
+                }
                 TextPart::Value { path, otherwise } => self.text_of(path, otherwise.as_deref()),
             })
             .collect();

@@ -22,6 +22,9 @@ Right:
 ```yaml
 fields: {status: \"enum(open, closed)\"}
 ```
+
+A type stands in quotes then, and so does a clause (`validate:`, `if:`). A value in quotes would be a text: there `{$expr: \"…\"}` keeps
+an expression together.
 ",
 };
 
@@ -29,5 +32,19 @@ fields: {status: \"enum(open, closed)\"}
 #[must_use]
 pub fn split_parenthesis(span: Span, key: &str, text: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("inside `{{…}}` the value of `{key}` ends at the comma"))
-        .help(format!("quote it: {key}: \"{text}\""))
+        .help(way_out(key, text))
+}
+
+/// Keys whose value is an expression or a statement in quotes, too.
+const CLAUSES: [&str; 10] =
+    ["validate", "if", "where", "insert", "update", "delete", "find", "foreach", "call", "notify"];
+
+/// Types, and clauses, are the same in quotes. A value would become a text.
+fn way_out(key: &str, text: &str) -> String {
+    let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
+    let is_type = ["enum(", "list(", "decimal(", "ref("].iter().any(|name| text.starts_with(name));
+    if is_type || CLAUSES.contains(&key) {
+        return format!("quote it: {key}: \"{quoted}\"");
+    }
+    format!("write it as {key}: {{$expr: \"{quoted}\"}}")
 }

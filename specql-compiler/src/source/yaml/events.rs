@@ -249,7 +249,7 @@ impl Builder<'_> {
             },
             Pending::Value(key, key_span) => {
                 let source = |span: Span| slice(text, skipped, span).to_owned();
-                let joined = if flow && !written && key.ends_with(')') {
+                let joined = if flow && !written && key.contains(')') {
                     traps::join_split_parenthesis(entries, key_span, source)
                 } else {
                     None
@@ -282,6 +282,13 @@ impl Builder<'_> {
             let line = self.source(whole);
             let inside = offset.checked_sub(plain.start).map_or(usize::MAX, |inside| inside as usize);
             let span = Span { end: plain.start + u32_len(line.trim_end()), ..plain };
+            let split = self
+                .line_with(plain)
+                .and_then(|(line, start)| traps::cut_before_quotes(line, (plain.end - start.start) as usize, start));
+            if let Some(diagnostic) = split.filter(|_| offset > plain.end) {
+                self.diagnostics.push(diagnostic);
+                return;
+            }
             if let Some(diagnostic) = traps::colon(line, inside, span) {
                 // A plain text that goes on into the next line is one of the keys and values behind an open bracket.
                 self.diagnostics.push(match line.split_once('\n') {
@@ -320,6 +327,13 @@ impl Builder<'_> {
         let behind = self.text.get((span.end - self.skipped) as usize..)?;
         let comment = behind.trim_start_matches(' ');
         (comment.len() < behind.len() && comment.starts_with('#')).then(|| self.rest_of_line(span.end))
+    }
+
+    /// The line in which a span begins, and where it begins itself.
+    fn line_with(&self, span: Span) -> Option<(&str, Span)> {
+        let before = self.text.get(..(span.start - self.skipped) as usize)?;
+        let start = self.skipped + u32_len(&before[..before.rfind('\n').map_or(0, |at| at + 1)]);
+        Some((self.rest_of_line(start), Span { start, end: start, ..span }))
     }
 
     fn rest_of_line(&self, from: u32) -> &str {

@@ -203,6 +203,35 @@ error[SQ0007]: inside `{…}` the value of `status` ends at the comma
 }
 
 #[test]
+fn an_expression_inside_braces_is_shown_as_an_expression_and_whole() {
+    let help = |text: &str| shown(text).lines().last().unwrap_or_default().trim().to_owned();
+    for (text, expected) in [
+        (
+            "input: {subject: concat('Receipt for ', $order.name), text: \"x\"}",
+            "= help: write it as subject: {$expr: \"concat('Receipt for ', $order.name)\"}",
+        ),
+        (
+            "input: {amount: minor_units(coalesce($input.amount, $invoice.amount), 'EUR'), id: $a.b}",
+            "= help: write it as amount: {$expr: \"minor_units(coalesce($input.amount, $invoice.amount), 'EUR')\"}",
+        ),
+        (
+            "input: {amount: f(g(a, b), h(c, d)), id: $a.b}",
+            "= help: write it as amount: {$expr: \"f(g(a, b), h(c, d))\"}",
+        ),
+        (
+            "fields:\n  label: {type: text!, backfill: coalesce(name, 'x')}\n",
+            "= help: write it as backfill: {$expr: \"coalesce(name, 'x')\"}",
+        ),
+        ("- {validate: coalesce(a, b) = c, error: d}", "= help: quote it: validate: \"coalesce(a, b) = c\""),
+        ("{status: enum(a, b)!, n: integer}", "= help: quote it: status: \"enum(a, b)!\""),
+        ("input: {total: f(a, b) + 1, n: 2}", "= help: write it as total: {$expr: \"f(a, b) + 1\"}"),
+        ("- {if: f(a, b), then: []}", "= help: quote it: if: \"f(a, b)\""),
+    ] {
+        assert_eq!(help(text), expected, "{text}\n{}", shown(text));
+    }
+}
+
+#[test]
 fn ym17_an_expression_cut_by_a_comment_is_shown_in_quotes() {
     let text = shown("- validate: code LIKE 'A #1'\n");
     assert!(text.starts_with("error[SQ0008]"), "{text}");

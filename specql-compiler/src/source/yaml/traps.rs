@@ -28,13 +28,41 @@ pub(super) fn join_split_parenthesis(
     if entries[first + 1..].iter().any(|entry| entry.value.value != Value::Null) {
         return None;
     }
+    let span = Span { end: key_span.end, ..entries[first].value.span };
+    let text = source(span);
+    // This piece ends a parenthesis within it; the one that ends the whole is still to come.
+    if unbalanced(&text) {
+        return None;
+    }
     entries.truncate(first + 1);
     let entry = entries.last_mut()?;
-    let span = Span { end: key_span.end, ..entry.value.span };
-    let text = source(span);
     let diagnostic = split_parenthesis(span, &entry.key, &text);
     entry.value = Node { value: Value::String(text), span, content_start: Some(span.start), quoted: false };
     Some(diagnostic)
+}
+
+/// `{note: coalesce(a, 'x')}`: behind the comma a text in quotes would be a key, and what follows it no longer YAML. `line` is that of
+/// the last plain scalar, which ends at byte `end` of it; `start` is where the line begins in its file.
+pub(super) fn cut_before_quotes(line: &str, end: usize, start: Span) -> Option<Diagnostic> {
+    let before = line.get(..end)?;
+    let colon = before.rfind(": ")?;
+    let key = before[..colon].rsplit(['{', ',', ' ']).next()?;
+    let value = colon + 2;
+    if !unbalanced(&before[value..]) {
+        return None;
+    }
+    let mut depth = 0_i32;
+    let length = line[value..].char_indices().find_map(|(at, character)| {
+        depth += match character {
+            '(' => 1,
+            ')' => -1,
+            _ => 0,
+        };
+        (character == ')' && depth == 0).then_some(at + 1)
+    })?;
+    let at = |offset: usize| start.start + u32::try_from(offset).unwrap_or(u32::MAX);
+    let span = Span { start: at(value), end: at(value + length), ..start };
+    Some(split_parenthesis(span, key, &line[value..value + length]))
 }
 
 /// A plain scalar before a comment that holds the other half of a quotation or parenthesis.
