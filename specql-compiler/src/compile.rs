@@ -48,7 +48,7 @@ pub fn compile(sources: &Sources) -> Compilation {
     let settings = settings::read(sources, &mut diagnostics);
     let services = registry::read(sources, &mut diagnostics);
     let domains = domain::read(sources, &mut diagnostics);
-    let written = read_entities(sources, &mut diagnostics);
+    let (written, all_read) = read_entities(sources, &mut diagnostics);
 
     let checked = check::entity::check(sources, &domains, &written, &mut diagnostics);
     let all = Registry {
@@ -87,6 +87,9 @@ pub fn compile(sources: &Sources) -> Compilation {
     let kept = with_fallbacks(&registry, used.into_iter().chain(wanted).chain(declared));
     registry.services.retain(|name, _| kept.contains(name));
     registry.services.sort_keys();
+    if !all_read {
+        diagnostics.retain(|diagnostic| !MAY_BE_UNREAD.contains(&diagnostic.rule.code));
+    }
     diagnostics.sort_by(|a, b| {
         let key = |diagnostic: &Diagnostic| (diagnostic.span, diagnostic.rule.code);
         key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
@@ -95,17 +98,24 @@ pub fn compile(sources: &Sources) -> Compilation {
     Compilation { model: Model { entities, schemas: descriptions, schedules, registry, uses_jobs }, diagnostics }
 }
 
-/// Every entity of every file, in the order of paths and documents.
-fn read_entities(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> Vec<EntitySyntax> {
+/// Rules that say of an entity or an action that there is none. While a file cannot be read, it may be in there.
+const MAY_BE_UNREAD: [&str; 2] = ["SQ0139", "SQ0208"];
+
+/// Every entity of every file, in the order of paths and documents; and whether all files could be read to their ends.
+fn read_entities(sources: &Sources, diagnostics: &mut Vec<Diagnostic>) -> (Vec<EntitySyntax>, bool) {
     let mut entities = Vec::new();
+    let mut all_read = true;
     for (id, file) in sources.iter().filter(|(_, file)| file.kind == SourceKind::Entities) {
         let (documents, mut problems) = yaml::read(id, &file.text);
+        // A mistake that ends the reading leaves its document out.
+        let ended = |problem: &Diagnostic| ["SQ0001", "SQ0002", "SQ0009"].contains(&problem.rule.code);
+        all_read &= problems.is_empty() || !(documents.is_empty() || problems.iter().any(ended));
         diagnostics.append(&mut problems);
         // A document that holds nothing (a trailing `---`, a file of comments) says nothing.
         let documents = documents.iter().filter(|document| document.value != Value::Null);
         entities.extend(documents.filter_map(|document| entity::read(document, diagnostics)));
     }
-    entities
+    (entities, all_read)
 }
 
 /// The services that steps and callbacks name, right or wrong: a mistake in one call must not take the others' names away.

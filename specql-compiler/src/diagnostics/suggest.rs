@@ -1,5 +1,7 @@
 //! "did you mean": the nearest known name.
 
+use std::collections::HashSet;
+
 /// The candidate nearest to `name`, if it is near enough to be a slip of the keyboard.
 ///
 /// Case and `_`/`-` do not count, so that `createCharge` finds `create_charge`. Of equally near candidates the first.
@@ -31,7 +33,8 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 #[must_use]
 pub fn help_for<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     const MOST: usize = 12;
-    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let mut seen = HashSet::new();
+    let candidates: Vec<&str> = candidates.into_iter().filter(|candidate| seen.insert(*candidate)).collect();
     if let Some(near) = suggest(name, candidates.iter().copied()) {
         return Some(format!("did you mean `{near}`?"));
     }
@@ -50,6 +53,11 @@ fn normalise(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_two_have_is_listed_once() {
+        assert_eq!(help_for("bill", ["act", "other", "act"]).as_deref(), Some("known: `act`, `other`"));
+    }
 
     #[test]
     fn a_transposition_a_case_and_an_underscore_are_slips() {
