@@ -65,10 +65,14 @@ pub fn compile(sources: &Sources) -> Compilation {
     };
     let actions = check::action::check_all(project, &checked.syntax, &mut diagnostics);
     let backfills = check::action::backfills(project, &checked.syntax, &mut diagnostics);
+    let row_checks = check::action::row_checks(project, &checked.syntax, &mut diagnostics);
     let schedules = check::schedule::check_all(project, &actions, &checked.syntax, &mut diagnostics);
     let mut entities = checked.entities;
     for (entity, actions) in entities.iter_mut().zip(actions) {
         entity.actions = actions;
+    }
+    for (entity, checks) in entities.iter_mut().zip(row_checks) {
+        entity.checks = checks;
     }
     for (entity, backfills) in entities.iter_mut().zip(backfills) {
         for (field, value) in backfills {

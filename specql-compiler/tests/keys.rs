@@ -224,6 +224,12 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("an entity file", "description", "", "+description: What was ordered"),
     ("an entity file", "fields", "", "+fields: {total: integer}"),
     ("an entity file", "actions", "", "+actions: [{name: create_order}]"),
+    ("an entity file", "unique", "entity: Order\nfields: {a: text, b: integer}", "entity: Order\nfields: {a: text, b: integer}\nunique: [a, b]"),
+    ("an entity file", "indexes", "entity: Order\nfields: {a: text, b: integer}", "entity: Order\nfields: {a: text, b: integer}\nindexes: [[a, b], b]"),
+    ("an entity file", "checks", "entity: Order\nfields: {a: text, b: integer}", "entity: Order\nfields: {a: text, b: integer}\nchecks: {positive: b > 0}"),
+    ("an entity", "unique", "name: Order, fields: {a: text, b: integer}", "name: Order, fields: {a: text, b: integer}, unique: [a, b]"),
+    ("an entity", "indexes", "name: Order, fields: {a: text, b: integer}", "name: Order, fields: {a: text, b: integer}, indexes: [[a, b], b]"),
+    ("an entity", "checks", "name: Order, fields: {a: text, b: integer}", "name: Order, fields: {a: text, b: integer}, checks: {positive: b > 0}"),
     (
         "an entity file",
         "functions",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use specql_registry::{Basic, ValueType};
 
-use super::{find_entity, function, names, rename};
+use super::{find_entity, function, names, rename, row_rule};
 use crate::{
     diagnostics::{
         Diagnostic,
@@ -93,6 +93,7 @@ pub(crate) fn check<'a>(
     rename::entities(domains, &mut result, diagnostics);
     for index in 0..result.entities.len() {
         fields(sources, domains, &mut result, EntityId(index), diagnostics);
+        row_rule::check(sources, &mut result, EntityId(index), diagnostics);
     }
     function::check(sources, domains, &mut result, diagnostics);
     result
@@ -114,6 +115,9 @@ fn bare(sources: &Sources, domains: &Domains, schema: &str, entity: &EntitySynta
         description: entity.description.clone(),
         key: KeyType::default(),
         fields: Vec::new(),
+        unique: Vec::new(),
+        indexes: Vec::new(),
+        checks: Vec::new(),
         functions: Vec::new(),
         actions: Vec::new(),
         multi_tenant: domains.is_multi_tenant(schema),
@@ -247,7 +251,7 @@ pub(super) fn resolve_type(
 }
 
 /// What a list holds in the end.
-fn innermost(ty: &ValueType) -> &ValueType {
+pub(super) fn innermost(ty: &ValueType) -> &ValueType {
     match ty {
         ValueType::List(item) => innermost(item),
         other => other,

@@ -19,6 +19,7 @@ pub(crate) mod expr;
 mod function;
 pub(crate) mod names;
 mod rename;
+mod row_rule;
 pub(crate) mod schedule;
 
 #[cfg(test)]

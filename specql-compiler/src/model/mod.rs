@@ -8,6 +8,7 @@ pub mod effects;
 pub mod expr;
 pub mod function;
 pub mod names;
+pub mod row_rule;
 mod schedule;
 pub mod step;
 
@@ -70,6 +71,12 @@ pub struct Entity {
     pub key: KeyType,
     /// The declared fields, in source order.
     pub fields: Vec<Field>,
+    /// Fields in which no two live rows are equal, together.
+    pub unique: Vec<row_rule::Fields>,
+    /// Fields by which rows are found fast.
+    pub indexes: Vec<row_rule::Fields>,
+    /// What all rows meet.
+    pub checks: Vec<row_rule::Check>,
     /// The SQL functions that it declares, in source order.
     pub functions: Vec<SqlFunction>,
     /// Its actions, in source order.

@@ -42,7 +42,12 @@ pub(super) struct Printer<'a> {
     pub tenant: &'static str,
     /// What the row is called in place of its variable, in a statement that works on many rows at once.
     pub row: Option<&'static str>,
+    /// What stands before a column of the statement's own row.
+    pub own: &'static str,
 }
+
+/// What a statement's own row is called.
+pub(super) const STATEMENT: &str = "t.";
 
 /// SQL, and how tightly its outermost operator binds.
 struct Sql {
@@ -153,7 +158,7 @@ impl Printer<'_> {
         match &expr.kind {
             ExprKind::Literal(value) => self.literal(value, &expr.ty),
             ExprKind::Column { entity, column } => {
-                Sql::atom(format!("t.{}", column_name(self.model.entity(*entity), *column)))
+                Sql::atom(format!("{}{}", self.own, column_name(self.model.entity(*entity), *column)))
             }
             ExprKind::VarColumn { var, column } => {
                 let entity = self.model.entity(self.vars[var.0].entity);
@@ -351,7 +356,12 @@ pub(super) fn default_value(model: &Model, field: &Field) -> Option<String> {
 
 /// An expression over the columns of a statement's row, which is called `t`.
 pub(super) fn statement_value(model: &Model, value: &Expr) -> String {
-    Printer { model, vars: &[], tenant: CURRENT_TENANT, row: None }.print(value)
+    Printer { model, vars: &[], tenant: CURRENT_TENANT, row: None, own: STATEMENT }.print(value)
+}
+
+/// A condition over the columns of a table's own row.
+pub(super) fn row_condition(model: &Model, value: &Expr) -> String {
+    Printer { model, vars: &[], tenant: CURRENT_TENANT, row: None, own: "" }.print(value)
 }
 
 /// A constant of a type, or `now()`.
@@ -360,7 +370,7 @@ pub(super) fn constant(model: &Model, ty: &FieldType, value: &Expr) -> String {
     if let FieldType::Value(ty) = ty {
         expr.ty = ExprType::Value(ty.clone());
     }
-    Printer { model, vars: &[], tenant: TENANT, row: None }.print(&expr)
+    Printer { model, vars: &[], tenant: TENANT, row: None, own: STATEMENT }.print(&expr)
 }
 
 /// Numbers come with a sign: `a - -1` must not become a comment.

@@ -1,7 +1,7 @@
 //! An entity's table, its foreign keys and its indexes.
 
 use super::{
-    expr::{default_value, statement_value},
+    expr::{default_value, row_condition, statement_value},
     facts::{Facts, Index, OF_LIVE_ROWS, Reference},
     object::{Column, Definition, Need, Object, ObjectKind, Rename, Table, TableConstraint},
     quote::{ident, qualified},
@@ -9,7 +9,7 @@ use super::{
     types::{check, check_needs, key_type, sql_type},
 };
 use crate::{
-    model::{Entity, Field, FieldType, Model, OnDelete, names},
+    model::{Entity, Field, FieldType, Model, OnDelete, names, row_rule::Fields},
     source::Origin,
 };
 
@@ -38,7 +38,7 @@ pub(super) fn table(model: &Model, entity: &Entity) -> Object {
 
     let name = qualified(&entity.schema, &entity.table());
     let comment = Some(entity.description.clone().unwrap_or_else(|| entity.name.clone()));
-    let constraints = constraints(entity);
+    let constraints = constraints(model, entity);
     let needs = entity.fields.iter().filter_map(|field| match &field.ty {
         FieldType::Value(ty) => Some(check_needs(ty)),
         FieldType::Ref { .. } => None,
@@ -91,26 +91,42 @@ pub(super) fn indexes(entity: &Entity) -> Vec<Object> {
     };
     let on = |keys: Vec<String>| Index { table: table.clone(), unique: false, method: None, keys, suffix: None };
     // A row that was deleted gives its values back, so this is no constraint, which would be about all rows.
-    let unique = |field: &str, column: &str, origin: &Origin| {
-        let index = Index { unique: true, suffix: Some(OF_LIVE_ROWS.to_owned()), ..on(with_tenant(entity, column)) };
+    let unique = |field: &str, columns: &[&str], origin: &Origin| {
+        let index = Index { unique: true, suffix: Some(OF_LIVE_ROWS.to_owned()), ..on(with_tenant(entity, columns)) };
         object(&constraint_name("uq", entity, field), origin, index)
     };
-    let mut out = vec![unique("identifier", "identifier", &entity.origin)];
+    let joined =
+        |fields: &Fields| fields.fields.iter().map(|field| &*entity.field(*field).name).collect::<Vec<_>>().join("__");
+    let mut out = vec![unique("identifier", &["identifier"], &entity.origin)];
     for field in &entity.fields {
         if field.unique {
-            out.push(unique(&field.name, &field.column, &field.origin));
+            out.push(unique(&field.name, &[&field.column], &field.origin));
         }
         if matches!(field.ty, FieldType::Ref { .. }) {
             let name = constraint_name("idx", entity, &field.name);
             out.push(object(&name, &field.origin, on(vec![ident(&field.column)])));
         }
     }
+    for fields in &entity.unique {
+        let columns: Vec<&str> = fields.fields.iter().map(|field| &*entity.field(*field).column).collect();
+        out.push(unique(&joined(fields), &columns, &fields.origin));
+    }
+    for fields in &entity.indexes {
+        // A statement of an action looks among one tenant's rows.
+        let columns: Vec<&str> = fields.fields.iter().map(|field| &*entity.field(*field).column).collect();
+        out.push(object(
+            &constraint_name("idx", entity, &joined(fields)),
+            &fields.origin,
+            on(with_tenant(entity, &columns)),
+        ));
+    }
     out
 }
 
 /// What is unique is so within a tenant: whether another one has the same is not for this one to know.
-fn with_tenant(entity: &Entity, column: &str) -> Vec<String> {
-    entity.multi_tenant.then(|| "tenant_id".to_owned()).into_iter().chain([ident(column)]).collect()
+fn with_tenant(entity: &Entity, columns: &[&str]) -> Vec<String> {
+    let columns = columns.iter().map(|column| ident(column));
+    entity.multi_tenant.then(|| "tenant_id".to_owned()).into_iter().chain(columns).collect()
 }
 
 /// Where the columns of the entity's fields are written, by their full names.
@@ -168,7 +184,7 @@ fn column(model: &Model, field: &Field) -> Column {
     }
 }
 
-fn constraints(entity: &Entity) -> Vec<TableConstraint> {
+fn constraints(model: &Model, entity: &Entity) -> Vec<TableConstraint> {
     let pk = ident(&entity.pk());
     let unique = |field: &str, columns: Vec<String>| TableConstraint {
         name: ident(&constraint_name("uq", entity, field)),
@@ -181,7 +197,7 @@ fn constraints(entity: &Entity) -> Vec<TableConstraint> {
     ];
     if entity.multi_tenant {
         // What references to this table point to, and the index by tenant.
-        out.push(unique("tenant_id", with_tenant(entity, &entity.pk())));
+        out.push(unique("tenant_id", with_tenant(entity, &[&entity.pk()])));
     }
     for field in &entity.fields {
         let FieldType::Value(ty) = &field.ty else { continue };
@@ -192,6 +208,15 @@ fn constraints(entity: &Entity) -> Vec<TableConstraint> {
                 rule: Rule::Check { condition: check.condition, columns: vec![column] },
             });
         }
+    }
+    for check in &entity.checks {
+        out.push(TableConstraint {
+            name: ident(&constraint_name("ck", entity, &check.name)),
+            rule: Rule::Check {
+                condition: row_condition(model, &check.condition),
+                columns: check.fields.iter().map(|field| ident(&entity.field(*field).column)).collect(),
+            },
+        });
     }
     out
 }

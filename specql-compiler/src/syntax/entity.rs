@@ -5,6 +5,7 @@ use super::{
     expr::Ast,
     function::{self, FunctionSyntax},
     keys::{self, Keys},
+    row_rule::{self, CheckSyntax, FieldsSyntax},
     schedule::{self, ScheduleSyntax},
     types::{self, TypeSyntax},
     value,
@@ -34,6 +35,12 @@ pub struct EntitySyntax {
     pub key: Option<Spanned<String>>,
     /// `fields:`, in source order.
     pub fields: Vec<FieldSyntax>,
+    /// `unique:`, in source order.
+    pub unique: Vec<FieldsSyntax>,
+    /// `indexes:`, in source order.
+    pub indexes: Vec<FieldsSyntax>,
+    /// `checks:`, in source order.
+    pub checks: Vec<CheckSyntax>,
     /// `functions:`, in source order.
     pub functions: Vec<FunctionSyntax>,
     /// `actions:`, in source order.
@@ -96,6 +103,21 @@ static ENTITY_KEYS: &[Key] = &[
     )
     .default("`integer`"),
     Key::new("fields", Shape::Map(&Shape::Either(&[Shape::Type, Shape::Table(&FIELD)])), "its fields"),
+    Key::new(
+        "unique",
+        Shape::Either(&[Shape::List(&Shape::Name), Shape::List(&Shape::List(&Shape::Name))]),
+        "fields in which no two live rows are equal, together: `[subscription, period]`, or a list of such lists",
+    ),
+    Key::new(
+        "indexes",
+        Shape::List(&Shape::Either(&[Shape::Name, Shape::List(&Shape::Name)])),
+        "fields, or lists of fields, by which rows are found fast; what is unique and what refers has an index anyway",
+    ),
+    Key::new(
+        "checks",
+        Shape::Map(&Shape::Expression),
+        "conditions over a row's own fields that each row meets, by name; a row for which one is NULL meets it",
+    ),
     Key::new("actions", Shape::List(&Shape::Table(&action::ACTION)), "its actions"),
     Key::new(
         "functions",
@@ -191,6 +213,12 @@ pub fn read(document: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Entity
             .map(|text| text.value),
         key: parts.entry("key").and_then(|entry| keys::text(&entry.value, "key", parts.diagnostics)),
         fields: parts.entry("fields").map(|entry| read_fields(&entry.value, parts.diagnostics)).unwrap_or_default(),
+        unique: parts.entry("unique").map(|e| row_rule::read_unique(&e.value, parts.diagnostics)).unwrap_or_default(),
+        indexes: parts
+            .entry("indexes")
+            .map(|e| row_rule::read_indexes(&e.value, parts.diagnostics))
+            .unwrap_or_default(),
+        checks: parts.entry("checks").map(|e| row_rule::read_checks(&e.value, parts.diagnostics)).unwrap_or_default(),
         functions: parts
             .entry("functions")
             .map(|e| function::read_all(&e.value, parts.diagnostics))

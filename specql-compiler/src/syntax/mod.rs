@@ -21,6 +21,7 @@ pub mod expr;
 pub mod function;
 pub mod keys;
 pub mod names;
+pub mod row_rule;
 pub mod schedule;
 pub mod step;
 pub mod types;

@@ -22,8 +22,8 @@ pub(crate) fn check_all(
     written: &[&EntitySyntax],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Vec<(FieldId, Expr)>> {
-    // What is wrong with actions is said elsewhere.
-    let actions = Actions::list(project, written, &mut Vec::new());
+    // An expression over a row calls none.
+    let actions = Actions::default();
     let filled_fields = |(index, entity): (usize, &&EntitySyntax)| -> Vec<(EntityId, FieldId)> {
         let names = entity.fields.iter().filter(|field| field.backfill.is_some()).map(|field| &field.name.value);
         names.filter_map(|name| Some((EntityId(index), project.field(EntityId(index), name)?.0))).collect()
@@ -119,7 +119,7 @@ fn names_what_is_not_there(expr: &Expr) -> bool {
 
 impl<'a> ActionChecker<'a> {
     /// One for an expression over the columns of a row, outside of any action.
-    fn of_rows(project: Project<'a>, actions: &'a Actions<'a>, entity: EntityId) -> Self {
+    pub(super) fn of_rows(project: Project<'a>, actions: &'a Actions<'a>, entity: EntityId) -> Self {
         Self {
             project,
             actions,

@@ -3,6 +3,7 @@
 mod backfill;
 mod input;
 mod order;
+mod row_check;
 mod stale;
 mod standard;
 mod step;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use backfill::check_all as backfills;
 pub(crate) use input::Inputs;
 use order::{Actions, Listed};
+pub(crate) use row_check::check_all as row_checks;
 
 use specql_registry::ValueType;
 

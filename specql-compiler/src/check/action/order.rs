@@ -14,7 +14,7 @@ use crate::{
         },
     },
     model::{
-        Action, ActionId, EntityId,
+        Action, ActionId, Entity, EntityId,
         names::{id_function, pk_function},
     },
     source::{Span, Spanned},
@@ -48,15 +48,20 @@ impl<'a> Actions<'a> {
     pub(super) fn list(project: Project<'_>, written: &[&'a EntitySyntax], diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut actions = Self::default();
         let mut wrappers: BTreeMap<String, (Span, String)> = BTreeMap::new();
+        let helpers = helpers(project);
         for (index, entity) in written.iter().enumerate() {
             let id = EntityId(index);
+            let schema = project.entity(id).schema.as_str();
             let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
             let mut listed = Vec::new();
             for syntax in &entity.actions {
                 let Spanned { value: name, span } = &syntax.name;
-                let named = names::check_identifier(&syntax.name, "an action", diagnostics)
-                    && !is_helper(project, id, &syntax.name, diagnostics);
-                if !named {
+                if !names::check_identifier(&syntax.name, "an action", diagnostics) {
+                    continue;
+                }
+                if let Some(owner) = helpers.get(&(schema, name.clone())) {
+                    let reason = format!("SpecQL makes a function of that name for `{owner}`");
+                    diagnostics.push(reserved_name::error(*span, "an action", name, &reason));
                     continue;
                 }
                 if let Some(first) = seen.get(name.as_str()) {
@@ -193,16 +198,10 @@ fn collect_calls<'s>(steps: &'s [StepSyntax], calls: &mut Vec<&'s Spanned<String
     }
 }
 
-/// Whether an action would have the name of a function that SpecQL makes in its schema, which is reported.
-fn is_helper(project: Project<'_>, id: EntityId, name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> bool {
-    let schema = &project.entity(id).schema;
-    let helper = project
-        .entities
-        .iter()
-        .find(|entity| entity.schema == *schema && [pk_function(entity), id_function(entity)].contains(&name.value));
-    if let Some(entity) = helper {
-        let reason = format!("SpecQL makes a function of that name for `{}`", entity.name);
-        diagnostics.push(reserved_name::error(name.span, "an action", &name.value, &reason));
-    }
-    helper.is_some()
+/// The functions that SpecQL makes for entities, by schema and name.
+fn helpers<'p>(project: Project<'p>) -> BTreeMap<(&'p str, String), &'p str> {
+    let of_entity = |entity: &'p Entity| {
+        [pk_function(entity), id_function(entity)].map(|name| ((entity.schema.as_str(), name), entity.name.as_str()))
+    };
+    project.entities.iter().flat_map(of_entity).collect()
 }

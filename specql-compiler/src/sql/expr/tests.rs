@@ -11,7 +11,7 @@ use crate::{
 
 fn print(value: &Expr) -> String {
     let model = order_model();
-    Printer { model: &model, vars: &[row(1, "order")], tenant: TENANT, row: None }.print(value)
+    Printer { model: &model, vars: &[row(1, "order")], tenant: TENANT, row: None, own: STATEMENT }.print(value)
 }
 
 fn boolean(kind: ExprKind) -> Expr {
@@ -78,7 +78,7 @@ fn prefix_operators_and_tests_keep_their_operands_together() {
 #[test]
 fn a_row_is_its_key_inside_the_database_and_its_id_outside() {
     let model = order_model();
-    let printer = Printer { model: &model, vars: &[row(1, "order")], tenant: TENANT, row: None };
+    let printer = Printer { model: &model, vars: &[row(1, "order")], tenant: TENANT, row: None, own: STATEMENT };
     let order = Expr { kind: ExprKind::Row(VarId(0)), ty: ExprType::Ref(EntityId(1)), nullable: false };
     assert_eq!(printer.print(&order), "v_order.pk_order");
     assert_eq!(printer.public(&order), "v_order.id");

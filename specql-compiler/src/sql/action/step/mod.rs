@@ -16,7 +16,7 @@ use crate::{
     },
     sql::{
         entity::{column_name, tenant_and},
-        expr::{Printer, job_variable, position_variable, row_variable, value_variable},
+        expr::{Printer, STATEMENT, job_variable, position_variable, row_variable, value_variable},
         quote::{ident, literal, qualified, text_array},
         types::sql_type,
         usage::Usage,
@@ -171,7 +171,8 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn printer(&self) -> Printer<'a> {
-        Printer { model: self.scope.model, vars: self.scope.vars, tenant: self.scope.tenant, row: self.scope.row }
+        let Scope { model, vars, tenant, row, .. } = self.scope;
+        Printer { model, vars, tenant, row, own: STATEMENT }
     }
 
     fn step(&mut self, step: &Step) -> bool {

@@ -1,0 +1,153 @@
+//! `unique:`, `indexes:` and `checks:` of an entity: what rows must be to each other, over actions and over steps between models.
+
+use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
+use specql_compiler::SourceFile;
+use specql_runtime::database::MigrateError;
+use specql_tests::{
+    compiled,
+    history::History,
+    migrations::{Folder, file},
+};
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+const PAGE: &str = include_str!("../../docs/row-rules.md");
+
+const TENANTS: [Uuid; 2] = [Uuid::from_u128(10), Uuid::from_u128(11)];
+
+/// The page's entity; the rules can be taken from it.
+fn invoice() -> &'static str {
+    PAGE.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a sample")
+}
+
+fn without_rules() -> String {
+    let (before, rest) = invoice().split_once("unique:").expect("rules");
+    format!("{before}actions:{}", rest.split_once("actions:").expect("actions").1)
+}
+
+fn project(entity: &str, of_tenants: bool) -> Vec<SourceFile> {
+    let domains = format!("domains: {{billing: {{multi_tenant: {of_tenants}}}}}\n");
+    let registry = specql_compiler::SourceKind::Registry;
+    vec![
+        file("entities/invoice.yaml", entity),
+        SourceFile::new("registry/domain_registry.yaml", &domains, registry),
+    ]
+}
+
+async fn call(pool: &PgPool, tenant: Option<Uuid>, action: &str, input: Value) -> Result<(String, Value)> {
+    let sql = AssertSqlSafe(format!("SELECT status, to_jsonb(id) FROM app.{action}($1, NULL, $2)"));
+    let (status, id): (String, Option<Value>) = sqlx::query_as(sql).bind(tenant).bind(input).fetch_one(pool).await?;
+    Ok((status, id.unwrap_or_default()))
+}
+
+#[tokio::test]
+async fn no_two_live_rows_of_a_tenant_are_equal_in_all_fields_of_a_combination() -> Result<()> {
+    for of_tenants in [false, true] {
+        let domains = format!("domains: {{billing: {{multi_tenant: {of_tenants}}}}}\n");
+        let files = [("entities/invoice.yaml", invoice()), ("registry/domain_registry.yaml", &*domains)];
+        let database = compiled::database(&compiled::files(&files)?).await?;
+        let pool = database.pool();
+        let tenant = of_tenants.then_some(TENANTS[0]);
+        let invoice = |customer: Option<&str>, period: &str| json!({"customer": customer, "period": period, "amount": 5});
+        let (status, id) = call(pool, tenant, "create_invoice", invoice(Some("ada"), "2026-01-01")).await?;
+        assert_eq!(status, "success");
+        for (input, expected) in [
+            (invoice(Some("ada"), "2026-01-01"), "conflict:uq_invoice__customer__period"),
+            (invoice(Some("ada"), "2026-02-01"), "success"),
+            (invoice(Some("bob"), "2026-01-01"), "success"),
+            // NULL equals nothing.
+            (invoice(None, "2026-01-01"), "success"),
+            (invoice(None, "2026-01-01"), "success"),
+        ] {
+            assert_eq!(call(pool, tenant, "create_invoice", input.clone()).await?.0, expected, "{input}");
+        }
+        if of_tenants {
+            let other = call(pool, Some(TENANTS[1]), "create_invoice", invoice(Some("ada"), "2026-01-01")).await?;
+            assert_eq!(other.0, "success", "another tenant's");
+        }
+        // What was deleted gives its place back.
+        assert_eq!(call(pool, tenant, "delete_invoice", json!({"id": id})).await?.0, "success");
+        let again = call(pool, tenant, "create_invoice", invoice(Some("ada"), "2026-01-01")).await?;
+        assert_eq!(again.0, "success");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_row_that_breaks_a_check_is_refused_by_its_name_and_one_that_lacks_a_value_is_not() -> Result<()> {
+    let database = compiled::database(&compiled::files(&[("entities/invoice.yaml", invoice())])?).await?;
+    let pool = database.pool();
+    let input = json!({"customer": "ada", "period": "2026-01-01", "amount": 5});
+    let (_, id) = call(pool, None, "create_invoice", input).await?;
+    for (refunded, expected) in [
+        (json!(5), "success"),
+        (json!(6), "validation:ck_invoice__refund_is_covered"),
+        (Value::Null, "success"),
+    ] {
+        let (status, _) = call(pool, None, "refund_invoice", json!({"id": id, "refunded": refunded})).await?;
+        assert_eq!(status, expected, "{refunded}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn rows_are_found_by_the_indexes_of_the_page() -> Result<()> {
+    for (of_tenants, first) in [(false, ""), (true, "tenant_id, ")] {
+        let domains = format!("domains: {{billing: {{multi_tenant: {of_tenants}}}}}\n");
+        let files = [("entities/invoice.yaml", invoice()), ("registry/domain_registry.yaml", &*domains)];
+        let database = compiled::database(&compiled::files(&files)?).await?;
+        let found: Vec<String> = sqlx::query_scalar(
+            "SELECT split_part(indexdef, ' USING btree ', 2) FROM pg_indexes
+             WHERE schemaname = 'billing' AND indexname LIKE 'idx%' ORDER BY indexname",
+        )
+        .fetch_all(database.pool())
+        .await?;
+        assert_eq!(found, [format!("({first}period, paid)"), format!("({first}refunded)")]);
+    }
+    Ok(())
+}
+
+/// A history with the entity without its rules, and the step that gives it to them.
+struct Steps {
+    first: History,
+    both: History,
+}
+
+fn steps(of_tenants: bool) -> Result<Steps> {
+    let mut folder = Folder::default();
+    let (before, after) = (project(&without_rules(), of_tenants), project(invoice(), of_tenants));
+    let built = folder.build(&before).context("the first model")?;
+    let first = History::default().emitted(&built.step).seal();
+    folder.seal(&before, &built.schema).context("its seal")?;
+    let both = first.clone().emitted(&folder.build(&after).context("the second model")?.step).seal();
+    Ok(Steps { first, both })
+}
+
+#[tokio::test]
+async fn rows_that_break_a_new_rule_stop_the_step_before_anything_is_done() -> Result<()> {
+    for of_tenants in [false, true] {
+        let steps = steps(of_tenants)?;
+        let database = specql_runtime::testing::TestDatabase::from_sql("").await?;
+        let pool = database.pool();
+        steps.first.on(pool).migrate().await?;
+        let tenant = of_tenants.then_some(TENANTS[0]);
+        let input = |amount: u32| json!({"customer": "ada", "period": "2026-01-01", "amount": amount, "refunded": 7});
+        let (_, first) = call(pool, tenant, "create_invoice", input(8)).await?;
+        let (_, second) = call(pool, tenant, "create_invoice", input(6)).await?;
+        let refused = |error: MigrateError| match error {
+            MigrateError::RowsInTheWay { message, .. } => message,
+            other => format!("{other:?}"),
+        };
+        let message = refused(steps.both.on(pool).migrate().await.unwrap_err());
+        assert_eq!(message, "rows of billing.tb_invoice break ck_invoice__refund_is_covered; nothing was changed");
+        call(pool, tenant, "refund_invoice", json!({"id": second, "refunded": 1})).await?;
+        let message = refused(steps.both.on(pool).migrate().await.unwrap_err());
+        assert_eq!(message, "rows of billing.tb_invoice are equal in customer and period; nothing was changed");
+        call(pool, tenant, "delete_invoice", json!({"id": first})).await?;
+        steps.both.on(pool).migrate().await?;
+        let (status, _) = call(pool, tenant, "create_invoice", input(8)).await?;
+        assert_eq!(status, "conflict:uq_invoice__customer__period");
+    }
+    Ok(())
+}
