@@ -3,6 +3,7 @@
 mod backfill;
 mod input;
 mod order;
+mod presence;
 mod stale;
 mod standard;
 mod step;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use backfill::check_all as backfills;
 pub use input::Inputs;
 use order::{Actions, Listed};
+use presence::Present;
 
 use specql_registry::ValueType;
 
@@ -131,6 +133,8 @@ pub struct Frame {
     pub(super) loops: Vec<(Option<EntityId>, LoopKey)>,
     /// The names that are known at this point; a later one hides an earlier one.
     pub(super) bindings: Vec<(String, Binding)>,
+    /// What is known not to be NULL at this point.
+    present: Vec<Present>,
     /// The current row at this point.
     current: Option<VarId>,
     /// A callback's originating row, once a step touches it.
@@ -300,6 +304,7 @@ impl Frame {
             values: Vec::new(),
             loops: Vec::new(),
             bindings: Vec::new(),
+            present: Vec::new(),
             current: None,
             row: None,
             has_row,

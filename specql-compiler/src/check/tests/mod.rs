@@ -3,6 +3,7 @@
 mod effects;
 mod mistakes;
 mod model;
+mod narrowing;
 mod properties;
 mod schedules;
 mod texts;

@@ -7,6 +7,7 @@ mod forms;
 mod lexer;
 mod parser;
 mod template;
+mod walk;
 
 #[cfg(test)]
 mod tests;

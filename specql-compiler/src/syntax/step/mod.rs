@@ -3,6 +3,7 @@
 mod effect;
 mod foreach;
 mod rows;
+mod walk;
 
 use super::{
     call_service::{self, CallServiceSyntax},

@@ -68,7 +68,12 @@ impl ActionChecker<'_> {
             // What the steps call by that name is not known.
             self.complete = false;
         }
+        self.enter_rounds(&head.source, source.as_ref(), steps);
+        let before_rounds = self.frame().present.clone();
         let steps: Vec<Step> = self.steps(steps);
+        // There may have been no round, or many.
+        let after = std::mem::replace(&mut self.frame_mut().present, before_rounds);
+        self.frame_mut().present.retain(|known| after.contains(known));
         if source.is_some() {
             self.frame_mut().loops.pop();
         }
