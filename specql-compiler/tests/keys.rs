@@ -199,6 +199,12 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("a step `find`", "as", "", "+as: found"),
     ("a step `find`", "optional", "", "+optional: true"),
     (
+        "a step `find`",
+        "lock",
+        "find: Order WHERE total = 1, as: found",
+        "find: Order WHERE total = 1, as: found, lock: true",
+    ),
+    (
         "a step `foreach`",
         "foreach",
         "",

@@ -4,6 +4,7 @@ mod backfill;
 mod input;
 mod order;
 mod presence;
+mod race;
 mod stale;
 mod standard;
 mod step;
@@ -14,6 +15,7 @@ pub use backfill::check_all as backfills;
 pub use input::Inputs;
 use order::{Actions, Listed};
 use presence::Present;
+use race::Unlocked;
 
 use specql_registry::ValueType;
 
@@ -135,6 +137,8 @@ pub struct Frame {
     pub(super) bindings: Vec<(String, Binding)>,
     /// What is known not to be NULL at this point.
     present: Vec<Present>,
+    /// The rows that were found and are not locked.
+    unlocked: Vec<Unlocked>,
     /// The current row at this point.
     current: Option<VarId>,
     /// A callback's originating row, once a step touches it.
@@ -305,6 +309,7 @@ impl Frame {
             loops: Vec::new(),
             bindings: Vec::new(),
             present: Vec::new(),
+            unlocked: Vec::new(),
             current: None,
             row: None,
             has_row,

@@ -5,6 +5,7 @@ mod mistakes;
 mod model;
 mod narrowing;
 mod properties;
+mod race;
 mod schedules;
 mod texts;
 

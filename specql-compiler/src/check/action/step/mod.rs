@@ -43,6 +43,7 @@ impl ActionChecker<'_> {
                 Some(kind) => {
                     let step = Step { kind, stale: Vec::new(), origin: self.project.sources.origin(written.span) };
                     self.account_for(written, &step);
+                    self.note_rows(written, &step);
                     checked.push(step);
                 }
                 None => self.complete = false,
@@ -70,7 +71,9 @@ impl ActionChecker<'_> {
             StepKindSyntax::Insert { entity, values, bind } => self.insert(entity, values.as_ref(), bind.as_ref()),
             StepKindSyntax::Update { entity, set, condition } => self.update(entity, set, condition.as_ref()),
             StepKindSyntax::Delete { rows, hard } => self.delete(rows, *hard),
-            StepKindSyntax::Find { rows, bind, optional } => self.find(rows, bind.as_ref(), *optional),
+            StepKindSyntax::Find { rows, bind, optional, lock } => {
+                self.find(rows, bind.as_ref(), *optional, lock.as_ref())
+            }
             StepKindSyntax::If { condition, then, otherwise } => self.if_else(condition, then, otherwise),
             StepKindSyntax::Foreach { head, steps } => self.foreach(head, steps),
             StepKindSyntax::Call { call, bind } => self.call(call, bind.as_ref()),
@@ -83,6 +86,7 @@ impl ActionChecker<'_> {
 
     fn if_else(&mut self, written: &Ast, then: &[StepSyntax], otherwise: &[StepSyntax]) -> Option<StepKind> {
         let condition = self.condition(written);
+        condition.iter().for_each(|condition| self.note_question(condition, written));
         let before = self.frame().present.clone();
         let then = self.way(then, written, Ways::True, condition.as_ref());
         let after_then = std::mem::replace(&mut self.frame_mut().present, before);
