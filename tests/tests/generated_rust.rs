@@ -26,8 +26,8 @@ fn body<T: DeserializeOwned>(json: &serde_json::Value) -> Result<T, String> {
 }
 
 fn round_trips<T: DeserializeOwned + Serialize>(json: &serde_json::Value) {
-    let read: T = body(json).unwrap();
-    assert_eq!(serde_json::to_value(read).unwrap(), *json);
+    let read: T = body(json).expect("what is written is read");
+    assert_eq!(serde_json::to_value(read).expect("what is read is written"), *json);
 }
 
 #[test]
