@@ -21,17 +21,17 @@ fn from_json<T: DeserializeOwned>(json: &value::Json) -> T {
     serde_json::from_value(json.clone()).unwrap_or_else(|error| panic!("{json}: {error}"))
 }
 
-/// In one spelling what has several: Rust's crates write a timestamp with `Z`, a host with its `/32` and a MAC address in capitals.
+/// In one spelling what has several: Rust's crates write a timestamp with `Z` and other digits, a host with its `/32` and a MAC address
+/// in capitals.
 fn spelt(json: value::Json) -> value::Json {
     match json {
         value::Json::Object(members) => members.into_iter().map(|(name, value)| (name, spelt(value))).collect(),
         value::Json::Array(items) => items.into_iter().map(spelt).collect(),
-        value::Json::String(text) => {
-            let is_mac = text.parse::<value::MacAddress>().is_ok();
-            let text = text.strip_suffix("/32").map_or_else(|| text.clone(), str::to_owned);
-            let text = text.strip_suffix("+00:00").map_or_else(|| text.clone(), |text| format!("{text}Z"));
-            value::Json::String(if is_mac { text.to_lowercase() } else { text })
-        }
+        value::Json::String(text) => value::Json::String(match text.parse::<value::Timestamp>() {
+            Ok(at) => at.to_rfc3339(),
+            Err(_) if text.parse::<value::MacAddress>().is_ok() => text.to_lowercase(),
+            Err(_) => text.strip_suffix("/32").unwrap_or(&text).to_owned(),
+        }),
         other => other,
     }
 }
