@@ -23,6 +23,9 @@ pub(crate) enum Command {
         /// Fail on warnings too.
         #[arg(long)]
         deny_warnings: bool,
+        /// How to say what is wrong: with excerpts on standard error, or for programs on standard output.
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
     },
     /// Print what a build generates.
     Emit {
@@ -64,6 +67,16 @@ pub(crate) enum Command {
         /// `SQ0102`, or the rule's name; all codes without it.
         code: Option<String>,
     },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people: excerpts, on standard error.
+    Text,
+    /// One JSON document.
+    Json,
+    /// Workflow commands of GitHub Actions, which become annotations.
+    Github,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

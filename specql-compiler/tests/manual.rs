@@ -97,7 +97,7 @@ fn said(rule: &Rule, (language, text): &(String, String)) -> (Vec<&'static str>,
 }
 
 /// What the examples talk about, where they do not say it themselves.
-const CONTEXT: [(&str, &str); 7] = [
+const CONTEXT: [(&str, &str); 8] = [
     (
         "Order",
         "entity: Order
@@ -124,6 +124,7 @@ fields:
     ("Cart", "entity: Cart\nschema: sales\nfields: {note: text}\n"),
     ("Agent", "entity: Agent\nschema: crm\nfields: {name: text}\n"),
     ("Product", "entity: Product\nschema: catalog\nfields: {name: text, price: money}\n"),
+    ("Ticket", "entity: Ticket\nschema: sales\nfields: {sold: boolean! = false}\n"),
     ("Line", "entity: Line\nschema: sales\nfields: {sku: text, quantity: integer}\n"),
     ("Invoice", "entity: Invoice\nschema: sales\nfields: {total: integer, note: text}\n"),
 ];

@@ -4,6 +4,7 @@
 //! [`specql_registry::scalars`] allows: the same pattern that stands in the table's CHECK. Other types are those of
 //! well-known crates under the language's names, so that a user's crate needs no dependency for them.
 
+mod change;
 mod duration;
 mod enumeration;
 mod number;
@@ -11,6 +12,7 @@ mod point;
 mod row;
 mod text;
 
+pub use change::{bigint_change, change};
 pub use chrono::{DateTime, NaiveDate as Date, NaiveTime as Time, Utc};
 pub use duration::Duration;
 pub use enumeration::UnknownValue;

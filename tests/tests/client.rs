@@ -11,6 +11,9 @@ use specql_runtime::{
     value::Uuid,
 };
 
+#[path = "client/json.rs"]
+mod json;
+
 specql_macros::specql!("client");
 
 use services::stripe::CreateCharge;

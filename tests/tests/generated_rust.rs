@@ -11,9 +11,24 @@ mod golden {
     include!("generated_rust/order.rs");
 }
 
+use axum::Json;
 use golden::{actions, enqueue, entities, services};
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use specql_runtime::{client::Operation, value};
+
+/// What an axum handler that takes `Json<T>` is given for a body, or what its caller is told.
+fn body<T: DeserializeOwned>(json: &serde_json::Value) -> Result<T, String> {
+    match Json::from_bytes(json.to_string().as_bytes()) {
+        Ok(Json(input)) => Ok(input),
+        Err(rejection) => Err(rejection.body_text()),
+    }
+}
+
+fn round_trips<T: DeserializeOwned + Serialize>(json: &serde_json::Value) {
+    let read: T = body(json).expect("what is written is read");
+    assert_eq!(serde_json::to_value(read).expect("what is read is written"), *json);
+}
 
 #[test]
 fn the_golden_file_is_what_the_compiler_emits() {
@@ -42,6 +57,72 @@ fn a_partial_update_tells_leaving_alone_from_emptying() {
     assert_eq!(json(None), json!({"id": id}));
     assert_eq!(json(Some(None)), json!({"id": id, "notes": null}));
     assert_eq!(json(Some(Some("late".to_owned()))), json!({"id": id, "notes": "late"}));
+}
+
+#[test]
+fn an_input_is_read_from_the_json_that_the_wrapper_takes() {
+    let all = json!({
+        "customer_email": "a@b.eu", "total": 4200, "payment_status": "paid", "views": "9007199254740993", "urgency": "low",
+    });
+    let read: actions::order::PlaceOrder = body(&all).unwrap();
+    let built = actions::order::PlaceOrder::builder()
+        .customer_email("a@b.eu".parse().unwrap())
+        .total(4200)
+        .payment_status(entities::OrderPaymentStatus::Paid)
+        .views(9_007_199_254_740_993)
+        .urgency(actions::order::PlaceOrderUrgency::Low)
+        .build();
+    assert_eq!(read, built);
+    round_trips::<actions::order::PlaceOrder>(&json!({"customer_email": "a@b.eu", "total": 1, "views": 7}));
+    round_trips::<actions::order::Archive>(&json!({}));
+}
+
+#[test]
+fn an_optional_input_is_none_where_it_is_absent_or_null() {
+    let null = json!({"customer_email": "a@b.eu", "total": 1, "payment_status": null, "views": null, "urgency": null});
+    let read: actions::order::PlaceOrder = body(&null).unwrap();
+    assert_eq!(read, body(&json!({"customer_email": "a@b.eu", "total": 1})).unwrap());
+    assert_eq!((read.payment_status, read.views, read.urgency), (None, None, None));
+}
+
+#[test]
+fn the_json_of_a_partial_update_tells_leaving_alone_from_emptying() {
+    let id = value::Uuid::nil();
+    let notes = |json| body::<actions::order::UpdateOrder>(&json).unwrap();
+    assert_eq!(notes(json!({"id": id})).notes, None);
+    assert_eq!(notes(json!({"id": id, "notes": null})).notes, Some(None));
+    assert_eq!(notes(json!({"id": id, "notes": "late"})).notes, Some(Some("late".to_owned())));
+    assert_eq!(notes(json!({"id": id, "views": null})).views, Some(None));
+    assert_eq!(notes(json!({"id": id, "views": "-7"})).views, Some(Some(-7)));
+    // A required field cannot be emptied: the database refuses it, and so does Rust.
+    let told = body::<actions::order::UpdateOrder>(&json!({"id": id, "total": null})).unwrap_err();
+    assert!(told.contains("total: invalid type: null, expected i32"), "{told}");
+    round_trips::<actions::order::UpdateOrder>(&json!({"id": id, "notes": null, "views": 7}));
+}
+
+#[test]
+fn what_an_input_does_not_take_is_refused_with_the_name_of_the_field() {
+    let right = json!({"customer_email": "a@b.eu", "total": 4200});
+    let with = |name: &str, value: serde_json::Value| {
+        let mut wrong = right.clone();
+        wrong[name] = value;
+        body::<actions::order::PlaceOrder>(&wrong).unwrap_err()
+    };
+    for (name, value, expected) in [
+        ("totl", json!(1), "unknown field `totl`, expected one of `customer_email`, `total`"),
+        ("total", json!("4200"), "total: invalid type: string \"4200\", expected i32"),
+        ("total", json!(null), "total: invalid type: null, expected i32"),
+        ("customer_email", json!("nobody"), "customer_email: \"nobody\" is not an e-mail address"),
+        ("payment_status", json!("lost"), "payment_status: unknown variant `lost`, expected one of `unpaid`, `paid`"),
+        ("views", json!("many"), "views: invalid value: string \"many\", expected a 64 bit integer"),
+    ] {
+        let told = with(name, value);
+        assert!(told.contains(expected), "{told}");
+    }
+    let told = body::<actions::order::PlaceOrder>(&json!({"total": 4200})).unwrap_err();
+    assert!(told.contains("missing field `customer_email`"), "{told}");
+    let told = body::<actions::order::Archive>(&json!({"id": 1})).unwrap_err();
+    assert!(told.contains("unknown field `id`, there are no fields"), "{told}");
 }
 
 #[test]

@@ -29,10 +29,7 @@ fn without_rules() -> String {
 fn project(entity: &str, of_tenants: bool) -> Vec<SourceFile> {
     let domains = format!("domains: {{billing: {{multi_tenant: {of_tenants}}}}}\n");
     let registry = specql_compiler::SourceKind::Registry;
-    vec![
-        file("entities/invoice.yaml", entity),
-        SourceFile::new("registry/domain_registry.yaml", &domains, registry),
-    ]
+    vec![file("entities/invoice.yaml", entity), SourceFile::new("registry/domain_registry.yaml", &domains, registry)]
 }
 
 async fn call(pool: &PgPool, tenant: Option<Uuid>, action: &str, input: Value) -> Result<(String, Value)> {
@@ -49,7 +46,8 @@ async fn no_two_live_rows_of_a_tenant_are_equal_in_all_fields_of_a_combination()
         let database = compiled::database(&compiled::files(&files)?).await?;
         let pool = database.pool();
         let tenant = of_tenants.then_some(TENANTS[0]);
-        let invoice = |customer: Option<&str>, period: &str| json!({"customer": customer, "period": period, "amount": 5});
+        let invoice =
+            |customer: Option<&str>, period: &str| json!({"customer": customer, "period": period, "amount": 5});
         let (status, id) = call(pool, tenant, "create_invoice", invoice(Some("ada"), "2026-01-01")).await?;
         assert_eq!(status, "success");
         for (input, expected) in [
@@ -80,11 +78,9 @@ async fn a_row_that_breaks_a_check_is_refused_by_its_name_and_one_that_lacks_a_v
     let pool = database.pool();
     let input = json!({"customer": "ada", "period": "2026-01-01", "amount": 5});
     let (_, id) = call(pool, None, "create_invoice", input).await?;
-    for (refunded, expected) in [
-        (json!(5), "success"),
-        (json!(6), "validation:ck_invoice__refund_is_covered"),
-        (Value::Null, "success"),
-    ] {
+    for (refunded, expected) in
+        [(json!(5), "success"), (json!(6), "validation:ck_invoice__refund_is_covered"), (Value::Null, "success")]
+    {
         let (status, _) = call(pool, None, "refund_invoice", json!({"id": id, "refunded": refunded})).await?;
         assert_eq!(status, expected, "{refunded}");
     }

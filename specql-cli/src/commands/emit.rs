@@ -1,11 +1,8 @@
 //! `specql emit`: the whole fresh schema, or the Rust module, on standard output.
 
-use std::{
-    io::{ErrorKind, Write},
-    path::Path,
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
+use super::print;
 use crate::{cli::Emitted, project};
 
 pub(super) fn run(what: Emitted, dir: &Path) -> anyhow::Result<ExitCode> {
@@ -14,9 +11,6 @@ pub(super) fn run(what: Emitted, dir: &Path) -> anyhow::Result<ExitCode> {
         Emitted::Sql => found.schema.as_ref().map(specql_compiler::internals::sql::Schema::render).unwrap_or_default(),
         Emitted::Rust => found.rust(&project::package_name(&found.layout.root)?),
     };
-    match std::io::stdout().write_all(text.as_bytes()) {
-        // `specql emit sql | head` is no failure.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(ExitCode::SUCCESS),
-    }
+    print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,14 +1,17 @@
 //! Errors and warnings for the person who writes the YAML.
 //!
 //! [`rules`] holds one file per rule: its code, its page of the error manual and the functions that make its
-//! diagnostics. [`render()`] draws a diagnostic with its excerpt; [`suggest()`] finds the name that was meant.
+//! diagnostics. [`render()`] draws a diagnostic with its excerpt; [`render_json()`] and [`render_for_github()`] write for
+//! programs; [`suggest()`] finds the name that was meant.
 
 pub mod rules;
 
+mod machine;
 mod manual;
 mod render;
 mod suggest;
 
+pub use machine::{render_for_github, render_json};
 pub use manual::manual;
 pub use render::{render, render_for_rustc, render_line};
 pub use suggest::{help_for, suggest};

@@ -84,6 +84,14 @@ impl Effects {
         effects
     }
 
+    /// Of evaluating an expression.
+    #[must_use]
+    pub fn of_expression(known: Known<'_>, expr: &Expr) -> Self {
+        let mut effects = Self { volatility: Volatility::Immutable, ..Self::default() };
+        effects.expression(known, expr);
+        effects
+    }
+
     /// Whether rows of that entity may be updated or deleted.
     #[must_use]
     pub fn may_change(&self, entity: EntityId) -> bool {

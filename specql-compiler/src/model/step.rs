@@ -81,7 +81,7 @@ pub enum StepKind {
         bind: VarId,
         /// When there is none, the variable holds a row of NULLs; else that is `not_found`.
         optional: bool,
-        /// It becomes the current row, and so is locked until the end of the transaction.
+        /// It is locked until the end of the transaction: by `lock: true`, or because it becomes the current row.
         locks: bool,
     },
     /// Does its steps once for each element.

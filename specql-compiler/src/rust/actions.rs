@@ -37,7 +37,7 @@ fn entity_module(model: &Model, names: &Names, id: EntityId, entity: &Entity) ->
     let mut items = Vec::new();
     for (action, input, function) in claimed {
         let mut nested = Vec::new();
-        let mut definitions = Definitions { types: &mut types, items: &mut nested, input: true };
+        let mut definitions = Definitions { types: &mut types, items: &mut nested, input: true, strict: true };
         items.push(input_struct(model, names, action, &input, &mut definitions));
         items.append(&mut nested);
         items.push(call(names, entity, action, &input, &function));
@@ -81,14 +81,14 @@ fn input_struct(
         })
         .collect();
     let doc = docs::doc([
-        format!("What {} takes.", docs::code(&action.name)),
+        format!("What {} takes. As JSON it has the keys of the YAML and no others.", docs::code(&action.name)),
         if partial {
             "A field that is not set stays as it is; one that is set to `None` is emptied.".to_owned()
         } else {
             String::new()
         },
     ]);
-    structs::definition(&Struct { ident: ident.clone(), doc, fields, deserialize: false, rows: false, builder: true })
+    structs::definition(&Struct { ident: ident.clone(), doc, fields, strict: true, rows: false, builder: true })
 }
 
 fn call(
@@ -197,6 +197,9 @@ fn presence(model: &Model, field: &InputField, partial: bool) -> Presence {
     if field.required {
         return Presence::Required;
     }
-    let nullable = field.field.is_some_and(|(entity, id)| !model.entity(entity).field(id).required);
-    if partial && nullable { Presence::Change } else { Presence::Optional }
+    match field.field.filter(|_| partial).map(|(entity, id)| model.entity(entity).field(id).required) {
+        None => Presence::Optional,
+        Some(true) => Presence::Replace,
+        Some(false) => Presence::Change,
+    }
 }

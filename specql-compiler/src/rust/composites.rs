@@ -27,7 +27,7 @@ pub(super) fn module(model: &Model) -> Option<Module> {
         let info = composite.info();
         let mut nested = Vec::new();
         let doc = docs::doc([format!("{}: {}.", docs::code(info.name), info.doc)]);
-        let mut definitions = Definitions { types: &mut types, items: &mut nested, input: false };
+        let mut definitions = Definitions { types: &mut types, items: &mut nested, input: false, strict: true };
         items.push(definitions.schema_struct(&name(composite), composite.schema(), doc));
         items.append(&mut nested);
     }

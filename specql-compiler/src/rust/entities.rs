@@ -89,7 +89,7 @@ fn row(model: &Model, names: &Names, id: EntityId, entity: &Entity) -> Option<To
         format!("A row of `{}.{}` (`{}`).", entity.schema, entity.table(), entity.origin),
     ]);
     let ident = names.entities.get(&id)?.clone();
-    Some(structs::definition(&Struct { ident, doc, fields, deserialize: true, rows: true, builder: false }))
+    Some(structs::definition(&Struct { ident, doc, fields, strict: false, rows: true, builder: false }))
 }
 
 /// `query_as::<_, Order>("SELECT data FROM sales.v_order")`.

@@ -38,8 +38,8 @@ fn service_module(service: &Service, names: &ServiceNames, composites: &TokenStr
             {
                 let doc = docs::doc([format!("What [`{}`] {role}.", names.marker)]);
                 let mut nested = Vec::new();
-                let definition =
-                    Definitions { types: &mut types, items: &mut nested, input }.schema_struct(ident, schema, doc);
+                let definition = Definitions { types: &mut types, items: &mut nested, input, strict: false }
+                    .schema_struct(ident, schema, doc);
                 items.push(definition);
                 items.append(&mut nested);
             }

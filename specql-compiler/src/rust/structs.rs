@@ -11,8 +11,8 @@ pub(super) struct Struct {
     pub(super) ident: Ident,
     pub(super) doc: TokenStream,
     pub(super) fields: Vec<Field>,
-    /// Is read from JSON too, not only written.
-    pub(super) deserialize: bool,
+    /// Is read from JSON that may hold no other keys: what would be ignored is a mistake of whoever sent it.
+    pub(super) strict: bool,
     /// Has the JSON form of the views: every field is there, bigints are text.
     pub(super) rows: bool,
     /// Has a builder.
@@ -38,6 +38,8 @@ pub(super) enum Presence {
     Required,
     /// `Option<T>`: `None` is not written, so that a default applies.
     Optional,
+    /// `Option<T>`: `None` leaves a field of the row alone, and in JSON nothing empties it.
+    Replace,
     /// `Option<Option<T>>`: `None` leaves a field of the row alone, `Some(None)` empties it.
     Change,
 }
@@ -56,8 +58,8 @@ pub(super) fn field_names<'a>(scope: &mut Scope, names: impl Iterator<Item = &'a
 
 /// The struct's text.
 pub(super) fn definition(item: &Struct) -> TokenStream {
-    let Struct { ident, doc, fields, deserialize, builder, .. } = item;
-    let derive_deserialize = deserialize.then(|| quote!(serde::Deserialize,));
+    let Struct { ident, doc, fields, strict, builder, .. } = item;
+    let strict = strict.then(|| quote!(, deny_unknown_fields));
     let derive_builder = builder.then(|| quote!(bon::Builder,));
     // Texts are set from anything that becomes a String; the builder refuses the attribute where there is none.
     let into = fields
@@ -69,9 +71,9 @@ pub(super) fn definition(item: &Struct) -> TokenStream {
     quote! {
         #doc
         #[derive(
-            Clone, Debug, PartialEq, serde::Serialize, #derive_deserialize #derive_builder
+            Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, #derive_builder
         )]
-        #[serde(crate = "::specql_runtime::__private::serde")]
+        #[serde(crate = "::specql_runtime::__private::serde" #strict)]
         #builder
         pub struct #ident { #(#fields,)* }
     }
@@ -82,7 +84,7 @@ fn field(field: &Field, item: &Struct) -> TokenStream {
     let tokens = &ty.tokens;
     let tokens = match presence {
         Presence::Required => quote!(#tokens),
-        Presence::Optional => quote!(Option<#tokens>),
+        Presence::Optional | Presence::Replace => quote!(Option<#tokens>),
         Presence::Change => quote!(Option<Option<#tokens>>),
     };
     let mut serde = Vec::new();
@@ -91,17 +93,19 @@ fn field(field: &Field, item: &Struct) -> TokenStream {
         serde.push(quote!(rename = #name));
     }
     if *presence != Presence::Required {
-        if item.deserialize {
-            serde.push(quote!(default));
-        }
+        serde.push(quote!(default));
         if !item.rows {
             serde.push(quote!(skip_serializing_if = "Option::is_none"));
         }
     }
-    match (ty.bigint, item.rows, item.deserialize) {
-        (true, true, _) => serde.push(quote!(with = "value::bigint_as_text")),
-        (true, false, true) => serde.push(quote!(with = "value::bigint")),
-        _ => {}
+    match (ty.bigint, presence, item.rows) {
+        (false, Presence::Change | Presence::Replace, _) => serde.push(quote!(deserialize_with = "value::change")),
+        (true, Presence::Change | Presence::Replace, _) => {
+            serde.push(quote!(deserialize_with = "value::bigint_change"))
+        }
+        (true, _, true) => serde.push(quote!(with = "value::bigint_as_text")),
+        (true, _, false) => serde.push(quote!(with = "value::bigint")),
+        (false, ..) => {}
     }
     let serde = (!serde.is_empty()).then(|| quote!(#[serde(#(#serde),*)]));
     quote! { #doc #serde pub #ident: #tokens }

@@ -37,6 +37,8 @@ pub(super) struct Definitions<'a> {
     pub(super) items: &'a mut Vec<TokenStream>,
     /// They are sent, not received: what has a default may be left out.
     pub(super) input: bool,
+    /// They are read from what others write, so that unknown keys are refused. A job's input may be a newer program's.
+    pub(super) strict: bool,
 }
 
 impl Definitions<'_> {
@@ -81,7 +83,7 @@ impl Definitions<'_> {
             ident: ident.clone(),
             doc,
             fields,
-            deserialize: true,
+            strict: self.strict,
             rows: false,
             builder: true,
         })

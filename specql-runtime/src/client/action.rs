@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, time::Duration};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{Connection, Job, Operation, Target, outcome};
@@ -67,7 +67,7 @@ pub enum AnyTenant {}
 pub enum NeedsTenant {}
 
 /// What a successful action did.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mutation<R> {
     /// Public id of the row.
@@ -85,7 +85,7 @@ pub struct Mutation<R> {
 }
 
 /// A job that an action queued.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QueuedJob {
     /// The step's `as:` name or ordinal.

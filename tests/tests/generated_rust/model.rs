@@ -71,7 +71,7 @@ pub(crate) fn order() -> Model {
                 Vec::new(),
             )
         },
-        action(30, "update_order", vec![id, input("total", 1, false), input("notes", 9, false)], vec![update]),
+        action(30, "update_order", vec![id, input("total", 1, false), input("notes", 9, false), input("views", 5, false)], vec![update]),
         Action { result: None, not_implemented: true, ..action(40, "archive", Vec::new(), Vec::new()) },
     ];
     Model {

@@ -534,9 +534,9 @@ pub mod actions {
             client, value,
         };
 
-        /// What `place_order` takes.
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, bon::Builder)]
-        #[serde(crate = "::specql_runtime::__private::serde")]
+        /// What `place_order` takes. As JSON it has the keys of the YAML and no others.
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, bon::Builder)]
+        #[serde(crate = "::specql_runtime::__private::serde", deny_unknown_fields)]
         #[builder(crate = ::specql_runtime::__private::bon)]
         pub struct PlaceOrder {
             /// `customer_email: email!` (`entities/order.yaml:3`)
@@ -548,13 +548,13 @@ pub mod actions {
             /// `total: integer!` (`entities/order.yaml:4`)
             pub total: i32,
             /// `payment_status: enum(unpaid, paid, failed)` (`entities/order.yaml:6`)
-            #[serde(skip_serializing_if = "Option::is_none")]
+            #[serde(default, skip_serializing_if = "Option::is_none")]
             pub payment_status: Option<entities::OrderPaymentStatus>,
             /// `views: bigint` (`entities/order.yaml:8`)
-            #[serde(skip_serializing_if = "Option::is_none")]
+            #[serde(default, skip_serializing_if = "Option::is_none", with = "value::bigint")]
             pub views: Option<i64>,
             /// `urgency: enum(low, high)`
-            #[serde(skip_serializing_if = "Option::is_none")]
+            #[serde(default, skip_serializing_if = "Option::is_none")]
             pub urgency: Option<PlaceOrderUrgency>,
         }
 
@@ -632,11 +632,11 @@ pub mod actions {
             client::ActionCall::new(input)
         }
 
-        /// What `update_order` takes.
+        /// What `update_order` takes. As JSON it has the keys of the YAML and no others.
         ///
         /// A field that is not set stays as it is; one that is set to `None` is emptied.
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, bon::Builder)]
-        #[serde(crate = "::specql_runtime::__private::serde")]
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, bon::Builder)]
+        #[serde(crate = "::specql_runtime::__private::serde", deny_unknown_fields)]
         #[builder(crate = ::specql_runtime::__private::bon)]
         pub struct UpdateOrder {
             /// `id: uuid!`
@@ -646,11 +646,26 @@ pub mod actions {
             /// let x = 1; // no doc test
             ///
             /// `total: integer` (`entities/order.yaml:4`)
-            #[serde(skip_serializing_if = "Option::is_none")]
+            #[serde(
+                default,
+                skip_serializing_if = "Option::is_none",
+                deserialize_with = "value::change"
+            )]
             pub total: Option<i32>,
             /// `notes: text` (`entities/order.yaml:12`)
-            #[serde(skip_serializing_if = "Option::is_none")]
+            #[serde(
+                default,
+                skip_serializing_if = "Option::is_none",
+                deserialize_with = "value::change"
+            )]
             pub notes: Option<Option<String>>,
+            /// `views: bigint` (`entities/order.yaml:8`)
+            #[serde(
+                default,
+                skip_serializing_if = "Option::is_none",
+                deserialize_with = "value::bigint_change"
+            )]
+            pub views: Option<Option<i64>>,
         }
 
         impl client::Action for UpdateOrder {
@@ -667,9 +682,9 @@ pub mod actions {
             client::ActionCall::new(input)
         }
 
-        /// What `archive` takes.
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, bon::Builder)]
-        #[serde(crate = "::specql_runtime::__private::serde")]
+        /// What `archive` takes. As JSON it has the keys of the YAML and no others.
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, bon::Builder)]
+        #[serde(crate = "::specql_runtime::__private::serde", deny_unknown_fields)]
         #[builder(crate = ::specql_runtime::__private::bon)]
         pub struct Archive {}
 

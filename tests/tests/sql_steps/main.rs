@@ -4,6 +4,7 @@ mod callbacks;
 mod calls;
 mod failures;
 mod loops;
+mod narrowing;
 mod returns;
 mod rows;
 mod support;

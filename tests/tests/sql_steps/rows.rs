@@ -82,6 +82,56 @@ async fn an_optional_find_goes_on_without_a_row() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_row_that_is_found_with_a_lock_is_locked_until_the_end_of_the_transaction() -> Outcome {
+    let depot = Depot::with(&[("a", 1, "new"), ("b", 1, "new")]).await?;
+    let locked = async |table: &str| -> anyhow::Result<bool> {
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM depot.{table} FOR NO KEY UPDATE NOWAIT) AS q");
+        let asked: Result<i64, _> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(depot.pool()).await;
+        match asked {
+            Ok(_) => Ok(false),
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    };
+    for (call, table) in [
+        ("app.reserve(NULL, NULL, '{\"sku\": \"a\"}')", "tb_item WHERE sku = 'a'"),
+        ("app.hold_depot(NULL, NULL, '{\"name\": \"depot\"}')", "tb_depot"),
+    ] {
+        let mut transaction = depot.pool().begin().await?;
+        let status: String = sqlx::query_scalar(sqlx::AssertSqlSafe(format!("SELECT status FROM {call}")))
+            .fetch_one(&mut *transaction)
+            .await?;
+        assert_eq!(status, "success");
+        assert!(locked(table).await?, "{call}");
+        assert!(!locked("tb_item WHERE sku = 'b'").await?);
+        transaction.rollback().await?;
+        assert!(!locked(table).await?);
+    }
+    assert_eq!(depot.call("hold_depot", json!({"name": "none"})).await?["status"], "success");
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_many_calls_at_the_same_time_as_many_find_the_last_ones_as_there_are() -> Outcome {
+    let depot = Depot::with(&[("a", 3, "new")]).await?;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let pool = depot.pool().clone();
+        let take = "SELECT status FROM app.reserve(NULL, NULL, '{\"sku\": \"a\"}')";
+        calls.spawn(async move { sqlx::query_scalar::<_, String>(take).fetch_one(&pool).await });
+    }
+    let mut taken = 0;
+    while let Some(status) = calls.join_next().await {
+        let status = status??;
+        taken += i32::from(status == "success");
+        assert!(status == "success" || status == "validation:sold_out", "{status}");
+    }
+    assert_eq!(taken, 3);
+    assert_eq!(depot.items().await?, json!({"a": [0, "new"]}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_partial_update_leaves_what_is_not_given() -> Outcome {
     let depot = Depot::with(&[("a", 7, "ready")]).await?;
     let mut input = depot.id_of("a").await?;

@@ -3,6 +3,8 @@
 mod backfill;
 mod input;
 mod order;
+mod presence;
+mod race;
 mod row_check;
 mod stale;
 mod standard;
@@ -13,6 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use backfill::check_all as backfills;
 pub(crate) use input::Inputs;
 use order::{Actions, Listed};
+use presence::Present;
+use race::Unlocked;
 pub(crate) use row_check::check_all as row_checks;
 
 use specql_registry::ValueType;
@@ -133,6 +137,10 @@ pub(crate) struct Frame {
     pub(super) loops: Vec<(Option<EntityId>, LoopKey)>,
     /// The names that are known at this point; a later one hides an earlier one.
     pub(super) bindings: Vec<(String, Binding)>,
+    /// What is known not to be NULL at this point.
+    present: Vec<Present>,
+    /// The rows that were found and are not locked.
+    unlocked: Vec<Unlocked>,
     /// The current row at this point.
     current: Option<VarId>,
     /// A callback's originating row, once a step touches it.
@@ -302,6 +310,8 @@ impl Frame {
             values: Vec::new(),
             loops: Vec::new(),
             bindings: Vec::new(),
+            present: Vec::new(),
+            unlocked: Vec::new(),
             current: None,
             row: None,
             has_row,

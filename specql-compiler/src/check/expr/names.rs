@@ -41,7 +41,8 @@ impl ActionChecker<'_> {
             return Some(self.column_of(entity, column, ExprKind::Column { entity, column }, false));
         }
         if let Some(var) = self.current_row() {
-            return Some(self.column_of(entity, column, ExprKind::VarColumn { var, column }, false));
+            let column = self.column_of(entity, column, ExprKind::VarColumn { var, column }, false);
+            return Some(self.narrowed(column));
         }
         let owner = &self.project.entity(self.entity);
         if self.frames.len() > 1 {
@@ -109,9 +110,10 @@ impl ActionChecker<'_> {
         let field = self.inputs.fields.iter().find(|field| field.name == name)?;
         let nullable = !field.required && !self.fills_required_field(field);
         let kind = ExprKind::Input(name.to_owned());
+        let value = |ty| self.narrowed(Expr { kind, ty, nullable });
         Some(match &field.ty {
-            FieldType::Value(ty) => Expr { kind, ty: ExprType::Value(ty.clone()), nullable },
-            FieldType::Ref { target, .. } => key_of(*target, Expr { kind, ty: ExprType::uuid(), nullable }, name),
+            FieldType::Value(ty) => value(ExprType::Value(ty.clone())),
+            FieldType::Ref { target, .. } => key_of(*target, value(ExprType::uuid()), name),
         })
     }
 
@@ -148,7 +150,8 @@ impl ActionChecker<'_> {
                     return self.report(unknown_name::member(first.span, "`$job`", &first.value, known));
                 };
                 let ty = basic.map_or_else(ExprType::uuid, ExprType::basic);
-                self.follow(Expr { kind: ExprKind::Job(*field), ty, nullable: *nullable }, "$job", rest)
+                let value = self.narrowed(Expr { kind: ExprKind::Job(*field), ty, nullable: *nullable });
+                self.follow(value, "$job", rest)
             }
             _ => {
                 let field = match first.value.as_str() {
@@ -180,11 +183,12 @@ impl ActionChecker<'_> {
             };
             path.push(member.value.clone());
             nullable |= !field.required;
+            let kind = ExprKind::Output(path.clone());
+            let value = self.narrowed(Expr { kind, ty: ExprType::Value(field.ty.clone()), nullable });
+            nullable = value.nullable;
             match (&field.ty, members.peek()) {
                 (ValueType::Object(inner), Some(_)) => schema = inner,
-                (ty, None) => {
-                    return Some(Expr { kind: ExprKind::Output(path), ty: ExprType::Value(ty.clone()), nullable });
-                }
+                (_, None) => return Some(value),
                 (ty, Some(next)) => {
                     let found = super::describe_value(ty);
                     return self.report(type_mismatch::error(next.span, "an object before the point", &found));
@@ -201,9 +205,10 @@ impl ActionChecker<'_> {
         let binding = self.frame().bindings.iter().rev().find(|(bound, _)| bound == name).map(|(_, b)| b.clone());
         let (var, optional) = match binding {
             Some(Binding::Row(var)) => (var, false),
-            Some(Binding::Optional(var)) => (var, true),
+            Some(Binding::Optional(var)) => (var, !self.is_found(var)),
             Some(Binding::Value(variable, ty, nullable)) => {
                 let value = Expr { kind: ExprKind::Value(variable), ty: ExprType::Value(ty), nullable };
+                let value = self.narrowed(value);
                 return self.follow(value, &format!("${name}"), members);
             }
             Some(Binding::Job) => return self.job_id(name, members, span),
@@ -229,6 +234,7 @@ impl ActionChecker<'_> {
         };
         let mut expr = self.var_column(var, entity, first)?;
         expr.nullable |= optional;
+        let expr = self.narrowed(expr);
         self.follow(expr, &format!("${name}.{}", first.value), rest)
     }
 
@@ -313,6 +319,7 @@ impl ActionChecker<'_> {
                     nullable: expr.nullable || !field.required,
                     kind: ExprKind::Member { base: Box::new(expr), name: member.value.clone() },
                 };
+                expr = self.narrowed(expr);
                 path = format!("{path}.{}", member.value);
                 continue;
             }
@@ -327,7 +334,7 @@ impl ActionChecker<'_> {
             let column = self.project.expect_column(entity, &member.value, member.span, &mut self.diagnostics)?;
             let nullable = expr.nullable;
             let kind = ExprKind::Follow { base: Box::new(expr), entity, column };
-            expr = self.column_of(entity, column, kind, nullable);
+            expr = self.narrowed(self.column_of(entity, column, kind, nullable));
             path = format!("{path}.{}", member.value);
         }
         Some(expr)

@@ -3,7 +3,9 @@
 mod effects;
 mod mistakes;
 mod model;
+mod narrowing;
 mod properties;
+mod race;
 mod schedules;
 mod texts;
 

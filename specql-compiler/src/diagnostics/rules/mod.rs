@@ -62,6 +62,7 @@ pub mod sq0210_no_row_reported;
 pub mod sq0211_not_a_list;
 pub mod sq0212_return_in_callback;
 pub mod sq0213_default_without_effect;
+pub mod sq0214_unlocked_row;
 pub mod sq0230_cron;
 pub mod sq0231_time_zone;
 pub mod sq0232_scheduled_action;
@@ -161,6 +162,7 @@ pub static ALL: &[&Rule] = &[
     &sq0211_not_a_list::RULE,
     &sq0212_return_in_callback::RULE,
     &sq0213_default_without_effect::RULE,
+    &sq0214_unlocked_row::RULE,
     &sq0230_cron::RULE,
     &sq0231_time_zone::RULE,
     &sq0232_scheduled_action::RULE,

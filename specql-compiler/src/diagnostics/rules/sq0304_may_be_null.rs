@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     explanation: "\
 A required field or input always needs a value. What may be NULL (an optional field, an optional input) must be given
-another value in that case.
+another value in that case, or the action must have asked before whether it is there.
 
 Wrong:
 ```yaml
@@ -22,6 +22,12 @@ Wrong:
 Right:
 ```yaml
 - update: Order SET total = coalesce(discount, 0)
+```
+
+Or:
+```yaml
+- validate: discount IS NOT NULL
+- update: Order SET total = $order.discount
 ```
 ",
 };

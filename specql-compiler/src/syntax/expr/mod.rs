@@ -8,6 +8,7 @@ mod lexer;
 mod operators;
 mod parser;
 mod template;
+mod walk;
 
 #[cfg(test)]
 mod tests;

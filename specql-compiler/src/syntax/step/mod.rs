@@ -3,6 +3,7 @@
 mod effect;
 mod foreach;
 mod rows;
+mod walk;
 
 use super::{
     call_service::{self, CallServiceSyntax},
@@ -79,6 +80,8 @@ pub enum StepKindSyntax {
         bind: Option<Spanned<String>>,
         /// `optional:`.
         optional: bool,
+        /// `lock:`.
+        lock: Option<Spanned<bool>>,
     },
     /// `foreach:`.
     Foreach {
@@ -202,6 +205,8 @@ pub static STEPS: &[Table] = &[
             Key::new("as", Shape::Name, "binds the row: `$name`").default("the entity's name"),
             Key::new("optional", Shape::Boolean, "without such a row goes on, and `$name IS NULL`")
                 .default("`false`: ends the action with `not_found`"),
+            Key::new("lock", Shape::Boolean, "locks the row until the end of the transaction")
+                .default("`false`; the current row is always locked"),
         ],
     ),
     Table::new(

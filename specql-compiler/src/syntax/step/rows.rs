@@ -3,7 +3,7 @@
 use super::StepKindSyntax;
 use crate::{
     diagnostics::{Diagnostic, rules::sq0131_wrong_shape as wrong_shape},
-    source::yaml::Node,
+    source::{Spanned, yaml::Node},
     syntax::{
         expr::{Ast, RowsSyntax, parse_rows},
         keys::{self, Keys},
@@ -19,7 +19,9 @@ pub(super) fn delete(keys: &Keys<'_>, subject: &Node, diagnostics: &mut Vec<Diag
 pub(super) fn find(keys: &Keys<'_>, subject: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<StepKindSyntax> {
     let bind = keys.text("as", diagnostics);
     let optional = keys.boolean("optional", diagnostics).unwrap_or(false);
-    Some(StepKindSyntax::Find { rows: rows(keys, subject, "find", diagnostics)?, bind, optional })
+    let lock = keys.boolean("lock", diagnostics);
+    let lock = lock.zip(keys.get("lock")).map(|(value, node)| Spanned { value, span: node.span });
+    Some(StepKindSyntax::Find { rows: rows(keys, subject, "find", diagnostics)?, bind, optional, lock })
 }
 
 /// `Order [WHERE …]`, or `Order` and `where:`.

@@ -5,7 +5,7 @@ use specql_registry::{Basic, ValueType};
 use super::super::{ActionChecker, Binding};
 use crate::{
     check::expr,
-    diagnostics::rules::sq0211_not_a_list as not_a_list,
+    diagnostics::rules::{sq0141_invalid_option as invalid_option, sq0211_not_a_list as not_a_list},
     model::{
         EntityId, Expr, Foreach, Step, StepKind,
         expr::ExprType,
@@ -24,6 +24,7 @@ impl ActionChecker<'_> {
         rows: &RowsSyntax,
         bind: Option<&Spanned<String>>,
         optional: bool,
+        lock: Option<&Spanned<bool>>,
     ) -> Option<StepKind> {
         let (entity, condition) = self.rows(rows)?;
         let snake = self.project.entity(entity).snake.clone();
@@ -36,13 +37,18 @@ impl ActionChecker<'_> {
         let binding = if optional { Binding::Optional(var) } else { Binding::Row(var) };
         self.frame_mut().bindings.push((name.value, binding));
         // What has the name of the current row is the current row.
-        let locks = own && !optional;
-        if locks {
+        let current = own && !optional;
+        if current {
             self.frame_mut().current = Some(var);
             if self.frames.len() == 1 {
                 self.result = Some(var);
             }
         }
+        if let Some(Spanned { value: false, span }) = lock.filter(|_| current) {
+            let help = "leave `lock` out, or give the row another name with `as:`";
+            return self.report(invalid_option::error(*span, "the current row is always locked", help));
+        }
+        let locks = current || lock.is_some_and(|lock| lock.value);
         Some(StepKind::Find { entity, condition: condition?, bind: var, optional, locks })
     }
 
@@ -68,7 +74,12 @@ impl ActionChecker<'_> {
             // What the steps call by that name is not known.
             self.complete = false;
         }
+        self.enter_rounds(&head.source, source.as_ref(), steps);
+        let before_rounds = self.frame().present.clone();
         let steps: Vec<Step> = self.steps(steps);
+        // There may have been no round, or many.
+        let after = std::mem::replace(&mut self.frame_mut().present, before_rounds);
+        self.frame_mut().present.retain(|known| after.contains(known));
         if source.is_some() {
             self.frame_mut().loops.pop();
         }

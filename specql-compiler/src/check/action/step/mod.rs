@@ -4,11 +4,10 @@ mod call;
 mod call_service;
 mod effect;
 mod foreach;
-mod presence;
 
 use std::collections::BTreeSet;
 
-use super::{ActionChecker, Binding};
+use super::{ActionChecker, Binding, presence::Ways};
 use crate::{
     check::{
         expr::{Place, Want, type_of},
@@ -39,10 +38,13 @@ const DEFAULT_ERROR: &str = "invalid";
 impl ActionChecker<'_> {
     pub(super) fn steps(&mut self, steps: &[StepSyntax]) -> Vec<Step> {
         let mut checked = Vec::new();
-        for step in steps {
-            match self.step(step) {
+        for written in steps {
+            match self.step(written) {
                 Some(kind) => {
-                    checked.push(Step { kind, stale: Vec::new(), origin: self.project.sources.origin(step.span) })
+                    let step = Step { kind, stale: Vec::new(), origin: self.project.sources.origin(written.span) };
+                    self.account_for(written, &step);
+                    self.note_rows(written, &step);
+                    checked.push(step);
                 }
                 None => self.complete = false,
             }
@@ -62,14 +64,16 @@ impl ActionChecker<'_> {
                     Some(error) => self.code(error)?,
                     None => DEFAULT_ERROR.to_owned(),
                 };
-                self.assume(condition, true);
+                self.assume(condition, Ways::True);
                 let condition = checked;
                 Some(StepKind::Validate { condition: condition?, error, message })
             }
             StepKindSyntax::Insert { entity, values, bind } => self.insert(entity, values.as_ref(), bind.as_ref()),
             StepKindSyntax::Update { entity, set, condition } => self.update(entity, set, condition.as_ref()),
             StepKindSyntax::Delete { rows, hard } => self.delete(rows, *hard),
-            StepKindSyntax::Find { rows, bind, optional } => self.find(rows, bind.as_ref(), *optional),
+            StepKindSyntax::Find { rows, bind, optional, lock } => {
+                self.find(rows, bind.as_ref(), *optional, lock.as_ref())
+            }
             StepKindSyntax::If { condition, then, otherwise } => self.if_else(condition, then, otherwise),
             StepKindSyntax::Foreach { head, steps } => self.foreach(head, steps),
             StepKindSyntax::Call { call, bind } => self.call(call, bind.as_ref()),
@@ -82,22 +86,26 @@ impl ActionChecker<'_> {
 
     fn if_else(&mut self, written: &Ast, then: &[StepSyntax], otherwise: &[StepSyntax]) -> Option<StepKind> {
         let condition = self.condition(written);
-        let then = self.branch(then, |checker| checker.assume(written, true));
-        let otherwise = self.branch(otherwise, |checker| checker.assume(written, false));
-        // What follows is only reached where the branch that ends was not taken.
-        if then.iter().any(Step::ends) {
-            self.assume(written, false);
-        }
-        if otherwise.iter().any(Step::ends) {
-            self.assume(written, true);
+        condition.iter().for_each(|condition| self.note_question(condition, written));
+        let before = self.frame().present.clone();
+        let then = self.way(then, written, Ways::True, condition.as_ref());
+        let after_then = std::mem::replace(&mut self.frame_mut().present, before);
+        let otherwise = self.way(otherwise, written, Ways::NotTrue, condition.as_ref());
+        // What follows is only reached on the way that did not end; else what is known is what both ways leave known.
+        let ends = |steps: &[Step]| steps.iter().any(Step::ends);
+        match (ends(&then), ends(&otherwise)) {
+            (true, _) => {}
+            (false, true) => self.frame_mut().present = after_then,
+            (false, false) => self.frame_mut().present.retain(|known| after_then.contains(known)),
         }
         Some(StepKind::If { condition: condition?, then, otherwise })
     }
 
     /// The steps of a branch: what they bind, and the row they make, is not known after it.
-    fn branch(&mut self, steps: &[StepSyntax], enter: impl FnOnce(&mut Self)) -> Vec<Step> {
+    fn way(&mut self, steps: &[StepSyntax], written: &Ast, ways: Ways, condition: Option<&Expr>) -> Vec<Step> {
         let (known, before) = (self.frame().bindings.len(), self.frame().current);
-        enter(self);
+        self.assume(written, ways);
+        condition.into_iter().for_each(|condition| self.forget_by(condition));
         let checked = self.steps(steps);
         self.leave(known, before);
         checked

@@ -1,0 +1,328 @@
+//! What is known not to be NULL, where, and until when.
+
+use super::said;
+
+/// An order whose action has these steps. `note` and the inputs `words` and `person` may be NULL; `label` may not.
+fn project(steps: &str) -> String {
+    let indented: String = steps.lines().map(|line| format!("      {line}\n")).collect();
+    format!(
+        "\
+entity: Order
+schema: sales
+fields: {{label: text!, note: text, memo: text, total: integer, customer: ref(Customer)}}
+functions: {{stir: {{returns: boolean!}}, look: {{returns: boolean!, volatility: stable}}}}
+actions:
+  - name: touch_customers
+    steps:
+      - update: Customer SET nick = NULL WHERE nick = 'x'
+  - name: act
+    input: {{id: uuid!, words: text, person: ref(Customer), many: list(text), flag: boolean}}
+    steps:
+{indented}---
+entity: Customer
+schema: sales
+fields: {{name: text!, nick: text, home: SimpleAddress}}
+---
+entity: Copy
+schema: sales
+fields: {{label: text!}}
+"
+    )
+}
+
+/// Whether the steps are taken as they are; else a value may be NULL and nothing else is wrong.
+fn narrows(steps: &str) -> bool {
+    let said = said(&project(steps));
+    assert!(said.iter().all(|line| line.contains("SQ0304")), "{steps}\n{said:#?}");
+    said.is_empty()
+}
+
+const USE_NOTE: &str = "- update: Order SET label = $order.note";
+const USE_WORDS: &str = "- update: Order SET label = $input.words";
+
+/// `condition`, then a step that needs a value.
+fn after_validate(condition: &str, needs: &str) -> bool {
+    narrows(&format!("- validate: {condition}\n{needs}"))
+}
+
+#[test]
+fn a_validated_value_is_there_in_the_steps_after_it() {
+    for condition in [
+        "$input.words IS NOT NULL",
+        "NOT ($input.words IS NULL)",
+        "$input.words IS NOT NULL AND $order.total > 0",
+        "$order.total > 0 AND ($order.note = 'a' AND $input.words IS NOT NULL)",
+        "NOT ($input.words IS NULL OR $order.total > 0)",
+        "$input.words = 'x'",
+        "$input.words <> $order.note",
+        "$input.words LIKE 'a%'",
+        "$input.words NOT IN ('a', $order.note)",
+        "NOT $input.words BETWEEN 'a' AND 'b'",
+        "$input.words || $order.note IS NOT NULL",
+    ] {
+        assert!(after_validate(condition, USE_WORDS), "{condition}");
+    }
+    for condition in [
+        "1 = 1",
+        "$input.words IS NULL",
+        "$input.words IS NOT NULL OR $order.total > 0",
+        "NOT ($input.words IS NULL AND $order.total > 0)",
+        "$input.words IS NULL OR $input.words <> 'x'",
+        "coalesce($input.words, 'x') = 'x'",
+        "$order.label IN ('a', $input.words)",
+        "NOT $order.label BETWEEN 'd' AND $input.words",
+        "CASE WHEN $input.flag THEN $input.words = 'a' ELSE TRUE END",
+        "$order.note IS NOT NULL",
+    ] {
+        assert!(!after_validate(condition, USE_WORDS), "{condition}");
+    }
+}
+
+#[test]
+fn whatever_a_path_reads_is_narrowed() {
+    for (condition, needs) in [
+        ("note IS NOT NULL", USE_NOTE),
+        ("$order.note IS NOT NULL", "- update: Order SET label = note WHERE id = $order.id AND $order.note = label"),
+        ("$order.note IS NOT NULL", "- insert: Copy\n  values: {label: $order.note}"),
+        ("$order.note IS NOT NULL", "- insert: Copy\n  values: {label: \"{$order.note}!\"}"),
+        ("$order.note IS NOT NULL", "- insert: Copy\n  values: {label: lower($order.note) || 'x'}"),
+        ("$order.customer IS NOT NULL", "- update: Order SET label = $order.customer.name"),
+        ("$order.customer.nick IS NOT NULL", "- update: Order SET label = $order.customer.name"),
+        ("$order.customer.nick IS NOT NULL", "- update: Order SET label = $order.customer.nick"),
+        ("$order.customer.home IS NOT NULL", "- update: Order SET label = $order.customer.home.city"),
+        ("$order.customer.home.country IS NOT NULL", "- update: Order SET label = lower($order.customer.home.street)"),
+        ("$input.person IS NOT NULL", "- update: Order SET label = $input.person.name"),
+        (
+            "$input.words IS NOT NULL",
+            "- call_service: {service: slack, operation: post_message, input: {channel: \"#a\", text: $input.words}}",
+        ),
+        (
+            "$order.note IS NOT NULL AND $order.total = 1",
+            "- insert: Copy\n  values: {label: \"{$order.total}{$order.note}\"}",
+        ),
+    ] {
+        let whole = needs.contains("label = note") || after_validate(condition, needs);
+        assert!(whole, "{condition}: {needs}");
+        assert!(!narrows(needs), "{needs} needs no condition");
+    }
+    // What is read is that row's column, and no other's.
+    assert!(!after_validate("$order.note IS NOT NULL", "- update: Order SET label = memo"));
+    assert!(!after_validate("$order.customer IS NOT NULL", "- update: Order SET label = $order.customer.nick"));
+    assert!(!after_validate("$order.customer.nick IS NOT NULL", "- update: Order SET label = $input.person.nick"));
+}
+
+#[test]
+fn in_a_statement_a_bare_name_is_each_rows_own() {
+    assert!(!after_validate("note IS NOT NULL", "- update: Order SET label = note"));
+    assert!(!after_validate("note IS NOT NULL", "- update: Order SET label = note WHERE label = 'x'"));
+}
+
+#[test]
+fn a_branch_knows_on_which_side_of_the_condition_it_is() {
+    let branches = |condition: &str, then: &str, otherwise: &str| {
+        narrows(&format!("- if: {condition}\n  then: [{then}]\n  else: [{otherwise}]"))
+    };
+    let (uses, nothing) = ("update: Order SET label = $input.words", "update: Order SET memo = 'x'");
+    assert!(branches("$input.words IS NOT NULL", uses, nothing));
+    assert!(!branches("$input.words IS NOT NULL", nothing, uses));
+    assert!(branches("$input.words IS NULL", nothing, uses));
+    assert!(!branches("$input.words IS NULL", uses, nothing));
+    assert!(branches("$input.words IS NULL OR $input.flag", nothing, uses));
+    // NULL is not true, so the `else` of a comparison does not know.
+    assert!(branches("$input.words = 'x'", uses, nothing));
+    assert!(!branches("$input.words <> 'x'", nothing, uses));
+    assert!(!branches("NOT ($input.words = 'x')", nothing, uses));
+    assert!(branches("NOT ($input.words IS NOT NULL)", nothing, uses));
+}
+
+#[test]
+fn after_a_branch_is_known_what_holds_on_each_way_that_goes_on() {
+    let after = |branch: &str| narrows(&format!("{branch}\n{USE_WORDS}"));
+    assert!(after("- if: $input.words IS NULL\n  then: [reject: no_words]"));
+    assert!(after("- if: $input.words IS NULL\n  then: [return: Nothing to do]"));
+    assert!(after(
+        "- if: $input.words IS NOT NULL\n  then: [{update: Order SET memo = 'x'}]\n  else: [reject: no_words]"
+    ));
+    assert!(after(
+        "- if: $input.flag\n  then: [validate: $input.words <> 'x']\n  else: [validate: $input.words = 'y']"
+    ));
+    assert!(!after("- if: $input.flag\n  then: [validate: $input.words <> 'x']"));
+    assert!(!after("- if: $input.words IS NULL\n  then: [{update: Order SET memo = 'x'}]"));
+    assert!(!after("- if: $input.words IS NOT NULL\n  then: [{update: Order SET memo = 'x'}]"));
+    assert!(!after("- if: $input.words IS NULL\n  then:\n    - if: $input.flag\n      then: [reject: no_words]"));
+    assert!(after(
+        "- if: $input.words IS NULL\n  then:\n    - if: $input.flag\n      then: [reject: no_words]\n      else: [reject: nothing]"
+    ));
+}
+
+#[test]
+fn a_row_that_may_not_be_there_is_found_by_what_is_known_of_it() {
+    let find = "- find: Customer WHERE nick = 'x'\n  as: found\n  optional: true\n";
+    let uses = "- update: Order SET label = $found.name";
+    assert!(!narrows(&format!("{find}{uses}")));
+    for condition in ["$found IS NOT NULL", "$found.nick IS NOT NULL", "$found.name = 'x'", "NOT ($found IS NULL)"] {
+        assert!(narrows(&format!("{find}- validate: {condition}\n{uses}")), "{condition}");
+    }
+    assert!(narrows(&format!("{find}- if: $found IS NULL\n  then: [reject: none]\n{uses}")));
+    // Found is found, whatever is changed since.
+    let change = "- update: Customer SET nick = 'y' WHERE nick = 'x'\n";
+    assert!(narrows(&format!("{find}- validate: $found.nick IS NOT NULL\n{change}{uses}")));
+    let nick = "- update: Order SET label = $found.nick";
+    assert!(!narrows(&format!("{find}- validate: $found.nick IS NOT NULL\n{change}{nick}")));
+    // Not found, or not an 'x': nobody knows.
+    assert!(!narrows(&format!("{find}- if: $found.name = 'x'\n  then: [reject: taken]\n{uses}")));
+}
+
+#[test]
+fn it_ends_when_a_step_may_change_the_row() {
+    let with =
+        |condition: &str, between: &str, needs: &str| narrows(&format!("- validate: {condition}\n{between}\n{needs}"));
+    let note = |between: &str| with("$order.note IS NOT NULL", between, USE_NOTE);
+    for between in [
+        "- update: Order SET memo = 'x'",
+        "- update: Order SET note = 'x'",
+        "- update: Order SET note = $input.words || 'x' WHERE $input.words = 'y' AND id <> $order.id\n- validate: $order.note <> ''",
+        "- update: Customer SET nick = 'x' WHERE nick = 'y'",
+        "- call: touch_customers()",
+        "- insert: Copy\n  values: {label: 'x'}\n  as: copy",
+        "- validate: look()",
+        "- foreach: word in $input.many\n  do: [{validate: $word <> ''}]",
+        "- if: $input.flag\n  then: [{update: Order SET memo = 'x'}]",
+    ] {
+        assert!(note(between), "{between}");
+    }
+    for between in [
+        "- update: Order SET note = $input.words",
+        "- update: Order SET note = NULL",
+        "- update: Order SET note = NULL WHERE label = 'x'",
+        "- delete: Order WHERE label = 'x'",
+        "- validate: stir()",
+        "- if: stir()\n  then: [{validate: 1 = 1}]",
+        "- if: $input.flag\n  then: [{update: Order SET note = NULL}]",
+        "- if: $input.flag\n  then: [{validate: 1 = 1}]\n  else: [{update: Order SET note = NULL}]",
+        "- foreach: word in $input.many\n  do: [{update: Order SET note = NULL}]",
+    ] {
+        assert!(!note(between), "{between}");
+    }
+    let nick = |between: &str| {
+        with("$order.customer.nick IS NOT NULL", between, "- update: Order SET label = $order.customer.nick")
+    };
+    assert!(nick("- validate: $order.total > 0"));
+    assert!(!nick("- call: touch_customers()"));
+    assert!(!nick("- update: Customer SET nick = NULL WHERE nick = 'y'"));
+    assert!(!nick("- update: Order SET customer = $input.person"));
+    assert!(nick("- update: Order SET memo = 'x'"));
+    assert!(!nick("- update: Order SET memo = 'x' WHERE label = 'y'"));
+    // An input is no row.
+    assert!(with("$input.words IS NOT NULL", "- validate: stir()\n- call: touch_customers()", USE_WORDS));
+}
+
+#[test]
+fn a_condition_that_changes_rows_says_nothing_of_them() {
+    assert!(!after_validate("$order.note IS NOT NULL AND stir()", USE_NOTE));
+    assert!(!narrows("- if: $order.note IS NOT NULL AND stir()\n  then: [{update: Order SET label = $order.note}]"));
+    assert!(after_validate("$input.words IS NOT NULL AND stir()", USE_WORDS));
+}
+
+#[test]
+fn a_round_of_a_loop_knows_what_no_round_changes() {
+    let rounds = |steps: &str| {
+        narrows(&format!("- validate: $order.note IS NOT NULL\n- foreach: word in $input.many\n  do: [{steps}]"))
+    };
+    // Without functions that may do anything.
+    let needs = "{insert: Copy, values: {label: $order.note}, as: copy}";
+    let calm = |steps: &str| {
+        let text =
+            project(&format!("- validate: $order.note IS NOT NULL\n- foreach: word in $input.many\n  do: [{steps}]"))
+                .replace("functions: {stir: {returns: boolean!}, look", "functions: {look");
+        said(&text).is_empty()
+    };
+    assert!(calm(needs));
+    assert!(calm(&format!("{needs}, {{update: Customer SET nick = NULL WHERE nick = 'x'}}")));
+    assert!(!calm(&format!("{needs}, {{update: Order SET note = NULL}}")));
+    assert!(!calm(&format!("{needs}, {{if: $input.flag, then: [{{delete: Order WHERE label = 'x'}}]}}")));
+    assert!(calm(&format!("{needs}, {{call: touch_customers()}}")));
+    assert!(rounds("{validate: $order.note <> ''}, {insert: Copy, values: {label: $order.note}, as: copy}"));
+    // What a round has found out is not known after the loop: there may have been none.
+    let after = "- foreach: word in $input.many\n  do: [{validate: $input.words IS NOT NULL}]";
+    assert!(!narrows(&format!("{after}\n{USE_WORDS}")));
+}
+
+#[test]
+fn a_row_that_was_looked_for_is_as_the_condition_says() {
+    let uses = "{insert: Copy, values: {label: $found.nick}, as: copy}";
+    let found =
+        |condition: &str, more: &str| narrows(&format!("- find: Customer{condition}\n  as: found\n{more}- {uses}"));
+    assert!(found(" WHERE nick IS NOT NULL", ""));
+    assert!(found(" WHERE nick = $input.words AND id = $order.customer", ""));
+    assert!(!found(" WHERE name = 'x'", ""));
+    assert!(!found(" WHERE nick IS NOT NULL AND stir()", ""));
+    assert!(!found(" WHERE nick IS NOT NULL", "  optional: true\n"));
+    assert!(!found(" WHERE nick IS NOT NULL", "- call: touch_customers()\n"));
+    // What the condition compares it with is there, too.
+    assert!(narrows(&format!("- find: Customer WHERE name = $input.words\n  as: found\n{USE_WORDS}")));
+
+    let each =
+        |steps: &str| narrows(&format!("- foreach: found in find Customer WHERE nick IS NOT NULL\n  do: [{steps}]"));
+    assert!(each(uses));
+    assert!(each(&format!("{uses}, {{update: Customer SET name = 'x'}}")));
+    assert!(each(&format!("{uses}, {{update: Customer SET nick = NULL}}")));
+    assert!(each(&format!("{{update: Customer SET name = 'x'}}, {uses}")));
+    assert!(!each(&format!("{{update: Customer SET nick = NULL}}, {uses}")));
+    assert!(!each(&format!("{uses}, {{update: Customer SET nick = NULL WHERE name = 'x'}}")));
+    assert!(!each(&format!("{uses}, {{call: touch_customers()}}")));
+    assert!(!each(&format!("{uses}, {{foreach: other in find Customer, do: [{{update: Customer SET nick = NULL}}]}}")));
+}
+
+#[test]
+fn a_callback_knows_only_what_it_has_found_out_itself() {
+    let call = |steps: &str| {
+        narrows(&format!(
+            "- validate: $order.note IS NOT NULL\n- call_service:\n    service: slack\n    operation: post_message\n    \
+             input: {{channel: \"#a\", text: $order.note}}\n    on_success: [{steps}]"
+        ))
+    };
+    assert!(!call("{update: Order SET label = $order.note}"));
+    assert!(call("{validate: $order.note IS NOT NULL}, {update: Order SET label = $order.note}"));
+    assert!(!call("{update: Order SET label = $output.ts}"));
+    assert!(call("{if: $output.ts IS NOT NULL, then: [{update: Order SET label = $output.ts}]}"));
+    assert!(call(
+        "{if: $job.correlation_id IS NULL, then: [{reject: none}]}, {update: Order SET label = $job.correlation_id}"
+    ));
+}
+
+#[test]
+fn a_row_holds_what_a_step_has_just_given_it() {
+    let insert = |values: &str, uses: &str| {
+        narrows(&format!(
+            "- insert: Customer\n  values: {{{values}}}\n  as: made\n- update: Order SET label = $made.nick WHERE {uses}"
+        ))
+    };
+    assert!(insert("name: 'a', nick: 'b'", "id = $order.id"));
+    assert!(!insert("name: 'a', nick: $input.words", "id = $order.id"));
+    assert!(!insert("name: 'a'", "id = $order.id"));
+}
+
+#[test]
+fn a_mistake_in_a_condition_is_reported_once() {
+    let said = said(&project(
+        "- validate: $order.nte IS NOT NULL AND $input.words IS NOT NULL\n- update: Order SET label = $input.words",
+    ));
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].contains("SQ0140"), "{said:#?}");
+}
+
+#[test]
+fn the_page_shows_what_must_be_asked() {
+    let page = include_str!("../../../../docs/texts-and-expressions.md");
+    let sample = page.split("```yaml\n").nth(2).and_then(|rest| rest.split("```").next()).expect("a second sample");
+    assert_eq!(said(sample), [""; 0]);
+    for (asked, instead) in
+        [("paid_at IS NOT NULL AND ", ""), (" AND paid_by <> ''", ""), ("if: $invoice.email IS NULL", "if: 1 = 2")]
+    {
+        let unasked = sample.replace(asked, instead);
+        assert_ne!(unasked, sample);
+        let said = said(&unasked);
+        assert!(!said.is_empty() && said.iter().all(|line| line.contains("SQ0304")), "{asked}: {said:?}");
+    }
+}

@@ -1,0 +1,54 @@
+//! What is known not to be NULL, in the database: the page's own sample with a value, without one, and with what is no value.
+
+use serde_json::{Value, json};
+use specql_runtime::testing::TestDatabase;
+use specql_tests::{app::repository, compiled};
+
+use crate::support::Outcome;
+
+/// The second sample of the page about values that may be NULL, whose rows can be made.
+async fn invoices() -> anyhow::Result<TestDatabase> {
+    let page = std::fs::read_to_string(repository().join("docs/texts-and-expressions.md"))?;
+    let sample = page.split("```yaml\n").nth(2).and_then(|rest| rest.split("```").next()).expect("a second sample");
+    let sample = format!("{sample}  - name: create_invoice\n");
+    compiled::database(&compiled::files(&[("entities/invoice.yaml", &sample)])?).await
+}
+
+async fn call(database: &TestDatabase, action: &str, input: Value) -> anyhow::Result<Value> {
+    let sql = format!("SELECT to_jsonb(r) FROM app.{action}(NULL, NULL, $1) AS r");
+    Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(input).fetch_one(database.pool()).await?)
+}
+
+/// What `send_receipt` answers of an invoice.
+async fn receipt(database: &TestDatabase, invoice: Value) -> anyhow::Result<Value> {
+    let made = call(database, "create_invoice", invoice).await?;
+    call(database, "send_receipt", json!({"id": made["id"]})).await
+}
+
+#[tokio::test]
+async fn a_step_that_needs_a_value_is_reached_with_one_alone() -> Outcome {
+    let database = invoices().await?;
+    let paid = json!({"number": "7", "email": "ada@example.eu", "paid_by": "Ada", "paid_at": "2026-02-03T01:02:03Z"});
+    let with = |name: &str, value: Value| {
+        let mut invoice = paid.clone();
+        invoice[name] = value;
+        receipt(&database, invoice)
+    };
+    for (name, value) in [("paid_at", json!(null)), ("paid_by", json!(null)), ("paid_by", json!(""))] {
+        assert_eq!(with(name, value).await?["status"], "validation:not_paid", "{name}");
+    }
+    let jobs = "SELECT coalesce(jsonb_agg(input_data), '[]') FROM jobs.tb_job_run";
+    let nobody = with("email", json!(null)).await?;
+    assert_eq!((&nobody["status"], &nobody["message"]), (&json!("success"), &json!("No address")));
+    assert_eq!(sqlx::query_scalar::<_, Value>(jobs).fetch_one(database.pool()).await?, json!([]));
+    let told: String = sqlx::query_scalar("SELECT message FROM app.tb_notification").fetch_one(database.pool()).await?;
+    assert_eq!(told, "Ada has no address");
+
+    assert_eq!(receipt(&database, paid.clone()).await?["status"], "success");
+    assert_eq!(
+        sqlx::query_scalar::<_, Value>(jobs).fetch_one(database.pool()).await?,
+        json!([{"to": "ada@example.eu", "from": "billing@example.eu", "subject": "Receipt 7",
+            "text": "Ada paid on 2026-02-03T01:02:03Z"}])
+    );
+    Ok(())
+}
