@@ -3,7 +3,7 @@
 use crate::{
     edit::Edit,
     pair::{Bench, Pair},
-    project::{Action, Entity, Field, Project, Step, Type},
+    project::{Action, Entity, Field, Project, Rules, Step, Type},
 };
 
 fn entity(key: usize, name: &str, schema: &str) -> Entity {
@@ -24,6 +24,7 @@ fn entity(key: usize, name: &str, schema: &str) -> Entity {
         fields: vec![note],
         actions: vec![Action::Create],
         schedule: None,
+        rules: Rules::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Edits that turn a project into another one, as a team would make them.
 
-use crate::project::{Action, Entity, Field, OnDelete, Project, Type};
+use crate::project::{Action, Entity, Field, OnDelete, Project, Rules, Type};
 
 /// One edit. What it is about goes by keys, so that it still means the same when others are left out.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +83,10 @@ pub(crate) enum Edit {
     Schedule {
         entity: usize,
         hour: Option<usize>,
+    },
+    Rules {
+        entity: usize,
+        rules: Rules,
     },
     DescribeSchema {
         schema: String,
@@ -202,6 +206,7 @@ impl Edit {
                 *project.entity_mut(*entity)?.actions.get_mut(*index)? = action.clone();
             }
             Self::Schedule { entity, hour } => project.entity_mut(*entity)?.schedule = *hour,
+            Self::Rules { entity, rules } => project.entity_mut(*entity)?.rules.clone_from(rules),
             Self::Tenants { schema, multi_tenant: true } => {
                 project.multi_tenant.insert(schema.clone());
             }

@@ -6,7 +6,7 @@ use specql_tests::random::Random;
 use crate::{
     edit::{Edit, edited},
     pair::Pair,
-    project::{Action, Entity, Field, OTHERS, OnDelete, Project, Step, Type},
+    project::{Action, Entity, Field, OTHERS, OnDelete, Project, Rules, Step, Type},
 };
 
 /// Names that are parts of each other, keywords, and some that are cut to fit.
@@ -104,6 +104,12 @@ impl Make {
         project
     }
 
+    /// Rules about some fields of an entity.
+    fn rules(&mut self, entity: &Entity) -> Rules {
+        let mut some = || entity.fields.iter().filter(|_| self.random.chance(40)).map(|field| field.key).collect();
+        Rules { unique: some(), index: some(), checks: some() }
+    }
+
     /// A new entity, which may refer to those of the project and to itself.
     fn entity(&mut self, project: &Project) -> Entity {
         let key = self.key();
@@ -115,10 +121,14 @@ impl Make {
             fields: Vec::new(),
             actions: Vec::new(),
             schedule: None,
+            rules: Rules::default(),
         };
         for _ in 0..1 + self.random.below(4) {
             let field = self.field(project, key);
             entity.fields.push(field);
+        }
+        if self.random.chance(30) {
+            entity.rules = self.rules(&entity);
         }
         entity.actions.push(Action::Create);
         for action in [Action::Update, Action::Delete] {
@@ -253,11 +263,12 @@ impl Make {
                 let multi_tenant = !project.multi_tenant.contains(&entity.schema);
                 Some(Edit::Tenants { schema: entity.schema, multi_tenant })
             }
-            36..39 => Some(Edit::Service(!project.service)),
+            38 => Some(Edit::Service(!project.service)),
             39..41 => {
                 let description = (!project.descriptions.contains_key(&entity.schema)).then(|| self.word(&WORDS));
                 Some(Edit::DescribeSchema { schema: entity.schema, description })
             }
+            36 | 37 => Some(Edit::Rules { entity: entity.key, rules: self.rules(&entity) }),
             41..43 => Some(Edit::Reorder { entity: entity.key, by: 1 + self.random.below(3) }),
             43..56 => {
                 let field = self.field(project, entity.key);

@@ -29,6 +29,17 @@ pub(crate) struct Entity {
     pub(crate) actions: Vec<Action>,
     /// The hour at which its first action without input is called.
     pub(crate) schedule: Option<usize>,
+    pub(crate) rules: Rules,
+}
+
+/// Fields of an entity that its rules are about, by their keys.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Rules {
+    /// Unique together, if one of them is unique alone: so no rows can break it.
+    pub(crate) unique: Vec<usize>,
+    pub(crate) index: Vec<usize>,
+    /// Each with a condition that holds whatever the value is.
+    pub(crate) checks: Vec<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -344,6 +355,7 @@ impl Project {
                 (field.name.clone().into(), serde_yaml::to_value(self.field(field, before)).unwrap())
             })
             .collect();
+        entity.put_rules(&mut put);
         // In their order, which JSON does not keep.
         document.insert("fields".into(), fields.into());
         document
@@ -384,6 +396,30 @@ fn renamed(entity: &Entity, before: &Entity) -> Option<String> {
 }
 
 impl Entity {
+    /// The rules about fields that are there, as far as they can be said.
+    fn put_rules(&self, put: &mut impl FnMut(&str, Value)) {
+        let named =
+            |keys: &[usize]| -> Vec<&Field> { self.fields.iter().filter(|field| keys.contains(&field.key)).collect() };
+        let names = |fields: &[&Field]| -> Vec<String> { fields.iter().map(|field| field.name.clone()).collect() };
+        let unique = named(&self.rules.unique);
+        if unique.len() > 1 && unique.iter().any(|field| field.unique) {
+            put("unique", json!(names(&unique)));
+        }
+        let index = named(&self.rules.index);
+        let has_one = |field: &&Field| field.unique || matches!(field.ty, Type::Ref(..));
+        if index.len() > 1 || index.iter().any(|field| !has_one(field)) {
+            put("indexes", json!([names(&index)]));
+        }
+        let check = |field: &&Field| {
+            let name = &field.name;
+            (format!("rule_{}", field.key), json!(format!("{name} IS NULL OR {name} IS NOT NULL")))
+        };
+        let checks = named(&self.rules.checks);
+        if !checks.is_empty() {
+            put("checks", Value::Object(checks.iter().map(check).collect()));
+        }
+    }
+
     pub(crate) fn snake(&self) -> String {
         snake(&self.name)
     }
