@@ -153,6 +153,37 @@ async fn a_backfill_fills_the_rows_of_everybody_and_leaves_values_alone() {
     }
 }
 
+/// Where a role's or a database's transactions see one snapshot only, a row that others have changed would end them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_gets_on_with_an_application_whatever_the_isolation_of_its_role_is() {
+    let steps = steps("", "  code: {type: text!, backfill: ('No. ' || total)}\n", false);
+    for isolation in ["repeatable read", "serializable"] {
+        let database = migrated(&steps.first).await;
+        let pool = database.pool();
+        act(pool, false, "INSERT INTO sales.tb_order (total) SELECT n FROM generate_series(1, 20000) AS n").await;
+        let options: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
+        let strict =
+            PgPool::connect_with(options.options([("default_transaction_isolation", isolation)])).await.unwrap();
+        let application = {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                loop {
+                    let busy =
+                        "UPDATE sales.tb_order SET updated_at = now() WHERE total % 100 = (random() * 99)::integer";
+                    sqlx::query(busy).execute(&pool).await.unwrap();
+                }
+            })
+        };
+        let migrated = steps.both.on(&strict).migrate().await;
+        application.abort();
+        migrated.unwrap();
+        let missing = "SELECT count(*)::text FROM sales.tb_order WHERE code IS DISTINCT FROM 'No. ' || total";
+        assert_eq!(ask(pool, false, missing).await, ["0"]);
+        let kept: String = sqlx::query_scalar("SHOW default_transaction_isolation").fetch_one(&strict).await.unwrap();
+        assert_eq!(kept, isolation, "the application's connections have got the migration's settings");
+    }
+}
+
 #[tokio::test]
 async fn rows_that_are_made_while_others_are_filled_are_filled_too() {
     let steps = steps("", "  code: {type: text!, backfill: \"none\"}\n", false);
