@@ -31,7 +31,8 @@ pub enum MigrateError {
     /// The database has a migration of this number that has another name.
     #[error(
         "the database has another migration {version} than this binary: `{theirs}`, and not `{description}`; it was migrated from \
-         another branch of the project: merge that branch, with its migration first, and build again, or use a database for each branch"
+         another branch of the project{}: merge that branch, with its migration first, and build again, or use a database for each \
+         branch", or_by_another_tool(*open)
     )]
     OtherBranch {
         /// Its number.
@@ -40,6 +41,8 @@ pub enum MigrateError {
         description: String,
         /// The name of the one that was applied.
         theirs: String,
+        /// Whether the binary's is open, and gets another name when it changes.
+        open: bool,
     },
     /// The open migration is not the one that was applied, and nothing is recorded that undoes it.
     #[error(
@@ -272,6 +275,11 @@ impl From<sqlx::Error> for MigrateError {
 /// What PostgreSQL says, where it is PostgreSQL that says something.
 fn said(cause: &sqlx::migrate::MigrateError) -> String {
     cause_of(cause).map_or_else(|| cause.to_string(), words)
+}
+
+/// The middle of a sentence about where another migration came from.
+const fn or_by_another_tool(open: bool) -> &'static str {
+    if open { ", or by another tool than `db.migrate()` before this open migration changed" } else { "" }
 }
 
 /// The end of a sentence about a migration that did not come to its end.

@@ -32,7 +32,8 @@ pub(super) fn standing<'a>(applied: &Applied, migrations: &'a [Migration]) -> Re
         match (applied.is_unchanged(migration), theirs) {
             (Some(true), _) => {}
             (Some(false), Some(theirs)) => {
-                return Err(MigrateError::OtherBranch { version, description, theirs: theirs.clone() });
+                let (theirs, open) = (theirs.clone(), migration.open);
+                return Err(MigrateError::OtherBranch { version, description, theirs, open });
             }
             (Some(false), None) if migration.open => return Err(MigrateError::ChangedOpen { version, description }),
             (Some(false), None) => return Err(MigrateError::Changed { version, description }),
