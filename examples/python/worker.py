@@ -82,9 +82,12 @@ def text_of(value: Any) -> str:
 
 
 async def connect(role: str) -> psycopg.AsyncConnection[Any]:
-    return await psycopg.AsyncConnection.connect(
+    connection = await psycopg.AsyncConnection.connect(
         os.environ["DATABASE_URL"], autocommit=True, row_factory=namedtuple_row, application_name=f"specql {role}"
     )
+    # Whatever the role or the database sets for its application.
+    await connection.execute("SET default_transaction_isolation = 'read committed'")
+    return connection
 
 
 class Link:

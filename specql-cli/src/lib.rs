@@ -28,8 +28,26 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match commands::run(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes. Of PostgreSQL's errors sqlx also shows a line, which is one of PostgreSQL's source and of nothing that the
+/// reader has written.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = Vec::new();
+    for cause in error.chain() {
+        let database = cause.downcast_ref::<sqlx::Error>().and_then(sqlx::Error::as_database_error);
+        let Some(database) = database else {
+            told.push(cause.to_string());
+            continue;
+        };
+        let state = database.code().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+        told.push(format!("{}{state}", database.message()));
+        // What is behind it says the same.
+        break;
+    }
+    told.join(": ")
 }

@@ -103,6 +103,7 @@ async fn who_may_grant_nothing_is_told_so_and_nothing_is_applied() {
     app.run("REVOKE SELECT ON sales.v_order FROM specql_roles_stranger").await;
     let (ok, _, said) = app.roles(&["--apply"], url.as_str());
     assert!(!ok && said.contains("nothing was applied") && said.contains("permission denied"), "{said}");
+    assert!(said.contains("(SQLSTATE 42501)") && !said.contains(" at line "), "a line of PostgreSQL's source: {said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,4 +133,15 @@ async fn objects_of_migrations_that_are_to_come_are_not_missing() {
     fs::write(&order, format!("{ORDER}  - name: delete_order\n")).unwrap();
     let (ok, _, said) = app.roles(&[], &app.database.url());
     assert!(ok && said.starts_with("1 grant is on objects that this database does not have yet"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_not_migrated_has_not_what_the_roles_need() {
+    let app = App::new().await;
+    let empty = TestDatabase::from_sql("").await.unwrap();
+    for arguments in [&[][..], &["--apply"]] {
+        let (ok, printed, said) = app.roles(arguments, &empty.url());
+        assert!(!ok && said.starts_with("this database is not migrated"), "{said}");
+        assert!(!printed.contains("everything"), "{printed}");
+    }
 }

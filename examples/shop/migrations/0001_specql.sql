@@ -6518,7 +6518,8 @@ COMMENT ON FUNCTION jobs.log_uncalled(text, text, uuid, text, text, text) IS
 
 -- Calls a schedule's action, in a tenant's name where one is given. An action answers with a status whatever happens, and writes its
 -- audit row. What it does not catch is written down here; serialisation failures, deadlocks and a cancelled query (57014) undo
--- everything, and the same is tried again.
+-- everything, and the same is tried again. A lock that another transaction keeps for longer than the caller's lock_timeout ends the
+-- action as any other error does.
 CREATE OR REPLACE FUNCTION jobs.call_scheduled(_schedule jobs.tb_schedule, _tenant_id uuid, OUT status text, OUT message text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -6544,6 +6545,14 @@ BEGIN
     IF _error_sqlstate IS NOT NULL THEN
         PERFORM jobs.log_uncalled(
             _schedule.wrapper, _schedule.entity_type, _tenant_id, _error_sqlstate, _error_message, _error_context);
+    ELSIF status = 'failed:unexpected_error' THEN
+        -- The answer does not say which, for those who called. Here operators read it.
+        _error_sqlstate := nullif(current_setting('specql.unexpected_error', true), '')::jsonb ->> 'sqlstate';
+        message := CASE _error_sqlstate
+            WHEN '55P03' THEN format('another transaction kept a lock for more than %s; nothing was changed (SQLSTATE 55P03)',
+                current_setting('lock_timeout'))
+            ELSE message || coalesce(format(' (SQLSTATE %s)', _error_sqlstate), '')
+        END;
     END IF;
 END
 $$;
@@ -6552,10 +6561,10 @@ $$;
 -- lock: whoever moves counted_to has the run, and run and record are one transaction. Where the action is called for each
 -- tenant, they are written down instead, for jobs.run_for_tenant. A tenant for which a call runs and another waits gets no third
 -- one, unless all times are caught up with. Answers the action's status, 'spread', 'skipped', or 'taken' when another worker is at
--- it or the schedule is no longer as it was read.
+-- it or the schedule is no longer as it was read. No lock is waited for longer than lock_timeout says.
 CREATE OR REPLACE FUNCTION jobs.run_schedule(_key text, _cron text, _timezone text, _counted_to timestamptz,
     _due timestamptz, _skipped integer, _call boolean) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
     _schedule jobs.tb_schedule;
     _status text;
@@ -6620,12 +6629,12 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
 $$;
 COMMENT ON FUNCTION jobs.scheduled_tenants(text, uuid, integer) IS 'The tenants for which a schedule is still to be run.';
 
--- Calls a schedule's action for one tenant and one time, if nobody did so meanwhile; run and record are one transaction. A worker
--- runs one at a time, also where it has lost the connection over which another still runs. Answers the action's status; 'skipped'
--- where the tenant is gone, or the schedule is no longer run for each; 'taken' when another worker is at it, or an earlier time of the
--- tenant is still to be run; 'busy' when this one is.
+-- Calls a schedule's action for one tenant and one time, if nobody did so meanwhile; run and record are one transaction. Who calls
+-- under a name runs one at a time, also where the connection is lost over which another still runs. No lock is waited for longer than
+-- lock_timeout says. Answers the action's status; 'skipped' where the tenant is gone, or the schedule is no longer run for each; 'taken'
+-- when another is at it, or an earlier time of the tenant is still to be run; 'busy' when this one is.
 CREATE OR REPLACE FUNCTION jobs.run_for_tenant(_worker uuid, _key text, _tenant_id uuid, _due timestamptz) RETURNS text
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
     _schedule jobs.tb_schedule;
     _lives boolean := false;

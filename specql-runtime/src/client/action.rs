@@ -145,7 +145,7 @@ pub enum ActionError {
     },
     /// The action succeeded and is committed, but whether a job with `async: false` is done could not be asked. Do not
     /// repeat the action: ask for the job's outcome.
-    #[error("the action succeeded, but whether its job {} is done could not be asked: {source}", .job.job_id)]
+    #[error("the action succeeded, but whether its job {} is done could not be asked: {}", .job.job_id, crate::queue::error::words(source))]
     Waiting {
         /// Public id of the row.
         id: Option<Uuid>,

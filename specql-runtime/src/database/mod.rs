@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
-pub use migrate::{Blocker, Incompatible, LockPatience, MigrateError};
+pub use migrate::{Awaited, Blocker, Incompatible, LockPatience, MigrateError};
 pub use open::OpenError;
 pub use pooler::PooledByTransaction;
 

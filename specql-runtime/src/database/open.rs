@@ -9,7 +9,7 @@ use sqlx::{
 use tokio::time::{sleep, timeout};
 
 use super::Database;
-use crate::Project;
+use crate::{Project, queue::error::words};
 
 /// Connections of a pool that [`Database::open`] makes, all for the application: a worker has seven of its own.
 const POOL_SIZE: u32 = 24;
@@ -27,13 +27,13 @@ pub enum OpenError {
     Url(sqlx::Error),
     /// The database that `DATABASE_URL` names does not answer.
     #[error(
-        "the database of `DATABASE_URL` cannot be reached: {0}; start it, or unset `DATABASE_URL` to use the embedded one"
+        "the database of `DATABASE_URL` cannot be reached: {}; start it, or unset `DATABASE_URL` to use the embedded one", words(.0)
     )]
     Connect(sqlx::Error),
     /// A pooler refuses a parameter that PostgreSQL would take.
     #[error(
-        "`DATABASE_URL` leads to a connection pooler that refuses how a connection begins: {0}; set `ignore_startup_parameters = \
-         extra_float_digits` in PgBouncer, or connect to PostgreSQL directly"
+        "`DATABASE_URL` leads to a connection pooler that refuses how a connection begins: {}; set `ignore_startup_parameters = \
+         extra_float_digits` in PgBouncer, or connect to PostgreSQL directly", words(.0)
     )]
     Refused(sqlx::Error),
     /// The embedded server could not be started.

@@ -113,9 +113,17 @@ impl QueueError {
     pub fn describe(&self) -> String {
         match self {
             Self::Timeout { .. } => self.to_string(),
-            Self::Connect { source, .. } | Self::Call { source, .. } => format!("{self}: {source}"),
+            Self::Connect { source, .. } | Self::Call { source, .. } => format!("{self}: {}", words(source)),
         }
     }
+}
+
+/// What an error says. Of PostgreSQL's own errors sqlx also shows a line, which is one of PostgreSQL's source and not of anything that a
+/// reader has written.
+pub(crate) fn words(error: &sqlx::Error) -> String {
+    let Some(said) = error.as_database_error() else { return error.to_string() };
+    let state = said.code().map(|code| format!(" (SQLSTATE {code})")).unwrap_or_default();
+    format!("{}{state}", said.message())
 }
 
 #[cfg(test)]

@@ -71,10 +71,10 @@ impl Link {
         let mut connection = self.options.connect().await?;
         // Not an option of the connection, which a pooler may refuse. None given: whatever a role's default is, not that.
         let millis = self.statement_limit.map_or(0, |limit| limit.as_millis());
-        sqlx::query("SELECT pg_catalog.set_config('statement_timeout', $1, false)")
-            .bind(millis.to_string())
-            .execute(&mut connection)
-            .await?;
+        // Neither is its isolation: behind an older snapshot, what locks and skips rows would fail instead.
+        let sql = "SELECT pg_catalog.set_config('statement_timeout', $1, false),
+            pg_catalog.set_config('default_transaction_isolation', 'read committed', false)";
+        sqlx::query(sql).bind(millis.to_string()).execute(&mut connection).await?;
         Ok(connection)
     }
 

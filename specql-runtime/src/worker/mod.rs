@@ -15,13 +15,14 @@
 //! | `budget` | bounds what is in memory, in bytes |
 //! | `heartbeat`, `contact`, `clock`, `lease` | leases: renewed, believed, lost |
 //! | `keeper` | what any worker does for all |
-//! | `scheduler` | calls the actions of schedules |
+//! | `scheduler`, `scheduled_tenants`, `hands` | calls the actions of schedules |
 //! | `listener` | wake-ups and cancels |
 //! | `outage` | what is said while the database does not answer |
 //! | `supervise` | begins a task again that panicked |
 //! | [`signals`] | SIGTERM and ctrl-c |
 //!
-//! A worker has eleven connections of its own, and one more while `jobs.maintain` runs or where a rescue takes long; it takes none from the application's pool.
+//! A worker has eleven connections of its own, and one more while `jobs.maintain` runs or where a rescue takes long, and up to three more
+//! while actions of schedules take long; it takes none from the application's pool.
 
 mod attempt;
 mod breakers;
@@ -34,6 +35,7 @@ mod error;
 mod executor;
 mod fetcher;
 mod finisher;
+mod hands;
 mod heartbeat;
 mod jitter;
 mod keeper;
@@ -70,8 +72,9 @@ pub(crate) use jitter::jittered;
 pub(crate) use supervise::words;
 
 use self::{
-    breakers::Breakers, budget::Outputs, catalog::Catalog, clock::Moment, contact::Contact, lease::Leases, lease::Stop,
-    outage::Outage, readiness::Readiness, runs::Runs, shared::Shared, shares::Shares, supervise::supervised,
+    breakers::Breakers, budget::Outputs, catalog::Catalog, clock::Moment, contact::Contact, hands::Hand, lease::Leases,
+    lease::Stop, outage::Outage, readiness::Readiness, runs::Runs, shared::Shared, shares::Shares,
+    supervise::supervised,
 };
 use crate::{
     Database,
@@ -194,9 +197,15 @@ impl Worker {
         let all = Arc::clone(&shared);
         let task = move || listener::run(Arc::clone(&all), Signals::new(&options));
         keepers.spawn(supervised("listen", shared.stopping.clone(), task));
-        let (all, to) = (Arc::clone(&shared), link_to.clone());
-        let task = move || scheduler::run(Arc::clone(&all), to("schedule", ACTION_LIMIT).letting_statements_go_on());
-        scheduler.spawn(supervised("schedule", shared.stopping.clone(), task));
+        let known = Arc::default();
+        for number in 0..hands::HANDS {
+            let (all, to, known) = (Arc::clone(&shared), link_to.clone(), Arc::clone(&known));
+            let task = move || {
+                let link = to("schedule", ACTION_LIMIT).letting_statements_go_on();
+                scheduler::run(Arc::clone(&all), link, Hand::new(&known, worker, number))
+            };
+            scheduler.spawn(supervised("schedule", shared.stopping.clone(), task));
+        }
         if !shared.catalog.codes().is_empty() {
             let all = Arc::clone(&shared);
             let task = move || fetcher::run(Arc::clone(&all), link_to("claim", CLAIM_LIMIT));

@@ -11,7 +11,11 @@ use std::{
 
 use uuid::Uuid;
 
-use super::shared::Shared;
+use super::{
+    hands::{Hand, Round},
+    scheduler::{fault, say},
+    shared::Shared,
+};
 use crate::queue::{Link, QueueError, periodic::ScheduledTenant};
 
 /// Tenants that are asked for at once.
@@ -45,37 +49,45 @@ impl Place {
 }
 
 impl Tenants {
-    /// Runs what is to be run for tenants, for about a second. Whether there is more.
-    ///
-    /// # Errors
-    /// Of the database; of an action whose transaction was undone, when the others have had their turn.
-    pub(super) async fn run(&mut self, shared: &Shared, link: &mut Link) -> Result<bool, QueueError> {
-        let mut keys = link.schedules_for_tenants().await?;
-        self.places.retain(|key, _| keys.contains(key));
-        let began = Instant::now();
-        let mut failed = None;
-        while !keys.is_empty() {
-            let mut left = Vec::new();
-            for key in keys {
-                if shared.stopping.is_cancelled() {
-                    return Ok(false);
-                }
-                let place = self.places.entry(key.clone()).or_default();
-                let Some(one) = place.next(link, &key).await? else { continue };
-                match link.run_for_tenant(shared.worker, &key, one).await {
-                    // The one before goes on, over a connection that was lost. Nobody is passed over: each is asked for again.
-                    Ok(ran) if ran.status == "busy" => return failed.map_or(Ok(false), Err),
-                    Ok(ran) => super::scheduler::say(shared, &key, Some(one.tenant_id), one.due, 0, &ran),
-                    Err(error @ QueueError::Call { .. }) if !error.outcome_unknown() => failed = Some(error),
-                    Err(error) => return Err(error),
-                }
-                left.push(key);
-                if began.elapsed() >= TURN {
-                    return failed.map_or(Ok(true), Err);
-                }
-            }
-            keys = left;
-        }
-        failed.map_or(Ok(false), Err)
+    /// The next tenant of this schedule.
+    async fn next(&mut self, link: &mut Link, key: &str) -> Result<Option<ScheduledTenant>, QueueError> {
+        self.places.entry(key.to_owned()).or_default().next(link, key).await
     }
+}
+
+/// Runs what is to be run for tenants, for about a second. Then the hand still has its turn, or a call took so long that another
+/// hand goes on from there.
+///
+/// # Errors
+/// Of the database; of an action whose transaction was undone, when the others have had their turn.
+pub(super) async fn run(shared: &Shared, link: &mut Link, hand: &mut Hand) -> Result<Round, QueueError> {
+    let mut keys = link.schedules_for_tenants().await?;
+    hand.looks().tenants.places.retain(|key, _| keys.contains(key));
+    let began = Instant::now();
+    let mut failed = None;
+    while !keys.is_empty() {
+        let mut left = Vec::new();
+        for key in keys {
+            if shared.stopping.is_cancelled() {
+                return Ok(Round::Looked { more: false });
+            }
+            let Some(one) = hand.looks().tenants.next(link, &key).await? else { continue };
+            let name = hand.name();
+            match hand.call(link.run_for_tenant(name, &key, one)).await {
+                // The one before goes on, over a connection that was lost. Nobody is passed over: each is asked for again.
+                Ok(ran) if ran.status == "busy" => return failed.map_or(Ok(Round::Busy), Err),
+                Ok(ran) => say(shared, &key, Some(one.tenant_id), one.due, 0, &ran),
+                Err(error) => failed = fault(&key, Some(one.tenant_id), one.due, error)?.or(failed),
+            }
+            if !hand.has_turn() {
+                return failed.map_or(Ok(Round::HandedOn), Err);
+            }
+            left.push(key);
+            if began.elapsed() >= TURN {
+                return failed.map_or(Ok(Round::Looked { more: true }), Err);
+            }
+        }
+        keys = left;
+    }
+    failed.map_or(Ok(Round::Looked { more: false }), Err)
 }

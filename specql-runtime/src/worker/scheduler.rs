@@ -9,7 +9,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use specql_registry::timing::{CatchUp, Timing};
 use uuid::Uuid;
 
-use super::{jitter::jittered, scheduled_tenants::Tenants, shared::Shared};
+use super::{
+    hands::{Hand, Round},
+    jitter::jittered,
+    scheduled_tenants,
+    shared::Shared,
+};
 use crate::queue::{
     Link, QueueError,
     periodic::{Ran, Scheduled},
@@ -31,17 +36,15 @@ const LATE: TimeDelta = TimeDelta::minutes(5);
 /// Missed times that are looked at.
 const MOST: usize = 1_000;
 
+/// Between two tries of a hand of which a call still runs, although nobody waits for it.
+const BUSY: Duration = Duration::from_secs(1);
+
 /// Runs until the worker stops. A call that is under way then is not broken off.
-pub(crate) async fn run(shared: Arc<Shared>, mut link: Link) {
-    let mut known = Rules::default();
-    let mut tenants = Tenants::default();
+pub(crate) async fn run(shared: Arc<Shared>, mut link: Link, mut hand: Hand) {
     let mut failures = 0;
-    while !shared.stopping.is_cancelled() {
-        let pause = match shared
-            .outage
-            .or_recovery("jobs.schedules", round(&shared, &mut link, &mut known, &mut tenants))
-            .await
-        {
+    while hand.take_turn(&mut link, &shared.stopping).await && !shared.stopping.is_cancelled() {
+        let looked = shared.outage.or_recovery("jobs.schedules", round(&shared, &mut link, &mut hand)).await;
+        let pause = match looked {
             Ok(pause) => {
                 shared.outage.worked(TASK);
                 failures = 0;
@@ -69,46 +72,48 @@ fn after_failure(error: &QueueError, failures: u32) -> Duration {
 }
 
 /// The rules that were read before, by cron and time zone. One that cannot be read is `None`, and was reported.
-type Rules = HashMap<(String, String), Option<Timing>>;
+pub(super) type Rules = HashMap<(String, String), Option<Arc<Timing>>>;
 
-async fn round(
-    shared: &Shared,
-    link: &mut Link,
-    known: &mut Rules,
-    tenants: &mut Tenants,
-) -> Result<Duration, QueueError> {
+/// The schedule's rule, where this version can read it.
+fn timing(known: &mut Rules, schedule: &Scheduled) -> Option<Arc<Timing>> {
+    let rule = (schedule.cron.clone(), schedule.timezone.clone());
+    let read = || match Timing::new(&schedule.cron, &schedule.timezone) {
+        Ok(timing) => Some(Arc::new(timing)),
+        Err(error) => {
+            tracing::error!(schedule = schedule.key, "this worker cannot read the schedule, and leaves it: {error}");
+            None
+        }
+    };
+    known.entry(rule).or_insert_with(read).clone()
+}
+
+/// A look at all schedules, by the hand whose turn it is. Answers the pause before its next one.
+async fn round(shared: &Shared, link: &mut Link, hand: &mut Hand) -> Result<Duration, QueueError> {
     let mut pause = jittered(LONGEST);
     let mut failed = None;
     for schedule in link.schedules().await? {
-        let rule = (schedule.cron.clone(), schedule.timezone.clone());
-        let timing = known.entry(rule).or_insert_with(|| match Timing::new(&schedule.cron, &schedule.timezone) {
-            Ok(timing) => Some(timing),
-            Err(error) => {
-                tracing::error!(
-                    schedule = schedule.key,
-                    "this worker cannot read the schedule, and leaves it: {error}"
-                );
-                None
-            }
-        });
-        let Some(timing) = timing else { continue };
+        let Some(timing) = timing(&mut hand.looks().rules, &schedule) else { continue };
         if shared.stopping.is_cancelled() {
             break;
         }
-        match run_due(shared, link, timing, &schedule).await {
-            Ok(()) => {}
-            // One schedule must not keep the others from being run.
-            Err(error @ QueueError::Call { .. }) if !error.outcome_unknown() => failed = Some(error),
-            Err(error) => return Err(error),
+        failed = run_due(shared, link, hand, &timing, &schedule).await?.or(failed);
+        if !hand.has_turn() {
+            return failed.map_or(Ok(Duration::ZERO), Err);
         }
         if let Some(next) = timing.next_after(schedule.clock).and_then(|next| (next - schedule.clock).to_std().ok()) {
             pause = pause.min(next);
         }
     }
-    match tenants.run(shared, link).await {
-        Ok(true) => pause = Duration::ZERO,
-        Ok(false) => {}
-        Err(error @ QueueError::Call { .. }) if !error.outcome_unknown() => failed = Some(error),
+    match scheduled_tenants::run(shared, link, hand).await {
+        Ok(Round::Looked { more: false }) => {}
+        Ok(Round::Looked { more: true }) => pause = Duration::ZERO,
+        Ok(Round::HandedOn) => return failed.map_or(Ok(Duration::ZERO), Err),
+        Ok(Round::Busy) => {
+            // The others are not.
+            hand.hand_on();
+            return failed.map_or(Ok(BUSY), Err);
+        }
+        Err(error) if says_no(&error) => failed = Some(error),
         Err(error) => return Err(error),
     }
     match failed {
@@ -117,26 +122,68 @@ async fn round(
     }
 }
 
-/// Runs what is due of one schedule.
-async fn run_due(shared: &Shared, link: &mut Link, timing: &Timing, schedule: &Scheduled) -> Result<(), QueueError> {
+/// Whether it is an answer, and about this call alone.
+fn says_no(error: &QueueError) -> bool {
+    matches!(error, QueueError::Call { .. }) && !error.outcome_unknown()
+}
+
+/// Runs what is due of one schedule. Answers the error of an action whose transaction was undone: one schedule must not keep the others
+/// from being run.
+async fn run_due(
+    shared: &Shared,
+    link: &mut Link,
+    hand: &mut Hand,
+    timing: &Timing,
+    schedule: &Scheduled,
+) -> Result<Option<QueueError>, QueueError> {
     let mut schedule = schedule.clone();
     // A word that this version does not know is treated as the default.
     let catch_up = CatchUp::from_name(&schedule.catch_up).unwrap_or_default();
     for Turn { due, skipped, call } in turns(timing, catch_up, schedule.counted_to, schedule.clock) {
         if shared.stopping.is_cancelled() {
-            return Ok(());
+            return Ok(None);
         }
-        let ran = link.run_schedule(&schedule, due, skipped, call).await?;
+        let ran = match hand.call(link.run_schedule(&schedule, due, skipped, call)).await {
+            Ok(ran) => ran,
+            Err(error) => return fault(&schedule.key, None, due, error),
+        };
         match ran.status.as_str() {
-            "taken" => return Ok(()),
+            "taken" => return Ok(None),
             "skipped" => {
                 tracing::warn!(schedule = schedule.key, times = skipped, "missed and not caught up with");
             }
             _ => say(shared, &schedule.key, None, due, skipped, &ran),
         }
+        if !hand.has_turn() {
+            return Ok(None);
+        }
         schedule.counted_to = due;
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Tells why a run was undone, or is waited for no longer. An error that is not about this run alone is given back as one.
+pub(super) fn fault(
+    schedule: &str,
+    tenant: Option<Uuid>,
+    due: DateTime<Utc>,
+    error: QueueError,
+) -> Result<Option<QueueError>, QueueError> {
+    let tenant = tenant.map(tracing::field::display);
+    match &error {
+        QueueError::Timeout { limit, .. } => {
+            tracing::warn!(
+                schedule, tenant, %due,
+                "has not answered within {limit:?}; it is not waited for, goes on at the server, and is recorded when it ends"
+            );
+            Ok(None)
+        }
+        error_of_it if says_no(error_of_it) => {
+            tracing::warn!(schedule, tenant, %due, "was undone, and will be run again: {}", error.describe());
+            Ok(Some(error))
+        }
+        _ => Err(error),
+    }
 }
 
 /// Tells what became of a run.
@@ -157,6 +204,11 @@ pub(super) fn say(
             // It may have queued calls.
             shared.wake.notify_one();
         }
+        (_, Some(cause)) if cause.sqlstate.as_deref() == Some("55P03") => tracing::error!(
+            schedule, tenant, %due, skipped, sqlstate = cause.sqlstate, place = cause.place,
+            audit_row = cause.audit_row,
+            "failed: another transaction kept a lock that it wanted for too long; nothing was changed"
+        ),
         (status, None) => tracing::warn!(schedule, tenant, %due, skipped, status, "ran and did not succeed"),
         (_, Some(cause)) => tracing::error!(
             schedule, tenant, %due, skipped, sqlstate = cause.sqlstate, place = cause.place,

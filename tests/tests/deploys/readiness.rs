@@ -135,6 +135,38 @@ async fn what_is_missing_is_said_in_one_line_for_each_service() {
     worker.shutdown().await.unwrap();
 }
 
+/// Failed they would all be, and their `on_failure` run, before anybody has read the address again.
+#[tokio::test]
+async fn an_address_that_cannot_be_called_burns_no_job() {
+    let queue = Queue::new().await;
+    let version = queue.version(&registry("{env: BILLING_TOKEN}"));
+    let mut bills = Vec::new();
+    for wrong in ["nonsense", "ftp://x.eu", "https://", "http://user@x.eu"] {
+        let with = |url: &str| {
+            version.worker().environment("dev").env("BILLING_URL", url).env("BILLING_TOKEN", "hunter2hunter2")
+        };
+        logged::keep();
+        let worker = with(wrong).start().await.unwrap();
+        let bill = queue.enqueue("billing.bill", json!({"n": 1})).await;
+        bills.push(bill);
+        let send = queue.send(json!({"n": 1})).await;
+        assert_eq!(queue.outcome(send).await, "completed after 1", "others are served");
+        assert_eq!(queue.standing(bill).await, "pending after 0", "{wrong}");
+        let reason = queue.text(LACKING).await;
+        assert!(reason.starts_with("base_url: environment variable `BILLING_URL` is of no use: "), "{reason}");
+        assert!(logged::take().contains(&reason), "{reason}");
+        assert_eq!(queue.text(SERVED).await, r#"["mailer.send"]"#);
+        worker.shutdown().await.unwrap();
+    }
+    let far_side = FarSide::start().await;
+    let right = version.worker().environment("dev").env("BILLING_URL", &far_side.url);
+    let right = right.env("BILLING_TOKEN", "hunter2hunter2").start().await.unwrap();
+    for bill in bills {
+        assert_eq!(queue.outcome(bill).await, "completed after 1");
+    }
+    right.shutdown().await.unwrap();
+}
+
 /// A fallback that lacks its credential would refuse the job for good.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fallback_that_lacks_something_is_not_called() {

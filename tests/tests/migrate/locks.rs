@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use specql_runtime::database::{LockPatience, MigrateError};
+use specql_runtime::database::{Awaited, LockPatience, MigrateError};
 use specql_tests::history::{History, shape};
 use sqlx::PgPool;
 
@@ -12,7 +12,7 @@ fn history() -> History {
     History::of_orders().sealed("note", NOTE)
 }
 
-const BRIEF: LockPatience = LockPatience {
+pub(crate) const BRIEF: LockPatience = LockPatience {
     lock_timeout: Duration::from_millis(300),
     give_up_after: Duration::from_secs(2),
     concurrently: Duration::from_millis(700),
@@ -54,8 +54,8 @@ async fn who_never_lets_go_is_named() {
     let pool = named_pool(&database.url()).await;
     let reader = transaction(&pool, "SELECT FROM sales.tb_order").await;
     let error = history.on(database.pool()).migrate_with(BRIEF).await.unwrap_err();
-    let MigrateError::Blocked { version: 2, table, blockers, waited, .. } = &error else { panic!("{error}") };
-    assert_eq!(table.as_deref(), Some("sales.tb_order"));
+    let MigrateError::Blocked { version: 2, lock, blockers, waited, .. } = &error else { panic!("{error}") };
+    assert_eq!(*lock, Awaited::Table("sales.tb_order".to_owned()));
     assert_eq!(blockers.len(), 1, "{blockers:?}");
     assert_eq!(blockers[0].application.as_deref(), Some("nightly report"));
     assert_eq!(blockers[0].state.as_deref(), Some("idle in transaction"));

@@ -41,7 +41,10 @@ async fn with_another_history_are_told_so() {
     execute(database.pool(), "DELETE FROM app.tb_breaking_migration").await;
     let other = History::of_orders().sealed("memo", "ALTER TABLE sales.tb_order ADD COLUMN memo TEXT;");
     let error = other.on(database.pool()).migrate().await.unwrap_err();
-    assert!(matches!(error, MigrateError::Changed { version: 2, .. }), "{error}");
+    let MigrateError::OtherBranch { version: 2, description, theirs, open: false } = &error else { panic!("{error}") };
+    assert_eq!((description.as_str(), theirs.as_str()), ("memo", "note"));
+    let said = error.to_string();
+    assert!(said.contains("`memo`") && said.contains("`note`") && !said.contains("fresh"), "{said}");
 
     execute(database.pool(), "DELETE FROM _sqlx_migrations WHERE version = 2").await;
     let error = history.on(database.pool()).migrate().await.unwrap_err();

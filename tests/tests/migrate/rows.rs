@@ -8,7 +8,11 @@ use specql_tests::{
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgPool};
 
-use crate::{sqlx_cli::succeeds, support::migrated};
+use crate::{
+    locks::BRIEF,
+    sqlx_cli::succeeds,
+    support::{migrated, transaction},
+};
 
 const TENANTS: [&str; 2] = ["00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"];
 
@@ -154,6 +158,81 @@ async fn a_backfill_fills_the_rows_of_everybody_and_leaves_values_alone() {
             );
         }
     }
+}
+
+/// Where a role's or a database's transactions see one snapshot only, a row that others have changed would end them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_gets_on_with_an_application_whatever_the_isolation_of_its_role_is() {
+    let steps = steps("", "  code: {type: text!, backfill: ('No. ' || total)}\n", false);
+    for isolation in ["repeatable read", "serializable"] {
+        let database = migrated(&steps.first).await;
+        let pool = database.pool();
+        act(pool, false, "INSERT INTO sales.tb_order (total) SELECT n FROM generate_series(1, 20000) AS n").await;
+        let options: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
+        let strict =
+            PgPool::connect_with(options.options([("default_transaction_isolation", isolation)])).await.unwrap();
+        let application = {
+            let pool = pool.clone();
+            tokio::spawn(async move {
+                loop {
+                    let busy =
+                        "UPDATE sales.tb_order SET updated_at = now() WHERE total % 100 = (random() * 99)::integer";
+                    sqlx::query(busy).execute(&pool).await.unwrap();
+                }
+            })
+        };
+        let migrated = steps.both.on(&strict).migrate().await;
+        application.abort();
+        migrated.unwrap();
+        let missing = "SELECT count(*)::text FROM sales.tb_order WHERE code IS DISTINCT FROM 'No. ' || total";
+        assert_eq!(ask(pool, false, missing).await, ["0"]);
+        let kept: String = sqlx::query_scalar("SHOW default_transaction_isolation").fetch_one(&strict).await.unwrap();
+        assert_eq!(kept, isolation, "the application's connections have got the migration's settings");
+    }
+}
+
+/// The line that PostgreSQL sends with an error is one of its own source.
+#[tokio::test]
+async fn a_backfill_that_fails_says_what_stays_and_goes_on_from_there() {
+    let steps = steps("", "  code: {type: text!, backfill: ('No. ' || 100 / (total - 3500))}\n", false);
+    let database = migrated(&steps.first).await;
+    let pool = database.pool();
+    act(pool, false, "INSERT INTO sales.tb_order (total) SELECT n FROM generate_series(1, 5000) AS n").await;
+    let error = steps.both.on(pool).migrate().await.unwrap_err();
+    let MigrateError::Stopped { version, .. } = &error else { panic!("{error}") };
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "migration {version} (order add code backfill) failed and stopped: division by zero (SQLSTATE 22012); the batches of \
+             rows that it had done stay; put right what is in the way and migrate again, and it goes on from there"
+        )
+    );
+    assert!(std::error::Error::source(&error).is_none(), "it would be printed twice, with that line");
+    let filled = "SELECT count(*)::text FROM sales.tb_order WHERE code IS NOT NULL";
+    assert_eq!(ask(pool, false, filled).await, ["3000"]);
+    act(pool, false, "UPDATE sales.tb_order SET total = 0 WHERE total = 3500").await;
+    steps.both.on(pool).migrate().await.unwrap();
+    assert_eq!(ask(pool, false, filled).await, ["5000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_that_meets_a_locked_row_says_of_which_table() {
+    let steps = steps("", "  code: {type: text!, backfill: ('No. ' || total)}\n", false);
+    let database = migrated(&steps.first).await;
+    let pool = database.pool();
+    act(pool, false, "INSERT INTO sales.tb_order (total) SELECT n FROM generate_series(1, 2500) AS n").await;
+    // Adding the column wants the whole table, which the one who holds a row has a lock on, too.
+    let names: Vec<String> = steps.both.names();
+    let before = names.iter().position(|name| name.ends_with("backfill")).unwrap();
+    steps.both.first(before).on(pool).migrate().await.unwrap();
+    let held = transaction(pool, "SELECT FROM sales.tb_order WHERE total = 2200 FOR UPDATE").await;
+    let error = steps.both.on(pool).migrate_with(BRIEF).await.unwrap_err();
+    let said = error.to_string();
+    let row = "for a lock on a row of sales.tb_order and stopped there, with the batches that it had done: it is held by process";
+    assert!(said.contains(row), "{said}");
+    assert_eq!(ask(pool, false, "SELECT count(code)::text FROM sales.tb_order").await, ["2000"]);
+    held.rollback().await.unwrap();
+    steps.both.on(pool).migrate().await.unwrap();
 }
 
 #[tokio::test]

@@ -58,6 +58,38 @@ async fn every_one_of_many_jobs_runs_once() {
     assert_eq!(calls.load(std::sync::atomic::Ordering::Relaxed), 3000);
 }
 
+/// Two who want the same rows would fail each other under it, again and again.
+#[tokio::test]
+async fn workers_do_not_go_by_the_isolation_that_a_database_sets_for_its_application() {
+    let queue = Queue::new().await;
+    let name: String =
+        sqlx::query_scalar("SELECT current_database()").fetch_one(queue.database().pool()).await.unwrap();
+    let stricter = format!("ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(stricter)).execute(queue.database().pool()).await.unwrap();
+    queue
+        .execute(
+            "SELECT count(*) FROM jobs.enqueue_many('work', 'echo', array_fill('{\"say\":\"x\"}'::jsonb, ARRAY[2000]))",
+        )
+        .await;
+    specql_tests::logged::keep();
+    let mut workers = Vec::new();
+    for _ in 0..3 {
+        let worker = queue.worker().concurrency(10).handle::<Echo>(|_, _| async { Ok::<_, Infallible>(said("")) });
+        workers.push(worker.start().await.unwrap());
+    }
+    eventually(async || {
+        let done =
+            queue.count("SELECT count(*) FROM jobs.tb_job_outcome WHERE status = 'completed' AND attempts = 1").await;
+        (done == 2000).then_some(())
+    })
+    .await;
+    for worker in workers {
+        worker.shutdown().await.unwrap();
+    }
+    let said = specql_tests::logged::take();
+    assert!(!said.contains("could not serialize"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operation_without_a_handler_is_left_for_another_worker() {
     let queue = Queue::new().await;

@@ -4,6 +4,7 @@
 mod callbacks;
 mod cancel;
 mod completion;
+mod held_schedules;
 mod inputs;
 mod memory;
 mod numbers;

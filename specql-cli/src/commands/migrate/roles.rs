@@ -60,15 +60,26 @@ async fn compare(url: &str, wanted_roles: &[Role], wanted: &[Grant], applies: bo
     let (missing, absent) = missing(&pool, wanted_roles, wanted).await.context(
         "what the roles have cannot be looked up as this role; connect as the objects' owner or as a superuser, and run it again",
     )?;
-    if absent > 0 {
+    let not_migrated = absent == wanted.len();
+    if not_migrated {
+        eprintln!(
+            "this database is not migrated: it has none of the project's objects. Is `DATABASE_URL` the right one? Migrations grant what \
+             is missing, to roles that are there by then"
+        );
+    } else if absent > 0 {
         eprintln!(
             "{} on objects that this database does not have yet: the migrations that make them give them",
             count(absent, "grant is", "grants are")
         );
     }
+    let ended = if not_migrated { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     if missing.is_empty() {
-        println!("-- the roles have everything that they need");
-        return Ok(ExitCode::SUCCESS);
+        match absent {
+            0 => println!("-- the roles have everything that they need"),
+            _ if not_migrated => {}
+            _ => println!("-- the roles have everything that they need on the objects that are there"),
+        }
+        return Ok(ended);
     }
     for statement in &missing {
         println!("{statement};");
@@ -92,7 +103,7 @@ async fn compare(url: &str, wanted_roles: &[Role], wanted: &[Grant], applies: bo
         );
     }
     eprintln!("applied {statements}");
-    Ok(ExitCode::SUCCESS)
+    Ok(ended)
 }
 
 async fn missing_roles(pool: &PgPool, wanted: &[Role]) -> anyhow::Result<Vec<Role>> {

@@ -14,6 +14,7 @@ use crate::Migration;
 /// A row of sqlx's table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
+    pub(super) description: String,
     pub(super) checksum: Vec<u8>,
     pub(super) success: bool,
 }

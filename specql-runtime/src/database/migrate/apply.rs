@@ -13,17 +13,20 @@ use super::{
     session::set_lock_timeout,
     table::Table,
 };
-use crate::Migration;
+use crate::{Migration, queue::error::words};
 
 /// First bytes of a migration that must not run in a transaction (sqlx's own rule).
 pub(super) const NO_TRANSACTION: &str = "-- no-transaction";
 
 /// Applies a migration that the database does not have.
 pub(super) async fn apply(migrator: &mut Migrator, table: &Table, migration: &Migration) -> Result<(), MigrateError> {
+    let is_index = ConcurrentIndex::of(migration.sql).is_some();
+    let mut was_undone = true;
     let done = if migration.sql.starts_with(NO_TRANSACTION) {
         let work = OutsideTransaction { table, migration };
+        // Rows are filled in batches, and those that are done stay. Nothing does of an index.
+        was_undone = is_index;
         // Nobody queues behind an index that is made concurrently. What looks at rows or fills them wants strong locks for moments.
-        let is_index = ConcurrentIndex::of(migration.sql).is_some();
         let done = if is_index { in_peace(migrator, &work).await } else { patiently(migrator, &work).await };
         if done.is_err() {
             tidy_up(migrator, migration).await;
@@ -32,7 +35,7 @@ pub(super) async fn apply(migrator: &mut Migrator, table: &Table, migration: &Mi
     } else {
         patiently(migrator, &InTransaction { table, migration }).await
     };
-    done.map_err(|refusal| refusal.of(migration.version, migration.description))
+    done.map_err(|refusal| refusal.of(migration.version, migration.description, was_undone))
 }
 
 /// A migration whose statements and records are one transaction.
@@ -102,7 +105,8 @@ async fn tidy_up(migrator: &mut Migrator, migration: &Migration) {
         Ok::<_, sqlx::Error>(())
     };
     if let Err(error) = tidied.await {
-        tracing::warn!(version = migration.version, %error, "an INVALID index remains until the next `db.migrate()`");
+        let error = words(&error);
+        tracing::warn!(version = migration.version, error, "an INVALID index remains until the next `db.migrate()`");
     }
 }
 

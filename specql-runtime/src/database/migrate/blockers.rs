@@ -44,11 +44,51 @@ impl fmt::Display for Blocker {
     }
 }
 
+/// The kind of lock that a migration waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// A table, or an index.
+    Table(String),
+    /// A row that another transaction has changed or locked; of which table, where that was seen.
+    Row(Option<String>),
+    /// The end of a transaction that is older, and may hold nothing.
+    OlderTransaction,
+    /// Something else, or it was not seen.
+    #[default]
+    Other,
+}
+
+impl Awaited {
+    fn of(kind: Option<&str>, table: Option<&str>) -> Self {
+        match (kind, table) {
+            (Some("transactionid" | "tuple"), table) => Self::Row(table.map(str::to_owned)),
+            (Some("virtualxid"), _) => Self::OlderTransaction,
+            (_, Some(table)) => Self::Table(table.to_owned()),
+            (_, None) => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Table(table) => write!(f, "a lock on {table}"),
+            Self::Row(Some(table)) => write!(f, "a lock on a row of {table}"),
+            Self::Row(None) => f.write_str("a lock on a row"),
+            Self::OlderTransaction => f.write_str("the end of an older transaction"),
+            Self::Other => f.write_str("a lock"),
+        }
+    }
+}
+
 /// What a migration waits for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Waiting {
     /// The relation, where it is one.
     pub(super) table: Option<String>,
+    /// How it wants it.
+    pub(super) lock: Awaited,
     pub(super) blockers: Vec<Blocker>,
 }
 
@@ -101,15 +141,15 @@ impl Watch {
 
     fn tell(&mut self, waiting: Waiting) {
         let blockers: Vec<String> = waiting.blockers.iter().map(ToString::to_string).collect();
-        let (table, blockers) = (waiting.table.as_deref(), blockers.join(", "));
+        let (table, lock, blockers) = (waiting.table.as_deref(), &waiting.lock, blockers.join(", "));
         match self.since {
             None => {
-                tracing::info!(table, "a migration waits for {blockers}");
+                tracing::info!(table, %lock, "a migration waits for {blockers}");
                 self.since = Some(Instant::now());
             }
             Some(since) => {
                 if since.elapsed() >= WORTH_A_WARNING && self.warned.is_none_or(|warned| warned.elapsed() >= TELL) {
-                    tracing::warn!(table, "a migration still waits for {blockers}");
+                    tracing::warn!(table, %lock, "a migration still waits for {blockers}");
                     self.warned = Some(Instant::now());
                 }
             }
@@ -128,15 +168,17 @@ impl Watch {
         self.connection = Some(connection);
         let Some(first) = rows.first() else { return Ok(None) };
         let table = first.0.clone();
+        let lock = Awaited::of(first.1.as_deref(), table.as_deref());
         let session =
-            |(_, pid, application, role, client, state, seconds)| (pid, application, role, client, state, seconds);
+            |(_, _, pid, application, role, client, state, seconds)| (pid, application, role, client, state, seconds);
         let blockers = rows.into_iter().map(session).map(blocker).collect();
-        Ok(Some(Waiting { table, blockers }))
+        Ok(Some(Waiting { table, lock, blockers }))
     }
 }
 
-/// Table, and who is in the way.
-type Row = (Option<String>, i32, Option<String>, Option<String>, Option<String>, Option<String>, Option<f64>);
+/// Table, kind of lock, and who is in the way.
+type Row =
+    (Option<String>, Option<String>, i32, Option<String>, Option<String>, Option<String>, Option<String>, Option<f64>);
 
 /// Process, application, role, address, state, seconds.
 pub(super) type Session = (i32, Option<String>, Option<String>, Option<String>, Option<String>, Option<f64>);
@@ -146,14 +188,16 @@ pub(super) fn blocker((pid, application, role, client, state, seconds): Session)
     Blocker { pid, application, role, client, state, since }
 }
 
-/// One row for each session in the way of process `$1`.
+/// One row for each session in the way of process `$1`. Who waits for a row waits for the transaction that has it, and holds a lock on
+/// the row's place meanwhile, which says what table it is of.
 const LOOK: &str = "
-    SELECT n.nspname || '.' || c.relname, b.pid, a.application_name, a.usename::text, pg_catalog.host(a.client_addr), a.state,
+    SELECT n.nspname || '.' || c.relname, l.locktype, b.pid, a.application_name, a.usename::text, pg_catalog.host(a.client_addr), a.state,
         extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(a.xact_start, a.state_change))::float8
     FROM pg_catalog.pg_locks AS l
     CROSS JOIN LATERAL (SELECT DISTINCT p.pid FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids(l.pid)) AS p(pid)) AS b
     LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid
-    LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+    LEFT JOIN pg_catalog.pg_locks AS t ON l.locktype = 'transactionid' AND t.pid = l.pid AND t.locktype = 'tuple' AND t.granted
+    LEFT JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(l.relation, t.relation)
     LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE l.pid = $1 AND NOT l.granted
     ORDER BY a.xact_start, b.pid";

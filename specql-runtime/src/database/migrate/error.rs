@@ -2,12 +2,20 @@
 
 use std::{fmt, slice, time::Duration};
 
-use super::{blockers::Blocker, compatible::Incompatible};
-use crate::{database::PooledByTransaction, queue::QueueError};
+use super::{
+    blockers::{Awaited, Blocker},
+    compatible::Incompatible,
+    patience::cause_of,
+};
+use crate::{
+    database::PooledByTransaction,
+    queue::{QueueError, error::words},
+};
 
 /// Why the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+// A message that tells its cause does not offer it as a source, too: it would be printed twice.
 pub enum MigrateError {
     /// A sealed migration is not the one that was applied.
     #[error(
@@ -19,6 +27,22 @@ pub enum MigrateError {
         version: i64,
         /// Its name.
         description: String,
+    },
+    /// The database has a migration of this number that has another name.
+    #[error(
+        "the database has another migration {version} than this binary: `{theirs}`, and not `{description}`; it was migrated from \
+         another branch of the project{}: merge that branch, with its migration first, and build again, or use a database for each \
+         branch", or_by_another_tool(*open)
+    )]
+    OtherBranch {
+        /// Its number.
+        version: i64,
+        /// Its name in this binary.
+        description: String,
+        /// The name of the one that was applied.
+        theirs: String,
+        /// Whether the binary's is open, and gets another name when it changes.
+        open: bool,
     },
     /// The open migration is not the one that was applied, and nothing is recorded that undoes it.
     #[error(
@@ -129,20 +153,22 @@ pub enum MigrateError {
     },
     /// Others held a lock that a migration needs, for all the time that it was tried.
     #[error(
-        "migration {version} ({description}) waited {} s for a lock on {} and was undone: {}; end that transaction, or wait for \
-         its end, and migrate again", .waited.as_secs(), table.as_deref().unwrap_or("an object"), Blocking(blockers)
+        "migration {version} ({description}) waited {} s for {lock} and {}: {}; end that transaction, or wait for \
+         its end, and migrate again", .waited.as_secs(), what_is_left(*was_undone), Blocking(blockers)
     )]
     Blocked {
         /// Its number.
         version: i64,
         /// Its name.
         description: String,
-        /// What it could not lock, where that was seen.
-        table: Option<String>,
+        /// What it could not lock, as far as that was seen.
+        lock: Awaited,
         /// Who stood in its way when last seen.
         blockers: Vec<Blocker>,
         /// How long it was tried.
         waited: Duration,
+        /// Whether nothing of it remains; otherwise batches of rows that it had filled do.
+        was_undone: bool,
     },
     /// Rows that are there do not allow what the migration does, which was found before anything was done.
     #[error("migration {version} ({description}) was not begun: {message}; {hint}")]
@@ -158,7 +184,8 @@ pub enum MigrateError {
     },
     /// The session or the server ended in the middle of a migration.
     #[error(
-        "migration {version} ({description}) was cut off: {source}; `db.migrate()` goes on from there when it is called again"
+        "migration {version} ({description}) was cut off: {}; `db.migrate()` goes on from there when it is called again",
+        said(cause)
     )]
     CutOff {
         /// Its number.
@@ -166,41 +193,56 @@ pub enum MigrateError {
         /// Its name.
         description: String,
         /// What broke.
-        source: sqlx::migrate::MigrateError,
+        cause: sqlx::migrate::MigrateError,
     },
     /// A migration's SQL failed; nothing of it remains.
-    #[error("migration {version} ({description}) failed and was undone: {source}")]
+    #[error("migration {version} ({description}) failed and was undone: {}", said(cause))]
     Failed {
         /// Its number.
         version: i64,
         /// Its name.
         description: String,
         /// What PostgreSQL said.
-        source: sqlx::migrate::MigrateError,
+        cause: sqlx::migrate::MigrateError,
+    },
+    /// A migration that fills rows in batches failed; the batches that were done stay.
+    #[error(
+        "migration {version} ({description}) failed and stopped: {}; the batches of rows that it had done stay; put right what is \
+         in the way and migrate again, and it goes on from there",
+        said(cause)
+    )]
+    Stopped {
+        /// Its number.
+        version: i64,
+        /// Its name.
+        description: String,
+        /// What PostgreSQL said.
+        cause: sqlx::migrate::MigrateError,
     },
     /// The old form of the open migration could not be undone.
     #[error(
-        "the old form of the open migration {version} could not be undone: {source}; put right what is in the way, or \
-         begin with a fresh database"
+        "the old form of the open migration {version} could not be undone: {}; put right what is in the way, or \
+         begin with a fresh database",
+        said(cause)
     )]
     Reverse {
         /// Its number.
         version: i64,
         /// What PostgreSQL said.
-        source: sqlx::migrate::MigrateError,
+        cause: sqlx::migrate::MigrateError,
     },
     /// The project's registry is not what this run time understands.
     #[error("the project's registry cannot be read: {0}; build with one version of the specql crates")]
     Registry(#[source] serde_json::Error),
     /// The queue does not take the project's operations.
-    #[error("the project's operations could not be registered: {0}")]
-    Operations(#[source] QueueError),
+    #[error("the project's operations could not be registered: {}", .0.describe())]
+    Operations(QueueError),
     /// There is no table of sqlx's yet, and it cannot be made.
     #[error(
-        "the table `public._sqlx_migrations` cannot be made: {0}; let this role create tables in schema `public`, or make the \
-         table in a schema of its own, as `sqlx migrate run` does"
+        "the table `public._sqlx_migrations` cannot be made: {}; let this role create tables in schema `public`, or make the \
+         table in a schema of its own, as `sqlx migrate run` does", said(.0)
     )]
-    NoTable(#[source] sqlx::migrate::MigrateError),
+    NoTable(sqlx::migrate::MigrateError),
     /// The database has several tables of sqlx's, and which of them is the project's is not to be seen.
     #[error(
         "this database has more than one table of applied migrations: {}; drop the one that is not this project's, or close its \
@@ -211,11 +253,38 @@ pub enum MigrateError {
         tables: Vec<String>,
     },
     /// sqlx's own table.
-    #[error(transparent)]
-    Sqlx(#[from] sqlx::migrate::MigrateError),
+    #[error("{}", said(.0))]
+    Sqlx(sqlx::migrate::MigrateError),
     /// The database could not be asked.
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
+    #[error("the database could not be asked: {}", words(.0))]
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::migrate::MigrateError> for MigrateError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        Self::Sqlx(error)
+    }
+}
+
+impl From<sqlx::Error> for MigrateError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// What PostgreSQL says, where it is PostgreSQL that says something.
+fn said(cause: &sqlx::migrate::MigrateError) -> String {
+    cause_of(cause).map_or_else(|| cause.to_string(), words)
+}
+
+/// The middle of a sentence about where another migration came from.
+const fn or_by_another_tool(open: bool) -> &'static str {
+    if open { ", or by another tool than `db.migrate()` before this open migration changed" } else { "" }
+}
+
+/// The end of a sentence about a migration that did not come to its end.
+const fn what_is_left(was_undone: bool) -> &'static str {
+    if was_undone { "was undone" } else { "stopped there, with the batches that it had done" }
 }
 
 /// The rest of a sentence about who has the lock of migrations.
@@ -261,9 +330,10 @@ mod tests {
         let error = MigrateError::Blocked {
             version: 4,
             description: "order add note".to_owned(),
-            table: Some("sales.tb_order".to_owned()),
+            lock: Awaited::Table("sales.tb_order".to_owned()),
             blockers: vec![blocker],
             waited: Duration::from_secs(61),
+            was_undone: true,
         };
         assert_eq!(
             error.to_string(),

@@ -36,7 +36,7 @@ use std::time::Duration;
 use specql_registry::Registry;
 use sqlx::{Connection as _, PgConnection};
 
-pub use blockers::Blocker;
+pub use blockers::{Awaited, Blocker};
 pub use compatible::Incompatible;
 pub use error::MigrateError;
 pub use patience::LockPatience;

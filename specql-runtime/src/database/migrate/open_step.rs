@@ -178,7 +178,7 @@ async fn undo(migrator: &mut Migrator, table: &Table, step: &Step) -> Result<(),
         "the open migration has changed: undoing its old form, with what rows have in it"
     );
     patiently(migrator, &Undone { table, step }).await.map_err(|refusal| match refusal {
-        Refusal::Failed(source) => MigrateError::Reverse { version, source },
-        blocked => blocked.of(version, &first.description),
+        Refusal::Failed(cause) => MigrateError::Reverse { version, cause },
+        blocked => blocked.of(version, &first.description, true),
     })
 }

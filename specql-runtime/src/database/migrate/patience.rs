@@ -96,17 +96,18 @@ pub(super) async fn in_peace(migrator: &mut Migrator, work: &impl Work) -> Resul
 }
 
 impl Refusal {
-    /// As a migration's error.
-    pub(super) fn of(self, version: i64, description: &str) -> MigrateError {
+    /// As a migration's error. Whether all of it `was_undone`, or batches of it stay.
+    pub(super) fn of(self, version: i64, description: &str, was_undone: bool) -> MigrateError {
         let description = description.to_owned();
         match self {
-            Self::Blocked { waiting: Waiting { table, blockers }, waited } => {
-                MigrateError::Blocked { version, description, table, blockers, waited }
+            Self::Blocked { waiting: Waiting { lock, blockers, .. }, waited } => {
+                MigrateError::Blocked { version, description, lock, blockers, waited, was_undone }
             }
-            Self::Failed(source) if is_cut_off(&source) => MigrateError::CutOff { version, description, source },
-            Self::Failed(source) => match rows_in_the_way(&source) {
+            Self::Failed(cause) if is_cut_off(&cause) => MigrateError::CutOff { version, description, cause },
+            Self::Failed(cause) => match rows_in_the_way(&cause) {
                 Some((message, hint)) => MigrateError::RowsInTheWay { version, description, message, hint },
-                None => MigrateError::Failed { version, description, source },
+                None if was_undone => MigrateError::Failed { version, description, cause },
+                None => MigrateError::Stopped { version, description, cause },
             },
         }
     }
@@ -131,7 +132,7 @@ fn rows_in_the_way(error: &SqlxError) -> Option<(String, String)> {
     (found.code() == "23514").then(|| Some((found.message().to_owned(), found.hint()?.to_owned())))?
 }
 
-fn cause_of(error: &SqlxError) -> Option<&sqlx::Error> {
+pub(super) fn cause_of(error: &SqlxError) -> Option<&sqlx::Error> {
     match error {
         SqlxError::Execute(error) | SqlxError::ExecuteMigration(error, _) => Some(error),
         _ => None,

@@ -38,12 +38,12 @@ pub(super) async fn set_lock_timeout(connection: &mut PgConnection, timeout: Dur
         .map(|_| ())
 }
 
-/// A role's or a database's limits are made for its requests: a migration must not be cut off by them. What is older than a setting
-/// does not have it.
+/// A role's or a database's limits are made for its requests: a migration must not be cut off by them. So is an isolation under which
+/// whoever fills rows beside others fails where they have changed one. What is older than a setting does not have it.
 const SETTINGS: &str = "
-    SELECT pg_catalog.set_config(w.name, '0', false)
-    FROM (VALUES ('statement_timeout'), ('transaction_timeout'), ('lock_timeout'), ('idle_session_timeout'),
-        ('idle_in_transaction_session_timeout')) AS w(name)
+    SELECT pg_catalog.set_config(w.name, w.value, false)
+    FROM (VALUES ('statement_timeout', '0'), ('transaction_timeout', '0'), ('lock_timeout', '0'), ('idle_session_timeout', '0'),
+        ('idle_in_transaction_session_timeout', '0'), ('default_transaction_isolation', 'read committed')) AS w(name, value)
     JOIN pg_catalog.pg_settings AS s ON s.name = w.name";
 
 /// PostgreSQL's own functions and types are found first unless a `search_path` names `pg_catalog` behind other schemas: then a function

@@ -28,11 +28,16 @@ pub(super) fn standing<'a>(applied: &Applied, migrations: &'a [Migration]) -> Re
     let mut missing = Vec::new();
     for migration in migrations {
         let (version, description) = (migration.version, migration.description.to_owned());
-        match applied.is_unchanged(migration) {
-            Some(true) => {}
-            Some(false) if migration.open => return Err(MigrateError::ChangedOpen { version, description }),
-            Some(false) => return Err(MigrateError::Changed { version, description }),
-            None => missing.push(migration),
+        let theirs = applied.rows.get(&version).map(|row| &row.description).filter(|theirs| **theirs != description);
+        match (applied.is_unchanged(migration), theirs) {
+            (Some(true), _) => {}
+            (Some(false), Some(theirs)) => {
+                let (theirs, open) = (theirs.clone(), migration.open);
+                return Err(MigrateError::OtherBranch { version, description, theirs, open });
+            }
+            (Some(false), None) if migration.open => return Err(MigrateError::ChangedOpen { version, description }),
+            (Some(false), None) => return Err(MigrateError::Changed { version, description }),
+            (None, _) => missing.push(migration),
         }
     }
     let done = applied.rows.iter().filter(|(_, row)| row.success).map(|(&version, _)| version);
@@ -72,10 +77,14 @@ mod tests {
         Migration { version, description: "", sql, open, reverse: None, replaces: &[] }
     }
 
+    fn row(checksum: Vec<u8>) -> Row {
+        Row { description: String::new(), checksum, success: true }
+    }
+
     fn applied(versions: &[i64]) -> Applied {
         let checksum =
             |version: i64| MIGRATIONS.iter().find(|one| one.version == version).map_or_else(|| vec![0], checksum_of);
-        let rows = versions.iter().map(|&version| (version, Row { checksum: checksum(version), success: true }));
+        let rows = versions.iter().map(|&version| (version, row(checksum(version))));
         Applied { rows: rows.collect(), ..Applied::default() }
     }
 
@@ -137,9 +146,21 @@ mod tests {
     }
 
     #[test]
+    fn another_branchs_migration_is_told_by_its_name() {
+        let mut applied = applied(&[1, 2]);
+        applied.rows.insert(3, Row { description: "order add region".to_owned(), ..row(vec![0]) });
+        let ours =
+            [MIGRATIONS[0], MIGRATIONS[1], Migration { description: "order add one", open: false, ..MIGRATIONS[2] }];
+        let said = standing(&applied, &ours).unwrap_err().to_string();
+        let names =
+            "the database has another migration 3 than this binary: `order add region`, and not `order add one`";
+        assert!(said.starts_with(names) && !said.contains("fresh"), "{said}");
+    }
+
+    #[test]
     fn what_a_baseline_stands_for_counts_as_applied() {
         let mut squashed = applied(&[]);
-        squashed.rows.insert(3, Row { checksum: vec![0], success: true });
+        squashed.rows.insert(3, row(vec![0]));
         squashed.replaced = MIGRATIONS.iter().map(|one| (one.version, checksum_of(one))).collect();
         assert_eq!(missing(&squashed), Vec::<i64>::new());
     }

@@ -44,9 +44,11 @@ impl Table {
 
     /// Its rows, by version.
     pub(super) async fn rows(&self, connection: &mut PgConnection) -> Result<BTreeMap<i64, Row>, sqlx::Error> {
-        let statement = format!("SELECT version, checksum, success FROM {}", self.name);
-        let rows: Vec<(i64, Vec<u8>, bool)> = sqlx::query_as(AssertSqlSafe(statement)).fetch_all(connection).await?;
-        Ok(rows.into_iter().map(|(version, checksum, success)| (version, Row { checksum, success })).collect())
+        let statement = format!("SELECT version, description, checksum, success FROM {}", self.name);
+        let rows: Vec<(i64, String, Vec<u8>, bool)> =
+            sqlx::query_as(AssertSqlSafe(statement)).fetch_all(connection).await?;
+        let row = |(version, description, checksum, success)| (version, Row { description, checksum, success });
+        Ok(rows.into_iter().map(row).collect())
     }
 
     /// Version, description and checksum of those of these that were applied, in their order.

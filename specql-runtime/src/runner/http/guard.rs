@@ -24,23 +24,81 @@ pub(super) enum Chosen {
     ByInput,
 }
 
+/// Why a URL is refused.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    class: FailureClass,
+    why: String,
+    /// The same, where the reason quotes what the URL holds.
+    without_value: Option<String>,
+}
+
+impl Refusal {
+    fn new(class: FailureClass, why: String) -> Self {
+        Self { class, why, without_value: None }
+    }
+
+    /// The reason without any part of the URL: the setting may hold what was meant for another one, a token say.
+    fn discreet(self) -> String {
+        self.without_value.unwrap_or(self.why)
+    }
+}
+
 /// Parses a URL and checks all of it that can be checked before its name is resolved.
 pub(super) fn check(text: &str, chosen: Chosen, policy: &HttpPolicy, plaintext: bool) -> Result<Url, Failure> {
+    judge(text, chosen, policy, plaintext).map_err(|refusal| failure(refusal.class, refusal.why))
+}
+
+/// What is wrong with the `base_url` of a setting, and what would be right.
+pub(super) fn misfit_of_base(text: &str, policy: &HttpPolicy, plaintext: bool) -> Option<String> {
+    let query = text.contains(['?', '#']).then(|| QUERY_IN_BASE.to_owned());
+    query.or_else(|| why_not(text, policy, plaintext)).map(|why| expecting(&why, policy, plaintext))
+}
+
+/// What is wrong with the whole URL of a setting, and what would be right.
+pub(super) fn misfit_of_url(text: &str, policy: &HttpPolicy, plaintext: bool) -> Option<String> {
+    why_not(text, policy, plaintext).map(|why| expecting(&why, policy, plaintext))
+}
+
+/// A path is appended to it.
+pub(super) const QUERY_IN_BASE: &str = "it must not hold a query or a fragment: a path is appended to it";
+
+fn why_not(text: &str, policy: &HttpPolicy, plaintext: bool) -> Option<String> {
+    judge(text, Chosen::ByRegistry, policy, plaintext).err().map(Refusal::discreet)
+}
+
+fn expecting(why: &str, policy: &HttpPolicy, plaintext: bool) -> String {
+    let scheme = if plaintext { "`https://` or `http://`" } else { "`https://`" };
+    let host = match policy.allowed_hosts.as_slice() {
+        [] => "a host".to_owned(),
+        hosts => format!("one of the service's `allowed_hosts` (`{}`)", hosts.join("`, `")),
+    };
+    format!("{why}; expected {scheme} and {host}, such as `https://api.example.com/v1`")
+}
+
+fn judge(text: &str, chosen: Chosen, policy: &HttpPolicy, plaintext: bool) -> Result<Url, Refusal> {
     // What cannot be parsed is a wrong input where an input chose it; where to go and may not is always the policy's.
     let malformed = match chosen {
         Chosen::ByRegistry => FailureClass::PolicyDenied,
         Chosen::ByInput => FailureClass::InvalidInput,
     };
-    check_text(text).map_err(|why| failure(malformed, format!("the URL {why}")))?;
-    let url = Url::parse(text).map_err(|error| failure(malformed, format!("the URL cannot be read: {error}")))?;
-    let denied = |why: String| failure(FailureClass::PolicyDenied, why);
+    check_text(text).map_err(|why| Refusal::new(malformed, format!("the URL {why}")))?;
+    let url = Url::parse(text).map_err(|error| Refusal::new(malformed, format!("the URL cannot be read: {error}")))?;
+    let denied = |why: String| Refusal::new(FailureClass::PolicyDenied, why);
+    let quoting = |why: String, without_value: &str| Refusal {
+        without_value: Some(without_value.to_owned()),
+        ..Refusal::new(FailureClass::PolicyDenied, why)
+    };
     match url.scheme() {
         "https" => {}
         "http" if plaintext => {}
         "http" => return Err(denied("`http://` is refused: use https, or allow it with `plaintext: true`".into())),
-        other => return Err(denied(format!("a URL with the scheme `{other}` is refused"))),
+        other => {
+            let why = format!("a URL with the scheme `{other}` is refused");
+            return Err(quoting(why, "a URL with its scheme is refused"));
+        }
     }
-    let host = url.host().ok_or_else(|| failure(malformed, "the URL has no host"))?;
+    let host = url.host().ok_or_else(|| Refusal::new(malformed, "the URL has no host".into()))?;
     let name = url.host_str().unwrap_or_default().trim_end_matches('.');
     let port = url.port_or_known_default().unwrap_or_default();
     if port == 0 {
@@ -55,9 +113,15 @@ pub(super) fn check(text: &str, chosen: Chosen, policy: &HttpPolicy, plaintext: 
                 return Err(denied(format!("port {port} of a URL from an input is refused")));
             }
         }
-        _ => return Err(denied(format!("host `{name}` is not among the service's `allowed_hosts`"))),
+        _ => {
+            let why = format!("host `{name}` is not among the service's `allowed_hosts`");
+            return Err(quoting(why, "its host is not among the service's `allowed_hosts`"));
+        }
     }
-    check_host(&host, name, policy.allow_private_network).map_err(denied)?;
+    check_host(&host, name, policy.allow_private_network).map_err(|why| {
+        let told = |host: &str| format!("{host} is refused: {why}; `allow_private_network` decides over own networks");
+        quoting(told(&format!("host `{name}`")), &told("its host"))
+    })?;
     Ok(url)
 }
 
@@ -101,10 +165,7 @@ fn check_host(host: &Host<&str>, name: &str, allow_private_network: bool) -> Res
         }
         None => None,
     };
-    match why {
-        Some(why) => Err(format!("host `{name}` is refused: {why}; `allow_private_network` decides over own networks")),
-        None => Ok(()),
-    }
+    why.map_or(Ok(()), Err)
 }
 
 fn is_below(name: &str, suffix: &str) -> bool {
@@ -221,5 +282,29 @@ mod tests {
         assert!(check("https://api.good.com/v1", Chosen::ByRegistry, &policy, false).is_ok());
         let failure = check("https://evil.com/v1", Chosen::ByRegistry, &policy, false).unwrap_err();
         assert_eq!(failure.message, "host `evil.com` is not among the service's `allowed_hosts`");
+        let said = misfit_of_base("https://evil.com/v1", &policy, false).unwrap();
+        assert!(said.contains("`allowed_hosts` (`api.good.com`)"), "{said}");
+    }
+
+    #[test]
+    fn a_setting_that_holds_no_url_is_told_without_its_value() {
+        let policy = HttpPolicy { allow_any_public_host: false, ..policy() };
+        for value in [
+            "s3cret",
+            "s3cret://x.eu",
+            "https://s3cret",
+            "https://s3cret.internal/",
+            "https://me:s3cret@x.eu",
+            "s3cret: s3cret",
+        ] {
+            let said = misfit_of_base(value, &policy, false).expect(value);
+            assert!(!said.contains("s3cret"), "{said}");
+            assert!(said.ends_with("; expected `https://` and a host, such as `https://api.example.com/v1`"), "{said}");
+            assert!(misfit_of_url(value, &policy, false).is_some(), "{value}");
+        }
+        let listed = HttpPolicy { allowed_hosts: vec!["api.good.com".into()], ..policy.clone() };
+        assert!(!misfit_of_url("https://s3cret.eu", &listed, false).unwrap().contains("s3cret"));
+        assert!(misfit_of_base("https://x.eu/v1?a=b", &policy, false).unwrap().contains("must not hold a query"));
+        assert_eq!(misfit_of_url("https://x.eu/v1?a=b", &policy, false), None);
     }
 }

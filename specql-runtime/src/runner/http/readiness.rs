@@ -2,6 +2,7 @@
 //!
 //! Only what is configured for every call: a default of an input is needed by the jobs that do not give it, and said by these.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use specql_registry::{
     FailureClass, Setting,
     http::{ApiKeyPlace, Auth, HttpOperation, HttpService},
@@ -9,7 +10,7 @@ use specql_registry::{
     template::BodyTemplate,
 };
 
-use super::{header, webhook};
+use super::{guard, header, webhook};
 use crate::runner::Settings;
 
 /// What a value must be besides being there.
@@ -19,10 +20,16 @@ enum Fit<'a> {
     Any,
     /// Not empty, on one line.
     Line,
+    /// A URL to which paths are appended.
+    Base(&'a HttpService),
+    /// A whole URL.
+    Url(&'a HttpService),
     /// What the header of that name can carry.
     Header(&'a str),
     /// That, and not empty.
     HeaderCredential(&'a str),
+    /// Not empty, and `Authorization` can carry it behind this word.
+    Authorization(&'a str),
     /// A key that signs webhooks.
     SigningKey,
 }
@@ -36,16 +43,17 @@ struct Look<'a> {
 pub(super) fn lacks(service: &HttpService, call: &HttpOperation, settings: &Settings) -> Vec<String> {
     let mut look = Look { settings, lacking: Vec::new() };
     if let Some(base) = &service.base_url {
-        look.at("base_url", base, Fit::Line);
+        look.at("base_url", base, Fit::Base(service));
     }
     match &service.auth {
         None => {}
-        Some(Auth::Bearer { token }) => look.at("auth `token`", token, Fit::HeaderCredential("Authorization")),
+        Some(Auth::Bearer { token }) => look.at("auth `token`", token, Fit::Authorization("Bearer")),
         Some(Auth::Basic { username, password }) => {
             look.at("auth `username`", username, Fit::Any);
             if let Some(password) = password {
                 look.at("auth `password`", password, Fit::Any);
             }
+            look.basic(username, password.as_ref());
         }
         Some(Auth::ApiKey { place: ApiKeyPlace::Header, name, value }) => {
             look.at("auth `value`", value, Fit::HeaderCredential(name));
@@ -57,7 +65,7 @@ pub(super) fn lacks(service: &HttpService, call: &HttpOperation, settings: &Sett
         look.at(&format!("header `{name}`"), value, fit);
     }
     for (name, target) in &service.targets {
-        look.at(&format!("target `{name}`, `url`"), &target.url, Fit::Line);
+        look.at(&format!("target `{name}`, `url`"), &target.url, Fit::Url(service));
         look.at(&format!("target `{name}`, `secret`"), &target.secret, Fit::SigningKey);
     }
     if let Some(secret) = &service.signing_secret {
@@ -86,6 +94,17 @@ impl Look<'_> {
         self.lacking.extend(wrong.map(|wrong| format!("{place}: {wrong}")));
     }
 
+    /// Each of the two can be there, and both together be too long for a header.
+    fn basic(&mut self, username: &Setting, password: Option<&Setting>) {
+        let Ok(username) = self.settings.resolve(username) else { return };
+        let Ok(password) = password.map(|password| self.settings.resolve_credential(password)).transpose() else {
+            return;
+        };
+        let pair = STANDARD.encode(format!("{username}:{}", password.unwrap_or_default()));
+        let refused = misfit(&pair, Fit::Authorization("Basic"));
+        self.lacking.extend(refused.map(|why| format!("auth `username` and `password`: the pair {why}")));
+    }
+
     fn body(&mut self, place: &str, template: &BodyTemplate) {
         match template {
             BodyTemplate::Setting(setting) => self.at(&format!("body `{place}`"), setting, Fit::Any),
@@ -98,7 +117,7 @@ impl Look<'_> {
 
 /// What is wrong with a value, without showing it.
 fn misfit(value: &str, fit: Fit<'_>) -> Option<String> {
-    let needed = matches!(fit, Fit::Line | Fit::HeaderCredential(_) | Fit::SigningKey);
+    let needed = !matches!(fit, Fit::Any | Fit::Header(_));
     if needed && value.is_empty() {
         return Some("is empty".into());
     }
@@ -109,8 +128,15 @@ fn misfit(value: &str, fit: Fit<'_>) -> Option<String> {
             let refused = header::value(name, value, FailureClass::PolicyDenied).err()?;
             Some(format!("is of no use: {}", refused.message))
         }
+        Fit::Authorization(word) => misfit(&format!("{word} {value}"), Fit::Header("Authorization")),
+        Fit::Base(service) => of_no_use(guard::misfit_of_base(value, &service.policy, service.plaintext)),
+        Fit::Url(service) => of_no_use(guard::misfit_of_url(value, &service.policy, service.plaintext)),
         Fit::SigningKey => webhook::sign(value, "", 0, b"").err().map(|why| format!("is of no use: {why}")),
     }
+}
+
+fn of_no_use(why: Option<String>) -> Option<String> {
+    why.map(|why| format!("is of no use: {why}"))
 }
 
 #[cfg(test)]
@@ -165,6 +191,57 @@ mod tests {
             ]
         );
         assert_eq!(lacking(&json!({}), &[]), Vec::<String>::new(), "a default is a value");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_called_is_as_good_as_none() {
+        let said = |value: &str, more: &[(&str, serde_json::Value)]| {
+            let mut service = json!({"base_url": env("PAYMENTS_URL")});
+            for (key, value) in more {
+                service[key] = value.clone();
+            }
+            lacking(&service, &[("PAYMENTS_URL", value)])
+        };
+        for good in ["https://pay.example.eu", "https://pay.example.eu/v1/", "https://pay.example.eu\n"] {
+            assert_eq!(said(good, &[]), Vec::<String>::new(), "{good:?}");
+        }
+        assert_eq!(said("", &[]), ["base_url: environment variable `PAYMENTS_URL` is empty"]);
+        for (bad, why) in [
+            ("nonsense", "cannot be read"),
+            ("ftp://x.eu", "scheme"),
+            ("https://", "cannot be read"),
+            ("https:", "cannot be read"),
+            ("pay.example.eu", "cannot be read"),
+            ("http://pay.example.eu", "`http://` is refused"),
+            ("https://user:hunter2@pay.example.eu", "a user name"),
+            ("https://pay.example.eu/v1?key=hunter2", "must not hold a query"),
+            ("https://10.0.0.1", "`allow_private_network`"),
+        ] {
+            let said = said(bad, &[]).pop().expect(bad);
+            assert!(said.starts_with("base_url: environment variable `PAYMENTS_URL` is of no use: "), "{said}");
+            assert!(said.contains(why) && said.contains("; expected `https://` and a host"), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
+        assert_eq!(said("http://pay.example.eu", &[("plaintext", json!(true))]), Vec::<String>::new());
+        // So for a default, and for a target, which may have a query.
+        let default = json!({"env": {"name": "SPECQL_NO_SUCH", "default": "ftp://x.eu"}});
+        assert_eq!(lacking(&json!({"base_url": default}), &[]).len(), 1);
+        let target = json!({"targets": {"far": {"url": env("FAR"), "secret": {"literal": "k"}}}});
+        assert_eq!(lacking(&target, &[("FAR", "https://far.example.eu/?a=b")]), Vec::<String>::new());
+        let said = lacking(&target, &[("FAR", "http://far.example.eu")]).pop().unwrap();
+        assert!(said.starts_with("target `far`, `url`: environment variable `FAR` is of no use: "), "{said}");
+    }
+
+    #[test]
+    fn a_credential_that_is_too_long_for_its_header_is_as_good_as_none() {
+        let long = "k".repeat(8 * 1024 - 3);
+        let bearer = json!({"auth": {"type": "bearer", "token": env("TOKEN")}});
+        let said = lacking(&bearer, &[("TOKEN", &long)]).pop().unwrap();
+        assert!(said.contains("longer than 8 KiB") && !said.contains("kkk"), "{said}");
+        let basic = json!({"auth": {"type": "basic", "username": {"literal": "me"}, "password": env("TOKEN")}});
+        let said = lacking(&basic, &[("TOKEN", &long)]).pop().unwrap();
+        assert!(said.contains("longer than 8 KiB") && !said.contains("kkk"), "{said}");
+        assert_eq!(lacking(&basic, &[("TOKEN", "")]), Vec::<String>::new());
     }
 
     #[test]

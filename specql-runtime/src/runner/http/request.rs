@@ -85,8 +85,7 @@ fn build_url(url: &PlannedUrl, service: &HttpService, settings: &Settings) -> Re
         PlannedUrl::Below { base, path: planned } => {
             let base = resolve(base, settings, "base_url")?;
             if base.contains(['?', '#']) {
-                let message = "`base_url` must not hold a query: a path is appended to it";
-                return Err(failure(FailureClass::PolicyDenied, message));
+                return Err(failure(FailureClass::PolicyDenied, format!("`base_url`: {}", guard::QUERY_IN_BASE)));
             }
             let path = planned
                 .resolve(settings, "path", path::encode)?
