@@ -14,7 +14,10 @@ use specql_compiler::{
             formats::{FORMATS, tables},
             json_schema_text,
         },
-        syntax::step::STEPS,
+        syntax::{
+            expr::{CONSTANTS, FORMS, NAMES, REFUSED},
+            step::STEPS,
+        },
     },
     render,
 };
@@ -47,9 +50,66 @@ fn the_references_of_types_and_functions_are_up_to_date() {
 }
 
 #[test]
+fn the_reference_of_operators_is_up_to_date() {
+    generated("docs/reference/operators.md", &reference::operators());
+}
+
+/// Whether an expression over the entity of the reference compiles; else what is said.
+fn is_refused(expression: &str) -> Option<String> {
+    let condition = serde_json::to_string(&format!("({expression}) IS NOT NULL")).unwrap();
+    let action = format!(
+        "actions:\n  - name: act\n    input: {{id: uuid!, amount: decimal}}\n    steps: [{{validate: {condition}}}]\n---\n"
+    );
+    let text = reference::ENTITY.replacen("---\n", &action, 1);
+    let sources = Sources::new(vec![SourceFile::new("entities/ticket.yaml", text, SourceKind::Entities)]);
+    let compilation = compile(&sources);
+    let said: Vec<_> = compilation.diagnostics.iter().map(|one| render(one, &sources, false)).collect();
+    compilation.has_errors().then(|| said.join("\n\n"))
+}
+
+#[test]
+fn the_examples_of_the_reference_of_operators_are_true() {
+    let forms = FORMS.iter().chain(CONSTANTS).chain(NAMES);
+    let mut right: Vec<&str> = forms.flat_map(|form| form.examples).copied().collect();
+    for (wrong, instead) in REFUSED {
+        assert!(is_refused(wrong).is_some(), "`{wrong}` is not refused");
+        right.extend(instead.split('`').skip(1).step_by(2).filter(|code| code.contains('(') && !code.contains('…')));
+    }
+    assert!(right.len() > 30, "{right:?}");
+    for expression in right {
+        assert_eq!(is_refused(expression), None, "`{expression}`");
+    }
+}
+
+#[test]
 fn the_schemas_for_editors_are_up_to_date() {
     for format in &FORMATS {
         generated(&format!("schemas/{}.json", format.name), &json_schema_text(format));
+    }
+}
+
+/// The first cells of the rows of tables that begin with a code.
+fn listed(text: &str, before: &str) -> Vec<String> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix(before)?.strip_prefix("| `")?.split_once("` |"));
+    rows.map(|(status, _)| status.to_owned()).collect()
+}
+
+#[test]
+fn the_page_about_actions_lists_every_status() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("../docs/actions.md")).unwrap();
+    let (_, page) = page.split_once("## All statuses").unwrap();
+    let known = fs::read_to_string(root.join("src/sql/action/mod.rs")).unwrap();
+    assert_eq!(listed(page, ""), listed(&known, "//! "));
+    // Those that only SQL says.
+    for file in ["result", "input", "money"] {
+        let sql = fs::read_to_string(root.join(format!("src/sql/app/{file}.sql"))).unwrap();
+        let said = sql.split('\'').skip(1).step_by(2);
+        for status in
+            said.filter(|text| ["validation:", "failed:", "conflict:"].iter().any(|kind| text.starts_with(kind)))
+        {
+            assert!(page.contains(&format!("| `{status}")), "`{status}` of {file}.sql");
+        }
     }
 }
 

@@ -7,17 +7,20 @@
 //! | [`json_schema()`] | JSON Schemas, for editors |
 //! | [`types()`] | the reference of types |
 //! | [`functions()`] | the reference of functions |
+//! | [`operators()`] | the reference of operators and constants |
 
 pub mod formats;
 
 mod functions;
 mod json_schema;
 mod keys;
+mod operators;
 mod types;
 
 pub use functions::functions;
 pub use json_schema::{json_schema, json_schema_text};
 pub use keys::keys;
+pub use operators::{ENTITY, operators};
 pub use types::types;
 
 /// The first line of every page.

@@ -1,5 +1,11 @@
 //! What `docs/credentials.md` and `docs/deploying.md` show is true.
 
+use axum::{
+    Json, Router,
+    http::{HeaderMap, StatusCode},
+    routing::get,
+};
+use serde_json::json;
 use specql_tests::{app::repository, compiled};
 
 use crate::project::{NEW, PLAIN, Queue, mailer};
@@ -15,7 +21,7 @@ fn samples(page: &str, language: &str) -> Vec<String> {
 async fn the_page_about_credentials_compiles_and_says_what_the_worker_says() {
     let queue = Queue::new().await;
     let registries = samples("credentials.md", "yaml");
-    assert_eq!(registries.len(), 1);
+    assert_eq!(registries.len(), 2);
     let secrets = tempfile::tempdir().unwrap();
     let worker = queue
         .version(&registries[0])
@@ -31,6 +37,41 @@ async fn the_page_about_credentials_compiles_and_says_what_the_worker_says() {
     let statements = samples("credentials.md", "sql");
     assert_eq!(statements.len(), 1);
     queue.execute(statements.concat().leak()).await;
+    worker.shutdown().await.unwrap();
+}
+
+/// The service of the page, and a stub of it that wants the token.
+#[tokio::test]
+async fn the_service_of_the_page_about_credentials_is_called_at_a_stub_in_development() {
+    let stub = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", stub.local_addr().unwrap());
+    let asked = |headers: &HeaderMap| headers.get("authorization").is_some_and(|token| token == "Bearer stub");
+    let places = get(async move |headers: HeaderMap| match asked(&headers) {
+        true => (StatusCode::OK, Json(json!({"latitude": "52.52", "longitude": "13.40"}))),
+        false => (StatusCode::UNAUTHORIZED, Json(json!({}))),
+    })
+    .post(async move |headers: HeaderMap| match asked(&headers) && headers.contains_key("idempotency-key") {
+        true => (StatusCode::OK, Json(json!({"id": "place_1"}))),
+        false => (StatusCode::UNAUTHORIZED, Json(json!({}))),
+    });
+    tokio::spawn(async move { axum::serve(stub, Router::new().route("/places", places)).await });
+
+    let queue = Queue::new().await;
+    let version = queue.version(&samples("credentials.md", "yaml")[1]);
+    let worker = version
+        .silent_worker()
+        .environment("dev")
+        .env("GEOCODER_TOKEN", "stub")
+        .env("GEOCODER_URL", url)
+        .start()
+        .await
+        .unwrap();
+    let found = queue.enqueue("geocoder.locate", json!({"address": "Unter den Linden 1"})).await;
+    let place = json!({"address": "Unter den Linden 1", "latitude": "52.52", "longitude": "13.40"});
+    let told = queue.enqueue("geocoder.report_place", place).await;
+    for job in [found, told] {
+        assert_eq!(queue.outcome(job).await, "completed after 1");
+    }
     worker.shutdown().await.unwrap();
 }
 

@@ -5,17 +5,23 @@
 //! | `success` | all steps were done |
 //! | `validation:invalid_payload` | the payload is no JSON object |
 //! | `validation:unknown_field_<name>` | it has a key that the action does not take |
-//! | `validation:missing_<name>` | a required input is absent or null |
+//! | `validation:missing_<name>` | a required input is absent or null, or a step gives NULL to a required field |
+//! | `validation:missing_tenant` | the action works on rows of tenants, and the tenant is NULL |
 //! | `validation:invalid_<name>` | an input is not of its type, or outside of what that allows |
 //! | `validation:unknown_<name>` | a ref names a row that does not exist |
 //! | `validation:<code>` | a `validate` step |
-//! | `not_found` | the row that the action works on does not exist |
+//! | `validation:<constraint>` | a step gives a field what a CHECK does not allow |
+//! | `validation:too_large` | a value is larger than the database can hold |
+//! | `validation:fraction_of_minor_unit` | `app.minor_units` of an amount that its currency cannot pay |
+//! | `not_found` | the row that the action works on, or that a `find` asks for, does not exist |
 //! | `conflict:<constraint>` | a unique or foreign key was violated |
+//! | `conflict:idempotency_key` | a job with another input holds the key of a `call_service` |
 //! | `failed:<code>` | a `reject` step |
 //! | `failed:not_implemented` | the action has no steps |
 //! | `failed:unknown_operation` | the database does not know the operation that a step calls |
 //! | `failed:division_by_zero` | an expression divided by zero |
 //! | `failed:out_of_range` | a number was computed that its type cannot hold |
+//! | `failed:out_of_keys` | the table has no key left for another row |
 //! | `failed:unexpected_error` | anything else; the audit log has the SQLSTATE and the message |
 
 mod callback;

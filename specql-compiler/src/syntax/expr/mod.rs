@@ -17,7 +17,7 @@ pub use forms::{
     CallSyntax, ForeachSyntax, NotifySyntax, RowsSyntax, SourceSyntax, parse_call, parse_foreach, parse_notify,
     parse_rows,
 };
-pub use operators::{BinaryOp, UnaryOp};
+pub use operators::{BinaryOp, CONSTANTS, FORMS, Form, INFIX, Infix, NAMES, REFUSED, UnaryOp, by_strength};
 pub use parser::{UpdateSyntax, parse, parse_update};
 pub(super) use parser::{parts, structure};
 pub use template::{TextPart, parse_text};

@@ -3,6 +3,7 @@
 use super::{
     Ast, AstKind, BinaryOp, MAX_DEPTH, UnaryOp,
     lexer::{Token, TokenKind, tokens},
+    operators::INFIX,
 };
 use crate::{
     diagnostics::{Diagnostic, rules::sq0301_expression_syntax as expression_syntax},
@@ -344,26 +345,13 @@ impl Parser {
     }
 
     fn binary_operator(&self) -> Option<(BinaryOp, u8)> {
-        Some(match &self.peek().kind {
-            TokenKind::Word(word) if word.eq_ignore_ascii_case("and") => (BinaryOp::And, power::AND),
-            TokenKind::Word(word) if word.eq_ignore_ascii_case("or") => (BinaryOp::Or, power::OR),
-            TokenKind::Symbol(symbol) => match *symbol {
-                "=" => (BinaryOp::Equal, power::COMPARISON),
-                "<>" | "!=" => (BinaryOp::NotEqual, power::COMPARISON),
-                "<" => (BinaryOp::Less, power::COMPARISON),
-                "<=" => (BinaryOp::LessOrEqual, power::COMPARISON),
-                ">" => (BinaryOp::Greater, power::COMPARISON),
-                ">=" => (BinaryOp::GreaterOrEqual, power::COMPARISON),
-                "||" => (BinaryOp::Concat, power::CONCAT),
-                "+" => (BinaryOp::Add, power::SUM),
-                "-" => (BinaryOp::Subtract, power::SUM),
-                "*" => (BinaryOp::Multiply, power::PRODUCT),
-                "/" => (BinaryOp::Divide, power::PRODUCT),
-                "%" => (BinaryOp::Remainder, power::PRODUCT),
-                _ => return None,
-            },
+        let written = match &self.peek().kind {
+            TokenKind::Word(word) => word.as_str(),
+            TokenKind::Symbol(symbol) => symbol,
             _ => return None,
-        })
+        };
+        let infix = INFIX.iter().find(|infix| infix.written.eq_ignore_ascii_case(written))?;
+        Some((infix.operator, infix.power))
     }
 
     /// Where the token before the next one stands.
