@@ -25,6 +25,7 @@ fields:
   o: boolean
   at: timestamp
   day: date
+  zone: timezone
   c: currencyCode
   tags: list(text)
   numbers: list(integer)
@@ -126,6 +127,36 @@ fn cases() -> Vec<(&'static str, Value, Value)> {
         ("greatest(i, j, 3)", json!(7), json!(3)),
         ("least(i, j, 3)", json!(2), json!(3)),
         ("date_trunc('day', at) = '2026-02-03T00:00:00Z'", json!(true), null()),
+        // Dates. The row's day is 2026-02-03, its time 04:05:06 of that day in UTC: 05:05:06 in Berlin, the day before in Los Angeles.
+        ("today() = date_of(now(), 'UTC')", json!(true), json!(true)),
+        ("today('Asia/Tokyo') - today() IN (0, 1)", json!(true), json!(true)),
+        ("date_of(at, 'UTC') = day", json!(true), null()),
+        ("day - date_of(at, 'America/Los_Angeles')", json!(1), null()),
+        ("date_of(at, zone) = day", json!(true), null()),
+        ("start_of_day(day, 'Europe/Berlin') = '2026-02-02T23:00:00Z'", json!(true), null()),
+        // A day of 23 hours.
+        (
+            "start_of_day('2026-03-30', 'Europe/Berlin') - start_of_day('2026-03-29', 'Europe/Berlin') = INTERVAL '23 hours'",
+            json!(true),
+            json!(true),
+        ),
+        ("day + days(26) = '2026-03-01'", json!(true), null()),
+        ("day - weeks(1) = '2026-01-27'", json!(true), null()),
+        ("months(1) + day = '2026-03-03'", json!(true), null()),
+        ("end_of_month(day) = '2026-02-28'", json!(true), null()),
+        ("end_of_month('2024-02-29') + months(12) = '2025-02-28'", json!(true), json!(true)),
+        ("end_of_month(day) - months(1) + days(3) = '2026-01-31'", json!(true), null()),
+        ("day + years(2) - day", json!(730), null()),
+        ("day + months(1) * i = '2026-09-03'", json!(true), null()),
+        ("day + 2 * (days(1) - weeks(1)) = '2026-01-22'", json!(true), null()),
+        ("day + INTERVAL '2 days' = '2026-02-05'", json!(true), null()),
+        ("at + months(1) = '2026-03-03T04:05:06Z'", json!(true), null()),
+        ("day > today() - days(1)", json!(false), null()),
+        ("date_part('year', day) * 100 + date_part('month', day)", json!(202_602), null()),
+        ("date_part('isodow', day)", json!(2), null()),
+        ("date_part('hour', at, 'Europe/Berlin')", json!(5), null()),
+        ("date_part('second', at + INTERVAL '1 second', 'UTC')", json!(7), null()),
+        ("date_part('day', at, 'America/Los_Angeles')", json!(2), null()),
         ("minor_units(m, c)", json!(1999), null()),
         ("minor_units(m, 'JPY') IS NULL OR TRUE", json!(true), json!(true)),
         ("jsonb_typeof(doc)", json!("object"), null()),
@@ -160,7 +191,7 @@ fn cases() -> Vec<(&'static str, Value, Value)> {
 fn filled() -> Value {
     json!({
         "i": 7, "j": 2, "b": 9_000_000_000_i64, "d": "12.50", "m": "19.99", "f": 2.5, "t": "Straße", "e": "A@B.eu", "k": "red",
-        "o": true, "at": "2026-02-03T04:05:06Z", "day": "2026-02-03", "c": "EUR", "tags": ["a", "b"], "numbers": [1, 2],
+        "o": true, "at": "2026-02-03T04:05:06Z", "day": "2026-02-03", "zone": "Europe/Berlin", "c": "EUR", "tags": ["a", "b"], "numbers": [1, 2],
         "colors": ["green"], "doc": {"a": {"list": [1, 2, 3], "name": "x"}, "n": null}
     })
 }

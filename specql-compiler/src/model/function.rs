@@ -82,10 +82,24 @@ pub struct Function {
     pub arguments: (usize, usize),
     /// Which types it takes and returns.
     pub signature: Signature,
-    /// It is ours (`app.<name>`), not PostgreSQL's of the same name.
-    pub ours: bool,
+    /// What it is in SQL.
+    pub form: Form,
     /// What PostgreSQL may assume of it.
     pub volatility: Volatility,
+}
+
+/// What a [`Function`] is in SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// PostgreSQL's function of the same name.
+    Same,
+    /// Ours, of the same name, in schema `app`.
+    Own,
+    /// An expression that is cast, with its arguments in the places of `{0}`, `{1}`, …. One for each number of arguments, from the
+    /// fewest on.
+    Cast(&'static [&'static str]),
+    /// The same, which is a call or stands in parentheses.
+    Atom(&'static [&'static str]),
 }
 
 /// The types that a [`Function`] takes and returns.
@@ -225,6 +239,46 @@ pub const FUNCTIONS: &[Function] = &[
         Signature::Own,
     )
     .stable(),
+    function("today", "today() or today('Europe/Berlin')", "the date at which the transaction began, in UTC or in a time zone", (0, 1), Signature::Own)
+        .stable()
+        .written(Form::Cast(&["(now() AT TIME ZONE {0})::date"])),
+    function("date_of", "date_of(timestamp, 'Europe/Berlin')", "the time's date in a time zone", (2, 2), Signature::Own)
+        .written(Form::Cast(&["({0} AT TIME ZONE {1})::date"])),
+    function(
+        "start_of_day",
+        "start_of_day(date, 'Europe/Berlin')",
+        "the time at which the day begins in a time zone",
+        (2, 2),
+        Signature::Own,
+    )
+    .written(Form::Atom(&["({0}::timestamp AT TIME ZONE {1})"])),
+    function("end_of_month", "end_of_month(date)", "the last day of the date's month", (1, 1), Signature::Own)
+        .written(Form::Cast(&["(date_trunc('month', {0}::timestamp) + make_interval(months => 1, days => -1))::date"])),
+    function(
+        "date_part",
+        "date_part('month', date) or date_part('hour', timestamp, 'Europe/Berlin')",
+        "the date's year, quarter, month, week, day, isodow or doy; the time's hour, minute and second in a time zone, too",
+        (2, 3),
+        Signature::Own,
+    )
+    .written(Form::Cast(&[
+        "floor(date_part({0}, {1}))::integer",
+        "floor(date_part({0}, {1} AT TIME ZONE {2}))::integer",
+    ])),
+    function("days", "days(count)", "a length of time of so many days", (1, 1), Signature::Own)
+        .written(Form::Atom(&["make_interval(days => {0})"])),
+    function("weeks", "weeks(count)", "a length of time of so many weeks", (1, 1), Signature::Own)
+        .written(Form::Atom(&["make_interval(weeks => {0})"])),
+    function(
+        "months",
+        "months(count)",
+        "a length of time of so many months: added to the 31st, it ends at the last day of a shorter month",
+        (1, 1),
+        Signature::Own,
+    )
+    .written(Form::Atom(&["make_interval(months => {0})"])),
+    function("years", "years(count)", "a length of time of so many years", (1, 1), Signature::Own)
+        .written(Form::Atom(&["make_interval(years => {0})"])),
     function(
         "minor_units",
         "minor_units(amount, currency)",
@@ -307,7 +361,7 @@ const fn function(
     arguments: (usize, usize),
     signature: Signature,
 ) -> Function {
-    Function { name, usage, doc, arguments, signature, ours: false, volatility: Volatility::Immutable }
+    Function { name, usage, doc, arguments, signature, form: Form::Same, volatility: Volatility::Immutable }
 }
 
 impl Function {
@@ -316,7 +370,11 @@ impl Function {
     }
 
     const fn ours(self) -> Self {
-        Self { ours: true, ..self }
+        Self { form: Form::Own, ..self }
+    }
+
+    const fn written(self, form: Form) -> Self {
+        Self { form, ..self }
     }
 
     /// The function of that name, in any case.

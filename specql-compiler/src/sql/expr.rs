@@ -12,9 +12,14 @@ use super::{
 use crate::model::{
     EntityId, Expr, ExprKind, Field, FieldType, Model, Var, VarId,
     expr::{BinaryOp, ErrorField, ExprType, JobField, Literal, UnaryOp},
-    function::Function,
+    function::{Form, Function},
     names,
 };
+
+/// Whether values of the type are days.
+fn is_day(ty: &ExprType) -> bool {
+    matches!(ty, ExprType::Value(ty) if sql_type(ty) == "DATE")
+}
 
 /// How tightly an operator binds in PostgreSQL; higher is tighter.
 mod binding {
@@ -200,6 +205,10 @@ impl Printer<'_> {
             ExprKind::Unary(UnaryOp::Negate, value) => {
                 Sql::new(format!("- {}", self.sql(value).at_least(binding::CAST)), binding::SIGN)
             }
+            // PostgreSQL makes a timestamp of it.
+            ExprKind::Binary(op @ (BinaryOp::Add | BinaryOp::Subtract), left, right) if is_day(&expr.ty) => {
+                Sql::new(format!("({})::date", self.binary(*op, left, right).text), binding::CAST)
+            }
             ExprKind::Binary(op, left, right) => self.binary(*op, left, right),
             ExprKind::In { value, list, negated } => {
                 let items: Vec<String> = list.iter().map(|item| self.print(item)).collect();
@@ -320,8 +329,23 @@ impl Printer<'_> {
             }
             _ => self.print(arg),
         };
+        let form = Function::find(function).map_or(Form::Same, |function| function.form);
+        if let Form::Cast(texts) | Form::Atom(texts) = form {
+            let (least, _) = Function::find(function).map_or((0, 0), |function| function.arguments);
+            let at = args.len().saturating_sub(least).min(texts.len().saturating_sub(1));
+            let mut text = String::new();
+            for (index, part) in texts.get(at).copied().unwrap_or_default().split(['{', '}']).enumerate() {
+                // What stands between the braces is the number of an argument.
+                match part.parse::<usize>().ok().filter(|_| index % 2 == 1).and_then(|number| args.get(number)) {
+                    Some(arg) => text.push_str(&self.sql(arg).at_least(binding::ATOM)),
+                    None => text.push_str(part),
+                }
+            }
+            let strength = if matches!(form, Form::Cast(_)) { binding::CAST } else { binding::ATOM };
+            return Sql::new(text, strength);
+        }
         let args: Vec<String> = args.iter().map(argument).collect();
-        let schema = if Function::find(function).is_some_and(|function| function.ours) { "app." } else { "" };
+        let schema = if form == Form::Own { "app." } else { "" };
         let call = format!("{schema}{function}({})", args.join(", "));
         // An amount that does not fit raises; it is never cut.
         if function == "minor_units" && *ty == ExprType::basic(Basic::Integer) {

@@ -1,5 +1,6 @@
 //! What the pages of `docs/` show that need nothing but a database: their YAML compiles, and their SQL answers what they say.
 
 mod actions;
+mod dates;
 mod page;
 mod texts;

@@ -64,6 +64,12 @@ impl ActionChecker<'_> {
             }
             (Signature::Own, "concat") => self.concatenated(args)?,
             (Signature::Own, "date_trunc") => self.truncated(&args[0], &args[1])?,
+            (Signature::Own, "today") => self.today(args)?,
+            (Signature::Own, "date_of") => self.date_of(&args[0], &args[1])?,
+            (Signature::Own, "start_of_day") => self.start_of_day(&args[0], &args[1])?,
+            (Signature::Own, "end_of_month") => self.end_of_month(&args[0])?,
+            (Signature::Own, "date_part") => self.part_of_date(args)?,
+            (Signature::Own, "days" | "weeks" | "months" | "years") => self.length_of_time(&args[0])?,
             (Signature::Own, "minor_units") => self.minor_units(&args[0], &args[1], wanted)?,
             (Signature::Own, "jsonb_build_object") => self.object(args, span)?,
             (Signature::Own, name) => self.of_number(name, args, wanted)?,

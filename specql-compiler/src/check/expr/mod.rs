@@ -6,6 +6,7 @@
 //! references become keys or ids.
 
 mod constant;
+mod dates;
 mod fit;
 mod functions;
 mod names;

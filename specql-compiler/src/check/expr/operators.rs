@@ -3,8 +3,11 @@
 use specql_registry::{Basic, ValueType};
 
 use super::{
-    Want, boolean, describe, fit::fit, is_basic, is_constant, is_integer, is_interval, is_money, is_number, is_text,
-    is_uuid, join, public_id,
+    Want, boolean,
+    dates::{is_date, is_whole_days},
+    describe,
+    fit::fit,
+    is_basic, is_constant, is_integer, is_interval, is_money, is_number, is_text, is_uuid, join, public_id,
 };
 use crate::{
     check::action::ActionChecker,
@@ -122,9 +125,15 @@ impl ActionChecker<'_> {
         let Some(ty) = result_type(operator, &left, &right) else {
             let error = mismatch(span, operator.symbol(), &left, &right);
             let mixed = (is_money(&left.ty) && is_integer(&right.ty)) || (is_integer(&left.ty) && is_money(&right.ty));
-            return self.report(match mixed {
-                true => error.help("money is in major units: `minor_units(amount, currency)` makes an integer of it"),
-                false => error,
+            let days = is_date(&left.ty) || is_date(&right.ty);
+            return self.report(match (mixed, days) {
+                (true, _) => {
+                    error.help("money is in major units: `minor_units(amount, currency)` makes an integer of it")
+                }
+                (_, true) => error.help(
+                    "a date takes whole days: `+ days(30)`, `+ months(1)`; hours are for times: `start_of_day(date, 'Europe/Berlin')`",
+                ),
+                _ => error,
             });
         };
         let nullable = left.nullable || right.nullable;
@@ -357,9 +366,12 @@ fn meet(
     let intervals = is_interval(&left.ty) && is_interval(&right.ty);
     if two_refs || !(numbers || texts || intervals || (left.ty == right.ty && comparable)) {
         let error = mismatch(span, operator, &left, &right);
-        return Err(Box::new(match money_and_integer {
-            true => error.help("money is in major units: `minor_units(amount, currency)` makes an integer of it"),
-            false => error,
+        let of_time = |ty: &ExprType| is_basic(ty, Basic::Timestamp);
+        let day_and_time = (is_date(&left.ty) && of_time(&right.ty)) || (of_time(&left.ty) && is_date(&right.ty));
+        return Err(Box::new(match (money_and_integer, day_and_time) {
+            (true, _) => error.help("money is in major units: `minor_units(amount, currency)` makes an integer of it"),
+            (_, true) => error.help("a time has a date in a time zone: `date_of(time, 'Europe/Berlin')`"),
+            _ => error,
         }));
     }
     Ok((left, right))
@@ -385,6 +397,12 @@ fn result_type(operator: BinaryOp, left: &Expr, right: &Expr) -> Option<ExprType
             Some(ExprType::Interval)
         }
         (ty, ExprType::Interval) if is_number(ty) && operator == Op::Multiply => Some(ExprType::Interval),
+        (ty, ExprType::Interval) if is_date(ty) && matches!(operator, Op::Add | Op::Subtract) => {
+            is_whole_days(right).then(|| ty.clone())
+        }
+        (ExprType::Interval, ty) if is_date(ty) && operator == Op::Add => is_whole_days(left).then(|| ty.clone()),
+        // As PostgreSQL has it: a number of days.
+        (a, b) if is_date(a) && is_date(b) && operator == Op::Subtract => Some(ExprType::basic(Basic::Integer)),
         (a, b) if is_number(a) && is_number(b) => number_type(operator, left, right),
         _ => None,
     }

@@ -84,13 +84,15 @@ pub const INFIX: &[Infix] = &[
         "+",
         BinaryOp::Add,
         power::SUM,
-        "the sum of two numbers, or of two lengths of time; a timestamp that is later by a length of time",
+        "the sum of two numbers, or of two lengths of time; a timestamp that is later by a length of time, a date that is later by \
+         whole days, weeks, months or years",
     ),
     infix(
         "-",
         BinaryOp::Subtract,
         power::SUM,
-        "the difference; a timestamp that is earlier by a length of time; the length of time between two timestamps",
+        "the difference; a timestamp or a date that is earlier by a length of time; the length of time between two timestamps; the \
+         days from the second date to the first",
     ),
     infix(
         "||",
@@ -212,10 +214,12 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("price ^ 2", "`price * price`"),
     ("paid == TRUE", "`=`"),
     ("paid && paid", "`AND`"),
-    ("extract(year FROM created_at)", "`date_trunc('year', created_at)`, or a function of your own"),
+    ("extract(year FROM created_at)", "`date_part('year', created_at, 'UTC')`"),
     ("sum(price)", "a function of your own: a step reads single rows"),
     ("tags[1]", "`jsonb_extract_path_text(tags, '0')`, which counts from 0"),
     ("doc -> 'a'", "`jsonb_extract_path(doc, 'a')`"),
     ("name || \"x\"", "single quotes: `'x'`"),
-    ("INTERVAL '1 month'", "a number of days: months differ in length"),
+    ("INTERVAL '1 month'", "`months(1)`: months differ in length"),
+    ("today() + INTERVAL '5 hours'", "`start_of_day(today(), 'UTC') + INTERVAL '5 hours'`: a date takes whole days"),
+    ("created_at = today()", "`date_of(created_at, 'Europe/Berlin') = today('Europe/Berlin')`"),
 ];
