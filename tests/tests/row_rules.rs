@@ -88,6 +88,37 @@ async fn a_row_that_breaks_a_check_is_refused_by_its_name_and_one_that_lacks_a_v
 }
 
 #[tokio::test]
+async fn a_value_outside_of_a_field_s_limits_is_an_invalid_input_and_a_computed_one_breaks_the_constraint() -> Result<()>
+{
+    let project =
+        invoice().replace("SET refunded = $input.refunded", "SET refunded = $input.refunded, amount = amount * 2");
+    let database = compiled::database(&compiled::files(&[("entities/invoice.yaml", &project)])?).await?;
+    let pool = database.pool();
+    for (number, amount, expected) in [
+        (json!("INV-7"), 1, "success"),
+        (Value::Null, 1_000_000, "success"),
+        (json!("INV-"), 1, "validation:invalid_number"),
+        (json!("an INV-7"), 1, "validation:invalid_number"),
+        (Value::Null, 0, "validation:invalid_amount"),
+        (Value::Null, 1_000_001, "validation:invalid_amount"),
+    ] {
+        let input = json!({"number": number, "period": "2026-01-01", "amount": amount});
+        let (status, id) = call(pool, None, "create_invoice", input.clone()).await?;
+        assert_eq!(status, expected, "{input}");
+        if amount == 1_000_000 {
+            let (status, _) = call(pool, None, "refund_invoice", json!({"id": id})).await?;
+            assert_eq!(status, "validation:ck_invoice__amount");
+        }
+    }
+    let message: String = sqlx::query_scalar("SELECT message FROM app.create_invoice(NULL, NULL, $1)")
+        .bind(json!({"period": "2026-01-01", "amount": 0}))
+        .fetch_one(pool)
+        .await?;
+    assert_eq!(message, "amount must be from 1 to 1000000");
+    Ok(())
+}
+
+#[tokio::test]
 async fn rows_are_found_by_the_indexes_of_the_page() -> Result<()> {
     for (of_tenants, first) in [(false, ""), (true, "tenant_id, ")] {
         let domains = format!("domains: {{billing: {{multi_tenant: {of_tenants}}}}}\n");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use specql_registry::{Basic, ValueType};
 
-use super::{find_entity, function, names, rename, row_rule};
+use super::{find_entity, function, limits, names, rename, row_rule};
 use crate::{
     diagnostics::{
         Diagnostic,
@@ -199,6 +199,7 @@ fn field(
         diagnostics.push(invalid_option::error(written.name.span, "points cannot be unique", help));
     }
     let default = default(written, syntax, &ty, diagnostics);
+    let limits = limits::check(written, &ty, default.as_ref(), diagnostics);
     let name = written.name.value.clone();
     Some(Field {
         column: column_of(&ty, &name),
@@ -207,6 +208,7 @@ fn field(
         required,
         unique: written.unique,
         default,
+        limits,
         backfill: None,
         description: written.description.clone(),
         renamed_from: None,

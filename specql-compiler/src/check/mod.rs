@@ -17,6 +17,7 @@ pub(crate) mod action;
 pub(crate) mod entity;
 pub(crate) mod expr;
 mod function;
+mod limits;
 pub(crate) mod names;
 mod rename;
 mod row_rule;

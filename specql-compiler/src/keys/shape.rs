@@ -13,6 +13,8 @@ pub enum Shape {
     Entity,
     /// `true` or `false`.
     Boolean,
+    /// A number.
+    Number,
     /// A whole number from the first to the second.
     Integer(i64, i64),
     /// An expression: SQL-like, in quotes or not.
@@ -58,6 +60,7 @@ impl Shape {
             Self::Name => "a name in snake_case".to_owned(),
             Self::Entity => "the name of an entity".to_owned(),
             Self::Boolean => "`true` or `false`".to_owned(),
+            Self::Number => "a number".to_owned(),
             Self::Integer(i64::MIN, i64::MAX) => "a whole number".to_owned(),
             Self::Integer(least, i64::MAX) => format!("a whole number from {least}"),
             Self::Integer(least, most) => format!("a whole number from {least} to {most}"),

@@ -7,6 +7,7 @@ mod composites;
 pub mod effects;
 pub mod expr;
 pub mod function;
+pub mod limits;
 pub mod names;
 pub mod row_rule;
 mod schedule;
@@ -151,6 +152,8 @@ pub struct Field {
     pub unique: bool,
     /// The default, a constant of the field's type or `now()`.
     pub default: Option<Expr>,
+    /// What it allows besides its type.
+    pub limits: limits::Limits,
     /// What rows that were there before get when the field becomes required: an expression over the row's columns.
     pub backfill: Option<Expr>,
     /// For the column's comment.

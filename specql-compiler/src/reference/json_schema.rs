@@ -84,6 +84,7 @@ fn shape(wanted: &'static Shape) -> Value {
         Shape::Name => json!({"type": "string", "pattern": "^[a-z][a-z0-9_]*$"}),
         Shape::Entity => json!({"type": "string", "pattern": r"^([a-z][a-z0-9_]*\.)?[A-Z][A-Za-z0-9]*$"}),
         Shape::Boolean => json!({"type": "boolean"}),
+        Shape::Number => json!({"type": "number"}),
         Shape::Integer(i64::MIN, i64::MAX) => json!({"type": "integer"}),
         Shape::Integer(least, i64::MAX) => json!({"type": "integer", "minimum": least}),
         Shape::Integer(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),

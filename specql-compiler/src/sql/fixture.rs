@@ -40,6 +40,7 @@ pub(super) fn field(name: &str, ty: ValueType, required: bool, default: Option<E
         required,
         unique: false,
         default,
+        limits: Default::default(),
         backfill: None,
         description: None,
         renamed_from: None,

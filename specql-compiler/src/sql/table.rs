@@ -6,7 +6,7 @@ use super::{
     object::{Column, Definition, Need, Object, ObjectKind, Rename, Table, TableConstraint},
     quote::{ident, qualified},
     rule::Rule,
-    types::{check, check_needs, key_type, sql_type},
+    types::{check_needs, field_check, key_type, sql_type},
 };
 use crate::{
     model::{Entity, Field, FieldType, Model, OnDelete, names, row_rule::Fields},
@@ -202,7 +202,7 @@ fn constraints(model: &Model, entity: &Entity) -> Vec<TableConstraint> {
     for field in &entity.fields {
         let FieldType::Value(ty) = &field.ty else { continue };
         let column = ident(&field.column);
-        if let Some(check) = check(ty, &column) {
+        if let Some(check) = field_check(ty, &field.limits, &column) {
             out.push(TableConstraint {
                 name: ident(&constraint_name("ck", entity, &field.name)),
                 rule: Rule::Check { condition: check.condition, columns: vec![column] },

@@ -10,7 +10,7 @@ use super::{
     quote::{jsonb, literal},
     shape::{has_shape, shape_needs, shape_sql},
 };
-use crate::model::{FieldType, KeyType};
+use crate::model::{FieldType, KeyType, limits::Limits};
 
 /// The type of a column, or of an attribute of an input type.
 pub(super) fn sql_type(ty: &ValueType) -> String {
@@ -143,6 +143,40 @@ pub(super) fn check(ty: &ValueType, value: &str) -> Option<Check> {
         ValueType::Scalar(scalar) => scalar_check(*scalar, value),
         ValueType::List(item) => Some(list_check(item, value)),
     }
+}
+
+/// What a field's type and its limits say of a value, if they say anything.
+pub(super) fn field_check(ty: &ValueType, limits: &Limits, value: &str) -> Option<Check> {
+    let of_type = check(ty, value);
+    if limits.are_none() {
+        return of_type;
+    }
+    let mut conditions: Vec<String> = of_type.iter().map(|check| check.condition.clone()).collect();
+    let mut words: Vec<String> = of_type.into_iter().map(|check| check.words).collect();
+    match (&limits.min, &limits.max) {
+        (Some(min), Some(max)) => {
+            conditions.push(format!("{value} BETWEEN {min} AND {max}"));
+            words.push(format!("from {min} to {max}"));
+        }
+        (Some(min), None) => {
+            conditions.push(format!("{value} >= {min}"));
+            // NaN counts as greater than every number.
+            if !matches!(ty, ValueType::Basic(Basic::Integer | Basic::Bigint)) {
+                conditions.push(format!("{value} <> 'NaN'"));
+            }
+            words.push(format!("at least {min}"));
+        }
+        (None, Some(max)) => {
+            conditions.push(format!("{value} <= {max}"));
+            words.push(format!("at most {max}"));
+        }
+        (None, None) => {}
+    }
+    if let Some(pattern) = &limits.pattern {
+        conditions.push(format!("{value} ~ {}", literal(pattern)));
+        words.push(format!("a text that matches {pattern}"));
+    }
+    Some(Check { condition: conditions.join(" AND "), words: words.join(", ") })
 }
 
 /// The functions that [`check`] calls for a value of that type.

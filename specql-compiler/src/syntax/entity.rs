@@ -70,6 +70,12 @@ pub struct FieldSyntax {
     pub backfill: Option<Ast>,
     /// `unique:`.
     pub unique: bool,
+    /// `min:`.
+    pub min: Option<Node>,
+    /// `max:`.
+    pub max: Option<Node>,
+    /// `pattern:`.
+    pub pattern: Option<Spanned<String>>,
     /// `description:`.
     pub description: Option<String>,
     /// `renamed_from:`.
@@ -176,6 +182,9 @@ pub static FIELD: Table = Table::new(
             "whether no two live rows have the same value: one that was deleted gives its own back",
         )
         .default("`false`"),
+        Key::new("min", Shape::Number, "the least number that it may be"),
+        Key::new("max", Shape::Number, "the greatest number that it may be"),
+        Key::new("pattern", Shape::Text, "a regular expression that a text matches; `^…$` for all of it"),
         Key::new(
             "renamed_from",
             Shape::Name,
@@ -268,6 +277,9 @@ fn read_field(entry: &Entry, diagnostics: &mut Vec<Diagnostic>) -> FieldSyntax {
         on_delete: None,
         backfill: None,
         unique: false,
+        min: None,
+        max: None,
+        pattern: None,
         description: None,
         renamed_from: None,
     };
@@ -291,6 +303,9 @@ fn read_field(entry: &Entry, diagnostics: &mut Vec<Diagnostic>) -> FieldSyntax {
     field.on_delete = keys.text("on_delete", diagnostics);
     field.backfill = keys.get("backfill").and_then(|node| value::read(node, diagnostics));
     field.unique = keys.boolean("unique", diagnostics).unwrap_or(false);
+    field.min = keys.get("min").cloned();
+    field.max = keys.get("max").cloned();
+    field.pattern = keys.text("pattern", diagnostics);
     field.description = keys.text("description", diagnostics).map(|text| text.value);
     field.renamed_from = keys.text("renamed_from", diagnostics);
     field

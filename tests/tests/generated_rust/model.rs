@@ -170,6 +170,7 @@ fn field(line: u32, name: &str, ty: ValueType, required: bool) -> Field {
         required,
         unique: false,
         default: None,
+        limits: Default::default(),
         backfill: None,
         description: None,
         renamed_from: None,

@@ -139,7 +139,7 @@ fn a_field_that_cannot_be_understood_is_reported_where_it_stands() {
             (
                 "x: {type: text, dflt: a}",
                 &[
-                    "3:19 SQ0132 unknown key `dflt` in a field | known: `type`, `nullable`, `required`, `default`, `description`, `schema`, `on_delete`, `backfill`, `unique`, `renamed_from`",
+                    "3:19 SQ0132 unknown key `dflt` in a field | known are `type`, `nullable`, `required`, `default`, `description`, `schema`, `on_delete`, `backfill`, `unique`, `min`, `max`, `pattern` and 1 more",
                 ],
             ),
             ("x: timestamp = now()", &[]),

@@ -7,13 +7,13 @@ use super::{
         object::{Object, ObjectKind},
         quote::{ident, literal, qualified, text_array},
         shape::has_shape,
-        types::{check, public_type},
+        types::{field_check, public_type},
         writer::{Writer, list},
     },
     input_type_name,
     step::any_step,
 };
-use crate::model::{Action, FieldType, InputField, Model, Step, StepKind};
+use crate::model::{Action, FieldType, InputField, Model, Step, StepKind, limits::Limits};
 use specql_registry::{ValueType, scalars::Scalar};
 
 /// The attribute that names the keys of the payload, for updates that leave missing fields alone. No input can have
@@ -87,7 +87,9 @@ fn read_field(w: &mut Writer, model: &Model, field: &InputField, partial: bool) 
         w.line(format!("PERFORM app.expect({given}, {}, 'not null');", literal(&field.name)));
     }
     // Reading a value of a shape checks all of it.
-    if let Some(check) = check(&ty, &target).filter(|_| !has_shape(&ty)) {
+    let none = Limits::default();
+    let limits = source.map_or(&none, |source| &source.limits);
+    if let Some(check) = field_check(&ty, limits, &target).filter(|_| !has_shape(&ty)) {
         let arguments = [check.condition, literal(&field.name), literal(&check.words)];
         w.line(format!("{};", list("PERFORM app.expect(", &arguments, ")")));
     }
