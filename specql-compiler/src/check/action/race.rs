@@ -7,7 +7,7 @@ use crate::{
     model::{
         EntityId, Expr, ExprKind, Step, StepKind, VarId,
         expr::{BinaryOp, ColumnRef, SystemColumn},
-        step::Target,
+        step::{Assignment, Target},
     },
     source::Span,
     syntax::{
@@ -65,22 +65,35 @@ impl ActionChecker<'_> {
                 self.note_question(condition, written);
             }
             (
-                StepKind::Update { entity, target: Target::Where(condition), .. }
-                | StepKind::Delete { entity, target: Target::Where(condition), .. },
-                StepKindSyntax::Update { entity: changed, .. }
-                | StepKindSyntax::Delete { rows: crate::syntax::expr::RowsSyntax { entity: changed, .. }, .. },
-            ) => self.note_change(*entity, condition, changed.span),
+                StepKind::Update { entity, target: Target::Where(condition), set, .. },
+                StepKindSyntax::Update { entity: changed, .. },
+            ) => self.note_change(*entity, condition, set, changed.span),
+            (
+                StepKind::Delete { entity, target: Target::Where(condition), .. },
+                StepKindSyntax::Delete { rows, .. },
+            ) => self.note_change(*entity, condition, &[], rows.entity.span),
             _ => {}
         }
     }
 
-    fn note_change(&mut self, entity: EntityId, condition: &Expr, span: Span) {
+    fn note_change(&mut self, entity: EntityId, condition: &Expr, set: &[Assignment], span: Span) {
+        let project = self.project;
+        let mut lost = Vec::new();
+        for row in self.frame().unlocked.iter().filter(|row| row.entity == entity && row.is_meant(condition)) {
+            let column = set.iter().find(|assignment| row.is_read_by(assignment)).map(|assignment| assignment.column);
+            if let Some(ColumnRef::Field(field)) = column {
+                lost.push(unlocked_row::lost(row.found, &row.name, &project.entity(entity).field(field).name, span));
+            }
+        }
+        let is_told = !lost.is_empty();
+        self.diagnostics.append(&mut lost);
         let unlocked = std::mem::take(&mut self.frame_mut().unlocked);
         let (raced, others) = unlocked.into_iter().partition(|row| row.entity == entity && row.is_changed(condition));
         self.frame_mut().unlocked = others;
         let raced: Vec<Unlocked> = raced;
         for row in raced {
-            if let Some(question) = row.question {
+            // One lock mends both.
+            if let Some(question) = row.question.filter(|_| !is_told) {
                 self.diagnostics.push(unlocked_row::warning(row.found, &row.name, question, span));
             }
         }
@@ -94,8 +107,19 @@ impl Unlocked {
         walk(condition, &mut |part| {
             asks_again |= matches!(&part.kind, ExprKind::Column { column, .. } if self.asked.contains(column));
         });
-        let same = self.condition.as_ref() == Some(condition) || names(condition, self.row);
-        self.question.is_some() && same && !asks_again
+        self.question.is_some() && self.is_meant(condition) && !asks_again
+    }
+
+    /// Whether a statement with this condition is about the row.
+    fn is_meant(&self, condition: &Expr) -> bool {
+        self.condition.as_ref() == Some(condition) || names(condition, self.row)
+    }
+
+    /// Whether a column's new value is computed from what was read of it: what another transaction wrote since is lost.
+    fn is_read_by(&self, assignment: &Assignment) -> bool {
+        let mut read = Vec::new();
+        columns_of(&assignment.value, self.row, &mut read);
+        read.contains(&assignment.column)
     }
 }
 

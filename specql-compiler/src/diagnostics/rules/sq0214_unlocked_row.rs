@@ -33,6 +33,15 @@ Right:
 ",
 };
 
+/// The row `name` was found without a lock, and its `field` gets a value that is computed from what was read of it.
+#[must_use]
+pub fn lost(found: Span, name: &str, field: &str, change: Span) -> Diagnostic {
+    let message = format!("`${name}` is not locked: what another transaction writes into `{field}` meanwhile is lost");
+    Diagnostic::new(&RULE, found, message).related(change, "computed here from what was read before").help(format!(
+        "add `lock: true`, or compute it from the row as it is then: `{field}` instead of `${name}.{field}`"
+    ))
+}
+
 /// The row `name` was found without a lock, asked at `question` and changed at `change`.
 #[must_use]
 pub fn warning(found: Span, name: &str, question: Span, change: Span) -> Diagnostic {
