@@ -71,12 +71,14 @@ pub enum StepKind {
         /// Otherwise.
         otherwise: Vec<Step>,
     },
-    /// Looks for the live row with the lowest key for which the condition is true.
+    /// Looks for the first live row for which the condition is true.
     Find {
         /// In this entity's table.
         entity: EntityId,
         /// Columns are [`super::ExprKind::Column`]. `None`: any row.
         condition: Option<Expr>,
+        /// The columns by which rows are ordered, and whether the greatest value comes first; behind all of them the key.
+        order: Vec<(ColumnRef, bool)>,
         /// Holds the row from here on.
         bind: VarId,
         /// When there is none, the variable holds a row of NULLs; else that is `not_found`.

@@ -8,6 +8,7 @@ pub(crate) const CASES: &[(&str, &str, &str, &str)] = &[
     ("a step `delete`", "hard", "", "+hard: true"),
     ("a step `find`", "find", "", "find: Order WHERE total = 2"),
     ("a step `find`", "where", "find: Order", "find: Order, where: total = 1"),
+    ("a step `find`", "order_by", "find: Order", "find: Order, order_by: total DESC"),
     ("a step `find`", "as", "", "+as: found"),
     ("a step `find`", "optional", "", "+optional: true"),
     (

@@ -61,6 +61,19 @@ async fn find_gives_the_live_row_with_the_lowest_key_or_ends_the_action() -> Out
 }
 
 #[tokio::test]
+async fn find_gives_the_first_row_in_its_order_and_one_without_a_value_comes_last() -> Outcome {
+    let depot = Depot::with(&[("d", 2, "new"), ("b", 7, "new"), ("a", 7, "new"), ("x", 9, "gone")]).await?;
+    sqlx::query("INSERT INTO depot.tb_item (sku, stock, state, fk_depot) VALUES ('n', 0, NULL, 1)")
+        .execute(depot.pool())
+        .await?;
+    let input = json!({"depot": depot.id});
+    assert_eq!(depot.succeed("fullest_of", input.clone()).await?["message"], "a d", "not `n`, whose state is NULL");
+    depot.succeed("delete_item", depot.id_of("a").await?).await?;
+    assert_eq!(depot.succeed("fullest_of", input).await?["message"], "b d");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_row_that_is_found_under_the_own_name_is_the_current_row() -> Outcome {
     let depot = Depot::with(&[("a", 7, "new"), ("b", 1, "new")]).await?;
     let counted = depot.succeed("count_up", json!({"sku": "b"})).await?;

@@ -19,6 +19,15 @@ pub struct RowsSyntax {
     pub condition: Option<Ast>,
 }
 
+/// A field by which rows are ordered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderSyntax {
+    /// `due_on`.
+    pub field: Spanned<String>,
+    /// `DESC`.
+    pub descending: bool,
+}
+
 /// `x in …`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ForeachSyntax {
@@ -66,6 +75,34 @@ pub fn parse_rows(node: &Node, text: &str) -> Result<RowsSyntax, Box<Diagnostic>
     let rows = parser.rows()?;
     parser.end()?;
     Ok(rows)
+}
+
+/// Reads `Order [WHERE expr] [ORDER BY field [DESC], …]`.
+///
+/// # Errors
+/// The first thing that does not fit, with its place.
+pub fn parse_find(node: &Node, text: &str) -> Result<(RowsSyntax, Vec<OrderSyntax>), Box<Diagnostic>> {
+    let mut parser = Parser::new(node, text)?;
+    let rows = parser.rows()?;
+    let order = if parser.take_word("order") {
+        parser.expect_word("by")?;
+        parser.order()?
+    } else {
+        Vec::new()
+    };
+    parser.end()?;
+    Ok((rows, order))
+}
+
+/// Reads `field [DESC], …`.
+///
+/// # Errors
+/// The first thing that does not fit, with its place.
+pub fn parse_order(node: &Node, text: &str) -> Result<Vec<OrderSyntax>, Box<Diagnostic>> {
+    let mut parser = Parser::new(node, text)?;
+    let order = parser.order()?;
+    parser.end()?;
+    Ok(order)
 }
 
 /// Reads `x in find Order [WHERE expr]` or `x in expr`.
@@ -174,6 +211,20 @@ impl Parser {
         let entity = self.entity()?;
         let condition = if self.take_word("where") { Some(self.expression(power::LOWEST)?) } else { None };
         Ok(RowsSyntax { entity, condition })
+    }
+
+    /// `field [ASC | DESC], …`.
+    fn order(&mut self) -> Result<Vec<OrderSyntax>, Box<Diagnostic>> {
+        let mut order = Vec::new();
+        loop {
+            let field = self.name("a field")?;
+            let descending = self.take_word("desc");
+            let _ = !descending && self.take_word("asc");
+            order.push(OrderSyntax { field, descending });
+            if !self.take_symbol(",") {
+                return Ok(order);
+            }
+        }
     }
 
     /// `Order`, `sales.Order`.

@@ -14,8 +14,8 @@ mod walk;
 mod tests;
 
 pub use forms::{
-    CallSyntax, ForeachSyntax, NotifySyntax, RowsSyntax, SourceSyntax, parse_call, parse_foreach, parse_notify,
-    parse_rows,
+    CallSyntax, ForeachSyntax, NotifySyntax, OrderSyntax, RowsSyntax, SourceSyntax, parse_call, parse_find,
+    parse_foreach, parse_notify, parse_order, parse_rows,
 };
 pub use operators::{BinaryOp, CONSTANTS, FORMS, Form, INFIX, Infix, NAMES, REFUSED, UnaryOp, by_strength};
 pub use parser::{UpdateSyntax, parse, parse_update};

@@ -7,7 +7,7 @@ mod walk;
 
 use super::{
     call_service::{self, CallServiceSyntax},
-    expr::{Ast, CallSyntax, ForeachSyntax, NotifySyntax, RowsSyntax, parse_update},
+    expr::{Ast, CallSyntax, ForeachSyntax, NotifySyntax, OrderSyntax, RowsSyntax, parse_update},
     keys::{self, Keys},
     value,
 };
@@ -76,6 +76,8 @@ pub enum StepKindSyntax {
     Find {
         /// Which row.
         rows: RowsSyntax,
+        /// `ORDER BY`: the first row in this order.
+        order: Vec<OrderSyntax>,
         /// `as:`.
         bind: Option<Spanned<String>>,
         /// `optional:`.
@@ -202,6 +204,12 @@ pub static STEPS: &[Table] = &[
         &[
             Key::new("find", Shape::Clause("Entity WHERE condition"), "reads the row of that entity").required(),
             Key::new("where", Shape::Expression, "which row, instead of `WHERE`").default("any row"),
+            Key::new(
+                "order_by",
+                Shape::Clause("field [DESC], …"),
+                "which row, if there are several: the first in this order; a row without a value comes last",
+            )
+            .default("the order in which rows were inserted"),
             Key::new("as", Shape::Name, "binds the row: `$name`").default("the entity's name"),
             Key::new("optional", Shape::Boolean, "without such a row goes on, and `$name IS NULL`")
                 .default("`false`: ends the action with `not_found`"),

@@ -5,7 +5,7 @@ use crate::{
     diagnostics::{Diagnostic, rules::sq0131_wrong_shape as wrong_shape},
     source::{Spanned, yaml::Node},
     syntax::{
-        expr::{Ast, RowsSyntax, parse_rows},
+        expr::{Ast, OrderSyntax, RowsSyntax, parse_find, parse_order, parse_rows},
         keys::{self, Keys},
         value,
     },
@@ -21,7 +21,22 @@ pub(super) fn find(keys: &Keys<'_>, subject: &Node, diagnostics: &mut Vec<Diagno
     let optional = keys.boolean("optional", diagnostics).unwrap_or(false);
     let lock = keys.boolean("lock", diagnostics);
     let lock = lock.zip(keys.get("lock")).map(|(value, node)| Spanned { value, span: node.span });
-    Some(StepKindSyntax::Find { rows: rows(keys, subject, "find", diagnostics)?, bind, optional, lock })
+    let written = keys::text(subject, "find", diagnostics)?;
+    let (parsed, in_text) = parse_find(subject, &written.value).map_err(|error| diagnostics.push(*error)).ok()?;
+    let rows = RowsSyntax { condition: condition(keys, parsed.condition, diagnostics)?, entity: parsed.entity };
+    let order = order(keys, in_text, diagnostics)?;
+    Some(StepKindSyntax::Find { rows, order, bind, optional, lock })
+}
+
+/// The order in the text, or that of `order_by:`; `None` when there are two, or it cannot be read.
+fn order(keys: &Keys<'_>, in_text: Vec<OrderSyntax>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<OrderSyntax>> {
+    let Some(written) = keys.text("order_by", diagnostics) else { return Some(in_text) };
+    if let Some(first) = in_text.first() {
+        diagnostics.push(wrong_shape::twice(first.field.span, "ORDER BY", "order_by"));
+        return None;
+    }
+    let node = keys.get("order_by")?;
+    parse_order(node, &written.value).map_err(|error| diagnostics.push(*error)).ok()
 }
 
 /// `Order [WHERE …]`, or `Order` and `where:`.

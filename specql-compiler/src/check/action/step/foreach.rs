@@ -7,13 +7,13 @@ use crate::{
     check::expr,
     diagnostics::rules::{sq0141_invalid_option as invalid_option, sq0211_not_a_list as not_a_list},
     model::{
-        EntityId, Expr, Foreach, Step, StepKind,
+        ColumnRef, EntityId, Expr, FieldType, Foreach, Step, StepKind,
         expr::ExprType,
         step::{LoopKey, Source},
     },
     source::Spanned,
     syntax::{
-        expr::{Ast, ForeachSyntax, RowsSyntax, SourceSyntax},
+        expr::{Ast, ForeachSyntax, OrderSyntax, RowsSyntax, SourceSyntax},
         step::StepSyntax,
     },
 };
@@ -22,11 +22,13 @@ impl ActionChecker<'_> {
     pub(super) fn find(
         &mut self,
         rows: &RowsSyntax,
+        order: &[OrderSyntax],
         bind: Option<&Spanned<String>>,
         optional: bool,
         lock: Option<&Spanned<bool>>,
     ) -> Option<StepKind> {
         let (entity, condition) = self.rows(rows)?;
+        let order: Vec<_> = order.iter().map(|by| self.ordered_by(entity, by)).collect();
         let snake = self.project.entity(entity).snake.clone();
         let own = entity == self.entity && bind.is_none_or(|name| name.value == snake);
         let name = bind.cloned().unwrap_or(Spanned { value: snake, span: rows.entity.span });
@@ -49,7 +51,20 @@ impl ActionChecker<'_> {
             return self.report(invalid_option::error(*span, "the current row is always locked", help));
         }
         let locks = current || lock.is_some_and(|lock| lock.value);
-        Some(StepKind::Find { entity, condition: condition?, bind: var, optional, locks })
+        let order = order.into_iter().collect::<Option<_>>()?;
+        Some(StepKind::Find { entity, condition: condition?, order, bind: var, optional, locks })
+    }
+
+    /// A column by which rows are ordered, and whether the greatest value comes first.
+    fn ordered_by(&mut self, entity: EntityId, by: &OrderSyntax) -> Option<(ColumnRef, bool)> {
+        let column = self.project.expect_column(entity, &by.field.value, by.field.span, &mut self.diagnostics)?;
+        if let ColumnRef::Field(field) = column
+            && !matches!(&self.project.entity(entity).field(field).ty, FieldType::Value(ty) if !ty.is_structured())
+        {
+            let message = format!("values of `{}` have no order", by.field.value);
+            return self.report(invalid_option::error(by.field.span, message, "order by a field with a single value"));
+        }
+        Some((column, by.descending))
     }
 
     /// The entity and the condition; the inner `None` stands for a condition that is wrong.

@@ -71,8 +71,8 @@ impl ActionChecker<'_> {
             StepKindSyntax::Insert { entity, values, bind } => self.insert(entity, values.as_ref(), bind.as_ref()),
             StepKindSyntax::Update { entity, set, condition } => self.update(entity, set, condition.as_ref()),
             StepKindSyntax::Delete { rows, hard } => self.delete(rows, *hard),
-            StepKindSyntax::Find { rows, bind, optional, lock } => {
-                self.find(rows, bind.as_ref(), *optional, lock.as_ref())
+            StepKindSyntax::Find { rows, order, bind, optional, lock } => {
+                self.find(rows, order, bind.as_ref(), *optional, lock.as_ref())
             }
             StepKindSyntax::If { condition, then, otherwise } => self.if_else(condition, then, otherwise),
             StepKindSyntax::Foreach { head, steps } => self.foreach(head, steps),

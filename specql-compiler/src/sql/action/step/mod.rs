@@ -219,9 +219,9 @@ impl<'a> Body<'a> {
                 self.delete(*entity, target, *hard);
                 false
             }
-            StepKind::Find { entity, condition, bind, optional, locks } => {
+            StepKind::Find { entity, condition, order, bind, optional, locks } => {
                 self.heading(step, "find", *entity);
-                self.find(*entity, condition.as_ref(), *bind, *optional, *locks);
+                self.find(*entity, condition.as_ref(), order, *bind, *optional, *locks);
                 false
             }
             StepKind::Foreach(foreach) => {

@@ -5,13 +5,13 @@ use specql_registry::{Basic, ValueType};
 use super::Body;
 use crate::{
     model::{
-        EntityId, Expr, ExprKind, Foreach, VarId,
+        ColumnRef, EntityId, Expr, ExprKind, Foreach, VarId,
         expr::{BinaryOp, ExprType},
         names,
         step::{LoopKey, Source},
     },
     sql::{
-        entity::tenant_and,
+        entity::{column_name, tenant_and},
         expr::{position_variable, row_variable, value_variable},
         input::decode,
         quote::{ident, literal, qualified},
@@ -25,6 +25,7 @@ impl Body<'_> {
         &mut self,
         entity: EntityId,
         condition: Option<&Expr>,
+        order: &[(ColumnRef, bool)],
         bind: VarId,
         optional: bool,
         locks: bool,
@@ -34,7 +35,12 @@ impl Body<'_> {
         let mut statement = self.select_into(entity, bind);
         statement.push(format!("FROM {} AS t", qualified(&owner.schema, &owner.table())));
         statement.push(self.live(entity, condition));
-        statement.push(format!("ORDER BY t.{}", ident(&owner.pk())));
+        let by = |(column, descending): &(ColumnRef, bool)| {
+            let way = if *descending { " DESC NULLS LAST" } else { "" };
+            format!("t.{}{way}", column_name(owner, *column))
+        };
+        let keys: Vec<String> = order.iter().map(by).chain([format!("t.{}", ident(&owner.pk()))]).collect();
+        statement.push(format!("ORDER BY {}", keys.join(", ")));
         statement.push("LIMIT 1".to_owned());
         statement.extend(locks.then(|| "FOR NO KEY UPDATE".to_owned()));
         self.statement(&statement);
