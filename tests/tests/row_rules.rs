@@ -142,8 +142,12 @@ struct Steps {
 }
 
 fn steps(of_tenants: bool) -> Result<Steps> {
+    between(&without_rules(), invoice(), of_tenants)
+}
+
+fn between(before: &str, after: &str, of_tenants: bool) -> Result<Steps> {
     let mut folder = Folder::default();
-    let (before, after) = (project(&without_rules(), of_tenants), project(invoice(), of_tenants));
+    let (before, after) = (project(before, of_tenants), project(after, of_tenants));
     let built = folder.build(&before).context("the first model")?;
     let first = History::default().emitted(&built.step).seal();
     folder.seal(&before, &built.schema).context("its seal")?;
@@ -176,5 +180,59 @@ async fn rows_that_break_a_new_rule_stop_the_step_before_anything_is_done() -> R
         let (status, _) = call(pool, tenant, "create_invoice", input(8)).await?;
         assert_eq!(status, "conflict:uq_invoice__customer__period");
     }
+    Ok(())
+}
+
+/// An entity with these keys, with one row, and the step to other ones.
+async fn stepped(before: &str, row: &str, after: &str) -> Result<(specql_runtime::testing::TestDatabase, History)> {
+    let entity = |keys: &str| format!("entity: Invoice\nschema: billing\nfields:\n  a: integer\n{keys}");
+    let steps = between(&entity(before), &entity(after), false)?;
+    let database = specql_runtime::testing::TestDatabase::from_sql("").await?;
+    steps.first.on(database.pool()).migrate().await?;
+    sqlx::raw_sql(AssertSqlSafe(format!("INSERT INTO billing.tb_invoice {row}"))).execute(database.pool()).await?;
+    Ok((database, steps.both))
+}
+
+/// A condition of one's own is no list of an enum's values: nothing tells whether another one allows more.
+#[tokio::test]
+async fn another_condition_of_a_check_is_asked_of_rows_first() -> Result<()> {
+    for (before, row, after) in [
+        (
+            "  g: text\nchecks: {k: g NOT IN ('x')}\n",
+            "(g) VALUES ('y')",
+            "  g: text\nchecks: {k: \"g NOT IN ('x', 'y')\"}\n",
+        ),
+        // Columns that are new have what the step gives them.
+        ("", "(a) VALUES (1)", "  d: integer! = 3\nchecks: {k: d > 5}\n"),
+        ("", "(a) VALUES (1)", "  d: integer\n  f: integer\nchecks: {k: d IS NOT NULL OR f IS NOT NULL}\n"),
+        ("", "(a) VALUES (1)", "  d: {type: integer!, backfill: 3}\nchecks: {k: d > 5}\n"),
+        (
+            "",
+            "(a) VALUES (1)",
+            "  d: {type: integer!, backfill: {$expr: \"coalesce(a, 0) - 2\"}}\nchecks: {k: d > a}\n",
+        ),
+    ] {
+        let (database, both) = stepped(before, row, after).await?;
+        let error = both.on(database.pool()).migrate().await.unwrap_err();
+        let MigrateError::RowsInTheWay { message, .. } = &error else { panic!("{after}: {error:?}") };
+        assert_eq!(message, "rows of billing.tb_invoice break ck_invoice__k; nothing was changed", "{after}");
+        sqlx::raw_sql("DELETE FROM billing.tb_invoice").execute(database.pool()).await?;
+        both.on(database.pool()).migrate().await?;
+    }
+    Ok(())
+}
+
+/// Texts of one's own stand in the files that ask and fill, whatever these quote them with.
+#[tokio::test]
+async fn a_step_takes_texts_with_dollar_signs() -> Result<()> {
+    let (database, both) = stepped(
+        "  g: text\n",
+        "(g) VALUES ('US$')",
+        "  g: text\n  x: {type: text!, backfill: \"costs $$ 5 $specql$\"}\nchecks: {k: g <> 'US$$'}\n",
+    )
+    .await?;
+    both.on(database.pool()).migrate().await?;
+    let filled: String = sqlx::query_scalar("SELECT x FROM billing.tb_invoice").fetch_one(database.pool()).await?;
+    assert_eq!(filled, "costs $$ 5 $specql$");
     Ok(())
 }

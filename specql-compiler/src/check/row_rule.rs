@@ -13,6 +13,9 @@ use crate::{
     syntax::row_rule::FieldsSyntax,
 };
 
+/// PostgreSQL's `INDEX_MAX_KEYS`; that of a tenant is one of them.
+const MOST_COLUMNS: usize = 32;
+
 /// Checks both of an entity whose fields are known.
 pub(super) fn check(sources: &Sources, result: &mut Entities<'_>, id: EntityId, diagnostics: &mut Vec<Diagnostic>) {
     let written = result.syntax[id.0];
@@ -43,6 +46,7 @@ fn fields(
 ) -> Vec<Fields> {
     let entity = &result.entities[id.0];
     let mut known: BTreeSet<Vec<FieldId>> = BTreeSet::new();
+    let mut names: BTreeSet<String> = BTreeSet::new();
     let mut out = Vec::new();
     for list in written {
         let mut found: Vec<FieldId> = Vec::new();
@@ -71,13 +75,23 @@ fn fields(
         if found.len() < list.names.len() {
             continue;
         }
+        let most = MOST_COLUMNS - usize::from(entity.multi_tenant);
+        if found.len() > most {
+            let message = format!("an index has at most {most} fields here");
+            diagnostics.push(invalid_option::error(list.span, message, "leave some of them out"));
+            continue;
+        }
         let joined = list.names.iter().map(|name| &*name.value).collect::<Vec<_>>().join("__");
-        if found.len() > 1 && entity.fields.iter().any(|field| field.name == joined) {
-            let message = format!("the index of these fields would have the name of that of `{joined}`");
+        if found.len() > 1
+            && (entity.fields.iter().any(|field| field.name == joined) || names.contains(&joined))
+            && !known.contains(&found)
+        {
+            let message = format!("the index of these fields would have the name of another: `{joined}`");
             diagnostics.push(invalid_option::error(list.span, message, "rename the field, or change the order here"));
         } else if let Some((message, help)) = needless(&found) {
             diagnostics.push(invalid_option::error(list.span, message, help));
         } else if known.insert(found.clone()) {
+            names.insert(joined);
             out.push(Fields { fields: found, origin: sources.origin(list.span) });
         } else {
             diagnostics.push(invalid_option::error(list.span, "this list stands twice", "keep one"));

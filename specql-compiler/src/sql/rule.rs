@@ -18,6 +18,9 @@ pub enum Rule {
         condition: String,
         /// The columns that it names.
         columns: Vec<String>,
+        /// Whether somebody wrote it as it is. Else it is what a field's type says, of which is known when it allows more, and that
+        /// NULL and the field's default meet it.
+        free: bool,
     },
     /// Anything else.
     Other(String),
@@ -27,7 +30,12 @@ pub enum Rule {
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Written {
-    Check { check: String, columns: Vec<String> },
+    Check {
+        check: String,
+        columns: Vec<String>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        free: bool,
+    },
     Text(String),
 }
 
@@ -43,7 +51,8 @@ impl Rule {
         } else if let Some(condition) = inside("CHECK") {
             let names = super::read::words_of_code(condition);
             let named = columns.iter().filter(|column| names.contains(&column.trim_matches('"')));
-            Self::Check { condition: condition.to_owned(), columns: named.map(|&column| column.to_owned()).collect() }
+            let columns = named.map(|&column| column.to_owned()).collect();
+            Self::Check { condition: condition.to_owned(), columns, free: false }
         } else {
             Self::Other(text.to_owned())
         }
@@ -62,6 +71,12 @@ impl Rule {
     #[must_use]
     pub fn names(&self, column: &str) -> bool {
         self.columns().iter().any(|named| named == column)
+    }
+
+    /// Whether somebody wrote it as it is.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        matches!(self, Self::Check { free: true, .. })
     }
 
     /// Whether no two rows may be equal in its columns.
@@ -85,7 +100,7 @@ impl fmt::Display for Rule {
 impl From<Rule> for Written {
     fn from(rule: Rule) -> Self {
         match rule {
-            Rule::Check { condition, columns } => Self::Check { check: condition, columns },
+            Rule::Check { condition, columns, free } => Self::Check { check: condition, columns, free },
             other => Self::Text(other.to_string()),
         }
     }
@@ -94,7 +109,7 @@ impl From<Rule> for Written {
 impl From<Written> for Rule {
     fn from(written: Written) -> Self {
         match written {
-            Written::Check { check, columns } => Self::Check { condition: check, columns },
+            Written::Check { check, columns, free } => Self::Check { condition: check, columns, free },
             Written::Text(text) => Self::read(&text, &[]),
         }
     }

@@ -129,10 +129,17 @@ fn with_tenant(entity: &Entity, columns: &[&str]) -> Vec<String> {
     entity.multi_tenant.then(|| "tenant_id".to_owned()).into_iter().chain(columns).collect()
 }
 
-/// Where the columns of the entity's fields are written, by their full names.
+/// Where the columns of the entity's fields, and its checks, are written, by their full names.
 pub(super) fn places(entity: &Entity) -> impl Iterator<Item = (String, String)> {
     let table = qualified(&entity.schema, &entity.table());
-    entity.fields.iter().map(move |field| (format!("{table}.{}", ident(&field.column)), field.origin.to_string()))
+    let of_checks = table.clone();
+    let checks = entity.checks.iter().map(move |check| {
+        let name = ident(&constraint_name("ck", entity, &check.name));
+        (format!("{of_checks}.{name}"), check.origin.to_string())
+    });
+    let columns =
+        entity.fields.iter().map(move |field| (format!("{table}.{}", ident(&field.column)), field.origin.to_string()));
+    columns.chain(checks)
 }
 
 /// What rows that were there before get in columns that became required, by the columns' full names.
@@ -205,7 +212,7 @@ fn constraints(model: &Model, entity: &Entity) -> Vec<TableConstraint> {
         if let Some(check) = field_check(ty, &field.limits, &column) {
             out.push(TableConstraint {
                 name: ident(&constraint_name("ck", entity, &field.name)),
-                rule: Rule::Check { condition: check.condition, columns: vec![column] },
+                rule: Rule::Check { condition: check.condition, columns: vec![column], free: false },
             });
         }
     }
@@ -215,6 +222,7 @@ fn constraints(model: &Model, entity: &Entity) -> Vec<TableConstraint> {
             rule: Rule::Check {
                 condition: row_condition(model, &check.condition),
                 columns: check.fields.iter().map(|field| ident(&entity.field(*field).column)).collect(),
+                free: true,
             },
         });
     }

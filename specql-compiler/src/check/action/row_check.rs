@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use specql_registry::{Basic, ValueType, scalars::ScalarBase};
+
 use super::{ActionChecker, Actions};
 use crate::{
     check::{Project, names::check_identifier},
     diagnostics::{Diagnostic, rules::sq0141_invalid_option as invalid_option},
     model::{
         ColumnRef, EntityId, Expr, ExprKind, FieldId,
+        expr::{BinaryOp, ExprType},
         function::{Function, Volatility},
         row_rule::Check,
     },
@@ -62,6 +65,17 @@ fn row_check(
     Some(Check { name: name.value.clone(), condition, fields: fields.into_iter().collect(), origin })
 }
 
+/// Whether the text of a value depends on settings such as `TimeZone` and `DateStyle`.
+fn of_session(ty: &ExprType) -> bool {
+    match ty {
+        ExprType::Value(ValueType::Basic(Basic::Timestamp | Basic::Float)) | ExprType::Interval => true,
+        ExprType::Value(ValueType::Scalar(scalar)) => {
+            matches!(scalar.info().base, ScalarBase::Date | ScalarBase::Interval | ScalarBase::Time)
+        }
+        _ => false,
+    }
+}
+
 /// What a condition needs besides the fields of its row, which are collected: PostgreSQL looks at it when the row is written, and never
 /// again.
 fn reads_more(expr: &Expr, fields: &mut BTreeSet<FieldId>) -> Option<String> {
@@ -79,6 +93,10 @@ fn reads_more(expr: &Expr, fields: &mut BTreeSet<FieldId>) -> Option<String> {
         ExprKind::Call { function, .. } => Function::find(function)
             .filter(|found| found.volatility != Volatility::Immutable)
             .map(|_| format!("`{function}` has another answer at another time")),
+        ExprKind::Binary(BinaryOp::Concat, left, right) => [left, right]
+            .into_iter()
+            .any(|part| of_session(&part.ty))
+            .then(|| "how a date or a time reads as a text depends on the session".to_owned()),
         ExprKind::UserCall { .. } => {
             Some("a function of your own may not be there yet when the table is made".to_owned())
         }

@@ -1,7 +1,7 @@
 //! What looks like a value in a text, and is none: `{ $order.number }`, `{order.number}`, `$order.number`.
 
 use crate::{
-    check::action::ActionChecker,
+    check::action::{ActionChecker, Binding},
     diagnostics::rules::sq0310_unfilled_placeholder as unfilled,
     source::{
         Span,
@@ -13,20 +13,30 @@ use crate::{
 impl ActionChecker<'_> {
     /// Warns of what stands in the words of a text where a value may be meant: the path of something that is there.
     pub(super) fn warn_of_unfilled(&mut self, words: &str, span: Span) {
-        let own = &self.project.entity(self.entity).snake;
-        let is_there = |root: &str| {
-            root == "input"
-                || root == own
-                || (self.frames.len() > 1 && ["job", "output", "error"].contains(&root))
-                || self.frame().bindings.iter().any(|(bound, _)| bound == root)
-        };
-        let meant: Vec<_> = placeholders(words).into_iter().filter(|found| is_there(found.root())).collect();
+        let meant: Vec<_> = placeholders(words).into_iter().filter(|found| self.means_a_value(found.path)).collect();
         // Of a text that is an expression as a whole another rule has warned.
         let whole = Node { value: Value::Null, span, content_start: None, quoted: true };
         if !meant.is_empty() && parse(&whole, words).is_ok() {
             return;
         }
         self.diagnostics.extend(meant.iter().map(|found| unfilled::warning(span, found.written, found.path)));
+    }
+
+    /// Whether a path without its `$` leads to something that is there.
+    fn means_a_value(&self, path: &str) -> bool {
+        let mut names = path.split('.');
+        let (Some(root), Some(member)) = (names.next(), names.next()) else { return false };
+        let in_callback = self.frames.len() > 1;
+        let of_entity = |entity| self.project.column(entity, member).is_some();
+        let binding = self.frame().bindings.iter().rev().find(|(bound, _)| bound == root).map(|(_, binding)| binding);
+        match (root, binding) {
+            (_, Some(Binding::Row(var) | Binding::Optional(var))) => of_entity(self.frame().vars[var.0].entity),
+            (_, Some(Binding::Job)) => member == "job_id",
+            (_, Some(Binding::Value(..))) => true,
+            ("input", None) => !in_callback && (self.knows_input(member) || of_entity(self.entity)),
+            ("job" | "output" | "error", None) => in_callback,
+            _ => root == self.project.entity(self.entity).snake && of_entity(self.entity),
+        }
     }
 }
 
@@ -37,12 +47,6 @@ struct Placeholder<'a> {
     written: &'a str,
     /// `order.number`.
     path: &'a str,
-}
-
-impl Placeholder<'_> {
-    fn root(&self) -> &str {
-        self.path.split('.').next().unwrap_or_default()
-    }
 }
 
 /// All in a text, from left to right. A name alone is none: a price is `$5`, and `{name}` may be another program's.
@@ -92,7 +96,12 @@ fn around(words: &str, start: usize, end: usize) -> Option<Placeholder<'_>> {
     if is_literal {
         return None;
     }
-    let (first, last) = if is_braced { (bare.len() - braces, end + spaces + closing) } else { (start - 1, end) };
+    let (first, last) = if is_braced {
+        let brace = bare.len() - braces;
+        (brace - usize::from(bare[..brace].ends_with('$')), end + spaces + closing)
+    } else {
+        (start - 1, end)
+    };
     Some(Placeholder { written: &words[first..last], path: &words[start..end] })
 }
 
@@ -108,7 +117,7 @@ mod tests {
     fn a_path_with_a_dollar_or_in_braces_may_be_meant_as_a_value() {
         assert_eq!(found("We gave { $refund.amount } back"), [("{ $refund.amount }", "refund.amount")]);
         assert_eq!(found("{refund.amount}"), [("{refund.amount}", "refund.amount")]);
-        assert_eq!(found("${refund.amount}"), [("{refund.amount}", "refund.amount")]);
+        assert_eq!(found("${refund.amount}"), [("${refund.amount}", "refund.amount")]);
         assert_eq!(found("{{refund.amount}}"), [("{{refund.amount}}", "refund.amount")]);
         assert_eq!(found("{$refund.amount}}"), [("{$refund.amount}}", "refund.amount")]);
         assert_eq!(found("$refund.amount."), [("$refund.amount", "refund.amount")]);

@@ -23,7 +23,7 @@ Right:
 fields: {status: \"enum(open, closed)\"}
 ```
 
-A type stands in quotes then, and so does a clause (`validate:`, `if:`). A value in quotes would be a text: there `{$expr: \"…\"}` keeps
+A type stands in quotes then, and so does a statement (`update:`). A value in quotes would be a text: there `{$expr: \"…\"}` keeps
 an expression together.
 ",
 };
@@ -35,15 +35,26 @@ pub fn split_parenthesis(span: Span, key: &str, text: &str) -> Diagnostic {
         .help(way_out(key, text))
 }
 
-/// Keys whose value is an expression or a statement in quotes, too.
-const CLAUSES: [&str; 10] =
-    ["validate", "if", "where", "insert", "update", "delete", "find", "foreach", "call", "notify"];
+/// Keys whose value is words for people.
+const PROSE: [&str; 2] = ["message", "description"];
 
-/// Types, and clauses, are the same in quotes. A value would become a text.
+/// Keys whose value is a statement, and a word that each of them has. A field may have that name, too, and then it has a value.
+const STATEMENTS: [(&str, &str); 6] = [
+    ("update", " set "),
+    ("delete", " where "),
+    ("find", " where "),
+    ("foreach", " in "),
+    ("call", " = "),
+    ("notify", "\""),
+];
+
+/// Types, statements and prose are the same in quotes. A value would become a text.
 fn way_out(key: &str, text: &str) -> String {
     let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
     let is_type = ["enum(", "list(", "decimal(", "ref("].iter().any(|name| text.starts_with(name));
-    if is_type || CLAUSES.contains(&key) {
+    let lower = text.to_lowercase();
+    let is_statement = STATEMENTS.iter().any(|(statement, word)| *statement == key && lower.contains(word));
+    if is_type || is_statement || PROSE.contains(&key) {
         return format!("quote it: {key}: \"{quoted}\"");
     }
     format!("write it as {key}: {{$expr: \"{quoted}\"}}")

@@ -75,10 +75,10 @@ impl<'a> LiveUnique<'a> {
         [
             // Whoever runs the files by hand may have passed over an index that failed: nothing would be unique any more.
             format!(
-                "DO $$\nBEGIN\n    IF NOT EXISTS (\n        SELECT FROM pg_catalog.pg_index AS i\n        \
+                "DO $specql$\nBEGIN\n    IF NOT EXISTS (\n        SELECT FROM pg_catalog.pg_index AS i\n        \
                  WHERE i.indexrelid = pg_catalog.to_regclass({}) AND i.indisvalid)\n    THEN\n        \
                  RAISE EXCEPTION USING ERRCODE = 'object_not_in_prerequisite_state',\n            MESSAGE = {},\n            \
-                 HINT = 'run the file before this one again';\n    END IF;\nEND\n$$",
+                 HINT = 'run the file before this one again';\n    END IF;\nEND\n$specql$",
                 literal(&index),
                 literal(&format!("index {index} is not there, or was not finished; nothing was changed")),
             ),
@@ -127,10 +127,10 @@ impl<'a> Diff<'a> {
             return None;
         }
         let table = index.table();
-        let (named, of_other) =
-            (keys.join(", "), keys.iter().map(|key| format!("o.{key}")).collect::<Vec<_>>().join(", "));
+        let of = |alias: &str| keys.iter().map(|key| format!("{alias}.{key}")).collect::<Vec<_>>().join(", ");
+        let (named, of_other) = (of("t"), of("o"));
         let condition = format!(
-            "deleted_at IS NULL AND ({named}) IN (SELECT {of_other} FROM {table} AS o WHERE o.deleted_at IS NULL GROUP BY {of_other} \
+            "t.deleted_at IS NULL AND ({named}) IN (SELECT {of_other} FROM {table} AS o WHERE o.deleted_at IS NULL GROUP BY {of_other} \
              HAVING count(*) > 1)"
         );
         let told: Vec<&str> = keys.iter().map(String::as_str).filter(|key| *key != table::TENANT).collect();

@@ -312,8 +312,8 @@ fn renamed_rule(rule: &Rule, from: &str, to: &str) -> Rule {
     match rule {
         Rule::PrimaryKey(columns) => Rule::PrimaryKey(names(columns)),
         Rule::Unique(columns) => Rule::Unique(names(columns)),
-        Rule::Check { condition, columns } if rule.names(from) => {
-            Rule::Check { condition: replace_name(condition, from, to), columns: names(columns) }
+        Rule::Check { condition, columns, free } if rule.names(from) => {
+            Rule::Check { condition: replace_name(condition, from, to), columns: names(columns), free: *free }
         }
         Rule::Check { .. } => rule.clone(),
         Rule::Other(text) => Rule::Other(replace_name(text, from, to)),
@@ -371,6 +371,28 @@ fn sequence(table: &str, column: &str) -> String {
 /// `text` with each `from` that stands as a whole name in code as `to`: literals and comments stay.
 fn replace_name(text: &str, from: &str, to: &str) -> String {
     replace_where(text, from, to, |_| true)
+}
+
+/// `text` with each of these names that stands as a whole name in code as its value: in one pass, so that nothing in a value is taken
+/// for a name.
+pub(super) fn replace_names(text: &str, values: &[(&str, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (is_code, part) in pieces(text) {
+        let mut rest = part;
+        while is_code && !rest.is_empty() {
+            let quoted = rest.strip_prefix('"').and_then(|inside| inside.find('"')).map(|end| end + 2);
+            let word = rest.find(|character| !in_name(character)).unwrap_or(rest.len());
+            let length = quoted.unwrap_or(word).max(rest.chars().next().map_or(1, char::len_utf8));
+            let (name, behind) = rest.split_at(length);
+            let value = values.iter().find(|(known, _)| *known == name);
+            out.push_str(value.map_or(name, |(_, value)| value));
+            rest = behind;
+        }
+        if !is_code {
+            out.push_str(part);
+        }
+    }
+    out
 }
 
 /// The same, in a callback's text, for a column: what a callback is told of its job has names of its own.

@@ -4,7 +4,11 @@
 //! looked at tenant by tenant, for row level security binds the owner, too.
 
 use super::table::TENANT;
-use crate::sql::{object::Table, quote::literal, rule::Rule};
+use crate::sql::{
+    object::Table,
+    quote::{dollar, literal},
+    rule::Rule,
+};
 
 /// Rows that are filled in one transaction.
 const BATCH: u32 = 1_000;
@@ -36,8 +40,8 @@ impl Rows<'_> {
     /// The statement that raises, with `message` and the statement that finds them, when there are rows that meet `condition`.
     pub(super) fn none_may(&self, condition: Option<&str>, message: &str, way_out: &str) -> String {
         let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-        let find = format!("SELECT id FROM {}{condition}", self.table);
-        let exists = format!("EXISTS (SELECT FROM {}{condition})", self.table);
+        let find = format!("SELECT t.id FROM {} AS t{condition}", self.table);
+        let exists = format!("EXISTS (SELECT FROM {} AS t{condition})", self.table);
         let raise = |hint: &str, depth: usize| {
             format!(
                 "{0:depth$}IF {exists} THEN\n{0:depth$}    RAISE EXCEPTION USING ERRCODE = 'check_violation',\n{0:depth$}        \
@@ -48,7 +52,7 @@ impl Rows<'_> {
         };
         if !self.of_tenants {
             let hint = literal(&format!("{way_out}; these rows are found by: {find}"));
-            return format!("DO $$\nBEGIN\n{}END\n$$", raise(&hint, 4));
+            return format!("DO {}", dollar(&format!("BEGIN\n{}END", raise(&hint, 4))));
         }
         let act = "SELECT set_config('app.tenant_id', ";
         let hint = format!(
@@ -64,7 +68,8 @@ impl Rows<'_> {
     pub(super) fn fill(&self, columns: &[(String, String)]) -> String {
         let declarations = "    _after BIGINT;\n    _last BIGINT;\n";
         if !self.of_tenants {
-            return format!("DO $$\nDECLARE\n{declarations}BEGIN\n{}END\n$$", self.batches(columns, 4));
+            let body = format!("DECLARE\n{declarations}BEGIN\n{}END", self.batches(columns, 4));
+            return format!("DO {}", dollar(&body));
         }
         self.by_tenant(declarations, &self.batches(columns, 8))
     }
@@ -104,8 +109,8 @@ impl Rows<'_> {
     /// Does the same for each tenant. To list them, the owner is let loose for one short transaction.
     fn by_tenant(&self, declarations: &str, body: &str) -> String {
         let table = self.table;
-        format!(
-            "DO $$\nDECLARE\n    _tenants UUID[];\n    _tenant UUID;\n{declarations}BEGIN\n    \
+        let body = format!(
+            "DECLARE\n    _tenants UUID[];\n    _tenant UUID;\n{declarations}BEGIN\n    \
              ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY;\n    \
              WITH RECURSIVE tenants (id) AS (\n        \
              (SELECT f.tenant_id FROM {table} AS f ORDER BY f.tenant_id LIMIT 1)\n        \
@@ -115,7 +120,8 @@ impl Rows<'_> {
              SELECT coalesce(array_agg(p.id), '{{}}') INTO _tenants FROM tenants AS p WHERE p.id IS NOT NULL;\n    \
              ALTER TABLE {table} FORCE ROW LEVEL SECURITY;\n    COMMIT;\n    \
              FOREACH _tenant IN ARRAY _tenants LOOP\n        \
-             PERFORM set_config('app.tenant_id', _tenant::text, true);\n{body}    END LOOP;\nEND\n$$"
-        )
+             PERFORM set_config('app.tenant_id', _tenant::text, true);\n{body}    END LOOP;\nEND"
+        );
+        format!("DO {}", dollar(&body))
     }
 }

@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{column_type, live_unique::narrowing, rows::Rows, widening::widens};
+use super::{column_type, live_unique::narrowing, rename::replace_names, rows::Rows, widening::widens};
 use crate::{
     migrations::plan::{Change, Direction, Hazard, HazardKind, Phase, Plan},
     model::names,
     sql::{
         Object, Schema,
         object::{Column, Table, TableConstraint, split_name},
-        quote::ident,
+        quote::{dollar, ident, literal},
+        read::words_of_code,
         rule::Rule,
     },
 };
@@ -409,8 +410,15 @@ impl Alter<'_> {
                     "add_constraint",
                     &constraint.name,
                     format!(
-                        "constraint `{}` of `{}` changes to {}, and rows that are there may break it",
-                        constraint.name, self.new.name, constraint.rule
+                        "constraint `{}` of `{}` {} {}, and rows that are there may break it",
+                        constraint.name,
+                        self.new.name,
+                        if self.old.constraints.iter().any(|old| old.name == constraint.name) {
+                            "changes to"
+                        } else {
+                            "is new,"
+                        },
+                        constraint.rule
                     ),
                     "keep what was allowed",
                 );
@@ -423,16 +431,36 @@ impl Alter<'_> {
     /// Lets rows that break a constraint stand against the step, where it speaks of columns as they are.
     fn ask_by(&mut self, constraint: &TableConstraint) {
         let Rule::Check { condition, .. } = &constraint.rule else { return };
-        let as_it_is = |column: &&Column| self.before.get(&*column.name).is_some_and(|old| old.ty == column.ty);
-        let mut named = self.new.columns.iter().filter(|column| constraint.rule.names(&column.name));
-        if named.all(|column| as_it_is(&column)) {
-            let message = format!("rows of {} break {}; nothing was changed", self.new.name, constraint.name);
-            self.ask(
-                Some(&format!("NOT ({condition})")),
-                &message,
-                "keep what was allowed, or put the rows right first",
-            );
+        let named = self.new.columns.iter().filter(|column| constraint.rule.names(&column.name));
+        let Some(values) = named.map(|column| self.value_after(column)).collect::<Option<Vec<_>>>() else { return };
+        let values: Vec<(&str, String)> = values.into_iter().flatten().collect();
+        let condition = replace_names(condition, &values);
+        let message = format!("rows of {} break {}; nothing was changed", self.new.name, constraint.name);
+        self.ask(Some(&format!("NOT ({condition})")), &message, "keep what was allowed, or put the rows right first");
+    }
+
+    /// What old rows have in a column after the step, where that is not what they have already: an expression over them as they are
+    /// before. `None` where nobody can say.
+    fn value_after<'c>(&self, column: &'c Column) -> Option<Option<(&'c str, String)>> {
+        let is_new = |word: &&str| {
+            let ident = ident(word);
+            self.new.columns.iter().any(|new| new.name == ident) && !self.before.contains_key(ident.as_str())
+        };
+        let backfill = self.backfill(&column.name).filter(|_| column.not_null);
+        if backfill.is_some_and(|value| words_of_code(value).iter().any(is_new)) {
+            return None;
         }
+        let (name, ty) = (&column.name, &column.ty);
+        let value = match (self.before.get(name.as_str()), backfill, &column.default) {
+            (Some(old), ..) if old.ty != *ty => return None,
+            (Some(_), None, _) => return Some(None),
+            (Some(_), Some(value), _) => format!("coalesce(t.{name}, {value})"),
+            (None, Some(value), _) => format!("({value})"),
+            (None, None, Some(_)) if column.has_volatile_default() => return None,
+            (None, None, Some(default)) => format!("({default})::{ty}"),
+            (None, None, None) => format!("NULL::{ty}"),
+        };
+        Some(Some((name.as_str(), value)))
     }
 
     fn add_constraint(&mut self, constraint: &TableConstraint) {
@@ -470,8 +498,11 @@ impl Alter<'_> {
             // One sentence about the tenants says it all.
             return true;
         }
+        if constraint.rule.is_free() {
+            return false;
+        }
         if let Some(old) = self.old.constraints.iter().find(|old| old.name == constraint.name) {
-            return widens(&old.rule.to_string(), &constraint.rule.to_string());
+            return !old.rule.is_free() && widens(&old.rule.to_string(), &constraint.rule.to_string());
         }
         let new_columns: Vec<&Column> =
             self.new.columns.iter().filter(|column| !self.before.contains_key(column.name.as_str())).collect();
@@ -560,10 +591,11 @@ pub(super) fn changes_tenancy(old: &Table, new: &Table) -> bool {
 
 /// Does it unless rows stand against it, which is said.
 pub(super) fn if_rows_allow(statement: &str, condition: &str) -> String {
-    let words = statement.replace('\'', "''");
-    format!(
-        "DO $$\nBEGIN\n    {statement};\nEXCEPTION WHEN {condition} THEN\n    RAISE WARNING 'not done, for rows stand against it: {words}';\nEND\n$$"
-    )
+    let words = literal(&format!("not done, for rows stand against it: {statement}"));
+    let body = format!(
+        "BEGIN\n    {statement};\nEXCEPTION WHEN {condition} THEN\n    RAISE WARNING USING MESSAGE = {words};\nEND"
+    );
+    format!("DO {}", dollar(&body))
 }
 
 fn is_unique(constraint: &TableConstraint) -> bool {

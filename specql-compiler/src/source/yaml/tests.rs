@@ -222,10 +222,16 @@ fn an_expression_inside_braces_is_shown_as_an_expression_and_whole() {
             "fields:\n  label: {type: text!, backfill: coalesce(name, 'x')}\n",
             "= help: write it as backfill: {$expr: \"coalesce(name, 'x')\"}",
         ),
-        ("- {validate: coalesce(a, b) = c, error: d}", "= help: quote it: validate: \"coalesce(a, b) = c\""),
+        ("- {validate: coalesce(a, b) = c, error: d}", "= help: write it as validate: {$expr: \"coalesce(a, b) = c\"}"),
         ("{status: enum(a, b)!, n: integer}", "= help: quote it: status: \"enum(a, b)!\""),
         ("input: {total: f(a, b) + 1, n: 2}", "= help: write it as total: {$expr: \"f(a, b) + 1\"}"),
-        ("- {if: f(a, b), then: []}", "= help: quote it: if: \"f(a, b)\""),
+        ("- {if: f(a, b), then: []}", "= help: write it as if: {$expr: \"f(a, b)\"}"),
+        ("- {call: bill(id = $a, total = 1), as: x}", "= help: quote it: call: \"bill(id = $a, total = 1)\""),
+        ("set: {call: coalesce(number, words)}", "= help: write it as call: {$expr: \"coalesce(number, words)\"}"),
+        (
+            "{message: Too small (at least 1, I think)}",
+            "= help: quote it: message: \"Too small (at least 1, I think)\"",
+        ),
     ] {
         assert_eq!(help(text), expected, "{text}\n{}", shown(text));
     }

@@ -54,7 +54,7 @@ pub fn complete(schema: &mut Schema) {
 }
 
 /// The words of an expression that stand in no literal.
-pub(super) fn words_of_code(text: &str) -> Vec<&str> {
+pub(crate) fn words_of_code(text: &str) -> Vec<&str> {
     let mut quoted = false;
     let is_end = move |character: char| {
         quoted ^= character == '\'';
