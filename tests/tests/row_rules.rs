@@ -236,3 +236,48 @@ async fn a_step_takes_texts_with_dollar_signs() -> Result<()> {
     assert_eq!(filled, "costs $$ 5 $specql$");
     Ok(())
 }
+
+/// Rows are asked before the step, by the names that they have then.
+#[tokio::test]
+async fn rows_are_asked_also_where_their_table_or_columns_get_other_names() -> Result<()> {
+    for (before, row, after, expected) in [
+        (
+            "  g: integer\n",
+            "(a, g) VALUES (5, 1)",
+            "  h: {type: integer, renamed_from: g}\nchecks: {k: h > a}\n",
+            "rows of billing.tb_invoice break ck_invoice__k",
+        ),
+        (
+            "  date: text\n  g: text\n",
+            "(date, g) VALUES ('x', 'y'), ('x', 'y')",
+            "  day: {type: text, renamed_from: date}\n  h: {type: text, renamed_from: g}\nunique: [day, h]\n",
+            "rows of billing.tb_invoice are equal in day and h",
+        ),
+        (
+            "  g: text\n",
+            "(a) VALUES (1)",
+            "  h: {type: text!, renamed_from: g}\n",
+            "rows of billing.tb_invoice have no h, which becomes required",
+        ),
+    ] {
+        let (database, both) = stepped(before, row, after).await?;
+        let error = both.on(database.pool()).migrate().await.unwrap_err();
+        let MigrateError::RowsInTheWay { message, .. } = &error else { panic!("{after}: {error:?}") };
+        assert_eq!(*message, format!("{expected}; nothing was changed"), "{after}");
+        sqlx::raw_sql("DELETE FROM billing.tb_invoice").execute(database.pool()).await?;
+        both.on(database.pool()).migrate().await?;
+    }
+    let entity = |name: &str, more: &str| format!("entity: {name}\nschema: billing\nfields:\n  a: integer\n{more}");
+    let steps = between(&entity("Bill", ""), &entity("Invoice", "renamed_from: Bill\nchecks: {k: a > 1}\n"), true)?;
+    let database = specql_runtime::testing::TestDatabase::from_sql("").await?;
+    steps.first.on(database.pool()).migrate().await?;
+    let row =
+        format!("SET app.tenant_id = '{0}'; INSERT INTO billing.tb_bill (tenant_id, a) VALUES ('{0}', 1)", TENANTS[0]);
+    sqlx::raw_sql(AssertSqlSafe(row)).execute(&mut *database.pool().acquire().await?).await?;
+    let error = steps.both.on(database.pool()).migrate().await.unwrap_err();
+    assert!(
+        error.to_string().contains("rows of billing.tb_invoice break ck_invoice__k; nothing was changed"),
+        "{error}"
+    );
+    Ok(())
+}

@@ -120,21 +120,26 @@ impl<'a> Diff<'a> {
     /// The statement that raises where rows stand against a new index. `None` where they cannot be asked before the step.
     pub(super) fn no_equal_rows(&self, index: &LiveUnique<'_>) -> Option<String> {
         let object = self.before.get(&(ObjectKind::Table, index.table()))?;
-        let before = object.table().filter(|_| !self.renames(object))?;
+        let before = object.table()?;
+        let names = self.names_before(index.table());
         let is_there = |key: &String| before.columns.iter().any(|column| column.name == *key);
         let keys = index.columns();
         if !keys.iter().all(is_there) {
             return None;
         }
-        let table = index.table();
-        let of = |alias: &str| keys.iter().map(|key| format!("{alias}.{key}")).collect::<Vec<_>>().join(", ");
+        let table = names.table;
+        let before_of = |key: &String| {
+            names.columns.iter().find(|(new, _)| *new == key.as_str()).map_or(key.clone(), |(_, old)| old.clone())
+        };
+        let of =
+            |alias: &str| keys.iter().map(|key| format!("{alias}.{}", before_of(key))).collect::<Vec<_>>().join(", ");
         let (named, of_other) = (of("t"), of("o"));
         let condition = format!(
             "t.deleted_at IS NULL AND ({named}) IN (SELECT {of_other} FROM {table} AS o WHERE o.deleted_at IS NULL GROUP BY {of_other} \
              HAVING count(*) > 1)"
         );
         let told: Vec<&str> = keys.iter().map(String::as_str).filter(|key| *key != table::TENANT).collect();
-        let message = format!("rows of {table} are equal in {}; nothing was changed", told.join(" and "));
+        let message = format!("rows of {} are equal in {}; nothing was changed", index.table(), told.join(" and "));
         Some(Rows::of(before, table)?.none_may(Some(&condition), &message, "put them right first"))
     }
 

@@ -30,7 +30,7 @@ mod widening;
 use std::collections::{BTreeMap, BTreeSet};
 
 use live_unique::{LiveUnique, change_of};
-use rename::Renames;
+use rename::{NamesBefore, Renames};
 pub use retire::retired;
 
 use super::{
@@ -52,7 +52,7 @@ pub fn diff(old: &Schema, new: &Schema, direction: Direction) -> Plan {
     let renames = Renames::between(old, new, direction);
     let mut renaming = Plan::default();
     let renamed = (!renames.is_empty()).then(|| renames.carry_out(old, new, &mut renaming));
-    let diff = Diff { original: old, ..Diff::new(renamed.as_ref().unwrap_or(old), new, direction) };
+    let diff = Diff::new(renamed.as_ref().unwrap_or(old), new, &renames, direction);
     let recreated = diff.recreated();
     let mut plan = Plan::default();
     if direction == Direction::Forward {
@@ -75,10 +75,10 @@ pub fn diff(old: &Schema, new: &Schema, direction: Direction) -> Plan {
 }
 
 struct Diff<'a> {
-    /// Before anything got another name.
-    original: &'a Schema,
     old: &'a Schema,
     new: &'a Schema,
+    /// What has another name in `old` than in the database before the step.
+    renames: &'a Renames,
     before: BTreeMap<Key<'a>, &'a Object>,
     after: BTreeMap<Key<'a>, &'a Object>,
     direction: Direction,
@@ -93,8 +93,8 @@ fn index(schema: &Schema) -> BTreeMap<Key<'_>, &Object> {
 }
 
 impl<'a> Diff<'a> {
-    fn new(old: &'a Schema, new: &'a Schema, direction: Direction) -> Self {
-        Self { original: old, old, new, before: index(old), after: index(new), direction }
+    fn new(old: &'a Schema, new: &'a Schema, renames: &'a Renames, direction: Direction) -> Self {
+        Self { old, new, renames, before: index(old), after: index(new), direction }
     }
 
     /// Old objects that are dropped before anything is made: because they are made again differently, because they
@@ -200,21 +200,22 @@ impl<'a> Diff<'a> {
         }
     }
 
-    /// Whether a table, or a column of it, gets another name in this very step: before it the rows are to be asked by the old one.
-    fn renames(&self, table: &Object) -> bool {
-        !self.original.objects.iter().any(|object| key(object) == key(table) && object.definition == table.definition)
+    /// The names that a table has before the step: rows are asked by them.
+    fn names_before(&self, table: &'a str) -> NamesBefore<'a> {
+        let columns = self.renames.columns_of(table).map(|(from, to)| (to, from.to_owned())).collect();
+        NamesBefore { table: self.renames.old_name(table), columns }
     }
 
     /// An object that is in both schemas, but not the same; `dropped`: the old one has made way already.
     fn change(&self, old: &Object, new: &Object, dropped: bool, plan: &mut Plan) {
         match (&old.definition, &new.definition) {
             (Definition::Table(before), Definition::Table(after)) => {
-                let asks = !self.renames(old);
-                table::alter(before, after, new, self.new, table::Way { direction: self.direction, asks }, plan);
+                let way = table::Way { direction: self.direction, asks: Some(self.names_before(&new.name)) };
+                table::alter(before, after, new, self.new, way, plan);
             }
             _ if new.kind == ObjectKind::Table => match (old.table(), new.table()) {
                 (Some(before), Some(after)) => {
-                    let way = table::Way { direction: self.direction, asks: false };
+                    let way = table::Way { direction: self.direction, asks: None };
                     table::alter(before, after, new, self.new, way, plan);
                 }
                 _ => plan.hazards.push(Hazard {

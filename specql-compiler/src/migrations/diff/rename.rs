@@ -24,6 +24,14 @@ pub(super) struct Renames {
     schedules: Vec<(String, String)>,
 }
 
+/// The names that a table and its columns have before a step.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NamesBefore<'a> {
+    pub(super) table: &'a str,
+    /// The name of a column after the step, and that before it, where they differ.
+    pub(super) columns: Vec<(&'a str, String)>,
+}
+
 impl Renames {
     /// Those that the newer schema says and that are still to be done.
     pub(super) fn between(old: &Schema, new: &Schema, direction: Direction) -> Self {
@@ -117,7 +125,7 @@ impl Renames {
         self.tables.iter().find(|(from, _)| from == old).map_or(old, |(_, to)| to)
     }
 
-    fn columns_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(super) fn columns_of<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.columns.iter().filter(move |(of, ..)| of == table).map(|(_, from, to)| (from.as_str(), to.as_str()))
     }
 
@@ -384,7 +392,8 @@ pub(super) fn replace_names(text: &str, values: &[(&str, String)]) -> String {
             let word = rest.find(|character| !in_name(character)).unwrap_or(rest.len());
             let length = quoted.unwrap_or(word).max(rest.chars().next().map_or(1, char::len_utf8));
             let (name, behind) = rest.split_at(length);
-            let value = values.iter().find(|(known, _)| *known == name);
+            // Behind `::` stands a type.
+            let value = values.iter().find(|(known, _)| *known == name).filter(|_| !out.ends_with("::"));
             out.push_str(value.map_or(name, |(_, value)| value));
             rest = behind;
         }

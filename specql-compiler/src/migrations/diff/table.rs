@@ -5,7 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{column_type, live_unique::narrowing, rename::replace_names, rows::Rows, widening::widens};
+use super::{
+    column_type,
+    live_unique::narrowing,
+    rename::{NamesBefore, replace_names},
+    rows::Rows,
+    widening::widens,
+};
 use crate::{
     migrations::plan::{Change, Direction, Hazard, HazardKind, Phase, Plan},
     model::names,
@@ -22,16 +28,16 @@ use crate::{
 pub(super) const TENANT: &str = "tenant_id";
 
 /// How a table is altered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Way {
+#[derive(Clone, Debug)]
+pub(super) struct Way<'a> {
     pub(super) direction: Direction,
-    /// Whether rows are asked before the step: its names are those that they have.
-    pub(super) asks: bool,
+    /// By which names rows are asked before the step; `None`: they are not.
+    pub(super) asks: Option<NamesBefore<'a>>,
 }
 
 /// Adds to `plan` what takes table `old` to `new`. `schema` says in which line a column is written, and what fills it. The order of
 /// columns is never compared.
-pub(super) fn alter(old: &Table, new: &Table, object: &Object, schema: &Schema, way: Way, plan: &mut Plan) {
+pub(super) fn alter(old: &Table, new: &Table, object: &Object, schema: &Schema, way: Way<'_>, plan: &mut Plan) {
     let before: BTreeMap<&str, &Column> = old.columns.iter().map(|column| (column.name.as_str(), column)).collect();
     let later = Later::default();
     let mut alter =
@@ -72,7 +78,7 @@ struct Alter<'a> {
     new: &'a Table,
     object: &'a Object,
     schema: &'a Schema,
-    way: Way,
+    way: Way<'a>,
     before: BTreeMap<&'a str, &'a Column>,
     /// Of the one `ALTER TABLE`.
     actions: Vec<String>,
@@ -286,22 +292,18 @@ impl Alter<'_> {
 
     /// The rows that are there during the step; `None` where they begin or cease to belong to tenants, or have no key.
     fn rows(&self) -> Option<Rows<'_>> {
-        self.old_rows().filter(|_| !self.changes_tenancy())
-    }
-
-    /// The rows that are there before the step; `None` where they have no key.
-    fn old_rows(&self) -> Option<Rows<'_>> {
-        Rows::of(self.old, &self.new.name)
+        Rows::of(self.old, &self.new.name).filter(|_| !self.changes_tenancy())
     }
 
     /// Lets rows that meet a condition stand against the step, before anything is done.
     fn ask(&mut self, condition: Option<&str>, message: &str, way_out: &str) {
-        if self.is_reverse() || !self.way.asks {
+        if self.is_reverse() {
             return;
         }
-        if let Some(check) = self.old_rows().map(|rows| rows.none_may(condition, message, way_out)) {
-            self.later.checks.push(check);
-        }
+        let Some(names) = &self.way.asks else { return };
+        let condition = condition.map(|condition| replace_names(condition, &names.columns));
+        let check = Rows::of(self.old, names.table).map(|rows| rows.none_may(condition.as_deref(), message, way_out));
+        self.later.checks.extend(check);
     }
 
     /// The name of the constraint that stands in for `NOT NULL` until its rows have been read.
