@@ -261,25 +261,25 @@ impl Queue {
         let standing = self.standing().await;
         let Standing { lost, miscounted, uncalled, repeated, .. } = standing;
         assert_eq!((lost, miscounted, uncalled, repeated), (0, 0, 0, 0), "{standing:?}");
-        // A worker that goes on looking has a lock at this moment or that.
-        let mut left_over = self.left_over().await;
-        for _ in 0..50 {
-            if left_over.is_empty() {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-            left_over = self.left_over().await;
-        }
-        assert_eq!(left_over, Vec::<String>::new());
+        assert_eq!(self.left_over().await, Vec::<String>::new());
         standing
     }
 
-    /// What finished jobs have left in the queue's tables.
+    /// What finished jobs have left in the queue's tables, and leave there: a worker that goes on looking has a lock at this
+    /// moment or that.
     ///
     /// # Panics
     /// When the database does not answer.
     pub async fn left_over(&self) -> Vec<String> {
-        sqlx::query_scalar(LEFT_OVER).fetch_all(self.pool()).await.expect("an answer")
+        let mut found = Vec::new();
+        for _ in 0..50 {
+            found = sqlx::query_scalar(LEFT_OVER).fetch_all(self.pool()).await.expect("an answer");
+            if found.is_empty() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        found
     }
 
     /// Makes leases look as if they had not been renewed for so long, of all workers or one process's.
