@@ -222,6 +222,18 @@ async fn another_condition_of_a_check_is_asked_of_rows_first() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_backfill_that_computes_what_the_field_does_not_allow_stops_the_step_before_anything_is_done() -> Result<()> {
+    let after = "  d: {type: integer!, min: 10, backfill: {$expr: \"coalesce(a, 0)\"}}\n";
+    let (database, both) = stepped("", "(a) VALUES (7), (12)", after).await?;
+    let error = both.on(database.pool()).migrate().await.unwrap_err();
+    let MigrateError::RowsInTheWay { message, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(message, "rows of billing.tb_invoice break ck_invoice__d; nothing was changed");
+    sqlx::raw_sql("UPDATE billing.tb_invoice SET a = 11 WHERE a = 7").execute(database.pool()).await?;
+    both.on(database.pool()).migrate().await?;
+    Ok(())
+}
+
 /// Texts of one's own stand in the files that ask and fill, whatever these quote them with.
 #[tokio::test]
 async fn a_step_takes_texts_with_dollar_signs() -> Result<()> {

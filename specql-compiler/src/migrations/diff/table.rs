@@ -425,6 +425,9 @@ impl Alter<'_> {
                     "keep what was allowed",
                 );
                 self.ask_by(constraint);
+            } else if constraint.rule.columns().iter().any(|column| self.backfill(column).is_some()) {
+                // What the backfill computes need not be what the type allows.
+                self.ask_by(constraint);
             }
             self.add_constraint(constraint);
         }
