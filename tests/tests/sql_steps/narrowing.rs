@@ -52,3 +52,87 @@ async fn a_step_that_needs_a_value_is_reached_with_one_alone() -> Outcome {
     );
     Ok(())
 }
+
+/// Orders whose references act when a row is removed.
+const TIED: &str = "\
+entity: Order
+schema: sales
+fields:
+  number: text!
+  note: text
+  parent: ref(Order)
+  customer: {type: ref(Customer), on_delete: set_null}
+actions:
+  - name: create_order
+  - name: remove_customer
+    input: {customer: uuid!}
+    steps: [{delete: Customer WHERE id = $input.customer, hard: true}]
+  - name: remove_by_another
+    input: {customer: uuid!}
+    steps: [{call: remove_customer(customer = $input.customer)}]
+  - name: lose_customer
+    steps:
+      - delete: Customer WHERE id = $order.customer
+        hard: true
+      - if: customer IS NULL
+        then: [{return: \"{$order.number} has nobody\"}]
+        else: [{return: still somebody}]
+  - name: lose_by_calls
+    steps:
+      - validate: customer IS NOT NULL
+      - call: remove_by_another(customer = $order.customer)
+      - return: coalesce($order.customer.name, 'nobody')
+  - name: lose_in_a_loop
+    input: {id: uuid!, rounds: list(text)}
+    steps:
+      - foreach: round in $input.rounds
+        do:
+          - insert: Out
+            values: {words: {$expr: \"coalesce($order.customer.name, 'nobody')\"}}
+          - delete: Customer WHERE name = 'Ada'
+            hard: true
+  - name: lose_kid
+    steps:
+      - find: Kid WHERE order = $order
+        as: kid
+      - delete: Order
+        hard: true
+      - return: coalesce($kid.note, 'gone')
+---
+entity: Customer
+schema: sales
+fields: {name: text!, email: email}
+actions: [{name: create_customer}]
+---
+entity: Kid
+schema: sales
+fields: {note: text, order: {type: ref(Order), on_delete: cascade}}
+actions: [{name: create_kid}]
+---
+entity: Out
+schema: sales
+fields: {words: text!}
+";
+
+#[tokio::test]
+async fn what_refers_to_a_removed_row_is_read_again() -> Outcome {
+    let database = compiled::database(&compiled::files(&[("entities/order.yaml", TIED)])?).await?;
+    let order = async || -> anyhow::Result<Value> {
+        let customer = call(&database, "create_customer", json!({"name": "Ada"})).await?;
+        let order = call(&database, "create_order", json!({"number": "7", "customer": customer["id"]})).await?;
+        call(&database, "create_kid", json!({"note": "small", "order": order["id"]})).await?;
+        Ok(json!({"id": order["id"]}))
+    };
+    for (action, said) in [("lose_customer", "7 has nobody"), ("lose_by_calls", "nobody"), ("lose_kid", "gone")] {
+        let answer = call(&database, action, order().await?).await?;
+        assert_eq!((&answer["status"], &answer["message"]), (&json!("success"), &json!(said)), "{action}");
+    }
+    let mut input = order().await?;
+    input["rounds"] = json!(["one", "two"]);
+    let answer = call(&database, "lose_in_a_loop", input).await?;
+    assert_eq!(answer["status"], "success", "{answer}");
+    let words = "SELECT jsonb_agg(words ORDER BY pk_out) FROM sales.tb_out";
+    let words: Value = sqlx::query_scalar(words).fetch_one(database.pool()).await?;
+    assert_eq!(words, json!(["Ada", "nobody"]));
+    Ok(())
+}

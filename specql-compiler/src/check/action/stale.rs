@@ -80,12 +80,19 @@ impl Walk<'_, '_> {
             let Source::Rows { bind, .. } = foreach.source else { return Vec::new() };
             let mut changed = false;
             for step in &foreach.steps {
-                step.walk(&mut |step| changed = changed || self.changes(step, bind));
+                step.walk(&mut |step| changed = changed || self.changes(step, bind) || self.removes_others(step, bind));
             }
             return Some(bind).filter(|row| changed && read(&foreach.steps, *row)).into_iter().collect();
         }
         let bound = self.bound.iter().copied().filter(|row| self.changes(step, *row));
         bound.filter(|row| rest.iter().any(|steps| read(steps, *row))).collect()
+    }
+
+    /// Whether a step removes the row in this variable, and may change others of its entity by that.
+    fn removes_others(&self, step: &Step, row: VarId) -> bool {
+        let entity = self.vars[row.0].entity;
+        matches!(step.kind, StepKind::Delete { target: Target::Row(own), hard: true, .. } if own == row)
+            && self.known.removed_with(entity).changes().any(|changed| changed == entity)
     }
 
     /// Whether a step by itself may change the row in this variable and leave the variable as it is.

@@ -303,6 +303,100 @@ fn a_row_holds_what_a_step_has_just_given_it() {
     assert!(!insert("name: 'a'", "id = $order.id"));
 }
 
+/// The steps of an order whose references act when a row is removed, and of whose entity there are rows that go with it.
+fn tied(steps: &str) -> bool {
+    let indented: String = steps.lines().map(|line| format!("      {line}\n")).collect();
+    let text = format!(
+        "\
+entity: Order
+schema: sales
+fields:
+  number: text!
+  note: text
+  parent: ref(Order)
+  above: {{type: ref(Order), on_delete: set_null}}
+  customer: {{type: ref(Customer), on_delete: set_null}}
+  kid: ref(Kid)
+  grandkid: {{type: ref(Grandkid), on_delete: set_null}}
+actions:
+  - name: hard_order
+    steps: [{{delete: Order, hard: true}}]
+  - name: remove_customer
+    input: {{customer: uuid!}}
+    steps: [{{delete: Customer WHERE id = $input.customer, hard: true}}]
+  - name: remove_by_another
+    input: {{customer: uuid!}}
+    steps: [{{call: remove_customer(customer = $input.customer)}}]
+  - name: act
+    input: {{id: uuid!, words: text, many: list(text)}}
+    steps:
+{indented}---
+entity: Customer
+schema: sales
+fields: {{name: text!, email: email}}
+---
+entity: Kid
+schema: sales
+fields: {{note: text, order: {{type: ref(Order), on_delete: cascade}}, friend: ref(Customer)}}
+---
+entity: Grandkid
+schema: sales
+fields: {{note: text, kid: {{type: ref(Kid), on_delete: cascade}}}}
+---
+entity: Out
+schema: sales
+fields: {{words: text!}}
+"
+    );
+    let said = said(&text);
+    assert!(said.iter().all(|line| line.contains("SQ0304")), "{steps}\n{said:#?}");
+    said.is_empty()
+}
+
+/// An insert that needs this value.
+fn out(value: &str) -> String {
+    format!("{{insert: Out, values: {{words: {value}}}}}")
+}
+
+#[test]
+fn a_row_that_refers_to_one_that_is_removed_is_no_longer_what_it_was() {
+    let name = out("$order.customer.name");
+    let removal = "delete: Customer WHERE id = $order.customer\n  hard: true";
+    let after = |between: &str| tied(&format!("- validate: $order.customer IS NOT NULL\n- {between}\n- {name}"));
+    assert!(after("validate: 1 = 1"));
+    assert!(after("delete: Customer WHERE id = $order.customer"), "it is hidden, and still there");
+    assert!(after("delete: Out WHERE words = 'x'\n  hard: true"));
+    assert!(after("delete: Grandkid WHERE note = 'x'\n  hard: true\n- validate: $order.customer IS NOT NULL"));
+    assert!(!after("delete: Grandkid WHERE note = 'x'\n  hard: true"));
+    assert!(!after(removal));
+    assert!(!after("call: remove_customer(customer = $order.customer)"));
+    assert!(!after("call: remove_by_another(customer = $order.customer)"));
+    // Through two cascades and a `set_null`.
+    assert!(!after("delete: Kid WHERE note = 'x'\n  hard: true"));
+    let rounds = |more: &str| {
+        tied(&format!(
+            "- validate: $order.customer IS NOT NULL\n- foreach: word in $input.many\n  do: [{name}, {more}]"
+        ))
+    };
+    assert!(rounds("{validate: 1 = 1}"));
+    for more in [
+        "{delete: Customer WHERE name = 'x', hard: true}",
+        "{if: 1 = 1, then: [{delete: Kid WHERE note = 'x', hard: true}]}",
+        "{call: remove_by_another(customer = $input.id)}",
+    ] {
+        assert!(!rounds(more), "{more}");
+    }
+    // The removal of a round's own row changes those of other rounds that refer to it.
+    let own = |told: &str| {
+        let uses = out(told);
+        tied(&format!(
+            "- foreach: o in find Order WHERE note IS NOT NULL\n  do: [{uses}, {{delete: Order, hard: true}}]"
+        ))
+    };
+    assert!(own("$o.number"));
+    assert!(!own("$o.note"));
+}
+
 #[test]
 fn a_mistake_in_a_condition_is_reported_once() {
     let said = said(&project(

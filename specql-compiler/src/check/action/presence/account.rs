@@ -161,9 +161,15 @@ impl ActionChecker<'_> {
                 }
                 _ => None,
             };
-            if let Some((entity, of_a_row)) = changed {
-                let entity = self.quietly_found(entity);
-                effects.changes.extend(entity.filter(|entity| !(of_a_row && own == Some(*entity))));
+            if let Some((entity, of_a_row)) = changed
+                && let Some(entity) = self.quietly_found(entity)
+            {
+                if !(of_a_row && own == Some(entity)) {
+                    effects.changes.insert(entity);
+                }
+                if matches!(step.kind, StepKindSyntax::Delete { hard: true, .. }) {
+                    effects.changes.extend(self.with_known(|known| known.removed_with(entity)).changes());
+                }
             }
             step.branches().for_each(|branch| self.changes(branch, own, effects));
         }
