@@ -54,8 +54,7 @@ async fn a_step_that_needs_a_value_is_reached_with_one_alone() -> Outcome {
 }
 
 /// Orders whose references act when a row is removed.
-const TIED: &str = "\
-entity: Order
+const TIED: &str = r#"entity: Order
 schema: sales
 fields:
   number: text!
@@ -75,7 +74,7 @@ actions:
       - delete: Customer WHERE id = $order.customer
         hard: true
       - if: customer IS NULL
-        then: [{return: \"{$order.number} has nobody\"}]
+        then: [{return: "{$order.number} has nobody"}]
         else: [{return: still somebody}]
   - name: lose_by_calls
     steps:
@@ -88,7 +87,7 @@ actions:
       - foreach: round in $input.rounds
         do:
           - insert: Out
-            values: {words: {$expr: \"coalesce($order.customer.name, 'nobody')\"}}
+            values: {words: {$expr: "coalesce($order.customer.name, 'nobody')"}}
           - delete: Customer WHERE name = 'Ada'
             hard: true
   - name: lose_kid
@@ -98,6 +97,17 @@ actions:
       - delete: Order
         hard: true
       - return: coalesce($kid.note, 'gone')
+  - name: go_up
+    steps:
+      - find: Order WHERE id = $order.parent
+      - insert: Out
+        values: {words: {$expr: "coalesce($order.parent.number, 'top') || ' above ' || $order.number"}}
+  - name: name_like_notes
+    steps:
+      - foreach: same in find Order WHERE number = $order.note
+        do:
+          - insert: Out
+            values: {words: {$expr: "concat($same.number, ' ', coalesce($same.note, 'nothing'))"}}
 ---
 entity: Customer
 schema: sales
@@ -112,7 +122,7 @@ actions: [{name: create_kid}]
 entity: Out
 schema: sales
 fields: {words: text!}
-";
+"#;
 
 #[tokio::test]
 async fn what_refers_to_a_removed_row_is_read_again() -> Outcome {
@@ -134,5 +144,24 @@ async fn what_refers_to_a_removed_row_is_read_again() -> Outcome {
     let words = "SELECT jsonb_agg(words ORDER BY pk_out) FROM sales.tb_out";
     let words: Value = sqlx::query_scalar(words).fetch_one(database.pool()).await?;
     assert_eq!(words, json!(["Ada", "nobody"]));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_condition_asks_the_row_that_had_the_name_before() -> Outcome {
+    let database = compiled::database(&compiled::files(&[("entities/order.yaml", TIED)])?).await?;
+    let top = call(&database, "create_order", json!({"number": "A"})).await?;
+    let low = call(&database, "create_order", json!({"number": "B", "note": "A", "parent": top["id"]})).await?;
+    for action in ["go_up", "name_like_notes"] {
+        let answer = call(&database, action, json!({"id": low["id"]})).await?;
+        assert_eq!(answer["status"], "success", "{answer}");
+    }
+    let words = "SELECT jsonb_agg(words ORDER BY pk_out) FROM sales.tb_out";
+    let words: Value = sqlx::query_scalar(words).fetch_one(database.pool()).await?;
+    assert_eq!(words, json!(["top above A", "A nothing"]));
+    let unasked = TIED.replace("coalesce($order.parent.number, 'top')", "$order.parent.number");
+    assert_ne!(unasked, TIED);
+    let refused = compiled::files(&[("entities/order.yaml", &unasked)]).expect_err("its own parent may be missing");
+    assert!(refused.to_string().contains("SQ0304"), "{refused}");
     Ok(())
 }

@@ -42,6 +42,14 @@ enum Member {
     Named(String),
 }
 
+/// What is not NULL when a condition is true of a row.
+#[derive(Debug, Default)]
+pub(super) struct OfRow {
+    /// Of the row itself.
+    columns: Vec<ColumnRef>,
+    others: Vec<Present>,
+}
+
 impl Present {
     const fn of(root: Root) -> Self {
         Self { root, members: Vec::new() }
@@ -97,30 +105,40 @@ impl ActionChecker<'_> {
     }
 
     fn assume_path(&mut self, path: &Ast) {
+        self.read_on_the_way(path).into_iter().for_each(|found| self.know(found));
+    }
+
+    /// What a path reads, and all that it passes.
+    fn read_on_the_way(&mut self, path: &Ast) -> Vec<Present> {
         // What is wrong with it is reported already.
         let said = self.diagnostics.len();
         let read = self.expression(path, None);
         self.diagnostics.truncate(said);
         let found = read.and_then(|read| Present::read_by(&read, &self.frame().vars));
-        for found in found.into_iter().flat_map(Present::with_its_way) {
-            self.know(found);
-        }
+        found.into_iter().flat_map(Present::with_its_way).collect()
     }
 
-    /// The row in a variable is one for which this condition is true; bare names in it are the row's columns.
-    fn assume_of_row(&mut self, condition: &Ast, entity: EntityId, row: VarId) {
+    /// What it tells that there is a row of this entity for which a condition is true. It is asked before that row has a name: until
+    /// then, `$order` is another row.
+    pub(super) fn told_by(&mut self, condition: Option<&Ast>, entity: EntityId) -> OfRow {
+        let mut told = OfRow::default();
         let mut paths = Vec::new();
-        present(condition, Ways::True, &mut paths);
+        condition.into_iter().for_each(|condition| present(condition, Ways::True, &mut paths));
         for path in paths {
             match &path.kind {
-                AstKind::Name(name) => {
-                    if let Some(column) = self.project.column(entity, name) {
-                        let found = Present::column(row, column, &self.frame().vars);
-                        self.know(found);
-                    }
-                }
-                _ => self.assume_path(path),
+                AstKind::Name(name) => told.columns.extend(self.project.column(entity, name)),
+                _ => told.others.extend(self.read_on_the_way(path)),
             }
+        }
+        told
+    }
+
+    /// The row in a variable is the one of which that was told.
+    pub(super) fn assume_of_row(&mut self, told: OfRow, row: VarId) {
+        told.others.into_iter().for_each(|found| self.know(found));
+        for column in told.columns {
+            let found = Present::column(row, column, &self.frame().vars);
+            self.know(found);
         }
     }
 

@@ -398,6 +398,32 @@ fn a_row_that_refers_to_one_that_is_removed_is_no_longer_what_it_was() {
 }
 
 #[test]
+fn a_condition_means_by_a_name_the_row_that_had_it_before() {
+    let number = out("$order.parent.number");
+    assert!(!tied(&format!("- find: Order WHERE id = $order.parent\n- {number}")));
+    assert!(!tied(&format!(
+        "- find: Order WHERE $order.customer.email <> 'q@x.eu'\n- {}",
+        out("$order.customer.email")
+    )));
+    assert!(tied(&format!("- find: Order WHERE id = $order.parent AND parent IS NOT NULL\n- {number}")));
+    assert!(tied(&format!("- find: Order WHERE id = $order.parent\n  as: other\n- {number}")));
+    let each = |condition: &str, value: &str| {
+        tied(&format!("- foreach: dup in find Order WHERE {condition}\n  do: [{}]", out(value)))
+    };
+    assert!(!each("number = $order.note", "$dup.note"));
+    assert!(!each("number = $order.note", "$order.note"));
+    assert!(each("note = $order.number", "$dup.note"));
+    assert!(each("number = $input.words", "$input.words"));
+    // Without a round the condition was true of nothing.
+    let uses = out("$input.words");
+    let after = |told: &str| {
+        tied(&format!("{told}- foreach: dup in find Order WHERE number = $input.words\n  do: [{uses}]\n- {uses}"))
+    };
+    assert!(after("- validate: $input.words IS NOT NULL\n"));
+    assert!(!after(""));
+}
+
+#[test]
 fn a_mistake_in_a_condition_is_reported_once() {
     let said = said(&project(
         "- validate: $order.nte IS NOT NULL AND $input.words IS NOT NULL\n- update: Order SET label = $input.words",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Member, Present, Root};
+use super::{Member, OfRow, Present, Root};
 use crate::{
     check::action::ActionChecker,
     model::{
@@ -22,8 +22,9 @@ use crate::{
 impl ActionChecker<'_> {
     /// After this step: what was known and is no longer, and what the step itself tells. Those in its branches, and the condition
     /// before them, have their own account.
-    pub(in crate::check::action) fn account_for(&mut self, written: &StepSyntax, step: &Step) {
-        if let Some(bound) = step.binds() {
+    pub(in crate::check::action) fn account_for(&mut self, step: &Step) {
+        // What a `find` tells of its row is known already.
+        if let Some(bound) = step.binds().filter(|_| !matches!(step.kind, StepKind::Find { .. })) {
             self.frame_mut().present.retain(|known| known.root != Root::Row(bound));
         }
         if self.knows_of_rows() && !matches!(step.kind, StepKind::If { .. } | StepKind::Foreach(_)) {
@@ -36,16 +37,9 @@ impl ActionChecker<'_> {
             };
             self.forget_rows(&effects, own);
         }
-        match (&step.kind, &written.kind) {
-            (StepKind::Update { target: Target::Row(row), set, .. }, _) => self.assigned(*row, set),
-            (StepKind::Insert { values, bind, .. }, _) => self.assigned(*bind, values),
-            (
-                StepKind::Find { entity, condition: Some(checked), bind, optional: false, .. },
-                StepKindSyntax::Find { rows, .. },
-            ) => {
-                rows.condition.iter().for_each(|condition| self.assume_of_row(condition, *entity, *bind));
-                self.forget_by(checked);
-            }
+        match &step.kind {
+            StepKind::Update { target: Target::Row(row), set, .. } => self.assigned(*row, set),
+            StepKind::Insert { values, bind, .. } => self.assigned(*bind, values),
             _ => {}
         }
     }
@@ -54,19 +48,15 @@ impl ActionChecker<'_> {
     /// another.
     pub(in crate::check::action) fn enter_rounds(
         &mut self,
-        written: &SourceSyntax,
         source: Option<&Source>,
+        told: OfRow,
         steps: &[StepSyntax],
     ) {
-        let row = match (source, written) {
-            (Some(Source::Rows { entity, condition, bind }), SourceSyntax::Rows(rows)) => {
-                rows.condition.iter().for_each(|condition| self.assume_of_row(condition, *entity, *bind));
+        let row = match source {
+            Some(Source::Rows { entity, condition, bind }) => {
+                self.assume_of_row(told, *bind);
                 condition.iter().for_each(|condition| self.forget_by(condition));
                 Some((*bind, *entity))
-            }
-            (Some(Source::Values { list, .. }), _) => {
-                self.forget_by(list);
-                None
             }
             _ => None,
         };

@@ -42,7 +42,7 @@ impl ActionChecker<'_> {
             match self.step(written) {
                 Some(kind) => {
                     let step = Step { kind, stale: Vec::new(), origin: self.project.sources.origin(written.span) };
-                    self.account_for(written, &step);
+                    self.account_for(&step);
                     self.note_rows(written, &step);
                     checked.push(step);
                 }
