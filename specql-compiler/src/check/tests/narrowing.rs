@@ -424,6 +424,32 @@ fn a_condition_means_by_a_name_the_row_that_had_it_before() {
 }
 
 #[test]
+fn whoever_updates_a_row_may_be_nobody() {
+    let text = |column: &str| out(&format!("\"{{$order.{column}}}\""));
+    let after =
+        |column: &str, step: &str| tied(&format!("- validate: {column} IS NOT NULL\n- {step}\n- {}", text(column)));
+    let update = "update: Order SET note = 'x'";
+    assert!(after("updated_by", "validate: 1 = 1"));
+    assert!(!after("updated_by", update));
+    assert!(!after("updated_by", &format!("if: number = 'x'\n  then: [{update}]")));
+    assert!(!after("updated_by", "delete: Order"));
+    assert!(!after("deleted_by", "delete: Order"));
+    for column in ["created_by", "updated_at", "created_at"] {
+        assert!(after(column, update), "{column}");
+    }
+    let each = |steps: &str| tied(&format!("- foreach: o in find Order WHERE updated_by IS NOT NULL\n  do: [{steps}]"));
+    let uses = out("\"{$o.updated_by}\"");
+    assert!(each(&format!("{uses}, {{{update}}}")));
+    assert!(!each(&format!("{{{update}}}, {uses}")));
+    // So may whoever inserts one.
+    let inserted = "insert: Order\n  values: {number: 'x'}\n  as: made";
+    for column in ["created_by", "updated_by"] {
+        let uses = out(&format!("\"{{$made.{column}}}\""));
+        assert!(!tied(&format!("- {inserted}\n- {uses}")));
+    }
+}
+
+#[test]
 fn a_mistake_in_a_condition_is_reported_once() {
     let said = said(&project(
         "- validate: $order.nte IS NOT NULL AND $input.words IS NOT NULL\n- update: Order SET label = $input.words",

@@ -8,7 +8,7 @@ use crate::{
     model::{
         EntityId, Expr, Step, StepKind, VarId,
         effects::{Effects, Known},
-        expr::ColumnRef,
+        expr::{ColumnRef, SystemColumn},
         function::Volatility,
         step::{Assignment, Source, Target},
     },
@@ -77,11 +77,13 @@ impl ActionChecker<'_> {
         }
     }
 
-    /// Of the row that an update works on, the columns that it does not set stay what they are.
+    /// Of the row that an update works on, the columns that it does not set stay what they are, but for `updated_by`.
     fn forget_rows(&mut self, effects: &Effects, own: Option<(VarId, &[Assignment])>) {
         let stays = |known: &Present| match (own, &known.root, known.members.first()) {
             (Some((own, set)), Root::Row(row), Some((Member::Column(column), _))) => {
-                own == *row && set.iter().all(|assignment| assignment.column != *column)
+                // Who has updated it is another one now, and may be nobody.
+                let by_itself = *column == ColumnRef::System(SystemColumn::UpdatedBy);
+                own == *row && !by_itself && set.iter().all(|assignment| assignment.column != *column)
             }
             _ => false,
         };
