@@ -28,6 +28,8 @@ pub struct Effects {
     pub for_tenant: bool,
     /// The entities of which rows may be updated or deleted, by the steps or because they refer to a row that is removed.
     pub changes: BTreeSet<EntityId>,
+    /// The entities of which rows may be removed from the table, by the steps or because they refer to a row that is removed.
+    pub removes: BTreeSet<EntityId>,
     /// A function of the project's own is called that may do anything.
     pub changes_any: bool,
     /// The calls with `async: false`, each once, in the order in which they stand.
@@ -142,6 +144,13 @@ impl Effects {
         self.changes_any || self.changes.contains(&entity)
     }
 
+    /// What happens to other rows when rows of this entity are removed.
+    pub(crate) fn removal(&mut self, known: Known<'_>, entity: EntityId) {
+        let removal = known.removed_with(entity);
+        self.changes.extend(removal.changes());
+        self.removes.extend(removal.removed);
+    }
+
     fn at_least(&mut self, volatility: Volatility) {
         self.volatility = self.volatility.max(volatility);
     }
@@ -176,7 +185,8 @@ impl Effects {
                 self.touches(known, *entity);
                 self.changes.insert(*entity);
                 if matches!(step.kind, StepKind::Delete { hard: true, .. }) {
-                    self.changes.extend(known.removed_with(*entity).changes());
+                    self.removal(known, *entity);
+                    self.removes.insert(*entity);
                 }
             }
             StepKind::Find { entity, locks, .. } => {
@@ -212,6 +222,7 @@ impl Effects {
         self.queues |= callee.queues;
         self.for_tenant |= callee.for_tenant;
         self.changes.extend(&callee.changes);
+        self.removes.extend(&callee.removes);
         self.changes_any |= callee.changes_any;
         self.at_least(callee.volatility);
         for call in &callee.awaited {

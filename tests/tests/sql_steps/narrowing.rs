@@ -108,6 +108,29 @@ actions:
         do:
           - insert: Out
             values: {words: {$expr: "concat($same.number, ' ', coalesce($same.note, 'nothing'))"}}
+  - name: hard_order
+    steps: [{delete: Order, hard: true}]
+  - name: keep_one
+    steps:
+      - foreach: each in find Order
+        do:
+          - if: $each IS NOT NULL
+            then:
+              - insert: Out
+                values: {words: $each.number}
+          - delete: Order WHERE id <> $each.id
+            hard: true
+  - name: as_it_was
+    steps:
+      - delete: Order
+        hard: true
+      - return: "it was {$order.number}"
+  - name: by_a_call
+    steps:
+      - call: hard_order(id = $order.id)
+      - if: $order IS NULL
+        then: [{return: it is gone}]
+        else: [{return: it is there}]
 ---
 entity: Customer
 schema: sales
@@ -163,5 +186,24 @@ async fn a_condition_asks_the_row_that_had_the_name_before() -> Outcome {
     assert_ne!(unasked, TIED);
     let refused = compiled::files(&[("entities/order.yaml", &unasked)]).expect_err("its own parent may be missing");
     assert!(refused.to_string().contains("SQ0304"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_variable_holds_nothing_once_its_row_was_removed_behind_its_back() -> Outcome {
+    let database = compiled::database(&compiled::files(&[("entities/order.yaml", TIED)])?).await?;
+    let order = async |number: &str| call(&database, "create_order", json!({"number": number})).await;
+    for (action, said) in [("as_it_was", "it was 7"), ("by_a_call", "it is gone")] {
+        let answer = call(&database, action, json!({"id": order("7").await?["id"]})).await?;
+        assert_eq!((&answer["status"], &answer["message"]), (&json!("success"), &json!(said)), "{action}");
+    }
+    for number in ["A", "B", "C"] {
+        order(number).await?;
+    }
+    let answer = call(&database, "keep_one", json!({})).await?;
+    assert_eq!(answer["status"], "success", "{answer}");
+    let left = "SELECT jsonb_build_array((SELECT jsonb_agg(words) FROM sales.tb_out), (SELECT jsonb_agg(number) FROM sales.tb_order))";
+    let left: Value = sqlx::query_scalar(left).fetch_one(database.pool()).await?;
+    assert_eq!(left, json!([["A"], ["A"]]));
     Ok(())
 }

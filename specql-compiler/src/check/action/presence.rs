@@ -2,9 +2,11 @@
 //!
 //! `validate: $order.note IS NOT NULL` lets the steps after it read `$order.note` as a value that is there, and so does an `if` in
 //! its branches. `ways` finds what a condition tells. `account` keeps a [`Present`] in the frame until a step may change a row that it
-//! was read from.
+//! was read from. The other way round, `gone` knows the variables that may hold nothing although their type does not say so, because a
+//! step has removed rows.
 
 mod account;
+mod gone;
 mod ways;
 
 use super::{ActionChecker, Frame};
@@ -15,8 +17,26 @@ use crate::{
     },
     syntax::expr::{Ast, AstKind},
 };
+use gone::Gone;
 pub(super) use ways::Ways;
 use ways::present;
+
+/// What is known at a point of the steps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Knowledge {
+    /// What is not NULL, although its type allows it.
+    present: Vec<Present>,
+    /// The rows that may not be there, although their names say so.
+    gone: Gone,
+}
+
+impl Knowledge {
+    /// Where two ways meet, what both of them know is known.
+    pub(super) fn meet(&mut self, other: &Self) {
+        self.present.retain(|known| other.present.contains(known));
+        self.gone.meet(&other.gone);
+    }
+}
 
 /// A value that is there: the path that leads to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,22 +163,35 @@ impl ActionChecker<'_> {
     }
 
     fn know(&mut self, found: Present) {
-        let known = &mut self.frame_mut().present;
-        if !known.contains(&found) {
-            known.push(found);
+        let frame = self.frame_mut();
+        if let Root::Row(row) = found.root
+            && found.members.is_empty()
+            && let Some(var) = frame.vars.get(row.0)
+        {
+            frame.known.gone.holds(row, var.entity);
+        }
+        if !frame.known.present.contains(&found) {
+            frame.known.present.push(found);
         }
     }
 
     /// The expression, which is not NULL where that is known.
     pub(in crate::check) fn narrowed(&self, expr: Expr) -> Expr {
-        let known =
-            |frame: &Frame| Present::read_by(&expr, &frame.vars).is_some_and(|read| frame.present.contains(&read));
+        let known = |frame: &Frame| {
+            Present::read_by(&expr, &frame.vars).is_some_and(|read| frame.known.present.contains(&read))
+        };
         let nullable = expr.nullable && !known(self.frame());
         Expr { nullable, ..expr }
     }
 
     /// Whether the row in a variable is known to have been found.
     pub(in crate::check) fn is_found(&self, row: VarId) -> bool {
-        self.frame().present.contains(&Present::of(Root::Row(row)))
+        self.frame().known.present.contains(&Present::of(Root::Row(row)))
+    }
+
+    /// Whether a variable may hold nothing, because a step may have removed its row.
+    pub(in crate::check) fn may_be_gone(&self, row: VarId) -> bool {
+        let Frame { vars, known, .. } = self.frame();
+        vars.get(row.0).is_some_and(|var| known.gone.may_hold_nothing(row, var.entity))
     }
 }

@@ -450,6 +450,79 @@ fn whoever_updates_a_row_may_be_nobody() {
 }
 
 #[test]
+fn a_row_that_may_have_been_removed_must_be_asked_for() {
+    let number = out("$order.number");
+    let remove = "delete: Order WHERE note = 'x'\n  hard: true";
+    let own = "delete: Order\n  hard: true";
+    let order = |steps: &str| tied(&format!("{steps}\n- {number}"));
+    assert!(order("- delete: Order WHERE note = 'x'"), "hidden, and still there");
+    assert!(order("- call: remove_customer(customer = $input.id)"));
+    for removal in
+        [remove, "call: hard_order(id = $input.id)", "if: note = 'x'\n  then: [{call: hard_order(id = $input.id)}]"]
+    {
+        assert!(!order(&format!("- {removal}")), "{removal}");
+        assert!(!order(&format!("- validate: number <> 'x'\n- {removal}")), "{removal}");
+        assert!(!order(&format!("- {removal}\n- update: Order SET number = 'x'")), "it may have updated none");
+        assert!(!tied(&format!("- {removal}\n- {}", out("number"))), "{removal}");
+        assert!(order(&format!("- {removal}\n- validate: $order IS NOT NULL")), "{removal}");
+        assert!(order(&format!("- {removal}\n- validate: number <> 'x'\n- validate: 1 = 1")), "{removal}");
+        assert!(!order(&format!("- {removal}\n- validate: $order IS NOT NULL\n- {removal}")), "{removal}");
+        assert!(order(&format!("- {removal}\n- find: Order WHERE number = 'a'")), "{removal}");
+    }
+    assert!(order(&format!("- if: $order.note = 'x'\n  then: [{{{}}}, {{reject: gone}}]", remove.replace("\n ", ","))));
+    // What a variable holds of its own row is known until it is read again.
+    assert!(order(&format!("- {own}")));
+    assert!(order(&format!("- {own}\n- delete: Out WHERE words = 'x'")));
+    for again in ["update: Order SET note = 'x'", "delete: Order WHERE note = 'x'", "delete: Order", remove] {
+        assert!(!order(&format!("- {own}\n- {again}")), "{again}");
+    }
+    assert!(!tied(&format!("- {own}\n- update: Order SET note = 'x'\n- {}", out("$order.note"))));
+    assert!(!tied(&format!("- find: Order WHERE number = 'a'\n  as: same\n- {own}\n- {}", out("$same.number"))));
+    // One that goes with another.
+    let kid = |steps: &str| {
+        tied(&format!("- find: Kid WHERE order = $order\n  as: kid\n- {steps}\n- {}", out("\"{$kid.id}\"")))
+    };
+    assert!(kid("validate: 1 = 1"));
+    assert!(!kid(own));
+}
+
+#[test]
+fn a_row_that_was_found_may_have_been_removed_since() {
+    let found = |more: &str| {
+        tied(&format!(
+            "- find: Customer WHERE name = 'x'\n  as: found\n  optional: true\n- validate: $found IS NOT NULL\n{more}- {}",
+            out("$found.name")
+        ))
+    };
+    assert!(found(""));
+    assert!(found("- delete: Customer WHERE id = $found.id\n"));
+    assert!(!found("- delete: Customer WHERE id = $found.id\n  hard: true\n"));
+    assert!(found("- delete: Customer WHERE id = $found.id\n  hard: true\n- validate: $found IS NOT NULL\n"));
+}
+
+#[test]
+fn another_round_may_have_removed_the_row_of_this_one() {
+    let each = |steps: &str| tied(&format!("- foreach: o in find Order\n  do: [{steps}]"));
+    let uses = out("$o.number");
+    assert!(each(&format!("{uses}, {{delete: Order, hard: true}}")));
+    assert!(each(&format!("{{delete: Order, hard: true}}, {uses}")));
+    for removal in ["{delete: Order WHERE id <> $o.id, hard: true}", "{call: hard_order(id = $input.id)}"] {
+        assert!(!each(&format!("{uses}, {removal}")), "{removal}");
+        assert!(each(&format!("{{if: $o IS NOT NULL, then: [{uses}]}}, {removal}")), "{removal}");
+    }
+    let kids = |steps: &str| tied(&format!("- foreach: kid in find Kid\n  do: [{steps}]"));
+    let id = out("\"{$kid.id}\"");
+    assert!(kids(&id));
+    assert!(!kids(&format!("{id}, {{delete: Order WHERE note = 'x', hard: true}}")));
+    let values = |steps: &str| tied(&format!("- foreach: word in $input.many\n  do: [{steps}]"));
+    let number = out("$order.number");
+    assert!(values(&number));
+    assert!(!values(&format!("{number}, {{delete: Order, hard: true}}")));
+    // After the rounds, too.
+    assert!(!tied(&format!("- foreach: o in find Order\n  do: [{{delete: Order, hard: true}}]\n- {number}")));
+}
+
+#[test]
 fn a_mistake_in_a_condition_is_reported_once() {
     let said = said(&project(
         "- validate: $order.nte IS NOT NULL AND $input.words IS NOT NULL\n- update: Order SET label = $input.words",

@@ -97,12 +97,11 @@ impl ActionChecker<'_> {
             Some(Source::Values { list, .. }) => self.forget_by(list),
             None => {}
         }
-        let before_rounds = self.frame().present.clone();
+        let before_rounds = self.frame().known.clone();
         self.enter_rounds(source.as_ref(), told, steps);
         let steps: Vec<Step> = self.steps(steps);
         // There may have been no round, or many.
-        let after = std::mem::replace(&mut self.frame_mut().present, before_rounds);
-        self.frame_mut().present.retain(|known| after.contains(known));
+        self.frame_mut().known.meet(&before_rounds);
         if source.is_some() {
             self.frame_mut().loops.pop();
         }
