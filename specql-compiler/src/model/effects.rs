@@ -87,10 +87,10 @@ impl Known<'_> {
                 let id = EntityId(index);
                 for field in &referrer.fields {
                     match field.ty {
-                        FieldType::Ref { target, on_delete: OnDelete::Cascade } if target == removed => {
-                            if removal.removed.insert(id) {
-                                targets.push(id);
-                            }
+                        FieldType::Ref { target, on_delete: OnDelete::Cascade }
+                            if target == removed && removal.removed.insert(id) =>
+                        {
+                            targets.push(id);
                         }
                         FieldType::Ref { target, on_delete: OnDelete::SetNull } if target == removed => {
                             removal.emptied.insert(id);
