@@ -194,4 +194,11 @@ impl ActionChecker<'_> {
         let Frame { vars, known, .. } = self.frame();
         vars.get(row.0).is_some_and(|var| known.gone.may_hold_nothing(row, var.entity))
     }
+
+    /// Whether a reference that is there may lead to no row of this entity, because a step may have removed it.
+    pub(in crate::check) fn may_lead_nowhere(&self, reference: &Expr, target: EntityId) -> bool {
+        let ExprKind::VarColumn { var: row, .. } = reference.kind else { return false };
+        let Frame { vars, known, .. } = self.frame();
+        vars.get(row.0).is_some_and(|var| known.gone.may_lead_nowhere(row, var.entity, target))
+    }
 }

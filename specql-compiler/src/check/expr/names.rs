@@ -333,7 +333,7 @@ impl ActionChecker<'_> {
                 );
             };
             let column = self.project.expect_column(entity, &member.value, member.span, &mut self.diagnostics)?;
-            let nullable = expr.nullable;
+            let nullable = expr.nullable || self.may_lead_nowhere(&expr, entity);
             let kind = ExprKind::Follow { base: Box::new(expr), entity, column };
             expr = self.narrowed(self.column_of(entity, column, kind, nullable));
             path = format!("{path}.{}", member.value);

@@ -337,7 +337,7 @@ fields: {{name: text!, email: email}}
 ---
 entity: Kid
 schema: sales
-fields: {{note: text, order: {{type: ref(Order), on_delete: cascade}}, friend: ref(Customer)}}
+fields: {{note: text, order: {{type: ref(Order), on_delete: cascade}}, owner: ref(Customer)!}}
 ---
 entity: Grandkid
 schema: sales
@@ -484,6 +484,22 @@ fn a_row_that_may_have_been_removed_must_be_asked_for() {
     };
     assert!(kid("validate: 1 = 1"));
     assert!(!kid(own));
+}
+
+#[test]
+fn what_a_deleted_row_referred_to_may_have_been_removed_after_it() {
+    let name = out("$kid.owner.name");
+    let kid = |steps: &str| tied(&format!("- foreach: kid in find Kid\n  do: [{steps}{name}]"));
+    let delete = "{delete: Kid, hard: true}, ";
+    let owners = "{delete: Customer WHERE name = 'x', hard: true}, ";
+    assert!(kid(""));
+    assert!(kid(delete));
+    assert!(kid(owners), "none to which a kid refers");
+    let first = format!("{name}, {{delete: Kid, hard: true}}, {{delete: Customer WHERE name = 'x', hard: true}}, ");
+    assert!(tied(&format!("- foreach: kid in find Kid\n  do: [{}]", first.trim_end_matches(", "))));
+    assert!(!kid(&format!("{delete}{owners}")));
+    assert!(!kid(&format!("{delete}{owners}{{validate: $kid IS NOT NULL}}, ")));
+    assert!(kid(&format!("{delete}{owners}{{validate: $kid.owner.name <> 'x'}}, ")));
 }
 
 #[test]
