@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::{
-    ActionId, CallService, Entity, EntityId, Expr, ExprKind, Return, Step, StepKind,
+    ActionId, CallService, Entity, EntityId, Expr, ExprKind, FieldType, OnDelete, Return, Step, StepKind,
     expr::ExprType,
     function::{Function, Volatility},
     step::{Source, Start},
@@ -26,8 +26,10 @@ pub struct Effects {
     pub volatility: Volatility,
     /// Rows that belong to a tenant are touched, now or by a callback.
     pub for_tenant: bool,
-    /// The entities of which rows may be updated or deleted.
+    /// The entities of which rows may be updated or deleted, by the steps or because they refer to a row that is removed.
     pub changes: BTreeSet<EntityId>,
+    /// The entities of which rows may be removed from the table, by the steps or because they refer to a row that is removed.
+    pub removes: BTreeSet<EntityId>,
     /// A function of the project's own is called that may do anything.
     pub changes_any: bool,
     /// The calls with `async: false`, each once, in the order in which they stand.
@@ -56,6 +58,50 @@ pub struct Known<'a> {
     pub entities: &'a [Entity],
     /// What an action does that was looked at before.
     pub effects: &'a dyn Fn(ActionId) -> Option<&'a Effects>,
+}
+
+/// What happens to other rows when rows are removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Rows of these entities may be removed, too: `on_delete: cascade`.
+    pub removed: BTreeSet<EntityId>,
+    /// Rows of these entities may lose a reference: `on_delete: set_null`.
+    pub emptied: BTreeSet<EntityId>,
+}
+
+impl Removal {
+    /// The entities whose rows are no longer what they were.
+    pub fn changes(&self) -> impl Iterator<Item = EntityId> {
+        self.removed.union(&self.emptied).copied()
+    }
+}
+
+impl Known<'_> {
+    /// What happens to other rows when rows of this entity are removed.
+    #[must_use]
+    pub fn removed_with(&self, entity: EntityId) -> Removal {
+        let mut removal = Removal::default();
+        let mut targets = vec![entity];
+        while let Some(removed) = targets.pop() {
+            for (index, referrer) in self.entities.iter().enumerate() {
+                let id = EntityId(index);
+                for field in &referrer.fields {
+                    match field.ty {
+                        FieldType::Ref { target, on_delete: OnDelete::Cascade }
+                            if target == removed && removal.removed.insert(id) =>
+                        {
+                            targets.push(id);
+                        }
+                        FieldType::Ref { target, on_delete: OnDelete::SetNull } if target == removed => {
+                            removal.emptied.insert(id);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        removal
+    }
 }
 
 impl Effects {
@@ -98,6 +144,13 @@ impl Effects {
         self.changes_any || self.changes.contains(&entity)
     }
 
+    /// What happens to other rows when rows of this entity are removed.
+    pub(crate) fn removal(&mut self, known: Known<'_>, entity: EntityId) {
+        let removal = known.removed_with(entity);
+        self.changes.extend(removal.changes());
+        self.removes.extend(removal.removed);
+    }
+
     fn at_least(&mut self, volatility: Volatility) {
         self.volatility = self.volatility.max(volatility);
     }
@@ -131,6 +184,10 @@ impl Effects {
                 self.at_least(Volatility::Volatile);
                 self.touches(known, *entity);
                 self.changes.insert(*entity);
+                if matches!(step.kind, StepKind::Delete { hard: true, .. }) {
+                    self.removal(known, *entity);
+                    self.removes.insert(*entity);
+                }
             }
             StepKind::Find { entity, locks, .. } => {
                 self.at_least(if *locks { Volatility::Volatile } else { Volatility::Stable });
@@ -165,6 +222,7 @@ impl Effects {
         self.queues |= callee.queues;
         self.for_tenant |= callee.for_tenant;
         self.changes.extend(&callee.changes);
+        self.removes.extend(&callee.removes);
         self.changes_any |= callee.changes_any;
         self.at_least(callee.volatility);
         for call in &callee.awaited {

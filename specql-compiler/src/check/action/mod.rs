@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use backfill::check_all as backfills;
 pub(crate) use input::Inputs;
 use order::{Actions, Listed};
-use presence::Present;
+use presence::Knowledge;
 use race::Unlocked;
 pub(crate) use row_check::check_all as row_checks;
 
@@ -137,8 +137,8 @@ pub(crate) struct Frame {
     pub(super) loops: Vec<(Option<EntityId>, LoopKey)>,
     /// The names that are known at this point; a later one hides an earlier one.
     pub(super) bindings: Vec<(String, Binding)>,
-    /// What is known not to be NULL at this point.
-    present: Vec<Present>,
+    /// What is known not to be NULL at this point, and what may be.
+    known: Knowledge,
     /// The rows that were found and are not locked.
     unlocked: Vec<Unlocked>,
     /// The current row at this point.
@@ -310,7 +310,7 @@ impl Frame {
             values: Vec::new(),
             loops: Vec::new(),
             bindings: Vec::new(),
-            present: Vec::new(),
+            known: Knowledge::default(),
             unlocked: Vec::new(),
             current: None,
             row: None,

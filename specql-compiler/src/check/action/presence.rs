@@ -2,9 +2,11 @@
 //!
 //! `validate: $order.note IS NOT NULL` lets the steps after it read `$order.note` as a value that is there, and so does an `if` in
 //! its branches. `ways` finds what a condition tells. `account` keeps a [`Present`] in the frame until a step may change a row that it
-//! was read from.
+//! was read from. The other way round, `gone` knows the variables that may hold nothing although their type does not say so, because a
+//! step has removed rows.
 
 mod account;
+mod gone;
 mod ways;
 
 use super::{ActionChecker, Frame};
@@ -15,8 +17,26 @@ use crate::{
     },
     syntax::expr::{Ast, AstKind},
 };
+use gone::Gone;
 pub(super) use ways::Ways;
 use ways::present;
+
+/// What is known at a point of the steps.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Knowledge {
+    /// What is not NULL, although its type allows it.
+    present: Vec<Present>,
+    /// The rows that may not be there, although their names say so.
+    gone: Gone,
+}
+
+impl Knowledge {
+    /// Where two ways meet, what both of them know is known.
+    pub(super) fn meet(&mut self, other: &Self) {
+        self.present.retain(|known| other.present.contains(known));
+        self.gone.meet(&other.gone);
+    }
+}
 
 /// A value that is there: the path that leads to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +60,14 @@ enum Root {
 enum Member {
     Column(ColumnRef),
     Named(String),
+}
+
+/// What is not NULL when a condition is true of a row.
+#[derive(Debug, Default)]
+pub(super) struct OfRow {
+    /// Of the row itself.
+    columns: Vec<ColumnRef>,
+    others: Vec<Present>,
 }
 
 impl Present {
@@ -97,50 +125,80 @@ impl ActionChecker<'_> {
     }
 
     fn assume_path(&mut self, path: &Ast) {
+        self.read_on_the_way(path).into_iter().for_each(|found| self.know(found));
+    }
+
+    /// What a path reads, and all that it passes.
+    fn read_on_the_way(&mut self, path: &Ast) -> Vec<Present> {
         // What is wrong with it is reported already.
         let said = self.diagnostics.len();
         let read = self.expression(path, None);
         self.diagnostics.truncate(said);
         let found = read.and_then(|read| Present::read_by(&read, &self.frame().vars));
-        for found in found.into_iter().flat_map(Present::with_its_way) {
+        found.into_iter().flat_map(Present::with_its_way).collect()
+    }
+
+    /// What it tells that there is a row of this entity for which a condition is true. It is asked before that row has a name: until
+    /// then, `$order` is another row.
+    pub(super) fn told_by(&mut self, condition: Option<&Ast>, entity: EntityId) -> OfRow {
+        let mut told = OfRow::default();
+        let mut paths = Vec::new();
+        condition.into_iter().for_each(|condition| present(condition, Ways::True, &mut paths));
+        for path in paths {
+            match &path.kind {
+                AstKind::Name(name) => told.columns.extend(self.project.column(entity, name)),
+                _ => told.others.extend(self.read_on_the_way(path)),
+            }
+        }
+        told
+    }
+
+    /// The row in a variable is the one of which that was told.
+    pub(super) fn assume_of_row(&mut self, told: OfRow, row: VarId) {
+        told.others.into_iter().for_each(|found| self.know(found));
+        for column in told.columns {
+            let found = Present::column(row, column, &self.frame().vars);
             self.know(found);
         }
     }
 
-    /// The row in a variable is one for which this condition is true; bare names in it are the row's columns.
-    fn assume_of_row(&mut self, condition: &Ast, entity: EntityId, row: VarId) {
-        let mut paths = Vec::new();
-        present(condition, Ways::True, &mut paths);
-        for path in paths {
-            match &path.kind {
-                AstKind::Name(name) => {
-                    if let Some(column) = self.project.column(entity, name) {
-                        let found = Present::column(row, column, &self.frame().vars);
-                        self.know(found);
-                    }
-                }
-                _ => self.assume_path(path),
-            }
-        }
-    }
-
     fn know(&mut self, found: Present) {
-        let known = &mut self.frame_mut().present;
-        if !known.contains(&found) {
-            known.push(found);
+        let frame = self.frame_mut();
+        if let Root::Row(row) = found.root
+            && found.members.is_empty()
+            && let Some(var) = frame.vars.get(row.0)
+        {
+            frame.known.gone.holds(row, var.entity);
+        }
+        if !frame.known.present.contains(&found) {
+            frame.known.present.push(found);
         }
     }
 
     /// The expression, which is not NULL where that is known.
     pub(in crate::check) fn narrowed(&self, expr: Expr) -> Expr {
-        let known =
-            |frame: &Frame| Present::read_by(&expr, &frame.vars).is_some_and(|read| frame.present.contains(&read));
+        let known = |frame: &Frame| {
+            Present::read_by(&expr, &frame.vars).is_some_and(|read| frame.known.present.contains(&read))
+        };
         let nullable = expr.nullable && !known(self.frame());
         Expr { nullable, ..expr }
     }
 
     /// Whether the row in a variable is known to have been found.
     pub(in crate::check) fn is_found(&self, row: VarId) -> bool {
-        self.frame().present.contains(&Present::of(Root::Row(row)))
+        self.frame().known.present.contains(&Present::of(Root::Row(row)))
+    }
+
+    /// Whether a variable may hold nothing, because a step may have removed its row.
+    pub(in crate::check) fn may_be_gone(&self, row: VarId) -> bool {
+        let Frame { vars, known, .. } = self.frame();
+        vars.get(row.0).is_some_and(|var| known.gone.may_hold_nothing(row, var.entity))
+    }
+
+    /// Whether a reference that is there may lead to no row of this entity, because a step may have removed it.
+    pub(in crate::check) fn may_lead_nowhere(&self, reference: &Expr, target: EntityId) -> bool {
+        let ExprKind::VarColumn { var: row, .. } = reference.kind else { return false };
+        let Frame { vars, known, .. } = self.frame();
+        vars.get(row.0).is_some_and(|var| known.gone.may_lead_nowhere(row, var.entity, target))
     }
 }

@@ -78,18 +78,34 @@ impl Walk<'_, '_> {
     fn stale(&self, step: &Step, rest: &[&[Step]]) -> Vec<VarId> {
         if let StepKind::Foreach(foreach) = &step.kind {
             let Source::Rows { bind, .. } = foreach.source else { return Vec::new() };
-            let mut changed = false;
+            let mut change = None;
             for step in &foreach.steps {
-                step.walk(&mut |step| changed = changed || self.changes(step, bind));
+                step.walk(&mut |step| {
+                    change = change.max(self.changes(step, bind)).max(self.changes_others(step, bind));
+                });
             }
-            return Some(bind).filter(|row| changed && read(&foreach.steps, *row)).into_iter().collect();
+            return Some(bind)
+                .filter(|row| change.is_some_and(|it| read(&foreach.steps, *row, it)))
+                .into_iter()
+                .collect();
         }
-        let bound = self.bound.iter().copied().filter(|row| self.changes(step, *row));
-        bound.filter(|row| rest.iter().any(|steps| read(steps, *row))).collect()
+        let bound = self.bound.iter().filter_map(|row| Some((*row, self.changes(step, *row)?)));
+        bound.filter(|(row, change)| rest.iter().any(|steps| read(steps, *row, *change))).map(|(row, _)| row).collect()
     }
 
-    /// Whether a step by itself may change the row in this variable and leave the variable as it is.
-    fn changes(&self, step: &Step, row: VarId) -> bool {
+    /// What a step that removes the row in this variable may do to others of its entity by that.
+    fn changes_others(&self, step: &Step, row: VarId) -> Option<Change> {
+        let StepKind::Delete { entity, target: Target::Row(own), hard: true } = step.kind else { return None };
+        let removal = self.known.removed_with(entity);
+        match own == row {
+            true if removal.removed.contains(&entity) => Some(Change::Removed),
+            true if removal.emptied.contains(&entity) => Some(Change::Updated),
+            _ => None,
+        }
+    }
+
+    /// What a step by itself may do to the row in this variable, where it leaves the variable as it is.
+    fn changes(&self, step: &Step, row: VarId) -> Option<Change> {
         let own = match &step.kind {
             // The statement returns it.
             StepKind::Update { target: Target::Row(own), .. } | StepKind::Delete { target: Target::Row(own), .. } => {
@@ -97,23 +113,43 @@ impl Walk<'_, '_> {
             }
             _ => step.binds(),
         };
-        own != Some(row) && Effects::of_step(self.known, step).may_change(self.vars[row.0].entity)
+        if own == Some(row) {
+            return None;
+        }
+        let (effects, entity) = (Effects::of_step(self.known, step), self.vars[row.0].entity);
+        if effects.removes.contains(&entity) {
+            Some(Change::Removed)
+        } else {
+            effects.may_change(entity).then_some(Change::Updated)
+        }
     }
 }
 
-/// Whether a step reads a value of this row that can change.
-fn read(steps: &[Step], row: VarId) -> bool {
-    fn reads(expr: &Expr, row: VarId) -> bool {
-        let mut found = matches!(
-            &expr.kind,
-            ExprKind::VarColumn { var, column } if *var == row && *column != ColumnRef::System(SystemColumn::Id)
-        );
-        expr.children(&mut |child| found = found || reads(child, row));
+/// What may have happened to a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    /// It has other values.
+    Updated,
+    /// It is no longer there.
+    Removed,
+}
+
+/// Whether a step reads what may be another value of this row after such a change.
+fn read(steps: &[Step], row: VarId, change: Change) -> bool {
+    fn reads(expr: &Expr, row: VarId, change: Change) -> bool {
+        let mut found = match &expr.kind {
+            ExprKind::VarColumn { var, column: ColumnRef::System(SystemColumn::Id) } | ExprKind::Row(var) => {
+                *var == row && change == Change::Removed
+            }
+            ExprKind::VarColumn { var, .. } => *var == row,
+            _ => false,
+        };
+        expr.children(&mut |child| found = found || reads(child, row, change));
         found
     }
     let mut found = false;
     for step in steps {
-        step.walk(&mut |step| step.expressions(&mut |expr| found = found || reads(expr, row)));
+        step.walk(&mut |step| step.expressions(&mut |expr| found = found || reads(expr, row, change)));
     }
     found
 }

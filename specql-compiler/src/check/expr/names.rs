@@ -41,7 +41,8 @@ impl ActionChecker<'_> {
             return Some(self.column_of(entity, column, ExprKind::Column { entity, column }, false));
         }
         if let Some(var) = self.current_row() {
-            let column = self.column_of(entity, column, ExprKind::VarColumn { var, column }, false);
+            let gone = self.may_be_gone(var);
+            let column = self.column_of(entity, column, ExprKind::VarColumn { var, column }, gone);
             return Some(self.narrowed(column));
         }
         let owner = &self.project.entity(self.entity);
@@ -204,7 +205,7 @@ impl ActionChecker<'_> {
         let name = root.value.as_str();
         let binding = self.frame().bindings.iter().rev().find(|(bound, _)| bound == name).map(|(_, b)| b.clone());
         let (var, optional) = match binding {
-            Some(Binding::Row(var)) => (var, false),
+            Some(Binding::Row(var)) => (var, self.may_be_gone(var)),
             Some(Binding::Optional(var)) => (var, !self.is_found(var)),
             Some(Binding::Value(variable, ty, nullable)) => {
                 let value = Expr { kind: ExprKind::Value(variable), ty: ExprType::Value(ty), nullable };
@@ -216,7 +217,7 @@ impl ActionChecker<'_> {
                 return self.statement_path(root, members, span);
             }
             None if name == self.project.entity(self.entity).snake => match self.current_row() {
-                Some(var) => (var, false),
+                Some(var) => (var, self.may_be_gone(var)),
                 None => {
                     let entity = &self.project.entity(self.entity).name;
                     let error = match self.frames.len() {
@@ -332,7 +333,7 @@ impl ActionChecker<'_> {
                 );
             };
             let column = self.project.expect_column(entity, &member.value, member.span, &mut self.diagnostics)?;
-            let nullable = expr.nullable;
+            let nullable = expr.nullable || self.may_lead_nowhere(&expr, entity);
             let kind = ExprKind::Follow { base: Box::new(expr), entity, column };
             expr = self.narrowed(self.column_of(entity, column, kind, nullable));
             path = format!("{path}.{}", member.value);

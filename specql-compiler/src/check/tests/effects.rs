@@ -114,6 +114,28 @@ fn what_is_waited_for_is_known_of_those_that_call_and_said_once() {
 }
 
 #[test]
+fn a_removal_reaches_those_that_refer_by_cascade_and_one_further_by_set_null() {
+    let entity = |name: &str, refs: &str| format!("---\nentity: {name}\nfields: {{note: text{refs}}}\n");
+    let text = format!(
+        "entity: A\nfields: {{note: text, up: {{type: ref(A), on_delete: set_null}}}}\nactions:\n  - {{name: hard, steps: [{{delete: A, \
+         hard: true}}]}}\n  - {{name: soft, steps: [{{delete: A}}]}}\n  - {{name: calls, steps: [{{call: hard(id = $a.id)}}]}}\n{}{}{}{}{}",
+        entity("B", ", a: {type: ref(A), on_delete: cascade}, d: {type: ref(D), on_delete: cascade}"),
+        entity("C", ", b: {type: ref(B), on_delete: set_null}"),
+        entity("D", ", b: {type: ref(B), on_delete: cascade}, c: {type: ref(C), on_delete: cascade}"),
+        entity("E", ", c: {type: ref(C), on_delete: cascade}"),
+        entity("F", ", a: ref(A), d: ref(D)"),
+    );
+    let compilation = compiled(&text);
+    let names = |entities: &BTreeSet<crate::model::EntityId>| -> String {
+        entities.iter().map(|id| compilation.model.entities[id.0].name.as_str()).collect()
+    };
+    for (name, changes, removes) in [("hard", "ABCD", "ABD"), ("calls", "ABCD", "ABD"), ("soft", "A", "")] {
+        let effects = &action(&compilation, name).effects;
+        assert_eq!((names(&effects.changes), names(&effects.removes)), (changes.into(), removes.into()), "{name}");
+    }
+}
+
+#[test]
 fn a_fallback_is_there_where_nothing_else_uses_it() {
     let file = |path: &str, text: &str, kind| SourceFile { path: path.to_owned(), text: text.to_owned(), kind };
     let compilation = compile(&Sources::new(vec![file(

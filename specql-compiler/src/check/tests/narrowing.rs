@@ -303,6 +303,241 @@ fn a_row_holds_what_a_step_has_just_given_it() {
     assert!(!insert("name: 'a'", "id = $order.id"));
 }
 
+/// The steps of an order whose references act when a row is removed, and of whose entity there are rows that go with it.
+fn tied(steps: &str) -> bool {
+    let indented: String = steps.lines().map(|line| format!("      {line}\n")).collect();
+    let text = format!(
+        "\
+entity: Order
+schema: sales
+fields:
+  number: text!
+  note: text
+  parent: ref(Order)
+  above: {{type: ref(Order), on_delete: set_null}}
+  customer: {{type: ref(Customer), on_delete: set_null}}
+  kid: ref(Kid)
+  grandkid: {{type: ref(Grandkid), on_delete: set_null}}
+actions:
+  - name: hard_order
+    steps: [{{delete: Order, hard: true}}]
+  - name: remove_customer
+    input: {{customer: uuid!}}
+    steps: [{{delete: Customer WHERE id = $input.customer, hard: true}}]
+  - name: remove_by_another
+    input: {{customer: uuid!}}
+    steps: [{{call: remove_customer(customer = $input.customer)}}]
+  - name: act
+    input: {{id: uuid!, words: text, many: list(text)}}
+    steps:
+{indented}---
+entity: Customer
+schema: sales
+fields: {{name: text!, email: email}}
+---
+entity: Kid
+schema: sales
+fields: {{note: text, order: {{type: ref(Order), on_delete: cascade}}, owner: ref(Customer)!}}
+---
+entity: Grandkid
+schema: sales
+fields: {{note: text, kid: {{type: ref(Kid), on_delete: cascade}}}}
+---
+entity: Out
+schema: sales
+fields: {{words: text!}}
+"
+    );
+    let said = said(&text);
+    assert!(said.iter().all(|line| line.contains("SQ0304")), "{steps}\n{said:#?}");
+    said.is_empty()
+}
+
+/// An insert that needs this value.
+fn out(value: &str) -> String {
+    format!("{{insert: Out, values: {{words: {value}}}}}")
+}
+
+#[test]
+fn a_row_that_refers_to_one_that_is_removed_is_no_longer_what_it_was() {
+    let name = out("$order.customer.name");
+    let removal = "delete: Customer WHERE id = $order.customer\n  hard: true";
+    let after = |between: &str| tied(&format!("- validate: $order.customer IS NOT NULL\n- {between}\n- {name}"));
+    assert!(after("validate: 1 = 1"));
+    assert!(after("delete: Customer WHERE id = $order.customer"), "it is hidden, and still there");
+    assert!(after("delete: Out WHERE words = 'x'\n  hard: true"));
+    assert!(after("delete: Grandkid WHERE note = 'x'\n  hard: true\n- validate: $order.customer IS NOT NULL"));
+    assert!(!after("delete: Grandkid WHERE note = 'x'\n  hard: true"));
+    assert!(!after(removal));
+    assert!(!after("call: remove_customer(customer = $order.customer)"));
+    assert!(!after("call: remove_by_another(customer = $order.customer)"));
+    // Through two cascades and a `set_null`.
+    assert!(!after("delete: Kid WHERE note = 'x'\n  hard: true"));
+    let rounds = |more: &str| {
+        tied(&format!(
+            "- validate: $order.customer IS NOT NULL\n- foreach: word in $input.many\n  do: [{name}, {more}]"
+        ))
+    };
+    assert!(rounds("{validate: 1 = 1}"));
+    for more in [
+        "{delete: Customer WHERE name = 'x', hard: true}",
+        "{if: 1 = 1, then: [{delete: Kid WHERE note = 'x', hard: true}]}",
+        "{call: remove_by_another(customer = $input.id)}",
+    ] {
+        assert!(!rounds(more), "{more}");
+    }
+    // The removal of a round's own row changes those of other rounds that refer to it.
+    let own = |told: &str| {
+        let uses = out(told);
+        tied(&format!(
+            "- foreach: o in find Order WHERE note IS NOT NULL\n  do: [{uses}, {{delete: Order, hard: true}}]"
+        ))
+    };
+    assert!(own("$o.number"));
+    assert!(!own("$o.note"));
+}
+
+#[test]
+fn a_condition_means_by_a_name_the_row_that_had_it_before() {
+    let number = out("$order.parent.number");
+    assert!(!tied(&format!("- find: Order WHERE id = $order.parent\n- {number}")));
+    assert!(!tied(&format!(
+        "- find: Order WHERE $order.customer.email <> 'q@x.eu'\n- {}",
+        out("$order.customer.email")
+    )));
+    assert!(tied(&format!("- find: Order WHERE id = $order.parent AND parent IS NOT NULL\n- {number}")));
+    assert!(tied(&format!("- find: Order WHERE id = $order.parent\n  as: other\n- {number}")));
+    let each = |condition: &str, value: &str| {
+        tied(&format!("- foreach: dup in find Order WHERE {condition}\n  do: [{}]", out(value)))
+    };
+    assert!(!each("number = $order.note", "$dup.note"));
+    assert!(!each("number = $order.note", "$order.note"));
+    assert!(each("note = $order.number", "$dup.note"));
+    assert!(each("number = $input.words", "$input.words"));
+    // Without a round the condition was true of nothing.
+    let uses = out("$input.words");
+    let after = |told: &str| {
+        tied(&format!("{told}- foreach: dup in find Order WHERE number = $input.words\n  do: [{uses}]\n- {uses}"))
+    };
+    assert!(after("- validate: $input.words IS NOT NULL\n"));
+    assert!(!after(""));
+}
+
+#[test]
+fn whoever_updates_a_row_may_be_nobody() {
+    let text = |column: &str| out(&format!("\"{{$order.{column}}}\""));
+    let after =
+        |column: &str, step: &str| tied(&format!("- validate: {column} IS NOT NULL\n- {step}\n- {}", text(column)));
+    let update = "update: Order SET note = 'x'";
+    assert!(after("updated_by", "validate: 1 = 1"));
+    assert!(!after("updated_by", update));
+    assert!(!after("updated_by", &format!("if: number = 'x'\n  then: [{update}]")));
+    assert!(!after("updated_by", "delete: Order"));
+    assert!(!after("deleted_by", "delete: Order"));
+    for column in ["created_by", "updated_at", "created_at"] {
+        assert!(after(column, update), "{column}");
+    }
+    let each = |steps: &str| tied(&format!("- foreach: o in find Order WHERE updated_by IS NOT NULL\n  do: [{steps}]"));
+    let uses = out("\"{$o.updated_by}\"");
+    assert!(each(&format!("{uses}, {{{update}}}")));
+    assert!(!each(&format!("{{{update}}}, {uses}")));
+    // So may whoever inserts one.
+    let inserted = "insert: Order\n  values: {number: 'x'}\n  as: made";
+    for column in ["created_by", "updated_by"] {
+        let uses = out(&format!("\"{{$made.{column}}}\""));
+        assert!(!tied(&format!("- {inserted}\n- {uses}")));
+    }
+}
+
+#[test]
+fn a_row_that_may_have_been_removed_must_be_asked_for() {
+    let number = out("$order.number");
+    let remove = "delete: Order WHERE note = 'x'\n  hard: true";
+    let own = "delete: Order\n  hard: true";
+    let order = |steps: &str| tied(&format!("{steps}\n- {number}"));
+    assert!(order("- delete: Order WHERE note = 'x'"), "hidden, and still there");
+    assert!(order("- call: remove_customer(customer = $input.id)"));
+    for removal in
+        [remove, "call: hard_order(id = $input.id)", "if: note = 'x'\n  then: [{call: hard_order(id = $input.id)}]"]
+    {
+        assert!(!order(&format!("- {removal}")), "{removal}");
+        assert!(!order(&format!("- validate: number <> 'x'\n- {removal}")), "{removal}");
+        assert!(!order(&format!("- {removal}\n- update: Order SET number = 'x'")), "it may have updated none");
+        assert!(!tied(&format!("- {removal}\n- {}", out("number"))), "{removal}");
+        assert!(order(&format!("- {removal}\n- validate: $order IS NOT NULL")), "{removal}");
+        assert!(order(&format!("- {removal}\n- validate: number <> 'x'\n- validate: 1 = 1")), "{removal}");
+        assert!(!order(&format!("- {removal}\n- validate: $order IS NOT NULL\n- {removal}")), "{removal}");
+        assert!(order(&format!("- {removal}\n- find: Order WHERE number = 'a'")), "{removal}");
+    }
+    assert!(order(&format!("- if: $order.note = 'x'\n  then: [{{{}}}, {{reject: gone}}]", remove.replace("\n ", ","))));
+    // What a variable holds of its own row is known until it is read again.
+    assert!(order(&format!("- {own}")));
+    assert!(order(&format!("- {own}\n- delete: Out WHERE words = 'x'")));
+    for again in ["update: Order SET note = 'x'", "delete: Order WHERE note = 'x'", "delete: Order", remove] {
+        assert!(!order(&format!("- {own}\n- {again}")), "{again}");
+    }
+    assert!(!tied(&format!("- {own}\n- update: Order SET note = 'x'\n- {}", out("$order.note"))));
+    assert!(!tied(&format!("- find: Order WHERE number = 'a'\n  as: same\n- {own}\n- {}", out("$same.number"))));
+    // One that goes with another.
+    let kid = |steps: &str| {
+        tied(&format!("- find: Kid WHERE order = $order\n  as: kid\n- {steps}\n- {}", out("\"{$kid.id}\"")))
+    };
+    assert!(kid("validate: 1 = 1"));
+    assert!(!kid(own));
+}
+
+#[test]
+fn what_a_deleted_row_referred_to_may_have_been_removed_after_it() {
+    let name = out("$kid.owner.name");
+    let kid = |steps: &str| tied(&format!("- foreach: kid in find Kid\n  do: [{steps}{name}]"));
+    let delete = "{delete: Kid, hard: true}, ";
+    let owners = "{delete: Customer WHERE name = 'x', hard: true}, ";
+    assert!(kid(""));
+    assert!(kid(delete));
+    assert!(kid(owners), "none to which a kid refers");
+    let first = format!("{name}, {{delete: Kid, hard: true}}, {{delete: Customer WHERE name = 'x', hard: true}}, ");
+    assert!(tied(&format!("- foreach: kid in find Kid\n  do: [{}]", first.trim_end_matches(", "))));
+    assert!(!kid(&format!("{delete}{owners}")));
+    assert!(!kid(&format!("{delete}{owners}{{validate: $kid IS NOT NULL}}, ")));
+    assert!(kid(&format!("{delete}{owners}{{validate: $kid.owner.name <> 'x'}}, ")));
+}
+
+#[test]
+fn a_row_that_was_found_may_have_been_removed_since() {
+    let found = |more: &str| {
+        tied(&format!(
+            "- find: Customer WHERE name = 'x'\n  as: found\n  optional: true\n- validate: $found IS NOT NULL\n{more}- {}",
+            out("$found.name")
+        ))
+    };
+    assert!(found(""));
+    assert!(found("- delete: Customer WHERE id = $found.id\n"));
+    assert!(!found("- delete: Customer WHERE id = $found.id\n  hard: true\n"));
+    assert!(found("- delete: Customer WHERE id = $found.id\n  hard: true\n- validate: $found IS NOT NULL\n"));
+}
+
+#[test]
+fn another_round_may_have_removed_the_row_of_this_one() {
+    let each = |steps: &str| tied(&format!("- foreach: o in find Order\n  do: [{steps}]"));
+    let uses = out("$o.number");
+    assert!(each(&format!("{uses}, {{delete: Order, hard: true}}")));
+    assert!(each(&format!("{{delete: Order, hard: true}}, {uses}")));
+    for removal in ["{delete: Order WHERE id <> $o.id, hard: true}", "{call: hard_order(id = $input.id)}"] {
+        assert!(!each(&format!("{uses}, {removal}")), "{removal}");
+        assert!(each(&format!("{{if: $o IS NOT NULL, then: [{uses}]}}, {removal}")), "{removal}");
+    }
+    let kids = |steps: &str| tied(&format!("- foreach: kid in find Kid\n  do: [{steps}]"));
+    let id = out("\"{$kid.id}\"");
+    assert!(kids(&id));
+    assert!(!kids(&format!("{id}, {{delete: Order WHERE note = 'x', hard: true}}")));
+    let values = |steps: &str| tied(&format!("- foreach: word in $input.many\n  do: [{steps}]"));
+    let number = out("$order.number");
+    assert!(values(&number));
+    assert!(!values(&format!("{number}, {{delete: Order, hard: true}}")));
+    // After the rounds, too.
+    assert!(!tied(&format!("- foreach: o in find Order\n  do: [{{delete: Order, hard: true}}]\n- {number}")));
+}
+
 #[test]
 fn a_mistake_in_a_condition_is_reported_once() {
     let said = said(&project(

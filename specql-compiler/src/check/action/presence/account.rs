@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Member, Present, Root};
+use super::{Knowledge, Member, OfRow, Present, Root};
 use crate::{
-    check::action::ActionChecker,
+    check::action::{ActionChecker, Frame},
     model::{
         EntityId, Expr, Step, StepKind, VarId,
         effects::{Effects, Known},
-        expr::ColumnRef,
+        expr::{ColumnRef, SystemColumn},
         function::Volatility,
         step::{Assignment, Source, Target},
     },
@@ -22,11 +22,12 @@ use crate::{
 impl ActionChecker<'_> {
     /// After this step: what was known and is no longer, and what the step itself tells. Those in its branches, and the condition
     /// before them, have their own account.
-    pub(in crate::check::action) fn account_for(&mut self, written: &StepSyntax, step: &Step) {
-        if let Some(bound) = step.binds() {
-            self.frame_mut().present.retain(|known| known.root != Root::Row(bound));
+    pub(in crate::check::action) fn account_for(&mut self, step: &Step) {
+        // What a `find` tells of its row is known already.
+        if let Some(bound) = step.binds().filter(|_| !matches!(step.kind, StepKind::Find { .. })) {
+            self.frame_mut().known.present.retain(|known| known.root != Root::Row(bound));
         }
-        if self.knows_of_rows() && !matches!(step.kind, StepKind::If { .. } | StepKind::Foreach(_)) {
+        if !matches!(step.kind, StepKind::If { .. } | StepKind::Foreach(_)) {
             let effects = self.with_known(|known| Effects::of_step(known, step));
             let own = match &step.kind {
                 StepKind::Update { target: Target::Row(own), set, .. } if !effects.changes_any => {
@@ -35,17 +36,11 @@ impl ActionChecker<'_> {
                 _ => None,
             };
             self.forget_rows(&effects, own);
+            self.remove_rows(&effects, step);
         }
-        match (&step.kind, &written.kind) {
-            (StepKind::Update { target: Target::Row(row), set, .. }, _) => self.assigned(*row, set),
-            (StepKind::Insert { values, bind, .. }, _) => self.assigned(*bind, values),
-            (
-                StepKind::Find { entity, condition: Some(checked), bind, optional: false, .. },
-                StepKindSyntax::Find { rows, .. },
-            ) => {
-                rows.condition.iter().for_each(|condition| self.assume_of_row(condition, *entity, *bind));
-                self.forget_by(checked);
-            }
+        match &step.kind {
+            StepKind::Update { target: Target::Row(row), set, .. } => self.assigned(*row, set),
+            StepKind::Insert { values, bind, .. } => self.assigned(*bind, values),
             _ => {}
         }
     }
@@ -54,48 +49,81 @@ impl ActionChecker<'_> {
     /// another.
     pub(in crate::check::action) fn enter_rounds(
         &mut self,
-        written: &SourceSyntax,
         source: Option<&Source>,
+        told: OfRow,
         steps: &[StepSyntax],
     ) {
-        let row = match (source, written) {
-            (Some(Source::Rows { entity, condition, bind }), SourceSyntax::Rows(rows)) => {
-                rows.condition.iter().for_each(|condition| self.assume_of_row(condition, *entity, *bind));
+        let row = match source {
+            Some(Source::Rows { entity, condition, bind }) => {
+                self.frame_mut().known.gone.binds(*bind, *entity);
+                self.assume_of_row(told, *bind);
                 condition.iter().for_each(|condition| self.forget_by(condition));
                 Some((*bind, *entity))
             }
-            (Some(Source::Values { list, .. }), _) => {
-                self.forget_by(list);
-                None
-            }
             _ => None,
         };
-        if self.knows_of_rows() {
-            let of = |own| {
-                let mut effects = Effects::default();
-                self.changes(steps, own, &mut effects);
-                effects
-            };
-            // Each round works on a row of its own, unless it looks for others.
-            let own = row.map(|(_, entity)| entity).filter(|entity| !self.looks_for(*entity, steps));
-            let (all, others) = (of(None), of(own));
-            self.frame_mut().present.retain(|known| {
-                let own = row.is_some_and(|(row, _)| known.root == Root::Row(row) && known.members.len() == 1);
-                let effects = if own { &others } else { &all };
-                !known.entities().any(|entity| effects.may_change(entity))
-            });
+        let of = |own| {
+            let mut effects = Effects::default();
+            self.changes(steps, own, &mut effects);
+            effects
+        };
+        // Each round works on a row of its own, unless it looks for others.
+        let own = row.map(|(_, entity)| entity).filter(|entity| !self.looks_for(*entity, steps));
+        let (all, others) = (of(None), of(own));
+        let known = &mut self.frame_mut().known;
+        known.present.retain(|known| {
+            let own = row.is_some_and(|(row, _)| known.root == Root::Row(row) && known.members.len() == 1);
+            let effects = if own { &others } else { &all };
+            !known.entities().any(|entity| effects.may_change(entity))
+        });
+        known.gone.reads_again(|entity| all.may_change(entity));
+        for entity in &all.removes {
+            let kept = row.filter(|(_, own)| own == entity && !others.removes.contains(own));
+            known.gone.removes(*entity, kept.map(|(row, _)| row));
         }
+        self.forget_gone();
     }
 
-    /// Of the row that an update works on, the columns that it does not set stay what they are.
+    /// After a step that may have removed rows, or read again those that were.
+    fn remove_rows(&mut self, effects: &Effects, step: &Step) {
+        let Frame { vars, known, .. } = self.frame_mut();
+        known.gone.reads_again(|entity| effects.may_change(entity));
+        let own = match &step.kind {
+            StepKind::Delete { target: Target::Row(own), entity, hard: true } => Some((*own, *entity)),
+            _ => None,
+        };
+        for entity in &effects.removes {
+            match own.filter(|(_, of)| of == entity) {
+                Some((own, entity)) => known.gone.deletes(own, entity),
+                None => known.gone.removes(*entity, None),
+            }
+        }
+        if let Some((bound, var)) = step.binds().and_then(|bound| Some((bound, vars.get(bound.0)?))) {
+            known.gone.binds(bound, var.entity);
+        }
+        self.forget_gone();
+    }
+
+    /// Nothing is known of a row that may not be there.
+    fn forget_gone(&mut self) {
+        let Frame { vars, known: Knowledge { present, gone }, .. } = self.frame_mut();
+        present.retain(|known| match known.root {
+            Root::Row(row) => vars.get(row.0).is_none_or(|var| !gone.may_hold_nothing(row, var.entity)),
+            _ => true,
+        });
+    }
+
+    /// Of the row that an update works on, the columns that it does not set stay what they are, but for `updated_by`.
     fn forget_rows(&mut self, effects: &Effects, own: Option<(VarId, &[Assignment])>) {
         let stays = |known: &Present| match (own, &known.root, known.members.first()) {
             (Some((own, set)), Root::Row(row), Some((Member::Column(column), _))) => {
-                own == *row && set.iter().all(|assignment| assignment.column != *column)
+                // Who has updated it is another one now, and may be nobody.
+                let by_itself = *column == ColumnRef::System(SystemColumn::UpdatedBy);
+                own == *row && !by_itself && set.iter().all(|assignment| assignment.column != *column)
             }
             _ => false,
         };
-        self.frame_mut().present.retain(|known| {
+        self.frame_mut().known.present.retain(|known| {
             let skipped = usize::from(stays(known));
             !known.entities().skip(skipped).any(|entity| effects.may_change(entity))
         });
@@ -103,6 +131,9 @@ impl ActionChecker<'_> {
 
     /// The columns of a row that a statement has just given values.
     fn assigned(&mut self, row: VarId, set: &[Assignment]) {
+        if self.may_be_gone(row) {
+            return;
+        }
         let project = self.project;
         let entity = self.frame().vars.get(row.0).map(|var| var.entity);
         let may_be_null = |column| match column {
@@ -117,14 +148,10 @@ impl ActionChecker<'_> {
 
     /// Forgets what may be changed by the functions that an expression calls.
     pub(in crate::check::action) fn forget_by(&mut self, expr: &Expr) {
-        if self.knows_of_rows() {
-            let effects = self.with_known(|known| Effects::of_expression(known, expr));
-            self.forget_rows(&effects, None);
-        }
-    }
-
-    fn knows_of_rows(&self) -> bool {
-        self.frame().present.iter().any(|known| known.entities().next().is_some())
+        let effects = self.with_known(|known| Effects::of_expression(known, expr));
+        self.forget_rows(&effects, None);
+        self.frame_mut().known.gone.reads_again(|entity| effects.may_change(entity));
+        self.forget_gone();
     }
 
     fn with_known<T>(&self, look: impl FnOnce(Known<'_>) -> T) -> T {
@@ -151,6 +178,7 @@ impl ActionChecker<'_> {
                     match self.actions.find(self.entity, name).map(|callee| self.actions.checked(callee)) {
                         Some(Some(callee)) => {
                             effects.changes.extend(&callee.effects.changes);
+                            effects.removes.extend(&callee.effects.removes);
                             effects.changes_any |= callee.effects.changes_any;
                         }
                         // A circle is reported already.
@@ -161,9 +189,15 @@ impl ActionChecker<'_> {
                 }
                 _ => None,
             };
-            if let Some((entity, of_a_row)) = changed {
-                let entity = self.quietly_found(entity);
-                effects.changes.extend(entity.filter(|entity| !(of_a_row && own == Some(*entity))));
+            if let Some((entity, of_a_row)) = changed
+                && let Some(entity) = self.quietly_found(entity)
+            {
+                let others = !(of_a_row && own == Some(entity));
+                effects.changes.extend(Some(entity).filter(|_| others));
+                if matches!(step.kind, StepKindSyntax::Delete { hard: true, .. }) {
+                    effects.removes.extend(Some(entity).filter(|_| others));
+                    self.with_known(|known| effects.removal(known, entity));
+                }
             }
             step.branches().for_each(|branch| self.changes(branch, own, effects));
         }

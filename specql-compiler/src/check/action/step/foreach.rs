@@ -2,7 +2,7 @@
 
 use specql_registry::{Basic, ValueType};
 
-use super::super::{ActionChecker, Binding};
+use super::super::{ActionChecker, Binding, presence::OfRow};
 use crate::{
     check::expr,
     diagnostics::rules::{sq0141_invalid_option as invalid_option, sq0211_not_a_list as not_a_list},
@@ -28,6 +28,7 @@ impl ActionChecker<'_> {
         lock: Option<&Spanned<bool>>,
     ) -> Option<StepKind> {
         let (entity, condition) = self.rows(rows)?;
+        let told = self.told_by(rows.condition.as_ref().filter(|_| !optional), entity);
         let order: Vec<_> = order.iter().map(|by| self.ordered_by(entity, by)).collect();
         let snake = self.project.entity(entity).snake.clone();
         let own = entity == self.entity && bind.is_none_or(|name| name.value == snake);
@@ -50,6 +51,7 @@ impl ActionChecker<'_> {
             let help = "leave `lock` out, or give the row another name with `as:`";
             return self.report(invalid_option::error(*span, "the current row is always locked", help));
         }
+        self.assume_of_row(told, var);
         let locks = current || lock.is_some_and(|lock| lock.value);
         let order = order.into_iter().collect::<Option<_>>()?;
         Some(StepKind::Find { entity, condition: condition?, order, bind: var, optional, locks })
@@ -81,20 +83,25 @@ impl ActionChecker<'_> {
     pub(super) fn foreach(&mut self, head: &ForeachSyntax, steps: &[StepSyntax]) -> Option<StepKind> {
         let named = self.new_name(&head.name);
         let (known, before) = (self.frame().bindings.len(), self.frame().current);
+        let mut told = OfRow::default();
         let source = match &head.source {
-            SourceSyntax::Rows(rows) => self.row_source(&head.name.value, rows),
+            SourceSyntax::Rows(rows) => self.row_source(&head.name.value, rows, &mut told),
             SourceSyntax::Values(list) => self.value_source(&head.name.value, list),
         };
         if !named || source.is_none() {
             // What the steps call by that name is not known.
             self.complete = false;
         }
-        self.enter_rounds(&head.source, source.as_ref(), steps);
-        let before_rounds = self.frame().present.clone();
+        match &source {
+            Some(Source::Rows { condition, .. }) => condition.iter().for_each(|condition| self.forget_by(condition)),
+            Some(Source::Values { list, .. }) => self.forget_by(list),
+            None => {}
+        }
+        let before_rounds = self.frame().known.clone();
+        self.enter_rounds(source.as_ref(), told, steps);
         let steps: Vec<Step> = self.steps(steps);
         // There may have been no round, or many.
-        let after = std::mem::replace(&mut self.frame_mut().present, before_rounds);
-        self.frame_mut().present.retain(|known| after.contains(known));
+        self.frame_mut().known.meet(&before_rounds);
         if source.is_some() {
             self.frame_mut().loops.pop();
         }
@@ -102,8 +109,9 @@ impl ActionChecker<'_> {
         Some(StepKind::Foreach(Box::new(Foreach { source: source?, steps })))
     }
 
-    fn row_source(&mut self, name: &str, rows: &RowsSyntax) -> Option<Source> {
+    fn row_source(&mut self, name: &str, rows: &RowsSyntax, told: &mut OfRow) -> Option<Source> {
         let (entity, condition) = self.rows(rows)?;
+        *told = self.told_by(rows.condition.as_ref(), entity);
         let own = entity == self.entity;
         let frame = self.frame_mut();
         let bind = frame.new_var(name, entity);

@@ -42,7 +42,7 @@ impl ActionChecker<'_> {
             match self.step(written) {
                 Some(kind) => {
                     let step = Step { kind, stale: Vec::new(), origin: self.project.sources.origin(written.span) };
-                    self.account_for(written, &step);
+                    self.account_for(&step);
                     self.note_rows(written, &step);
                     checked.push(step);
                 }
@@ -87,16 +87,16 @@ impl ActionChecker<'_> {
     fn if_else(&mut self, written: &Ast, then: &[StepSyntax], otherwise: &[StepSyntax]) -> Option<StepKind> {
         let condition = self.condition(written);
         condition.iter().for_each(|condition| self.note_question(condition, written));
-        let before = self.frame().present.clone();
+        let before = self.frame().known.clone();
         let then = self.way(then, written, Ways::True, condition.as_ref());
-        let after_then = std::mem::replace(&mut self.frame_mut().present, before);
+        let after_then = std::mem::replace(&mut self.frame_mut().known, before);
         let otherwise = self.way(otherwise, written, Ways::NotTrue, condition.as_ref());
         // What follows is only reached on the way that did not end; else what is known is what both ways leave known.
         let ends = |steps: &[Step]| steps.iter().any(Step::ends);
         match (ends(&then), ends(&otherwise)) {
             (true, _) => {}
-            (false, true) => self.frame_mut().present = after_then,
-            (false, false) => self.frame_mut().present.retain(|known| after_then.contains(known)),
+            (false, true) => self.frame_mut().known = after_then,
+            (false, false) => self.frame_mut().known.meet(&after_then),
         }
         Some(StepKind::If { condition: condition?, then, otherwise })
     }
