@@ -9,7 +9,7 @@
 //! | [`breaking`] | the record of what older binaries cannot go on with |
 //! | `dependents` | which objects must go before another one can |
 //! | `rename` | tables and columns under another name |
-//! | `table`, `column_type`, `widening` | how a table becomes another one |
+//! | `table`, `column_type`, `widening` | how a table becomes another one: columns, then constraints |
 //! | `live_unique` | what is unique among live rows |
 //! | `references` | foreign keys that point to another table |
 //! | `rows` | what is asked of rows before a step, and what fills them |
