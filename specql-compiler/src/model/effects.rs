@@ -249,6 +249,7 @@ impl Effects {
         for callback in call.on_success.iter().chain(&call.on_failure) {
             let later = Self::of_steps(known, &callback.steps, true);
             self.for_tenant |= later.for_tenant;
+            callback.carried.iter().for_each(|(_, row)| self.touches(known, callback.vars[row.0].entity));
             if later.chain.0 > self.chain.0 {
                 self.chain = later.chain;
             }

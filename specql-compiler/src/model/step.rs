@@ -247,6 +247,8 @@ pub struct CallService {
     pub rounds: Vec<LoopKey>,
     /// `as:`; `$payment.job_id` is [`super::ExprKind::JobId`].
     pub bind: Option<String>,
+    /// The rows that its callbacks name besides: the job carries their public ids, by name.
+    pub carries: Vec<(String, VarId)>,
     /// `async: false`: the typed Rust function returns only when the job is done.
     pub wait: bool,
     /// Runs in the transaction that completes the job.
@@ -311,10 +313,19 @@ pub struct Callback {
     /// The originating row, read again and locked before the first step. `None`: the call had no row, or no step of
     /// the callback works on it.
     pub row: Option<VarId>,
+    /// The rows whose ids the job carries ([`CallService::carries`]), by name: read again and locked like that one. Each may be gone.
+    pub carried: Vec<(String, VarId)>,
     /// The steps.
     pub steps: Vec<Step>,
     /// Where it is written.
     pub origin: Origin,
+}
+
+impl Callback {
+    /// The rows that are there before its first step.
+    pub fn rows(&self) -> impl Iterator<Item = VarId> {
+        self.row.into_iter().chain(self.carried.iter().map(|(_, row)| *row))
+    }
 }
 
 /// Which end of a job a callback follows.

@@ -75,6 +75,7 @@ fn callback(kind: CallbackKind, steps: Vec<Step>, line: u32) -> Callback {
         kind,
         vars: vec![row(1, "order")],
         row: Some(VarId(0)),
+        carried: Vec::new(),
         steps,
         origin: at(line),
     }
@@ -97,6 +98,7 @@ fn call(service: &str, operation: &str, input: Vec<(String, Expr)>) -> CallServi
         row: Some(VarId(0)),
         rounds: Vec::new(),
         bind: None,
+        carries: Vec::new(),
         wait: false,
         on_success: None,
         on_failure: None,

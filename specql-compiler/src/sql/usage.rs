@@ -187,6 +187,9 @@ impl Usage {
         if let Start::At(time) = &call.start {
             self.expr(model, vars, time);
         }
+        for (_, row) in &call.carries {
+            self.read(*row, "id");
+        }
         if let Some(var) = call.row {
             self.key(model, vars, var);
             self.read(var, "id");

@@ -20,7 +20,7 @@ async fn the_callbacks_of_the_page_write_what_it_says() -> anyhow::Result<()> {
     let page = Page::read("callbacks.md")?;
     let database = compiled::database(&page.project()?).await?;
     let answered = page.run(&mut *database.pool().acquire().await?).await?;
-    assert_eq!((page.statements.len(), answered), (13, 9));
+    assert_eq!((page.statements.len(), answered), (23, 14));
     Ok(())
 }
 

@@ -219,6 +219,8 @@ fn call_service(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Val
         if random.chance(60) {
             let mut inner = Scope::new(scope.entities, scope.own);
             inner.rows.push(Row { name: None, entity: scope.own, optional: false, in_loop: false });
+            // What the steps around the call have bound, the job carries.
+            inner.rows.extend(scope.rows.iter().filter(|row| row.name.is_some()).cloned());
             inner.inputs = false;
             inner.in_callback = true;
             inner.output = key == "on_success";

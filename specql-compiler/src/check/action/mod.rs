@@ -1,6 +1,7 @@
 //! Actions: what they take, which row they work on, and their steps.
 
 mod backfill;
+mod inherit;
 mod input;
 mod order;
 mod presence;
@@ -13,6 +14,7 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use backfill::check_all as backfills;
+use inherit::Inherited;
 pub(crate) use input::Inputs;
 use order::{Actions, Listed};
 use presence::Knowledge;
@@ -57,7 +59,7 @@ pub(crate) fn check_all(
         diagnostics.append(&mut checker.diagnostics);
         let effects = |id| actions.checked(id).map(|action| &action.effects);
         let known = Known { entities: project.entities, effects: &effects };
-        stale::mark(known, &action.vars, action.loads_current_row, &mut action.steps);
+        stale::mark(known, &action.vars, action.loads_current_row.into_iter().collect(), &mut action.steps);
         action.effects = Effects::of_action(known, id.entity, &action.steps, action.loads_current_row.is_some());
         if action.effects.chain.0 == LONGEST_CHAIN + 1 {
             diagnostics.push(too_long(&actions, id, &action));
@@ -147,6 +149,8 @@ pub(crate) struct Frame {
     row: Option<VarId>,
     /// A callback of a call that has a row.
     has_row: bool,
+    /// A callback's rows that the steps around its call have bound, once a step names them.
+    inherited: Vec<Inherited>,
 }
 
 /// What a [`Frame`] belongs to.
@@ -315,6 +319,7 @@ impl Frame {
             current: None,
             row: None,
             has_row,
+            inherited: Vec::new(),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Which actions there are, and which of them must be checked before which: an action's inputs may follow from its
 //! steps, so what it calls comes first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::names;
+use super::{inherit::removed_by_steps, names};
 use crate::{
     check::Project,
     diagnostics::{
@@ -34,6 +34,8 @@ pub(super) struct Actions<'a> {
     wrappers: BTreeMap<String, ActionId>,
     /// Those that are checked.
     done: BTreeMap<ActionId, Action>,
+    /// The entities of which steps of the project may remove rows from the table.
+    removed: BTreeSet<EntityId>,
 }
 
 /// An action as it is written, and the name of its public function.
@@ -88,7 +90,13 @@ impl<'a> Actions<'a> {
             }
             actions.listed.push(listed);
         }
+        actions.removed = removed_by_steps(project, written);
         actions
+    }
+
+    /// Whether a step of the project may remove rows of this entity from the table.
+    pub(super) fn may_remove(&self, entity: EntityId) -> bool {
+        self.removed.contains(&entity)
     }
 
     pub(super) fn get(&self, id: ActionId) -> &Listed<'a> {

@@ -186,13 +186,12 @@ impl ActionChecker<'_> {
 
     /// Whether the row in a variable is known to have been found.
     pub(in crate::check) fn is_found(&self, row: VarId) -> bool {
-        self.frame().known.present.contains(&Present::of(Root::Row(row)))
+        self.frame().is_found(row)
     }
 
     /// Whether a variable may hold nothing, because a step may have removed its row.
     pub(in crate::check) fn may_be_gone(&self, row: VarId) -> bool {
-        let Frame { vars, known, .. } = self.frame();
-        vars.get(row.0).is_some_and(|var| known.gone.may_hold_nothing(row, var.entity))
+        self.frame().may_be_gone(row)
     }
 
     /// Whether a reference that is there may lead to no row of this entity, because a step may have removed it.
@@ -200,5 +199,17 @@ impl ActionChecker<'_> {
         let ExprKind::VarColumn { var: row, .. } = reference.kind else { return false };
         let Frame { vars, known, .. } = self.frame();
         vars.get(row.0).is_some_and(|var| known.gone.may_lead_nowhere(row, var.entity, target))
+    }
+}
+
+impl Frame {
+    /// Whether the row in a variable is known to have been found.
+    pub(super) fn is_found(&self, row: VarId) -> bool {
+        self.known.present.contains(&Present::of(Root::Row(row)))
+    }
+
+    /// Whether a variable may hold nothing, because a step may have removed its row.
+    pub(super) fn may_be_gone(&self, row: VarId) -> bool {
+        self.vars.get(row.0).is_some_and(|var| self.known.gone.may_hold_nothing(row, var.entity))
     }
 }

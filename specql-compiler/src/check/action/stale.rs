@@ -11,9 +11,9 @@ use crate::model::{
     step::{Source, Target},
 };
 
-/// Marks the steps of an action or a callback; `first` is the row that is there before them.
-pub(super) fn mark(known: Known<'_>, vars: &[Var], first: Option<VarId>, steps: &mut [Step]) {
-    let mut walk = Walk { known, vars, bound: first.into_iter().collect(), found: Vec::new() };
+/// Marks the steps of an action or a callback; `bound` are the rows that are there before them.
+pub(super) fn mark(known: Known<'_>, vars: &[Var], bound: Vec<VarId>, steps: &mut [Step]) {
+    let mut walk = Walk { known, vars, bound, found: Vec::new() };
     walk.steps(steps, &[]);
     let mut found = walk.found.into_iter();
     assign(steps, &mut found);
@@ -33,7 +33,7 @@ fn mark_callbacks(known: Known<'_>, steps: &mut [Step]) {
     for step in steps {
         if let StepKind::CallService(call) = &mut step.kind {
             for callback in call.on_success.iter_mut().chain(&mut call.on_failure) {
-                mark(known, &callback.vars, callback.row, &mut callback.steps);
+                mark(known, &callback.vars, callback.rows().collect(), &mut callback.steps);
             }
         }
         step.branches_mut().for_each(|branch| mark_callbacks(known, branch));

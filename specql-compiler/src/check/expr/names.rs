@@ -219,6 +219,9 @@ impl ActionChecker<'_> {
             None if name == self.project.entity(self.entity).snake => match self.current_row() {
                 Some(var) => (var, self.may_be_gone(var)),
                 None => {
+                    if let Some(row) = self.inherited(name) {
+                        return self.columns_of_row(row, root, members);
+                    }
                     let entity = &self.project.entity(self.entity).name;
                     let error = match self.frames.len() {
                         1 => no_current_row::before_insert(root.span, name, entity),
@@ -227,8 +230,22 @@ impl ActionChecker<'_> {
                     return self.report(error);
                 }
             },
-            None => return self.unknown_variable(root),
+            None => match self.inherited(name) {
+                Some(row) => row,
+                None => return self.unknown_variable(root),
+            },
         };
+        self.columns_of_row((var, optional), root, members)
+    }
+
+    /// The row in a variable, which may hold nothing, or what it leads to.
+    fn columns_of_row(
+        &mut self,
+        (var, optional): (VarId, bool),
+        root: &Spanned<String>,
+        members: &[Spanned<String>],
+    ) -> Option<Expr> {
+        let name = &root.value;
         let entity = self.frame().vars[var.0].entity;
         let Some((first, rest)) = members.split_first() else {
             return Some(Expr { kind: ExprKind::Row(var), ty: ExprType::Ref(entity), nullable: optional });
@@ -276,7 +293,8 @@ impl ActionChecker<'_> {
         let bound_outside =
             self.frames.iter().rev().skip(1).any(|frame| frame.bindings.iter().any(|(bound, _)| bound == name));
         if bound_outside {
-            let help = "only the row that the call was queued for is there: keep what you need in its fields";
+            let help =
+                "the rows that steps have bound are there, and no other values: keep what you need in a field of one";
             return self.report(unknown_name::not_here(root.span, name, "a callback runs later, by itself", help));
         }
         let own = self.project.entity(self.entity).snake.clone();
@@ -288,6 +306,7 @@ impl ActionChecker<'_> {
         known.push("input".to_owned());
         if self.frames.len() > 1 {
             known.extend(["job", "output", "error"].map(str::to_owned));
+            known.extend(self.inheritable().map(|(name, _)| name.to_owned()));
         }
         if self.project.column(self.entity, name).is_some() {
             let entity = self.project.entity(self.entity);

@@ -33,6 +33,7 @@ impl ActionChecker<'_> {
             (_, Some(Binding::Row(var) | Binding::Optional(var))) => of_entity(self.frame().vars[var.0].entity),
             (_, Some(Binding::Job)) => member == "job_id",
             (_, Some(Binding::Value(..))) => true,
+            (_, None) if self.inheritable().any(|(name, entity)| name == root && of_entity(entity)) => true,
             ("input", None) => !in_callback && (self.knows_input(member) || of_entity(self.entity)),
             ("job" | "output" | "error", None) => in_callback,
             _ => root == self.project.entity(self.entity).snake && of_entity(self.entity),

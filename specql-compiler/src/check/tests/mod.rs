@@ -1,6 +1,7 @@
 //! Whole projects through [`compile`](crate::compile): what the model holds, and what is said about mistakes.
 
 mod effects;
+mod inherit;
 mod mistakes;
 mod model;
 mod narrowing;

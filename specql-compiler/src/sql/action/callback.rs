@@ -2,16 +2,15 @@
 
 use super::{
     super::{
-        entity::tenant_and,
-        expr::row_variable,
         facts::Facts,
         object::{Need, Object, ObjectKind},
-        quote::{ident, literal, qualified},
+        quote::{literal, qualified},
         usage::Usage,
-        writer::{Writer, filled},
+        writer::Writer,
     },
     Function,
     callback_batch::batch_function,
+    callback_rows::{ROWS, read_rows},
     step::{Body, Scope, declare_rows, declare_values, start_unassigned_rows},
 };
 use crate::model::{CallService, Callback, CallbackKind, Entity, Model, Step, StepKind};
@@ -41,7 +40,7 @@ pub(in super::super) fn callbacks(steps: &[Step]) -> Vec<(&CallService, &Callbac
 pub(in super::super) fn function(model: &Model, call: &CallService, callback: &Callback) -> Object {
     let usage = Usage::of(model, &callback.vars, &callback.steps);
     let mut body = Writer::default();
-    originating_row(&mut body, model, callback, &usage);
+    read_rows(&mut body, model, callback, &usage);
     start_unassigned_rows(&mut body, model, &callback.vars, &usage, &callback.steps, None);
     let scope = Scope {
         model,
@@ -66,6 +65,9 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
     let mut declarations = Writer::default();
     if reads_context {
         declarations.line("_context RECORD;");
+    }
+    if !callback.carried.is_empty() {
+        declarations.line(format!("{ROWS} JSONB := jobs.callback_rows(_job_run_id);"));
     }
     declare_rows(&mut declarations, &callback.vars, &usage);
     declare_values(&mut declarations, &usage);
@@ -106,30 +108,6 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         body: w,
     }
     .object()
-}
-
-/// Reads and locks the row in whose name the call was queued, deleted or not: the call did happen. If the row is gone
-/// the callback fails, and the job shows that somebody must look at it.
-fn originating_row(w: &mut Writer, model: &Model, callback: &Callback, usage: &Usage) {
-    let Some(var) = callback.row else { return };
-    let Some(row) = callback.vars.get(var.0) else { return };
-    let entity = model.entity(row.entity);
-    w.line(format!("-- The {} as it is now, locked until the end of the transaction.", entity.name));
-    if usage.reads(var) {
-        w.line(filled("SELECT", &usage.fetched(entity, var, "t")));
-        w.line(format!("INTO {}", row_variable(row)));
-    } else {
-        w.line("PERFORM 1");
-    }
-    w.line(format!("FROM {} AS t", qualified(&entity.schema, &entity.table())));
-    w.line(format!("WHERE t.{} = _context.entity_pk{}", ident(&entity.pk()), tenant_and(entity, "t", TENANT)));
-    w.line("FOR NO KEY UPDATE;");
-    w.line("IF NOT FOUND THEN");
-    w.line(
-        "    RAISE EXCEPTION USING ERRCODE = 'SQ001', MESSAGE = 'not_found', DETAIL = 'the row of this job is gone';",
-    );
-    w.line("END IF;");
-    w.blank();
 }
 
 /// The callback's row in `jobs.tb_callback`. One that the model no longer has is retired: queued jobs may still name it.

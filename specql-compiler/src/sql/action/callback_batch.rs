@@ -43,7 +43,8 @@ impl<'a> OwnUpdate<'a> {
         let StepKind::Update { entity, set, target: Target::Row(row), partial: false } = &step.kind else {
             return None;
         };
-        let own = callback.row == Some(*row);
+        // What else a job carries is of that job alone.
+        let own = callback.row == Some(*row) && callback.carried.is_empty();
         let alike = set.iter().all(|assignment| any_order(&assignment.value, *entity));
         (own && alike).then_some(Self { step, entity: *entity, set })
     }

@@ -26,6 +26,7 @@
 
 mod callback;
 mod callback_batch;
+mod callback_rows;
 mod core;
 mod input;
 mod step;

@@ -36,6 +36,7 @@ CREATE TABLE jobs.tb_job_run (
     policy_code INTEGER,
     input_digest BYTEA,
     give_up_seconds INTEGER,
+    callback_rows JSONB,
     CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run)
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_run IS 'Jobs as they were queued. Read jobs.v_job_run to see where they stand.';
@@ -46,6 +47,8 @@ COMMENT ON COLUMN jobs.tb_job_run.security_context IS 'A record for audit. No wo
 COMMENT ON COLUMN jobs.tb_job_run.max_attempts IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.timeout_seconds IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.give_up_seconds IS 'Where it is absent the operation''s own applies.';
+COMMENT ON COLUMN jobs.tb_job_run.callback_rows IS
+    'The other rows that its callbacks read again: public ids by the names that they have there.';
 COMMENT ON COLUMN jobs.tb_job_run.priority IS 'Higher goes first.';
 COMMENT ON COLUMN jobs.tb_job_run.unique_rule IS 'Absent where the job never asked for a key.';
 COMMENT ON COLUMN jobs.tb_job_run.operation_code IS 'jobs.tb_operation. Absent in jobs that ended before there were codes.';
@@ -114,7 +117,7 @@ CREATE TABLE jobs.tb_job_attempt (
     message TEXT,
     resource_usage JSONB,
     CONSTRAINT ck_tb_job_attempt_event CHECK (event IN
-        ('refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried'))
+        ('refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried', 'row_gone'))
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_attempt IS 'What happened to jobs on the way. Read jobs.v_job_attempt for the whole story.';
 COMMENT ON COLUMN jobs.tb_job_attempt.claimed_at IS 'When the attempt that this event ended was begun.';

@@ -142,15 +142,15 @@ BEGIN
 END
 $$;
 
--- object: function jobs.queue_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text, text[], integer)
--- drop: DROP FUNCTION jobs.queue_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text, text[], integer)
+-- object: function jobs.queue_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text, text[], integer, jsonb)
+-- drop: DROP FUNCTION jobs.queue_job(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, text, bigint, text, text, text[], integer, jsonb)
 -- What jobs.enqueue and jobs.enqueue_step have in common: key, job, and the row that makes it due.
 CREATE OR REPLACE FUNCTION jobs.queue_job(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _trace_context text,
     _entity_type text, _entity_pk bigint, _on_success text, _on_failure text, _undigested text[],
-    _give_up_seconds integer,
+    _give_up_seconds integer, _rows jsonb,
     OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -206,12 +206,12 @@ BEGIN
     INSERT INTO jobs.tb_job_run (
         pk_job_run, id, identifier, idempotency_key, operation_code, policy_code, input_data, input_digest,
         tenant_id, triggered_by, correlation_id, entity_type, entity_pk, max_attempts, timeout_seconds,
-        priority, run_at, unique_rule, on_success, on_failure, trace_context, give_up_seconds)
+        priority, run_at, unique_rule, on_success, on_failure, trace_context, give_up_seconds, callback_rows)
     OVERRIDING SYSTEM VALUE
     VALUES (
         _pk, job_id, _identifier, _idempotency_key, _known.code, _known.policy_code, coalesce(_input_data, '{}'), _digest,
         _tenant_id, _triggered_by, _correlation_id, _entity_type, _entity_pk, _max_attempts, _timeout_seconds,
-        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _trace_context, _give_up_seconds);
+        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _trace_context, _give_up_seconds, _rows);
 
     IF _place.after_pk IS NOT NULL OR _run_at > now() THEN
         INSERT INTO jobs.tb_job_scheduled (
@@ -248,7 +248,7 @@ BEGIN
     _made := jobs.queue_job(
         _service, _operation, _input_data, NULL, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, _trace_context,
-        NULL, NULL, NULL, NULL, NULL, NULL);
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     job_id := _made.job_id;
     deduplicated := _made.deduplicated;
 END
@@ -256,16 +256,17 @@ $$;
 COMMENT ON FUNCTION jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text) IS
     'Queues a call of a registered operation in the caller''s transaction.';
 
--- object: function jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text, text[], integer)
--- drop: DROP FUNCTION jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text, text[], integer)
--- The same for generated actions, which alone may name an originating row and callbacks. Granted to nobody. _undigested are
--- the inputs that differ in each call though the same is asked: times, random values.
+-- object: function jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text, text[], integer, jsonb)
+-- drop: DROP FUNCTION jobs.enqueue_step(text, text, jsonb, text, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text, bigint, text, text, text[], integer, jsonb)
+-- The same for generated actions, which alone may name an originating row, callbacks and their other rows. Granted to nobody.
+-- _undigested are the inputs that differ in each call though the same is asked: times, random values. _rows are public ids, by
+-- the names that callbacks have for these rows.
 CREATE OR REPLACE FUNCTION jobs.enqueue_step(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _entity_type text, _entity_pk bigint,
     _on_success text, _on_failure text, _undigested text[] DEFAULT NULL, _give_up_seconds integer DEFAULT NULL,
-    OUT job_id uuid, OUT deduplicated boolean)
+    _rows jsonb DEFAULT NULL, OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _made record;
@@ -273,7 +274,7 @@ BEGIN
     _made := jobs.queue_job(
         _service, _operation, _input_data, _identifier, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, NULL,
-        _entity_type, _entity_pk, _on_success, _on_failure, _undigested, _give_up_seconds);
+        _entity_type, _entity_pk, _on_success, _on_failure, _undigested, _give_up_seconds, _rows);
     job_id := _made.job_id;
     deduplicated := _made.deduplicated;
 END

@@ -41,6 +41,38 @@ BEGIN
 END
 $$;
 
+-- object: function jobs.callback_rows(uuid)
+-- drop: DROP FUNCTION jobs.callback_rows(uuid)
+-- The other rows that a generated callback reads again: public ids by name.
+CREATE OR REPLACE FUNCTION jobs.callback_rows(_job_run_id uuid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(_job_run_id);
+BEGIN
+    RETURN (SELECT j.callback_rows FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _pk);
+END
+$$;
+
+-- object: function jobs.note_absent_row(uuid, jsonb, text, text)
+-- drop: DROP FUNCTION jobs.note_absent_row(uuid, jsonb, text, text)
+-- Notes that a row which a callback was to read again is gone. A row that was not there when the call was queued is none. A
+-- job that does not name the row at all was queued for other steps: its callback cannot do what it should, and waiting does
+-- not help.
+CREATE OR REPLACE FUNCTION jobs.note_absent_row(_job_run_id uuid, _rows jsonb, _name text, _entity text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT coalesce(_rows ? _name, false) THEN
+        RAISE EXCEPTION 'the job carries no `%`: it was queued before its callback read that row', _name
+            USING ERRCODE = 'SQ403';
+    END IF;
+    INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, message)
+    SELECT c.pk_job_run, c.epoch, c.attempts, 'row_gone', clock_timestamp(),
+        format('`%s` is gone: there is no %s with the id %s', _name, _entity, _rows ->> _name)
+    FROM jobs.tb_job_callback AS c
+    WHERE c.pk_job_run = jobs.pk_of(_job_run_id) AND _rows ->> _name IS NOT NULL;
+END
+$$;
+
 -- object: type jobs.called_job
 -- drop: DROP TYPE jobs.called_job
 -- A job whose call is over, as a callback over many jobs is given it.

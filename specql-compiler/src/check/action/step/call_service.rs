@@ -1,8 +1,10 @@
 //! `call_service`: the call itself, and its callbacks.
 
+use std::collections::BTreeMap;
+
 use specql_registry::{Operation, service::Unique};
 
-use super::super::{ActionChecker, Binding, Frame, FrameKind};
+use super::super::{ActionChecker, Binding, Frame, FrameKind, Inherited};
 use crate::{
     check::expr::{self, Place, Want},
     diagnostics::{
@@ -48,8 +50,10 @@ impl<'a> ActionChecker<'a> {
         let row = if self.frames.len() > 1 { self.current_row() } else { self.frame().current };
         let on_success = self.callback(syntax, syntax.on_success.as_ref(), CallbackKind::Success, &ordinal);
         let on_failure = self.callback(syntax, syntax.on_failure.as_ref(), CallbackKind::Failure, &ordinal);
-        let needs_row = [&on_success, &on_failure].into_iter().flatten().any(|callback| callback.row.is_some());
+        let needs_row = [&on_success, &on_failure].into_iter().flatten().any(|(callback, _)| callback.row.is_some());
         let row = if needs_row { row.or_else(|| self.current_row()) } else { row };
+        let inherited = [&on_success, &on_failure].into_iter().flatten().flat_map(|(_, inherited)| inherited);
+        let carries: BTreeMap<String, VarId> = inherited.map(|row| (row.name.clone(), row.outer)).collect();
         let operation = operation?;
         Some(StepKind::CallService(Box::new(CallService {
             service: syntax.service.value.clone(),
@@ -68,8 +72,9 @@ impl<'a> ActionChecker<'a> {
             rounds: self.frame().loops.iter().map(|(_, key)| key.clone()).collect(),
             bind: syntax.bind.as_ref().map(|name| name.value.clone()),
             wait: syntax.wait.is_some(),
-            on_success,
-            on_failure,
+            carries: carries.into_iter().collect(),
+            on_success: on_success.map(|(callback, _)| callback),
+            on_failure: on_failure.map(|(callback, _)| callback),
         })))
     }
 
@@ -191,13 +196,14 @@ impl<'a> ActionChecker<'a> {
         }
     }
 
+    /// The callback, and its rows that the steps around the call have bound.
     fn callback(
         &mut self,
         call: &CallServiceSyntax,
         syntax: Option<&CallbackSyntax>,
         kind: CallbackKind,
         ordinal: &str,
-    ) -> Option<Callback> {
+    ) -> Option<(Callback, Vec<Inherited>)> {
         let syntax = syntax?;
         let entity = self.project.entity(self.entity);
         let (service, operation) = (&call.service.value, &call.operation.value);
@@ -210,10 +216,11 @@ impl<'a> ActionChecker<'a> {
         let statement = self.statement.take();
         self.frames.push(Frame::new(frame_kind, has_row));
         let steps = self.steps(&syntax.steps);
-        let frame = self.frames.pop();
+        let Frame { vars, row, inherited, .. } = self.frames.pop()?;
         self.statement = statement;
-        let (vars, row): (_, Option<VarId>) = frame.map(|frame| (frame.vars, frame.row)).unwrap_or_default();
+        let carried = inherited.iter().map(|row| (row.name.clone(), row.var)).collect();
         let origin = self.project.sources.origin(syntax.span);
-        Some(Callback { key, schema, function: derived(&full), kind, vars, row, steps, origin })
+        let callback = Callback { key, schema, function: derived(&full), kind, vars, row, carried, steps, origin };
+        Some((callback, inherited))
     }
 }

@@ -199,7 +199,9 @@ impl ActionChecker<'_> {
         missing: impl FnOnce() -> Diagnostic,
     ) -> Option<Target> {
         if let Some(condition) = condition {
-            return self.in_statement(entity, |checker| checker.condition(condition)).map(Target::Where);
+            let condition = self.in_statement(entity, |checker| checker.condition(condition))?;
+            // A row that the job carries is meant, be it deleted or not, as the row in whose name the call was queued.
+            return Some(self.inherited_target(&condition).map_or(Target::Where(condition), Target::Row));
         }
         // In a loop over the own entity its row is the current row already.
         let row = if entity == self.entity {

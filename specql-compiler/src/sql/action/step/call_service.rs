@@ -2,7 +2,7 @@
 
 use super::Body;
 use crate::{
-    model::{CallService, step::Start},
+    model::{CallService, VarId, step::Start},
     sql::{
         expr::{job_variable, row_variable},
         quote::{ident, literal},
@@ -88,6 +88,9 @@ impl Body<'_> {
         }
         // Left out where the operation's own applies, so that what was generated before stays as it is.
         arguments.extend(call.give_up_after_seconds.map(|seconds| ("_give_up_seconds", seconds.to_string())));
+        let id = |row: &VarId| format!("{}.id", self.scope.vars.get(row.0).map(row_variable).unwrap_or_default());
+        let carried: Vec<(String, String)> = call.carries.iter().map(|(name, row)| (name.clone(), id(row))).collect();
+        arguments.extend(Some(carried).filter(|rows| !rows.is_empty()).map(|rows| ("_rows", json_object(&rows))));
         arguments
     }
 
