@@ -282,6 +282,7 @@ impl Effects {
             | ExprKind::Object(_) => {
                 self.at_least(Volatility::Stable);
             }
+            ExprKind::Sequence { .. } => self.at_least(Volatility::Volatile),
             ExprKind::Call { function, .. } => {
                 self.at_least(Function::find(function).map_or(Volatility::Volatile, |function| function.volatility));
             }

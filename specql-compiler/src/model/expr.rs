@@ -148,6 +148,13 @@ pub enum ExprKind {
         /// Its arguments.
         args: Vec<Expr>,
     },
+    /// The next number of a sequence.
+    Sequence {
+        /// With the schema of the entity whose action takes it: `billing.invoice_no`.
+        name: String,
+        /// Each tenant has numbers of its own.
+        of_tenant: bool,
+    },
     /// A list in YAML's own brackets, not all constant: of a list type, or JSON.
     List(Vec<Expr>),
     /// An object in YAML's own brackets, not all constant: JSON of the type's shape, or any. A field of the shape whose value
@@ -276,7 +283,8 @@ impl Expr {
             | ExprKind::JobId(_)
             | ExprKind::Job(_)
             | ExprKind::Output(_)
-            | ExprKind::Error(_) => {}
+            | ExprKind::Error(_)
+            | ExprKind::Sequence { .. } => {}
             ExprKind::Follow { base: inner, .. }
             | ExprKind::Member { base: inner, .. }
             | ExprKind::PublicId(inner)

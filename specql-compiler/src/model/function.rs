@@ -288,6 +288,14 @@ pub const FUNCTIONS: &[Function] = &[
     )
     .ours(),
     function(
+        "sequence",
+        "sequence(name)",
+        "the next number of the sequence of that name: 1, 2, 3 … without gaps, for each tenant by itself",
+        (1, 1),
+        Signature::Own,
+    )
+    .volatile(),
+    function(
         "jsonb_typeof",
         "jsonb_typeof(json)",
         "object, array, string, number, boolean or null, as text",
@@ -367,6 +375,10 @@ const fn function(
 impl Function {
     const fn stable(self) -> Self {
         Self { volatility: Volatility::Stable, ..self }
+    }
+
+    const fn volatile(self) -> Self {
+        Self { volatility: Volatility::Volatile, ..self }
     }
 
     const fn ours(self) -> Self {

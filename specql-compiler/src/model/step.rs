@@ -278,7 +278,7 @@ fn differs_each_time(model: &Model, expr: &Expr) -> bool {
         ExprKind::Column { column: read, .. }
         | ExprKind::VarColumn { column: read, .. }
         | ExprKind::Follow { column: read, .. } => column(read),
-        ExprKind::JobId(_) => true,
+        ExprKind::JobId(_) | ExprKind::Sequence { .. } => true,
         _ => false,
     };
     expr.children(&mut |child| differs = differs || differs_each_time(model, child));

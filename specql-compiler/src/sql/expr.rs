@@ -238,6 +238,10 @@ impl Printer<'_> {
                 Sql::atom(text)
             }
             ExprKind::Call { function, args } => self.call(function, args, &expr.ty),
+            ExprKind::Sequence { name, of_tenant } => {
+                let tenant = if *of_tenant { self.tenant } else { "NULL" };
+                Sql::atom(format!("app.next_number({}, {tenant})", literal(name)))
+            }
             ExprKind::List(elements) => self.list_of(elements, &expr.ty),
             ExprKind::Object(fields) => self.object(fields, &expr.ty),
             ExprKind::UserCall { function, args } => {

@@ -24,6 +24,7 @@ const APP: &[&str] = &[
     include_str!("app/json.sql"),
     include_str!("app/money.sql"),
     include_str!("app/notification.sql"),
+    include_str!("app/sequence.sql"),
 ];
 
 /// Schema `jobs`: the queue.

@@ -26,7 +26,8 @@ pub struct Scheduled {
 /// What became of one time of a schedule.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// The action's status, `skipped`, `taken`, `spread` (it is to be run for each tenant), or `busy`.
+    /// The action's status, `more` (batches of it are left), `skipped`, `taken`, `spread` (it is to be run for each tenant, or behind
+    /// batches of an earlier time), or `busy`.
     pub status: String,
     /// Of an action that ended with an error that nobody foresaw.
     pub unexpected: Option<Unexpected>,
@@ -39,6 +40,14 @@ pub struct ScheduledTenant {
     pub tenant_id: Uuid,
     /// The time.
     pub due: DateTime<Utc>,
+}
+
+impl ScheduledTenant {
+    /// The tenant; none where a schedule goes on in batches that is not run for each tenant.
+    #[must_use]
+    pub fn tenant(&self) -> Option<Uuid> {
+        Some(self.tenant_id).filter(|tenant| !tenant.is_nil())
+    }
 }
 
 impl<'r> FromRow<'r, PgRow> for ScheduledTenant {

@@ -1,4 +1,4 @@
-//! Calls the actions of schedules that run for each tenant.
+//! Calls the actions of schedules that run for each tenant, or that go on in batches.
 //!
 //! `jobs.run_schedule` has written the tenants down. Every worker takes from them, one transaction for each tenant; the
 //! tenant's row decides that it is run once. What fails for one tenant keeps no other from being run, and the tenants of one
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{
     hands::{Hand, Round},
-    scheduler::{fault, say},
+    scheduler::{MORE, fault, say},
     shared::Shared,
 };
 use crate::queue::{Link, QueueError, periodic::ScheduledTenant};
@@ -65,6 +65,7 @@ pub(super) async fn run(shared: &Shared, link: &mut Link, hand: &mut Hand) -> Re
     hand.looks().tenants.places.retain(|key, _| keys.contains(key));
     let began = Instant::now();
     let mut failed = None;
+    let mut more = false;
     while !keys.is_empty() {
         let mut left = Vec::new();
         for key in keys {
@@ -76,8 +77,12 @@ pub(super) async fn run(shared: &Shared, link: &mut Link, hand: &mut Hand) -> Re
             match hand.call(link.run_for_tenant(name, &key, one)).await {
                 // The one before goes on, over a connection that was lost. Nobody is passed over: each is asked for again.
                 Ok(ran) if ran.status == "busy" => return failed.map_or(Ok(Round::Busy), Err),
-                Ok(ran) => say(shared, &key, Some(one.tenant_id), one.due, 0, &ran),
-                Err(error) => failed = fault(&key, Some(one.tenant_id), one.due, error)?.or(failed),
+                Ok(ran) => {
+                    // The next batch comes when the others have had their turn.
+                    more |= ran.status == MORE;
+                    say(shared, &key, one.tenant(), one.due, 0, &ran);
+                }
+                Err(error) => failed = fault(&key, one.tenant(), one.due, error)?.or(failed),
             }
             if !hand.has_turn() {
                 return failed.map_or(Ok(Round::HandedOn), Err);
@@ -89,5 +94,5 @@ pub(super) async fn run(shared: &Shared, link: &mut Link, hand: &mut Hand) -> Re
         }
         keys = left;
     }
-    failed.map_or(Ok(Round::Looked { more: false }), Err)
+    failed.map_or(Ok(Round::Looked { more }), Err)
 }

@@ -36,6 +36,9 @@ const LATE: TimeDelta = TimeDelta::minutes(5);
 /// Missed times that are looked at.
 const MOST: usize = 1_000;
 
+/// The status of a call behind which batches are left.
+pub(super) const MORE: &str = "more";
+
 /// Between two tries of a hand of which a call still runs, although nobody waits for it.
 const BUSY: Duration = Duration::from_secs(1);
 
@@ -198,6 +201,10 @@ pub(super) fn say(
     let tenant = tenant.map(tracing::field::display);
     match (ran.status.as_str(), &ran.unexpected) {
         ("taken" | "skipped", _) => {}
+        (MORE, _) => {
+            tracing::debug!(schedule, tenant, %due, "has done a batch");
+            shared.wake.notify_one();
+        }
         ("spread", _) => tracing::debug!(schedule, %due, skipped, "is run for each tenant"),
         ("success", _) => {
             tracing::info!(schedule, tenant, %due, skipped, "ran");

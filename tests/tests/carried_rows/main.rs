@@ -197,6 +197,17 @@ async fn a_job_that_was_queued_before_its_callback_read_a_row_fails_at_once_and_
 }
 
 #[tokio::test]
+async fn a_callback_that_only_looks_at_such_a_row_locks_it_too() -> Outcome {
+    let shop = Shop::open().await?;
+    shop.run("INSERT INTO sales.tb_invoice (tenant_id, number) SELECT current_setting('app.tenant_id')::uuid, 'x'")
+        .await?;
+    let invoice = shop.text("SELECT id::text FROM sales.tb_invoice").await?;
+    shop.succeed(shop.tenant, "look", json!({"first": invoice})).await?;
+    assert_eq!(shop.end(COMPLETE).await?, "completed");
+    Ok(())
+}
+
+#[tokio::test]
 async fn each_round_of_a_loop_carries_its_own_rows() -> Outcome {
     let shop = Shop::open().await?;
     shop.run(

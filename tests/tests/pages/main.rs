@@ -3,4 +3,5 @@
 mod actions;
 mod dates;
 mod page;
+mod sequences;
 mod texts;

@@ -151,6 +151,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Value, Value)> {
         ("date_part('hour', at, 'Europe/Berlin')", json!(5), null()),
         ("date_part('second', at + INTERVAL '1 second', 'UTC')", json!(7), null()),
         ("date_part('day', at, 'America/Los_Angeles')", json!(2), null()),
+        // One number for each row that asks.
+        ("sequence(lab_no)", json!(1), json!(2)),
         ("minor_units(m, c)", json!(1999), null()),
         ("minor_units(m, 'JPY') IS NULL OR TRUE", json!(true), json!(true)),
         ("jsonb_typeof(doc)", json!("object"), null()),

@@ -23,7 +23,7 @@ pub(crate) use row_check::check_all as row_checks;
 
 use specql_registry::ValueType;
 
-use super::{Project, names};
+use super::{Project, expr::warn_of_slips, names};
 use crate::{
     diagnostics::{
         Diagnostic,
@@ -53,6 +53,7 @@ pub(crate) fn check_all(
 ) -> Vec<Vec<Action>> {
     let mut actions = Actions::list(project, written, diagnostics);
     let mut callbacks: BTreeMap<ActionId, Vec<(String, Span)>> = BTreeMap::new();
+    let mut sequences: BTreeMap<ActionId, Vec<(String, Span)>> = BTreeMap::new();
     for id in actions.order(diagnostics) {
         let mut checker = ActionChecker::new(project, &actions, id);
         let mut action = checker.action(actions.get(id));
@@ -65,6 +66,7 @@ pub(crate) fn check_all(
             diagnostics.push(too_long(&actions, id, &action));
         }
         callbacks.insert(id, checker.callbacks);
+        sequences.insert(id, checker.sequences);
         actions.finish(id, action);
     }
     let mut first: BTreeMap<String, Span> = BTreeMap::new();
@@ -74,6 +76,7 @@ pub(crate) fn check_all(
         }
         first.entry(key).or_insert(span);
     }
+    warn_of_slips(&sequences.into_values().flatten().collect::<Vec<_>>(), diagnostics);
     actions.into_checked()
 }
 
@@ -122,6 +125,8 @@ pub(crate) struct ActionChecker<'a> {
     /// The `as:` names of calls, which name callbacks.
     call_names: BTreeSet<String>,
     callbacks: Vec<(String, Span)>,
+    /// The sequences from which it takes numbers, with their schemas.
+    pub(super) sequences: Vec<(String, Span)>,
 }
 
 /// The steps of an action, or of a callback: what is known in them.
@@ -202,6 +207,7 @@ impl<'a> ActionChecker<'a> {
             calls: BTreeMap::new(),
             call_names: BTreeSet::new(),
             callbacks: Vec::new(),
+            sequences: Vec::new(),
         }
     }
 

@@ -107,7 +107,8 @@ fn reads_more(expr: &Expr, fields: &mut BTreeSet<FieldId>) -> Option<String> {
         | ExprKind::JobId(_)
         | ExprKind::Job(_)
         | ExprKind::Output(_)
-        | ExprKind::Error(_) => Some("there is no action here, and no row but this one".to_owned()),
+        | ExprKind::Error(_)
+        | ExprKind::Sequence { .. } => Some("there is no action here, and no row but this one".to_owned()),
         _ => None,
     };
     expr.children(&mut |child| found = found.take().or_else(|| reads_more(child, fields)));

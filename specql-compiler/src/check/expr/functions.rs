@@ -50,6 +50,9 @@ impl ActionChecker<'_> {
         if args.len() < least || args.len() > most {
             return self.report(unknown_function::arguments(span, found.name, found.usage));
         }
+        if found.name == "sequence" {
+            return self.sequence(&args[0], span);
+        }
         let (args, ty, nullable) = match (found.signature, found.name) {
             (Signature::Of(kinds, result, nulls), _) => self.of_kinds(kinds, result, nulls, args)?,
             (Signature::Same(_), _) => {

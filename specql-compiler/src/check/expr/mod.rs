@@ -12,19 +12,23 @@ mod functions;
 mod names;
 mod operators;
 mod placeholder;
-
-pub(super) use functions::declared_call;
+mod sequence;
 mod structure;
 mod template;
 
 pub(super) use constant::{adapt, duration};
 pub(crate) use fit::{Place, Want};
+pub(super) use functions::declared_call;
+pub(super) use sequence::warn_of_slips;
 
 use specql_registry::{Basic, ValueType, scalars::ScalarBase};
 
 use super::action::ActionChecker;
 use crate::{
-    diagnostics::rules::{sq0301_expression_syntax as expression_syntax, sq0306_invalid_constant as invalid_constant},
+    diagnostics::rules::{
+        sq0301_expression_syntax as expression_syntax, sq0306_invalid_constant as invalid_constant,
+        sq0313_misplaced_sequence as misplaced_sequence,
+    },
     model::{
         EntityId, Expr, ExprKind, FieldType,
         expr::{ExprType, Literal, UnaryOp},
@@ -85,7 +89,11 @@ impl ActionChecker<'_> {
 
     /// An expression that must be a boolean.
     pub(super) fn condition(&mut self, ast: &Ast) -> Option<Expr> {
-        self.value(ast, &Want::optional(ExprType::basic(Basic::Boolean)))
+        let condition = self.value(ast, &Want::optional(ExprType::basic(Basic::Boolean)))?;
+        if sequence::takes_number(&condition) {
+            return self.report(misplaced_sequence::condition(ast.span));
+        }
+        Some(condition)
     }
 
     fn negate(&mut self, operand: &Ast, wanted: Option<&Want>) -> Option<Expr> {

@@ -257,7 +257,7 @@ fn an_expression_is_checked_name_by_name_and_type_by_type() {
             (
                 "- update: Order SET total = pg_sleep(1)",
                 &[
-                    "7:35 SQ0305 unknown function `pg_sleep` | known are `now`, `coalesce`, `nullif`, `lower`, `upper`, `length`, `trim`, `replace`, `left`, `right`, `starts_with`, `round` and 25 more",
+                    "7:35 SQ0305 unknown function `pg_sleep` | known are `now`, `coalesce`, `nullif`, `lower`, `upper`, `length`, `trim`, `replace`, `left`, `right`, `starts_with`, `round` and 26 more",
                 ],
             ),
             (

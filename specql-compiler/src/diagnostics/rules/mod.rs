@@ -79,6 +79,8 @@ pub mod sq0307_untyped_input;
 pub mod sq0308_object_shape;
 pub mod sq0309_quoted_expression;
 pub mod sq0310_unfilled_placeholder;
+pub mod sq0313_misplaced_sequence;
+pub mod sq0314_similar_sequences;
 pub mod sq0401_unknown_service;
 pub mod sq0402_unknown_operation;
 pub mod sq0403_missing_input;
@@ -179,6 +181,8 @@ pub static ALL: &[&Rule] = &[
     &sq0308_object_shape::RULE,
     &sq0309_quoted_expression::RULE,
     &sq0310_unfilled_placeholder::RULE,
+    &sq0313_misplaced_sequence::RULE,
+    &sq0314_similar_sequences::RULE,
     &sq0401_unknown_service::RULE,
     &sq0402_unknown_operation::RULE,
     &sq0403_missing_input::RULE,

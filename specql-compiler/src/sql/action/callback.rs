@@ -102,7 +102,7 @@ pub(in super::super) fn function(model: &Model, call: &CallService, callback: &C
         types: Vec::new(),
         definer: false,
         settings: "",
-        volatility: model.effects_of(&callback.steps, callback.row.is_some()).volatility,
+        volatility: model.effects_of(&callback.steps, callback.rows().next().is_some()).volatility,
         comment: format!("Callback {}: after {}.{} {when}", callback.key, call.service, call.operation),
         origin: callback.origin.clone(),
         body: w,

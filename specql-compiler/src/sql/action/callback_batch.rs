@@ -55,7 +55,7 @@ fn any_order(value: &Expr, updated: EntityId) -> bool {
     let mut fits = match &value.kind {
         // Reads another row of the entity, or whatever its author liked.
         ExprKind::Follow { entity, .. } => *entity != updated,
-        ExprKind::UserCall { .. } => false,
+        ExprKind::UserCall { .. } | ExprKind::Sequence { .. } => false,
         _ => true,
     };
     value.children(&mut |child| fits &= any_order(child, updated));
