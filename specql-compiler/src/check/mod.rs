@@ -18,6 +18,7 @@ pub(crate) mod entity;
 pub(crate) mod expr;
 mod function;
 mod limits;
+mod pattern;
 pub(crate) mod names;
 mod rename;
 mod row_rule;

@@ -2,5 +2,6 @@
 
 mod actions;
 mod dates;
+mod other_rows;
 mod page;
 mod texts;

@@ -137,6 +137,7 @@ impl<'a> ActionChecker<'a> {
             calls: std::collections::BTreeMap::new(),
             call_names: std::collections::BTreeSet::new(),
             callbacks: Vec::new(),
+            counting: super::Counting::default(),
         }
     }
 }

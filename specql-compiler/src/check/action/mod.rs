@@ -1,6 +1,7 @@
 //! Actions: what they take, which row they work on, and their steps.
 
 mod backfill;
+mod counted;
 mod input;
 mod order;
 mod presence;
@@ -13,6 +14,7 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use backfill::check_all as backfills;
+use counted::Counting;
 pub(crate) use input::Inputs;
 use order::{Actions, Listed};
 use presence::Knowledge;
@@ -120,6 +122,7 @@ pub(crate) struct ActionChecker<'a> {
     /// The `as:` names of calls, which name callbacks.
     call_names: BTreeSet<String>,
     callbacks: Vec<(String, Span)>,
+    counting: Counting,
 }
 
 /// The steps of an action, or of a callback: what is known in them.
@@ -198,6 +201,7 @@ impl<'a> ActionChecker<'a> {
             calls: BTreeMap::new(),
             call_names: BTreeSet::new(),
             callbacks: Vec::new(),
+            counting: Counting::default(),
         }
     }
 
@@ -234,6 +238,7 @@ impl<'a> ActionChecker<'a> {
             self.inserts_own = self.inserts(&syntax.steps);
             self.infer_insert_inputs(&syntax.steps);
             action.steps = self.steps(&syntax.steps);
+            self.say_what_is_counted();
         }
         if let Some(row) = self.loaded {
             give_row(&mut action.steps, row);

@@ -4,6 +4,7 @@ mod effects;
 mod mistakes;
 mod model;
 mod narrowing;
+mod of_rows;
 mod properties;
 mod race;
 mod schedules;
