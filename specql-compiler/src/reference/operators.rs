@@ -57,7 +57,9 @@ be written in capitals or not. What is not listed is refused. The examples are a
     table(&mut text, "Constants", CONSTANTS);
     table(&mut text, "Names", NAMES);
     table(&mut text, "Rows of an entity", ROWS);
-    text.push_str("\nIn their conditions, bare names are fields of these rows ([rows of other entities](../other-rows.md)).\n");
+    text.push_str(
+        "\nIn their conditions, bare names are fields of these rows ([rows of other entities](../other-rows.md)).\n",
+    );
     text.push_str("\n## What does not exist\n\n| in SQL | instead |\n|---|---|\n");
     for (written, instead) in REFUSED {
         let _ = writeln!(text, "| `{}` | {} |", cell(written), cell(instead));

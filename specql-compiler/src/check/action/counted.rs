@@ -45,7 +45,9 @@ impl ActionChecker<'_> {
     /// After a step: one that locks rows, or that inserts one.
     pub(super) fn note_inserted(&mut self, written: &StepSyntax, step: &Step) {
         match (&step.kind, &written.kind) {
-            (StepKind::Insert { entity, .. }, StepKindSyntax::Insert { entity: name, .. }) if self.frames.len() == 1 => {
+            (StepKind::Insert { entity, .. }, StepKindSyntax::Insert { entity: name, .. })
+                if self.frames.len() == 1 =>
+            {
                 let asked = std::mem::take(&mut self.counting.asked);
                 let (counted, others): (Vec<_>, _) = asked.into_iter().partition(|(asked, _)| asked == entity);
                 self.counting.asked = others;
@@ -78,7 +80,7 @@ impl ActionChecker<'_> {
 /// Whether a condition names all fields of which no two rows have the same values.
 fn is_ensured(entity: &Entity, rows: &OfRows) -> bool {
     let mut named: BTreeSet<FieldId> = BTreeSet::new();
-    for condition in &rows.condition {
+    if let Some(condition) = &rows.condition {
         walk(condition, &mut |part| {
             if let ExprKind::Column { entity, column: ColumnRef::Field(field) } = part.kind
                 && entity == rows.entity

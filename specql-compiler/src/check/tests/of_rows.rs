@@ -58,7 +58,9 @@ fn rows_are_a_subselect_with_a_name_of_its_own() {
     let ors = compiled(&project("- validate: NOT exists(Line WHERE price = 1 OR price = 2)"));
     let sql = function(&ors, "sales.act(");
     assert!(
-        sql.contains("EXISTS (SELECT 1 FROM sales.tb_line AS r WHERE (r.price = 1 OR r.price = 2) AND r.deleted_at IS NULL)"),
+        sql.contains(
+            "EXISTS (SELECT 1 FROM sales.tb_line AS r WHERE (r.price = 1 OR r.price = 2) AND r.deleted_at IS NULL)"
+        ),
         "{sql}"
     );
 }
@@ -73,11 +75,14 @@ fn counting_reads_and_drawing_is_volatile() {
 #[test]
 fn a_condition_over_other_rows_tells_nothing_of_the_own_one() {
     let needs = "- update: Order SET total = length(note)";
-    for asked in ["count(Order WHERE note IS NOT NULL) > 0", "exists(Order WHERE note = 'a')", "min(Order.note) = 'a'"] {
+    for asked in ["count(Order WHERE note IS NOT NULL) > 0", "exists(Order WHERE note = 'a')", "min(Order.note) = 'a'"]
+    {
         let said = said(&project(&format!("- find: Order WHERE id = $input.order\n- validate: {asked}\n{needs}")));
         assert!(said.iter().any(|line| line.contains("SQ0304")), "{asked}: {said:#?}");
     }
-    let told = said(&project("- find: Order WHERE id = $input.order\n- validate: note ~ 'a'\n- update: Order SET total = length($order.note) WHERE id = $order.id"));
+    let told = said(&project(
+        "- find: Order WHERE id = $input.order\n- validate: note ~ 'a'\n- update: Order SET total = length($order.note) WHERE id = $order.id",
+    ));
     assert!(told.iter().all(|line| !line.contains("SQ0304")), "{told:#?}");
 }
 
@@ -91,7 +96,9 @@ fn an_own_update_that_counts_has_no_form_for_many_jobs() {
     };
     let has_one = |value: &str| {
         let objects = schema(&compiled(&project(&call(value))).model).objects;
-        assert!(objects.iter().any(|object| object.name.starts_with("sales.cb_order_act_1_slack_post_message_success(")));
+        assert!(
+            objects.iter().any(|object| object.name.starts_with("sales.cb_order_act_1_slack_post_message_success("))
+        );
         objects.iter().any(|object| object.name.starts_with("sales.cb_order_act_1_slack_post_message_success_batch("))
     };
     assert!(has_one("lines + 1"));
@@ -125,7 +132,9 @@ fn counting_before_an_insert_wants_a_lock() {
     assert!(!warns(&format!("- update: Order SET total = total + 1 WHERE id = $input.order\n{asks}\n{insert}")));
     assert!(!warns(&format!("- foreach: order in find Order\n  do:\n    {}\n{insert}", &asks)));
     // The same two fields are those of `unique:`.
-    assert!(!warns(&format!("- validate: NOT exists(Line WHERE order = $input.order AND code = $input.code)\n{insert}")));
+    assert!(!warns(&format!(
+        "- validate: NOT exists(Line WHERE order = $input.order AND code = $input.code)\n{insert}"
+    )));
     // Nothing is inserted, or nothing of what is counted.
     assert!(!warns(asks));
     assert!(!warns(&format!("- validate: count(Order) < 5\n{insert}")));

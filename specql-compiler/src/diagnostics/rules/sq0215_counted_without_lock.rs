@@ -37,8 +37,9 @@ Right:
 /// Rows of `entity` were asked for at `question`, and one is inserted at `insert`.
 #[must_use]
 pub fn warning(question: Span, entity: &str, insert: Span) -> Diagnostic {
-    let message = format!("nothing is locked: another call may insert a row of `{entity}` between this condition and the insert");
-    Diagnostic::new(&RULE, question, message)
-        .related(insert, "inserted here")
-        .help("before it, `find` the row that they compete for, with `lock: true`; what must not be there twice is `unique:`")
+    let message =
+        format!("nothing is locked: another call may insert a row of `{entity}` between this condition and the insert");
+    Diagnostic::new(&RULE, question, message).related(insert, "inserted here").help(
+        "before it, `find` the row that they compete for, with `lock: true`; what must not be there twice is `unique:`",
+    )
 }

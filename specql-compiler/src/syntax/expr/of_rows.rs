@@ -91,7 +91,8 @@ impl Parser {
         let span = Span { end: path.last().map_or(start.end, |name| name.span.end), ..path[0].span };
         let field = if whole || path.len() == 1 { None } else { path.pop() };
         if path.len() > 2 || (field.is_none() && !whole) {
-            let message = format!("`{}` is of {}", function.name(), if whole { "an entity" } else { "a field of an entity" });
+            let message =
+                format!("`{}` is of {}", function.name(), if whole { "an entity" } else { "a field of an entity" });
             return Err(Box::new(
                 expression_syntax::error(span, message).help(format!("write `{}`", function.usage())),
             ));

@@ -218,7 +218,10 @@ pub const ROWS: &[Form] = &[
         examples: &["count(Ticket)", "count(Ticket WHERE status = 'open')"],
         doc: "how many rows there are; a bigint",
     },
-    Form { examples: &["exists(Ticket WHERE buyer = $ticket.buyer AND id <> $ticket.id)"], doc: "whether there is a row" },
+    Form {
+        examples: &["exists(Ticket WHERE buyer = $ticket.buyer AND id <> $ticket.id)"],
+        doc: "whether there is a row",
+    },
     Form {
         examples: &["sum(Ticket.price WHERE status = 'paid')", "coalesce(sum(Ticket.price), 0)"],
         doc: "the sum of a field of numbers or lengths of time: of `integer` a bigint, of `bigint` a decimal, of `money` money; NULL if there is no value",

@@ -28,8 +28,8 @@ pub(super) mod power {
 
 /// Words that are no names where an expression may stand.
 const KEYWORDS: &[&str] = &[
-    "and", "or", "not", "in", "like", "ilike", "between", "is", "null", "true", "false", "case", "when", "then", "else", "end",
-    "interval",
+    "and", "or", "not", "in", "like", "ilike", "between", "is", "null", "true", "false", "case", "when", "then",
+    "else", "end", "interval",
 ];
 
 /// `Order SET a = expr, b = expr [WHERE expr]`.

@@ -97,7 +97,9 @@ fn rows_of_an_entity_are_named_in_brackets() {
         ("count()", 6),
     ] {
         match parse(&node(text), text) {
-            Ok(_) => assert_eq!(text, "count(Order.total)", "an entity `total` of the schema `Order`, which there is not"),
+            Ok(_) => {
+                assert_eq!(text, "count(Order.total)", "an entity `total` of the schema `Order`, which there is not")
+            }
             Err(error) => assert_eq!(error.span.start, 10 + at, "{text}: {}", error.message),
         }
     }

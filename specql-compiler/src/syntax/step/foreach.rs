@@ -5,7 +5,8 @@ use crate::{
     diagnostics::{
         Diagnostic,
         rules::{
-            sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key, sq0141_invalid_option as invalid_option,
+            sq0131_wrong_shape as wrong_shape, sq0133_missing_key as missing_key,
+            sq0141_invalid_option as invalid_option,
         },
     },
     source::yaml::Node,
