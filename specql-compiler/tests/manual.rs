@@ -15,7 +15,7 @@ use specql_compiler::{
             json_schema_text,
         },
         syntax::{
-            expr::{CONSTANTS, FORMS, NAMES, REFUSED},
+            expr::{CONSTANTS, FORMS, NAMES, REFUSED, ROWS},
             step::STEPS,
         },
     },
@@ -69,7 +69,7 @@ fn is_refused(expression: &str) -> Option<String> {
 
 #[test]
 fn the_examples_of_the_reference_of_operators_are_true() {
-    let forms = FORMS.iter().chain(CONSTANTS).chain(NAMES);
+    let forms = FORMS.iter().chain(CONSTANTS).chain(NAMES).chain(ROWS);
     let mut right: Vec<&str> = forms.flat_map(|form| form.examples).copied().collect();
     for (wrong, instead) in REFUSED {
         assert!(is_refused(wrong).is_some(), "`{wrong}` is not refused");
@@ -157,7 +157,7 @@ fn said(rule: &Rule, (language, text): &(String, String)) -> (Vec<&'static str>,
 }
 
 /// What the examples talk about, where they do not say it themselves.
-const CONTEXT: [(&str, &str); 8] = [
+const CONTEXT: [(&str, &str); 9] = [
     (
         "Order",
         "entity: Order
@@ -184,7 +184,8 @@ fields:
     ("Cart", "entity: Cart\nschema: sales\nfields: {note: text}\n"),
     ("Agent", "entity: Agent\nschema: crm\nfields: {name: text}\n"),
     ("Product", "entity: Product\nschema: catalog\nfields: {name: text, price: money}\n"),
-    ("Ticket", "entity: Ticket\nschema: sales\nfields: {sold: boolean! = false}\n"),
+    ("Event", "entity: Event\nschema: sales\nfields: {seats: integer! = 10}\n"),
+    ("Ticket", "entity: Ticket\nschema: sales\nfields: {sold: boolean! = false, event: ref(Event)}\n"),
     ("Line", "entity: Line\nschema: sales\nfields: {sku: text, quantity: integer}\n"),
     ("Invoice", "entity: Invoice\nschema: sales\nfields: {total: integer, note: text}\n"),
 ];

@@ -17,6 +17,7 @@ use crate::{
     domain::Domains,
     model::{
         EntityId,
+        expr::RowsFunction,
         function::{Function, Parameter, SqlFunction, Volatility},
         names::{id_function, pk_function},
     },
@@ -90,7 +91,7 @@ impl Checker<'_, '_> {
         let helper = self.entities.entities.iter().find(|entity| {
             Some(entity.schema.as_str()) == schema && [pk_function(entity), id_function(entity)].contains(value)
         });
-        let reason = if Function::find(value).is_some() {
+        let reason = if Function::find(value).is_some() || RowsFunction::find(value).is_some() {
             "expressions have a function of that name".to_owned()
         } else if action {
             "an action of this entity has it".to_owned()

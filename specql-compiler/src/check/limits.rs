@@ -1,6 +1,9 @@
 //! `min:`, `max:` and `pattern:` of a field.
 
-use super::expr::adapt;
+use super::{
+    expr::adapt,
+    pattern::{self, Unreadable},
+};
 use crate::{
     diagnostics::{
         Diagnostic,
@@ -86,49 +89,17 @@ fn pattern(text: &Spanned<String>, ty: &FieldType, diagnostics: &mut Vec<Diagnos
         diagnostics.push(invalid_option::error(text.span, "only a text has a `pattern`", "leave it out"));
         return None;
     }
-    if let Some(part) = other_in_postgresql(&text.value) {
-        let message = format!("`{part}` means something else in PostgreSQL, or nothing");
-        let help = "use classes such as `[0-9]`, `\\d` and `\\w`, repetitions up to 255, groups `(…)` and `(?:…)`, `|`, `^` and `$`";
-        diagnostics.push(invalid_option::error(text.span, message, help));
-        return None;
-    }
-    // Of the rest PostgreSQL, which uses it, says the same as the reader here.
-    if let Err(error) = regex_lite::Regex::new(&text.value) {
-        let message = format!("this is no regular expression: {error}");
-        let help = "classes, repetitions, groups, `|`, `^` and `$` mean what they mean everywhere";
-        diagnostics.push(invalid_option::error(text.span, message, help));
+    if let Err(reason) = pattern::check(&text.value) {
+        let help = match &reason {
+            Unreadable::ReadOtherwise(_) => {
+                "use classes such as `[0-9]`, `\\d` and `\\w`, repetitions up to 255, groups `(…)` and `(?:…)`, `|`, `^` and `$`"
+            }
+            Unreadable::NotOne(_) => "classes, repetitions, groups, `|`, `^` and `$` mean what they mean everywhere",
+        };
+        diagnostics.push(invalid_option::error(text.span, reason.message(), help));
         return None;
     }
     Some(text.value.clone())
-}
-
-/// What PostgreSQL reads in another way than others do (its manual, "Regular Expression Escapes"): there `\b` is a backspace.
-fn other_in_postgresql(pattern: &str) -> Option<String> {
-    const ESCAPED: &str = "dDwWsSnrt.\\+*?()[]{}^$|/-";
-    let mut rest = pattern;
-    while let Some(at) = rest.find(['\\', '(', '{']) {
-        let (found, behind) = (&rest[at..], &rest[at + 1..]);
-        let next = behind.chars().next();
-        if found.starts_with('\\') {
-            let escaped = next?;
-            if !ESCAPED.contains(escaped) {
-                return Some(format!("\\{escaped}"));
-            }
-            rest = &behind[escaped.len_utf8()..];
-            continue;
-        }
-        if found.starts_with("(?") && !found.starts_with("(?:") {
-            return Some(found.chars().take(3).collect());
-        }
-        let most = behind.split('}').next().unwrap_or_default();
-        let numbers = most.split(',').filter_map(|digits| digits.parse::<u32>().ok());
-        if found.starts_with('{') && numbers.into_iter().any(|number| number > 255) {
-            return Some(format!("{{{most}}}"));
-        }
-        rest = behind;
-    }
-    // At its beginning these choose another kind of expression.
-    pattern.starts_with("***").then(|| "***".to_owned())
 }
 
 /// Why a constant is outside of the limits.

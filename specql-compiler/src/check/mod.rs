@@ -19,6 +19,7 @@ pub(crate) mod expr;
 mod function;
 mod limits;
 pub(crate) mod names;
+mod pattern;
 mod rename;
 mod row_rule;
 pub(crate) mod schedule;

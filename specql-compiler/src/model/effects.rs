@@ -269,6 +269,10 @@ impl Effects {
                 self.at_least(Volatility::Stable);
                 self.touches(known, *entity);
             }
+            ExprKind::OfRows(rows) => {
+                self.at_least(Volatility::Stable);
+                self.touches(known, rows.entity);
+            }
             ExprKind::PublicId(base) => {
                 self.at_least(Volatility::Stable);
                 if let ExprType::Ref(entity) = base.ty {

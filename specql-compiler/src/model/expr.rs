@@ -3,7 +3,7 @@
 use specql_registry::{Basic, ValueType, scalars::Scalar};
 
 use super::{EntityId, FieldId, VarId, function::FunctionId};
-pub use crate::syntax::expr::{BinaryOp, UnaryOp};
+pub use crate::syntax::expr::{BinaryOp, RowsFunction, UnaryOp};
 
 /// An expression whose names are resolved and whose type is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,12 +107,14 @@ pub enum ExprKind {
         /// `NOT IN`.
         negated: bool,
     },
-    /// `a [NOT] LIKE b`.
+    /// `a [NOT] LIKE b`, `a [NOT] ILIKE b`.
     Like {
         /// The left side.
         value: Box<Expr>,
         /// The pattern.
         pattern: Box<Expr>,
+        /// `ILIKE`.
+        any_case: bool,
         /// `NOT LIKE`.
         negated: bool,
     },
@@ -167,6 +169,21 @@ pub enum ExprKind {
         /// Its arguments, one for each parameter, in their order; a ref is given as its public id.
         args: Vec<Expr>,
     },
+    /// What the live rows of an entity give together.
+    OfRows(Box<OfRows>),
+}
+
+/// `sum(Order.total WHERE …)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfRows {
+    /// What is made of them.
+    pub function: RowsFunction,
+    /// Whose rows.
+    pub entity: EntityId,
+    /// A column of the row, [`ExprKind::Column`]; not of `count` and `exists`.
+    pub value: Option<Expr>,
+    /// Which rows; a [`ExprKind::Column`] in it is of these rows. `None`: all.
+    pub condition: Option<Expr>,
 }
 
 /// A column of an entity's table.
@@ -318,6 +335,7 @@ impl Expr {
                     visit(value);
                 }
             }
+            ExprKind::OfRows(rows) => rows.value.iter().chain(&rows.condition).for_each(visit),
             ExprKind::Object(fields) => fields.iter().for_each(|(_, value)| visit(value)),
             ExprKind::Call { args, .. } | ExprKind::UserCall { args, .. } | ExprKind::List(args) => {
                 args.iter().for_each(visit)

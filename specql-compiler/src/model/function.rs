@@ -176,7 +176,41 @@ pub const FUNCTIONS: &[Function] = &[
         (1, 1),
         Signature::Of(&[Kind::Text], Kind::Integer, Nulls::WhenOneIs),
     ),
+    function("initcap", "initcap(text)", "the text with each word's first letter in upper case, the others in lower case", (1, 1), TEXT),
+    function("reverse", "reverse(text)", "the text from its last character to its first", (1, 1), TEXT),
     function("trim", "trim(text)", "the text without blanks at its ends", (1, 1), TEXT),
+    function(
+        "btrim",
+        "btrim(text) or btrim(text, characters)",
+        "the text without blanks, or without these characters, at its ends",
+        (1, 2),
+        TEXTS,
+    ),
+    function("ltrim", "ltrim(text) or ltrim(text, characters)", "the same, at its beginning", (1, 2), TEXTS),
+    function("rtrim", "rtrim(text) or rtrim(text, characters)", "the same, at its end", (1, 2), TEXTS),
+    function("lpad", "lpad(text, length) or lpad(text, length, fill)", "the text in this length: filled at its beginning, or cut at its end", (2, 3), PADDED),
+    function("rpad", "rpad(text, length) or rpad(text, length, fill)", "the text in this length: filled at its end, or cut there", (2, 3), PADDED),
+    function(
+        "substring",
+        "substring(text, from) or substring(text, from, count)",
+        "the characters from one on, counted from 1: all, or so many",
+        (2, 3),
+        Signature::Of(&[Kind::Text, Kind::Integer, Kind::Integer], Kind::Text, Nulls::WhenOneIs),
+    ),
+    function(
+        "strpos",
+        "strpos(text, part)",
+        "at which character the part begins, counted from 1; 0 where there is none",
+        (2, 2),
+        Signature::Of(&[Kind::Text, Kind::Text], Kind::Integer, Nulls::WhenOneIs),
+    ),
+    function(
+        "split_part",
+        "split_part(text, between, number)",
+        "one of the parts between which this stands, counted from 1, from the end where the number is negative; empty where there is none",
+        (3, 3),
+        Signature::Of(&[Kind::Text, Kind::Text, Kind::Integer], Kind::Text, Nulls::WhenOneIs),
+    ),
     function(
         "replace",
         "replace(text, from, to)",
@@ -205,6 +239,14 @@ pub const FUNCTIONS: &[Function] = &[
         (2, 2),
         Signature::Of(&[Kind::Text, Kind::Text], Kind::Boolean, Nulls::WhenOneIs),
     ),
+    function(
+        "regexp_replace",
+        "regexp_replace(text, pattern, to) or regexp_replace(text, pattern, to, 'g')",
+        "the text with the first part replaced that matches a regular expression; `g`: with every one, `i`: in capitals or not. `\\1` is what the first group matches",
+        (3, 4),
+        Signature::Own,
+    ),
+    function("gen_random_uuid", "gen_random_uuid()", "a new random UUID, another one each time", (0, 0), Signature::Own).volatile(),
     function(
         "round",
         "round(number) or round(decimal, digits)",
@@ -358,6 +400,12 @@ pub const FUNCTIONS: &[Function] = &[
 
 /// From a text to a text.
 const TEXT: Signature = Signature::Of(&[Kind::Text], Kind::Text, Nulls::WhenOneIs);
+
+/// From a text, and perhaps another, to a text.
+const TEXTS: Signature = Signature::Of(&[Kind::Text, Kind::Text], Kind::Text, Nulls::WhenOneIs);
+
+/// A text in a length.
+const PADDED: Signature = Signature::Of(&[Kind::Text, Kind::Integer, Kind::Text], Kind::Text, Nulls::WhenOneIs);
 
 /// A part of a text.
 const PART: Signature = Signature::Of(&[Kind::Text, Kind::Integer], Kind::Text, Nulls::WhenOneIs);

@@ -5,7 +5,7 @@ use specql_registry::{ValueType, service::Unique};
 use super::{
     ActionId, EntityId, Expr, ExprKind, Model, Var, VarId,
     expr::{ColumnRef, SystemColumn},
-    function::Volatility,
+    function::{Function, Volatility},
 };
 use crate::source::Origin;
 
@@ -159,12 +159,16 @@ pub struct Foreach {
 /// What a `foreach` goes through.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Live rows, in the order of their keys, locked before the first round.
+    /// Live rows, locked before the first round, in the order of their keys.
     Rows {
         /// Of this entity's table.
         entity: EntityId,
         /// Columns are [`super::ExprKind::Column`]. `None`: all rows.
         condition: Option<Expr>,
+        /// In which order the rounds go through them: as for [`StepKind::Find`].
+        order: Vec<(ColumnRef, bool)>,
+        /// How many of them at most, the first ones in that order: a whole number that is not NULL.
+        limit: Option<Expr>,
         /// Holds the row of this round.
         bind: VarId,
     },
@@ -273,7 +277,10 @@ fn differs_each_time(model: &Model, expr: &Expr) -> bool {
         }
     };
     let mut differs = match &expr.kind {
-        ExprKind::Call { function, .. } => *function == "now",
+        ExprKind::Call { function, .. } => {
+            let volatile = |found: &Function| found.volatility == Volatility::Volatile;
+            *function == "now" || Function::find(function).is_none_or(volatile)
+        }
         ExprKind::UserCall { function, .. } => model.function(*function).volatility == Volatility::Volatile,
         ExprKind::Column { column: read, .. }
         | ExprKind::VarColumn { column: read, .. }
@@ -386,7 +393,7 @@ impl Step {
             StepKind::Delete { target, .. } => target.condition().into_iter().for_each(visit),
             StepKind::Find { condition, .. } => condition.iter().for_each(visit),
             StepKind::Foreach(foreach) => match &foreach.source {
-                Source::Rows { condition, .. } => condition.iter().for_each(visit),
+                Source::Rows { condition, limit, .. } => condition.iter().chain(limit).for_each(visit),
                 Source::Values { list, .. } => visit(list),
             },
             StepKind::CallAction(call) => call.args.iter().for_each(|(_, value)| visit(value)),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{GENERATED, cell};
-use crate::syntax::expr::{CONSTANTS, FORMS, Form, INFIX, NAMES, REFUSED, by_strength};
+use crate::syntax::expr::{CONSTANTS, FORMS, Form, INFIX, NAMES, REFUSED, ROWS, by_strength};
 
 /// The entity that the examples are about.
 pub const ENTITY: &str = "\
@@ -56,6 +56,10 @@ be written in capitals or not. What is not listed is refused. The examples are a
     }
     table(&mut text, "Constants", CONSTANTS);
     table(&mut text, "Names", NAMES);
+    table(&mut text, "Rows of an entity", ROWS);
+    text.push_str(
+        "\nIn their conditions, bare names are fields of these rows ([rows of other entities](../other-rows.md)).\n",
+    );
     text.push_str("\n## What does not exist\n\n| in SQL | instead |\n|---|---|\n");
     for (written, instead) in REFUSED {
         let _ = writeln!(text, "| `{}` | {} |", cell(written), cell(instead));

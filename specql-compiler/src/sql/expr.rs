@@ -214,8 +214,9 @@ impl Printer<'_> {
                 let items: Vec<String> = list.iter().map(|item| self.print(item)).collect();
                 self.test(value, *negated, &format!("IN ({})", items.join(", ")))
             }
-            ExprKind::Like { value, pattern, negated } => {
-                self.test(value, *negated, &format!("LIKE {}", self.sql(pattern).at_least(binding::CONCAT)))
+            ExprKind::Like { value, pattern, any_case, negated } => {
+                let like = if *any_case { "ILIKE" } else { "LIKE" };
+                self.test(value, *negated, &format!("{like} {}", self.sql(pattern).at_least(binding::CONCAT)))
             }
             ExprKind::Between { value, low, high, negated } => {
                 let low = self.sql(low).at_least(binding::CONCAT);
@@ -242,6 +243,7 @@ impl Printer<'_> {
                 let tenant = if *of_tenant { self.tenant } else { "NULL" };
                 Sql::atom(format!("app.next_number({}, {tenant})", literal(name)))
             }
+            ExprKind::OfRows(rows) => Sql::atom(self.of_rows(rows)),
             ExprKind::List(elements) => self.list_of(elements, &expr.ty),
             ExprKind::Object(fields) => self.object(fields, &expr.ty),
             ExprKind::UserCall { function, args } => {
@@ -308,6 +310,10 @@ impl Printer<'_> {
             BinaryOp::Greater => (">", binding::COMPARISON, false),
             BinaryOp::GreaterOrEqual => (">=", binding::COMPARISON, false),
             BinaryOp::Concat => ("||", binding::CONCAT, true),
+            BinaryOp::Matches => ("~", binding::CONCAT, false),
+            BinaryOp::MatchesAnyCase => ("~*", binding::CONCAT, false),
+            BinaryOp::NotMatches => ("!~", binding::CONCAT, false),
+            BinaryOp::NotMatchesAnyCase => ("!~*", binding::CONCAT, false),
             BinaryOp::Add => ("+", binding::SUM, true),
             BinaryOp::Subtract => ("-", binding::SUM, true),
             BinaryOp::Multiply => ("*", binding::PRODUCT, true),
@@ -452,6 +458,7 @@ fn output(path: &[String], ty: &ExprType) -> Sql {
     }
 }
 
+mod of_rows;
 mod structure;
 #[cfg(test)]
 mod tests;

@@ -154,10 +154,8 @@ impl Usage {
 
     fn source(&mut self, model: &Model, vars: &[Var], source: &Source) {
         match source {
-            Source::Rows { condition, .. } => {
-                if let Some(condition) = condition {
-                    self.expr(model, vars, condition);
-                }
+            Source::Rows { condition, limit, .. } => {
+                condition.iter().chain(limit).for_each(|value| self.expr(model, vars, value));
             }
             Source::Values { list, bind, element } => {
                 self.values.push((bind.clone(), element.clone()));

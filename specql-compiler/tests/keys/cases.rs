@@ -23,6 +23,18 @@ pub(crate) const CASES: &[(&str, &str, &str, &str)] = &[
         "",
         "foreach: x in find Order WHERE total = 2, do: [{delete: Order WHERE id = $x}]",
     ),
+    (
+        "a step `foreach`",
+        "order_by",
+        "foreach: x in find Order, do: [{delete: Order WHERE id = $x}]",
+        "foreach: x in find Order, do: [{delete: Order WHERE id = $x}], order_by: total DESC",
+    ),
+    (
+        "a step `foreach`",
+        "limit",
+        "foreach: x in find Order, do: [{reject: no}]",
+        "foreach: x in find Order, do: [{reject: no}], limit: 1",
+    ),
     ("a step `foreach`", "do", "", "foreach: x in find Order WHERE total = 1, do: [{reject: no}]"),
     ("a step `call`", "call", "", "call: create_note(body = 'b')"),
     ("a step `call`", "as", "", "+as: made"),

@@ -6,7 +6,7 @@ use specql_registry::{Basic, composites, scalars};
 use specql_tests::corpus::apps;
 
 /// What is written neither as a key, nor as a type's or a function's name.
-const OTHERS: [&str; 49] = [
+const OTHERS: [&str; 60] = [
     // Types, and their places.
     "decimal",
     "decimal(",
@@ -51,6 +51,17 @@ const OTHERS: [&str; 49] = [
     " IN (",
     " NOT LIKE ",
     " LIKE ",
+    " ILIKE ",
+    " ~ ",
+    " !~ ",
+    " ORDER BY ",
+    " LIMIT ",
+    "count(",
+    "exists(",
+    "sum(",
+    "avg(",
+    "min(",
+    "max(",
     " BETWEEN ",
     " IS NULL",
     " IS NOT NULL",

@@ -2,6 +2,7 @@
 
 mod actions;
 mod dates;
+mod other_rows;
 mod page;
 mod sequences;
 mod texts;

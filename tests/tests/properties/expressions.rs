@@ -213,6 +213,16 @@ pub(crate) fn condition(random: &mut Random, scope: &Scope<'_>, depth: usize) ->
                 let (inner, nullable) = condition(random, scope, deeper);
                 return (format!("NOT ({inner})"), nullable);
             }
+            2 if random.chance(30) => {
+                let any = random.below(scope.entities.len());
+                let (inner, _) = condition(random, &scope.of_statement(any), deeper);
+                let name = &scope.entities[any].name;
+                return match random.below(3) {
+                    0 => (format!("exists({name} WHERE {inner})"), false),
+                    1 => (format!("count({name} WHERE {inner}) < {}", random.below(9)), false),
+                    _ => (format!("max({name}.count WHERE {inner}) > {}", random.below(9)), true),
+                };
+            }
             _ => {}
         }
     }
@@ -248,7 +258,12 @@ pub(crate) fn condition(random: &mut Random, scope: &Scope<'_>, depth: usize) ->
         }
         2 if ty == Type::Text => {
             let not = random.pick(&["", "NOT "]);
-            (format!("{left} {not}LIKE '%a_'"), nullable)
+            let test = match random.below(3) {
+                0 => format!("{not}LIKE '%a_'"),
+                1 => format!("{not}ILIKE 'A%'"),
+                _ => format!("{} '^[a-z]+'", random.pick(&["~", "!~", "~*"])),
+            };
+            (format!("{left} {test}"), nullable)
         }
         _ => {
             let operator = random.pick(&["=", "<>", "<", "<=", ">", ">="]);

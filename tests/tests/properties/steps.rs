@@ -117,7 +117,11 @@ fn step(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Option<Valu
             let counted = json!({"update": scope.entities[any].name, "set": {"count": {"$expr": "count + 1"}},
                 "where": format!("id = ${name}.id")});
             steps.insert(0, counted);
-            Some(json!({"foreach": format!("{name} in find {} WHERE {found}", scope.entities[any].name), "do": steps}))
+            let mut head = format!("{name} in find {} WHERE {found}", scope.entities[any].name);
+            if random.chance(30) {
+                head.push_str(random.pick(&[" ORDER BY count DESC", " ORDER BY count, id LIMIT 3", " LIMIT 1"]));
+            }
+            Some(json!({"foreach": head, "do": steps}))
         }
         _ => {
             let set = assignments(random, scope, scope.own)?;

@@ -138,6 +138,7 @@ impl<'a> ActionChecker<'a> {
             call_names: std::collections::BTreeSet::new(),
             callbacks: Vec::new(),
             sequences: Vec::new(),
+            counting: super::Counting::default(),
         }
     }
 }

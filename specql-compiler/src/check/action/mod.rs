@@ -1,6 +1,7 @@
 //! Actions: what they take, which row they work on, and their steps.
 
 mod backfill;
+mod counted;
 mod inherit;
 mod input;
 mod order;
@@ -14,6 +15,7 @@ mod step;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use backfill::check_all as backfills;
+use counted::Counting;
 use inherit::Inherited;
 pub(crate) use input::Inputs;
 use order::{Actions, Listed};
@@ -127,6 +129,7 @@ pub(crate) struct ActionChecker<'a> {
     callbacks: Vec<(String, Span)>,
     /// The sequences from which it takes numbers, with their schemas.
     pub(super) sequences: Vec<(String, Span)>,
+    counting: Counting,
 }
 
 /// The steps of an action, or of a callback: what is known in them.
@@ -208,6 +211,7 @@ impl<'a> ActionChecker<'a> {
             call_names: BTreeSet::new(),
             callbacks: Vec::new(),
             sequences: Vec::new(),
+            counting: Counting::default(),
         }
     }
 
@@ -244,6 +248,7 @@ impl<'a> ActionChecker<'a> {
             self.inserts_own = self.inserts(&syntax.steps);
             self.infer_insert_inputs(&syntax.steps);
             action.steps = self.steps(&syntax.steps);
+            self.say_what_is_counted();
         }
         if let Some(row) = self.loaded {
             give_row(&mut action.steps, row);

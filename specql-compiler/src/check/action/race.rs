@@ -33,6 +33,7 @@ pub(super) struct Unlocked {
 impl ActionChecker<'_> {
     /// A condition asks for columns of these rows.
     pub(super) fn note_question(&mut self, condition: &Expr, written: &Ast) {
+        self.note_counted(condition, written.span);
         for row in &mut self.frame_mut().unlocked {
             columns_of(condition, row.row, &mut row.asked);
             if !row.asked.is_empty() {
@@ -105,7 +106,7 @@ impl Unlocked {
     fn is_changed(&self, condition: &Expr) -> bool {
         let mut asks_again = false;
         walk(condition, &mut |part| {
-            asks_again |= matches!(&part.kind, ExprKind::Column { column, .. } if self.asked.contains(column));
+            asks_again |= matches!(&part.kind, ExprKind::Column { entity, column } if *entity == self.entity && self.asked.contains(column));
         });
         self.question.is_some() && self.is_meant(condition) && !asks_again
     }

@@ -87,7 +87,7 @@ fn reads_more(expr: &Expr, fields: &mut BTreeSet<FieldId>) -> Option<String> {
         ExprKind::Column { column: ColumnRef::System(column), .. } => {
             Some(format!("`{}` is not a field of the entity's own", column.name()))
         }
-        ExprKind::Follow { .. } | ExprKind::PublicId(_) | ExprKind::KeyOf { .. } => {
+        ExprKind::Follow { .. } | ExprKind::PublicId(_) | ExprKind::KeyOf { .. } | ExprKind::OfRows(_) => {
             Some("a check sees its own row alone, and no row that this one refers to".to_owned())
         }
         ExprKind::Call { function, .. } => Function::find(function)

@@ -221,6 +221,9 @@ fn help(expr: &Expr, want: &Want) -> Option<String> {
     if is_integer(from) && is_money(to) {
         return Some("an integer may be minor units: divide it, as in `total / 100.0`".to_owned());
     }
+    if matches!(expr.kind, ExprKind::OfRows(_)) && is_basic(from, Basic::Bigint) && is_basic(to, Basic::Integer) {
+        return Some("rows can be more than an integer counts: declare it as `bigint`".to_owned());
+    }
     match to {
         ExprType::Value(ty @ ValueType::Scalar(_)) if is_basic(from, Basic::Text) && is_text(to) => {
             Some(format!("give it the type `{}` where it is declared", describe_value(ty)))

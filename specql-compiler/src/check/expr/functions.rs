@@ -17,7 +17,7 @@ use crate::{
     },
     model::{
         EntityId, Expr, ExprKind, FieldType,
-        expr::{ExprType, Literal},
+        expr::{ExprType, Literal, RowsFunction},
         function::{FUNCTIONS, Function, FunctionId, Kind, Nulls, Signature, SqlFunction},
     },
     source::{Span, Spanned},
@@ -26,6 +26,9 @@ use crate::{
 
 /// What `date_trunc` cuts to.
 const TRUNCATIONS: &[&str] = &["second", "minute", "hour", "day", "week", "month", "quarter", "year"];
+
+/// What the flags of `regexp_replace` may be.
+const REPLACEMENTS: &[&str] = &["g", "i", "gi", "ig"];
 
 impl ActionChecker<'_> {
     pub(super) fn call_function(
@@ -43,7 +46,8 @@ impl ActionChecker<'_> {
                 return None;
             }
             let declared = self.project.entities.iter().flat_map(|entity| &entity.functions);
-            let known = FUNCTIONS.iter().map(|f| f.name).chain(declared.map(|f| f.name.as_str()));
+            let of_rows = RowsFunction::ALL.iter().map(|function| function.name());
+            let known = FUNCTIONS.iter().map(|f| f.name).chain(of_rows).chain(declared.map(|f| f.name.as_str()));
             return self.report(unknown_function::error(function.span, &function.value, known));
         };
         let (least, most) = found.arguments;
@@ -65,6 +69,8 @@ impl ActionChecker<'_> {
                 let ty = left.ty.clone();
                 (vec![left, right], ty, true)
             }
+            (Signature::Own, "gen_random_uuid") => (Vec::new(), ExprType::uuid(), false),
+            (Signature::Own, "regexp_replace") => self.replaced(args)?,
             (Signature::Own, "concat") => self.concatenated(args)?,
             (Signature::Own, "date_trunc") => self.truncated(&args[0], &args[1])?,
             (Signature::Own, "today") => self.today(args)?,
@@ -210,6 +216,24 @@ impl ActionChecker<'_> {
             checked.push(expr);
         }
         Some((checked, text.ty, false))
+    }
+
+    /// A text in which what matches a regular expression is replaced; what the flags say is known.
+    fn replaced(&mut self, args: &[Ast]) -> Option<(Vec<Expr>, ExprType, bool)> {
+        let checked: Vec<_> = args.iter().map(|arg| self.of_kind(Kind::Text, arg)).collect();
+        let checked: Vec<Expr> = checked.into_iter().collect::<Option<_>>()?;
+        self.check_pattern(&checked[1], args[1].span)?;
+        if let Some((flags, written)) = checked.get(3).zip(args.get(3)) {
+            let ExprKind::Literal(Literal::Text(text)) = &flags.kind else {
+                return self.report(type_mismatch::error(written.span, "a constant such as `'g'`", "an expression"));
+            };
+            if !REPLACEMENTS.contains(&text.as_str()) {
+                let members: Vec<String> = REPLACEMENTS.iter().map(|&flags| flags.to_owned()).collect();
+                return self.report(invalid_constant::member(written.span, text, &members));
+            }
+        }
+        let nullable = checked.iter().any(|arg| arg.nullable);
+        Some((checked, type_of_kind(Kind::Text), nullable))
     }
 
     fn truncated(&mut self, unit: &Ast, time: &Ast) -> Option<(Vec<Expr>, ExprType, bool)> {

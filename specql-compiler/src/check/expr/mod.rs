@@ -10,6 +10,7 @@ mod dates;
 mod fit;
 mod functions;
 mod names;
+mod of_rows;
 mod operators;
 mod placeholder;
 mod sequence;
@@ -65,7 +66,7 @@ impl ActionChecker<'_> {
             }
             AstKind::Binary(operator, left, right) => self.binary(*operator, left, right, ast.span, wanted),
             AstKind::In { value, list, negated } => self.in_list(value, list, *negated),
-            AstKind::Like { value, pattern, negated } => self.like(value, pattern, *negated),
+            AstKind::Like { value, pattern, any_case, negated } => self.like(value, pattern, *any_case, *negated),
             AstKind::Between { value, low, high, negated } => self.between(value, low, high, *negated),
             AstKind::IsNull { value, negated } => {
                 let value = Box::new(self.expression(value, None)?);
@@ -75,6 +76,7 @@ impl ActionChecker<'_> {
                 self.case(operand.as_deref(), branches, otherwise.as_deref(), wanted)
             }
             AstKind::Call { function, args } => self.call_function(function, args, ast.span, wanted),
+            AstKind::OfRows(rows) => self.rows_of(rows, ast.span),
         }
     }
 

@@ -3,21 +3,24 @@
 use specql_registry::{Basic, ValueType};
 
 use super::{
-    Want, boolean,
+    Place, Want, boolean,
     dates::{is_date, is_whole_days},
     describe,
     fit::fit,
     is_basic, is_constant, is_integer, is_interval, is_money, is_number, is_text, is_uuid, join, public_id,
 };
 use crate::{
-    check::action::ActionChecker,
+    check::{action::ActionChecker, pattern},
     diagnostics::{
         Diagnostic,
-        rules::{sq0301_expression_syntax as expression_syntax, sq0303_type_mismatch as type_mismatch},
+        rules::{
+            sq0301_expression_syntax as expression_syntax, sq0303_type_mismatch as type_mismatch,
+            sq0312_unreadable_pattern as unreadable_pattern,
+        },
     },
     model::{
         Expr, ExprKind,
-        expr::{BinaryOp, ExprType},
+        expr::{BinaryOp, ExprType, Literal},
     },
     source::Span,
     syntax::expr::{Ast, AstKind},
@@ -57,9 +60,32 @@ impl ActionChecker<'_> {
                 Some(boolean(nullable, ExprKind::Binary(operator, Box::new(left), Box::new(right))))
             }
             Op::Concat => self.concat(left, right, span),
+            Op::Matches | Op::MatchesAnyCase | Op::NotMatches | Op::NotMatchesAnyCase => {
+                self.matches(operator, left, right)
+            }
             Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder => {
                 self.arithmetic(operator, left, right, span, wanted)
             }
+        }
+    }
+
+    /// A text and a regular expression; a constant one is one that PostgreSQL can read.
+    fn matches(&mut self, operator: BinaryOp, value: &Ast, pattern: &Ast) -> Option<Expr> {
+        let text = Want::optional(ExprType::basic(Basic::Text));
+        let span = pattern.span;
+        let (value, pattern) = (self.value(value, &text), self.value(pattern, &text));
+        let (value, pattern) = (value?, pattern?);
+        self.check_pattern(&pattern, span)?;
+        let nullable = value.nullable || pattern.nullable;
+        Some(boolean(nullable, ExprKind::Binary(operator, Box::new(value), Box::new(pattern))))
+    }
+
+    /// Whether a regular expression, where it is a constant, can be read.
+    pub(super) fn check_pattern(&mut self, pattern: &Expr, span: Span) -> Option<()> {
+        let ExprKind::Literal(Literal::Text(text)) = &pattern.kind else { return Some(()) };
+        match pattern::check(text) {
+            Ok(()) => Some(()),
+            Err(reason) => self.report(unreadable_pattern::error(span, reason.message())),
         }
     }
 
@@ -224,12 +250,13 @@ impl ActionChecker<'_> {
         Some(boolean(nullable, ExprKind::In { value: Box::new(value), list: checked, negated }))
     }
 
-    pub(super) fn like(&mut self, value: &Ast, pattern: &Ast, negated: bool) -> Option<Expr> {
+    pub(super) fn like(&mut self, value: &Ast, pattern: &Ast, any_case: bool, negated: bool) -> Option<Expr> {
         let text = Want::optional(ExprType::basic(Basic::Text));
         let (value, pattern) = (self.value(value, &text), self.value(pattern, &text));
         let (value, pattern) = (value?, pattern?);
         let nullable = value.nullable || pattern.nullable;
-        Some(boolean(nullable, ExprKind::Like { value: Box::new(value), pattern: Box::new(pattern), negated }))
+        let kind = ExprKind::Like { value: Box::new(value), pattern: Box::new(pattern), any_case, negated };
+        Some(boolean(nullable, kind))
     }
 
     pub(super) fn between(&mut self, value: &Ast, low: &Ast, high: &Ast, negated: bool) -> Option<Expr> {
@@ -282,7 +309,9 @@ impl ActionChecker<'_> {
         let part = wanted.map(Want::part);
         let checked: Vec<_> = parts.iter().map(|ast| self.expression(ast, part.as_ref())).collect();
         let checked: Vec<Expr> = checked.into_iter().collect::<Option<_>>()?;
-        let want = part.unwrap_or_else(|| Want::optional(common_type(&checked)));
+        // A value in a list or an object is whatever it is: JSON takes any.
+        let any = |want: &Want| is_basic(&want.ty, Basic::Json) && matches!(want.place, Place::Operand);
+        let want = part.filter(|want| !any(want)).unwrap_or_else(|| Want::optional(common_type(&checked)));
         let mut fitted = Vec::new();
         for (expr, ast) in checked.into_iter().zip(parts) {
             match fit(expr, &want, ast.span) {

@@ -77,12 +77,14 @@ actions:
     steps:
       - call_service:
           {service: slack, operation: post_message, input: {channel: \"#a\", text: \"b\"}, on_success: [{insert: Order, values: {note: \"c\"}}]}
-  - {name: elsewhere, steps: [{insert: Contact}]}
+  - {name: counts, steps: [{validate: count(Order) < 5}]}
+  - {name: counts_inside, steps: [{return: count(Contact WHERE note = min(Order.note))}]}
+  - {name: elsewhere, steps: [{insert: Contact}, {validate: count(Contact) > 0}]}
 schedules:
   - {name: nightly, cron: '@daily', action: by_a_call}
 ",
     );
-    for name in ["place", "inserts", "finds", "loops", "in_a_branch", "by_a_call", "later"] {
+    for name in ["place", "inserts", "finds", "loops", "in_a_branch", "by_a_call", "later", "counts", "counts_inside"] {
         assert!(action(&compilation, name).effects.for_tenant, "{name}");
     }
     assert!(!action(&compilation, "elsewhere").effects.for_tenant);

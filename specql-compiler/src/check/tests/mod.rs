@@ -5,6 +5,7 @@ mod inherit;
 mod mistakes;
 mod model;
 mod narrowing;
+mod of_rows;
 mod properties;
 mod race;
 mod schedules;

@@ -63,6 +63,7 @@ pub mod sq0211_not_a_list;
 pub mod sq0212_return_in_callback;
 pub mod sq0213_default_without_effect;
 pub mod sq0214_unlocked_row;
+pub mod sq0215_counted_without_lock;
 pub mod sq0230_cron;
 pub mod sq0231_time_zone;
 pub mod sq0232_scheduled_action;
@@ -79,6 +80,8 @@ pub mod sq0307_untyped_input;
 pub mod sq0308_object_shape;
 pub mod sq0309_quoted_expression;
 pub mod sq0310_unfilled_placeholder;
+pub mod sq0311_no_other_rows;
+pub mod sq0312_unreadable_pattern;
 pub mod sq0313_misplaced_sequence;
 pub mod sq0314_similar_sequences;
 pub mod sq0401_unknown_service;
@@ -165,6 +168,7 @@ pub static ALL: &[&Rule] = &[
     &sq0212_return_in_callback::RULE,
     &sq0213_default_without_effect::RULE,
     &sq0214_unlocked_row::RULE,
+    &sq0215_counted_without_lock::RULE,
     &sq0230_cron::RULE,
     &sq0231_time_zone::RULE,
     &sq0232_scheduled_action::RULE,
@@ -181,6 +185,8 @@ pub static ALL: &[&Rule] = &[
     &sq0308_object_shape::RULE,
     &sq0309_quoted_expression::RULE,
     &sq0310_unfilled_placeholder::RULE,
+    &sq0311_no_other_rows::RULE,
+    &sq0312_unreadable_pattern::RULE,
     &sq0313_misplaced_sequence::RULE,
     &sq0314_similar_sequences::RULE,
     &sq0401_unknown_service::RULE,

@@ -53,9 +53,9 @@ impl<'a> OwnUpdate<'a> {
 /// Whether the value is the same whichever rows of this entity were updated before.
 fn any_order(value: &Expr, updated: EntityId) -> bool {
     let mut fits = match &value.kind {
-        // Reads another row of the entity, or whatever its author liked.
+        // Reads other rows of the entity, or whatever its author liked. Rows that a callback asks for may have to be there.
         ExprKind::Follow { entity, .. } => *entity != updated,
-        ExprKind::UserCall { .. } | ExprKind::Sequence { .. } => false,
+        ExprKind::UserCall { .. } | ExprKind::OfRows(_) | ExprKind::Sequence { .. } => false,
         _ => true,
     };
     value.children(&mut |child| fits &= any_order(child, updated));

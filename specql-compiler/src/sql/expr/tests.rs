@@ -67,7 +67,12 @@ fn prefix_operators_and_tests_keep_their_operands_together() {
             "v_order.total BETWEEN (TRUE AND v_order.total) AND 9",
         ),
         (
-            boolean(ExprKind::Like { value: boxed(text("a")), pattern: boxed(text("50%\\_'")), negated: false }),
+            boolean(ExprKind::Like {
+                value: boxed(text("a")),
+                pattern: boxed(text("50%\\_'")),
+                any_case: false,
+                negated: false,
+            }),
             "'a' LIKE E'50%\\\\_'''",
         ),
     ] {

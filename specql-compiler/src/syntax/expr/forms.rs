@@ -40,8 +40,15 @@ pub struct ForeachSyntax {
 /// What a `foreach` goes through.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SourceSyntax {
-    /// `find Order [WHERE expr]`.
-    Rows(RowsSyntax),
+    /// `find Order [WHERE expr] [ORDER BY field [DESC], …] [LIMIT expr]`.
+    Rows {
+        /// Which rows.
+        rows: RowsSyntax,
+        /// `ORDER BY`.
+        order: Vec<OrderSyntax>,
+        /// `LIMIT`.
+        limit: Option<Ast>,
+    },
     /// An expression whose value is a list.
     Values(Ast),
 }
@@ -84,12 +91,7 @@ pub fn parse_rows(node: &Node, text: &str) -> Result<RowsSyntax, Box<Diagnostic>
 pub fn parse_find(node: &Node, text: &str) -> Result<(RowsSyntax, Vec<OrderSyntax>), Box<Diagnostic>> {
     let mut parser = Parser::new(node, text)?;
     let rows = parser.rows()?;
-    let order = if parser.take_word("order") {
-        parser.expect_word("by")?;
-        parser.order()?
-    } else {
-        Vec::new()
-    };
+    let order = parser.ordered()?;
     parser.end()?;
     Ok((rows, order))
 }
@@ -105,7 +107,7 @@ pub fn parse_order(node: &Node, text: &str) -> Result<Vec<OrderSyntax>, Box<Diag
     Ok(order)
 }
 
-/// Reads `x in find Order [WHERE expr]` or `x in expr`.
+/// Reads `x in find Order [WHERE expr] [ORDER BY field [DESC], …] [LIMIT expr]` or `x in expr`.
 ///
 /// # Errors
 /// The first thing that does not fit, with its place.
@@ -115,7 +117,9 @@ pub fn parse_foreach(node: &Node, text: &str) -> Result<ForeachSyntax, Box<Diagn
     parser.expect_word("in")?;
     let source = if parser.at_word("find") && parser.word_follows() {
         parser.take_word("find");
-        SourceSyntax::Rows(parser.rows()?)
+        let (rows, order) = (parser.rows()?, parser.ordered()?);
+        let limit = if parser.take_word("limit") { Some(parser.expression(power::LOWEST)?) } else { None };
+        SourceSyntax::Rows { rows, order, limit }
     } else {
         SourceSyntax::Values(parser.expression(power::LOWEST)?)
     };
@@ -211,6 +215,15 @@ impl Parser {
         let entity = self.entity()?;
         let condition = if self.take_word("where") { Some(self.expression(power::LOWEST)?) } else { None };
         Ok(RowsSyntax { entity, condition })
+    }
+
+    /// `ORDER BY field [DESC], …`, or nothing.
+    fn ordered(&mut self) -> Result<Vec<OrderSyntax>, Box<Diagnostic>> {
+        if !self.take_word("order") {
+            return Ok(Vec::new());
+        }
+        self.expect_word("by")?;
+        self.order()
     }
 
     /// `field [ASC | DESC], …`.

@@ -30,7 +30,8 @@ pub(super) enum TokenKind {
 }
 
 /// Operators and brackets; longer ones before their beginnings.
-const SYMBOLS: &[&str] = &["||", "<>", "!=", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",", "."];
+const SYMBOLS: &[&str] =
+    &["||", "<>", "!=", "!~*", "!~", "~*", "<=", ">=", "~", "=", "<", ">", "+", "-", "*", "/", "%", "(", ")", ",", "."];
 
 /// What people write that means something in SQL or YAML but nothing here, and what to say then.
 const STRANGERS: &[(&str, &str)] = &[

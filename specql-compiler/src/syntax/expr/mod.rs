@@ -1,10 +1,11 @@
 //! Expressions as they are written: text to a tree in which every part knows its place. Nothing is resolved here.
 //!
 //! The grammar is a part of SQL's: what it does not name (casts, subselects, `;`, operators of a schema) cannot be
-//! said, and so can never reach the database.
+//! said, and so can never reach the database. Rows of another entity have a form of their own: `count(Order WHERE …)`.
 
 mod forms;
 mod lexer;
+mod of_rows;
 mod operators;
 mod parser;
 mod template;
@@ -17,7 +18,8 @@ pub use forms::{
     CallSyntax, ForeachSyntax, NotifySyntax, OrderSyntax, RowsSyntax, SourceSyntax, parse_call, parse_find,
     parse_foreach, parse_notify, parse_order, parse_rows,
 };
-pub use operators::{BinaryOp, CONSTANTS, FORMS, Form, INFIX, Infix, NAMES, REFUSED, UnaryOp, by_strength};
+pub use of_rows::{OfRowsSyntax, RowsFunction};
+pub use operators::{BinaryOp, CONSTANTS, FORMS, Form, INFIX, Infix, NAMES, REFUSED, ROWS, UnaryOp, by_strength};
 pub use parser::{UpdateSyntax, parse, parse_update};
 pub(super) use parser::{parts, structure};
 pub use template::{TextPart, parse_text};
@@ -81,12 +83,14 @@ pub enum AstKind {
         /// `NOT IN`.
         negated: bool,
     },
-    /// `a [NOT] LIKE b`.
+    /// `a [NOT] LIKE b`, `a [NOT] ILIKE b`.
     Like {
         /// The left side.
         value: Box<Ast>,
         /// The pattern.
         pattern: Box<Ast>,
+        /// `ILIKE`.
+        any_case: bool,
         /// `NOT LIKE`.
         negated: bool,
     },
@@ -124,4 +128,6 @@ pub enum AstKind {
         /// The arguments.
         args: Vec<Ast>,
     },
+    /// `count(Order WHERE …)`.
+    OfRows(Box<OfRowsSyntax>),
 }

@@ -28,6 +28,10 @@ pub enum BinaryOp {
     GreaterOrEqual,
     And,
     Or,
+    Matches,
+    MatchesAnyCase,
+    NotMatches,
+    NotMatchesAnyCase,
 }
 
 impl BinaryOp {
@@ -49,6 +53,10 @@ impl BinaryOp {
             Self::GreaterOrEqual => ">=",
             Self::And => "AND",
             Self::Or => "OR",
+            Self::Matches => "~",
+            Self::MatchesAnyCase => "~*",
+            Self::NotMatches => "!~",
+            Self::NotMatchesAnyCase => "!~*",
         }
     }
 }
@@ -100,6 +108,10 @@ pub const INFIX: &[Infix] = &[
         power::CONCAT,
         "a text and another single value, joined; NULL if one of them is (`concat` leaves NULL out)",
     ),
+    infix("~", BinaryOp::Matches, power::CONCAT, "whether a part of a text matches a regular expression"),
+    infix("~*", BinaryOp::MatchesAnyCase, power::CONCAT, "the same, in capitals or not"),
+    infix("!~", BinaryOp::NotMatches, power::CONCAT, "whether no part of a text matches a regular expression"),
+    infix("!~*", BinaryOp::NotMatchesAnyCase, power::CONCAT, "the same, in capitals or not"),
     infix("=", BinaryOp::Equal, power::COMPARISON, "whether both are equal"),
     infix("<>", BinaryOp::NotEqual, power::COMPARISON, "whether they differ"),
     infix("!=", BinaryOp::NotEqual, power::COMPARISON, "the same as `<>`"),
@@ -114,7 +126,7 @@ pub const INFIX: &[Infix] = &[
 /// The operators that are words or signs of their own, with how strongly they bind.
 const OTHERS: &[(u8, &str)] = &[
     (power::SIGN, "the sign `-`"),
-    (power::RANGE, "`LIKE`, `IN`, `BETWEEN`"),
+    (power::RANGE, "`LIKE`, `ILIKE`, `IN`, `BETWEEN`"),
     (power::IS, "`IS NULL`"),
     (power::NOT, "`NOT`"),
 ];
@@ -152,6 +164,7 @@ pub const FORMS: &[Form] = &[
         examples: &["name LIKE 'A%'", "name NOT LIKE '_b%'"],
         doc: "whether a text has the pattern's form: `%` stands for any characters, `_` for one, `\\` before them for themselves",
     },
+    Form { examples: &["name ILIKE 'a%'", "name NOT ILIKE '_b%'"], doc: "the same, in capitals or not" },
     Form {
         examples: &["price BETWEEN 1 AND 10", "price NOT BETWEEN 1 AND 10"],
         doc: "whether the value is at least the first and at most the second",
@@ -199,15 +212,37 @@ pub const NAMES: &[Form] = &[
     Form { examples: &["lower(name)"], doc: "a call of a [function](functions.md), with arguments by position" },
 ];
 
+/// What rows of an entity give together.
+pub const ROWS: &[Form] = &[
+    Form {
+        examples: &["count(Ticket)", "count(Ticket WHERE status = 'open')"],
+        doc: "how many rows there are; a bigint",
+    },
+    Form {
+        examples: &["exists(Ticket WHERE buyer = $ticket.buyer AND id <> $ticket.id)"],
+        doc: "whether there is a row",
+    },
+    Form {
+        examples: &["sum(Ticket.price WHERE status = 'paid')", "coalesce(sum(Ticket.price), 0)"],
+        doc: "the sum of a field of numbers or lengths of time: of `integer` a bigint, of `bigint` a decimal, of `money` money; NULL if there is no value",
+    },
+    Form {
+        examples: &["avg(Ticket.price)"],
+        doc: "the mean of a field of numbers or lengths of time: of whole numbers a decimal; NULL if there is no value",
+    },
+    Form {
+        examples: &["min(Ticket.price)", "max(Ticket.created_at WHERE buyer = $ticket.buyer)"],
+        doc: "the least and the greatest value of a field; NULL if there is no value",
+    },
+];
+
 /// What SQL has and expressions do not: an example that is refused, and what to write instead.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("name ILIKE 'a%'", "`lower(name) LIKE 'a%'`"),
-    ("name ~ '^a'", "`LIKE`, `starts_with(name, 'a')`, or a function of your own"),
-    ("name SIMILAR TO 'a%'", "`LIKE`, or a function of your own"),
+    ("name SIMILAR TO 'a%'", "`LIKE`, or a regular expression: `name ~ '^a'`"),
     ("price::text", "nothing: `||`, `concat` and texts write every single value as a text"),
     ("CAST(price AS text)", "as above; a text that is to be a number is an input or a field of that type"),
-    ("EXISTS (select 1)", "a step `find` with `optional: true`, and then `$name IS NOT NULL`"),
-    ("price = (select 1)", "a reference: `$ticket.buyer.email`; or a step `find`"),
+    ("EXISTS (select 1)", "`exists(Ticket WHERE status = 'open')`"),
+    ("price = (select 1)", "a reference: `$ticket.buyer.email`; `max(Ticket.price WHERE …)`; or a step `find`"),
     ("price = ANY (1)", "`IN (…)`"),
     ("note IS DISTINCT FROM name", "`coalesce(note, '') <> coalesce(name, '')`"),
     ("paid IS TRUE", "`coalesce(paid, FALSE)`"),
@@ -215,7 +250,7 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("paid == TRUE", "`=`"),
     ("paid && paid", "`AND`"),
     ("extract(year FROM created_at)", "`date_part('year', created_at, 'UTC')`"),
-    ("sum(price)", "a function of your own: a step reads single rows"),
+    ("sum(price)", "`sum(Ticket.price)`, of the rows of an entity"),
     ("tags[1]", "`jsonb_extract_path_text(tags, '0')`, which counts from 0"),
     ("doc -> 'a'", "`jsonb_extract_path(doc, 'a')`"),
     ("name || \"x\"", "single quotes: `'x'`"),

@@ -3,6 +3,7 @@
 use super::{
     Ast, AstKind, BinaryOp, MAX_DEPTH, UnaryOp,
     lexer::{Token, TokenKind, tokens},
+    of_rows::RowsFunction,
     operators::INFIX,
 };
 use crate::{
@@ -27,8 +28,8 @@ pub(super) mod power {
 
 /// Words that are no names where an expression may stand.
 const KEYWORDS: &[&str] = &[
-    "and", "or", "not", "in", "like", "between", "is", "null", "true", "false", "case", "when", "then", "else", "end",
-    "interval",
+    "and", "or", "not", "in", "like", "ilike", "between", "is", "null", "true", "false", "case", "when", "then",
+    "else", "end", "interval",
 ];
 
 /// `Order SET a = expr, b = expr [WHERE expr]`.
@@ -200,8 +201,9 @@ impl Parser {
                 self.at += 1;
                 if self.at_word("select") {
                     return Err(Box::new(
-                        expression_syntax::error(self.peek().span, "there are no subselects in expressions")
-                            .help("follow a reference instead: `$order.customer.email`"),
+                        expression_syntax::error(self.peek().span, "there are no subselects in expressions").help(
+                            "follow a reference, `$order.customer.email`, or name an entity: `count(Order WHERE …)`",
+                        ),
                     ));
                 }
                 let inner = self.expression(power::LOWEST)?;
@@ -237,6 +239,10 @@ impl Parser {
                 Err(Box::new(self.unexpected("a value")))
             }
             _ if self.take_symbol("(") => {
+                if let Some(function) = RowsFunction::find(word) {
+                    let kind = self.of_rows(function, start)?;
+                    return node(start, kind, self.last_span());
+                }
                 let mut args = Vec::new();
                 if !self.take_symbol(")") {
                     loop {
@@ -296,7 +302,7 @@ impl Parser {
         }
         let after_not = self.at + usize::from(self.at_word("not"));
         match &self.tokens.get(after_not)?.kind {
-            TokenKind::Word(word) => ["in", "like", "between"]
+            TokenKind::Word(word) => ["in", "like", "ilike", "between"]
                 .iter()
                 .any(|operator| word.eq_ignore_ascii_case(operator))
                 .then_some(power::RANGE),
@@ -325,8 +331,10 @@ impl Parser {
             return node(start, AstKind::IsNull { value, negated }, self.last_span());
         }
         let negated = self.take_word("not");
-        let kind = if self.take_word("like") {
-            AstKind::Like { value, pattern: Box::new(self.expression(power::RANGE)?), negated }
+        let any_case = self.at_word("ilike");
+        let kind = if any_case || self.at_word("like") {
+            self.at += 1;
+            AstKind::Like { value, pattern: Box::new(self.expression(power::RANGE)?), any_case, negated }
         } else if self.take_word("between") {
             let low = Box::new(self.expression(power::RANGE)?);
             self.expect_word("and")?;
@@ -407,6 +415,7 @@ pub(in crate::syntax) fn parts(kind: &AstKind) -> Box<dyn Iterator<Item = &Ast> 
                 .chain(otherwise.as_deref()),
         ),
         AstKind::Call { args, .. } | AstKind::List(args) => Box::new(args.iter()),
+        AstKind::OfRows(rows) => Box::new(rows.condition.iter()),
         AstKind::Object(entries) => Box::new(entries.iter().map(|(_, value)| value)),
     }
 }

@@ -34,7 +34,10 @@ fn shape(ast: &Ast) -> String {
             let list: Vec<_> = list.iter().map(shape).collect();
             format!("({} in({negated}) {})", shape(value), list.join(" "))
         }
-        AstKind::Like { value, pattern, negated } => format!("({} like({negated}) {})", shape(value), shape(pattern)),
+        AstKind::Like { value, pattern, any_case, negated } => {
+            let like = if *any_case { "ilike" } else { "like" };
+            format!("({} {like}({negated}) {})", shape(value), shape(pattern))
+        }
         AstKind::Between { value, low, high, negated } => {
             format!("({} between({negated}) {} {})", shape(value), shape(low), shape(high))
         }
@@ -42,6 +45,11 @@ fn shape(ast: &Ast) -> String {
         AstKind::Case { branches, .. } => format!("(case {})", branches.len()),
         AstKind::Call { function, args } => {
             format!("{}({})", function.value, args.iter().map(shape).collect::<String>())
+        }
+        AstKind::OfRows(rows) => {
+            let field = rows.field.iter().map(|field| format!(" {}", field.value)).collect::<String>();
+            let condition = rows.condition.iter().map(|it| format!(" where {}", shape(it))).collect::<String>();
+            format!("{}({}{field}{condition})", rows.function.name(), rows.entity.value)
         }
     }
 }
@@ -59,6 +67,42 @@ fn operators_bind_as_in_sql() {
     assert_eq!(read("a BETWEEN 1 AND 2 AND b"), "((a between(false) 1 2) AND b)");
     assert_eq!(read("a NOT IN (1, 2) or b is not null"), "((a in(true) 1 2) OR (b null(true)))");
     assert_eq!(read("a NOT LIKE 'x%' || 'y'"), "(a like(true) ('x%' || 'y'))");
+    assert_eq!(read("a not ilike 'x%' AND b"), "((a ilike(true) 'x%') AND b)");
+    // As PostgreSQL has it: like `||`, and stronger than `LIKE` and `=`.
+    assert_eq!(read("a || b ~ c = d"), "(((a || b) ~ c) = d)");
+    assert_eq!(read("a !~* b LIKE c"), "((a !~* b) like(false) c)");
+    assert_eq!(read("NOT a !~ b AND c ~* d"), "((Not (a !~ b)) AND (c ~* d))");
+}
+
+#[test]
+fn rows_of_an_entity_are_named_in_brackets() {
+    assert_eq!(read("count(Order) + 1"), "(count(Order) + 1)");
+    assert_eq!(read("NOT EXISTS(sales.Order where a = 1 and b)"), "(Not exists(sales.Order where ((a = 1) AND b)))");
+    assert_eq!(read("sum(sales.Order.total WHERE a) > 2"), "(sum(sales.Order total where a) > 2)");
+    assert_eq!(read("max(Order.total)"), "max(Order total)");
+    assert_eq!(
+        read("count(Order WHERE total > (1 + max(Line.price WHERE a)))"),
+        "count(Order where (total > (1 + max(Line price where a))))"
+    );
+    for (text, at) in [
+        ("sum(total)", 4),
+        ("count(a.b.c)", 6),
+        ("count(Order.total)", 0),
+        ("sum(a.b.c.d)", 4),
+        ("count($order)", 6),
+        ("count(*)", 6),
+        ("exists(SELECT 1)", 0),
+        ("count(Order WHERE)", 17),
+        ("count(Order, Line)", 11),
+        ("count()", 6),
+    ] {
+        match parse(&node(text), text) {
+            Ok(_) => {
+                assert_eq!(text, "count(Order.total)", "an entity `total` of the schema `Order`, which there is not")
+            }
+            Err(error) => assert_eq!(error.span.start, 10 + at, "{text}: {}", error.message),
+        }
+    }
 }
 
 #[test]

@@ -37,6 +37,7 @@ impl Ast {
                 parts.extend(otherwise.as_deref());
             }
             AstKind::Call { args, .. } => parts.extend(args),
+            AstKind::OfRows(rows) => parts.extend(&rows.condition),
         }
         parts.into_iter().for_each(|part| part.walk(visit));
     }

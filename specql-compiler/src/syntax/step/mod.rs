@@ -226,6 +226,14 @@ pub static STEPS: &[Table] = &[
                 "goes through a list, or through rows",
             )
             .required(),
+            Key::new(
+                "order_by",
+                Shape::Clause("field [DESC], …"),
+                "in which order it goes through rows; a row without a value comes last",
+            )
+            .default("the order in which rows were inserted"),
+            Key::new("limit", Shape::Expression, "through how many rows at most: the first ones in this order")
+                .default("all of them"),
             Key::new("do", Shape::Steps, "what is done with each").required(),
         ],
     ),

@@ -29,7 +29,11 @@ pub(super) fn find(keys: &Keys<'_>, subject: &Node, diagnostics: &mut Vec<Diagno
 }
 
 /// The order in the text, or that of `order_by:`; `None` when there are two, or it cannot be read.
-fn order(keys: &Keys<'_>, in_text: Vec<OrderSyntax>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<OrderSyntax>> {
+pub(super) fn order(
+    keys: &Keys<'_>,
+    in_text: Vec<OrderSyntax>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Vec<OrderSyntax>> {
     let Some(written) = keys.text("order_by", diagnostics) else { return Some(in_text) };
     if let Some(first) = in_text.first() {
         diagnostics.push(wrong_shape::twice(first.field.span, "ORDER BY", "order_by"));

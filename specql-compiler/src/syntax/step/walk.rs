@@ -23,7 +23,7 @@ impl StepSyntax {
             }
             StepKindSyntax::If { condition, .. } => visit(condition),
             StepKindSyntax::Foreach { head, .. } => match &head.source {
-                SourceSyntax::Rows(rows) => rows.condition.iter().for_each(visit),
+                SourceSyntax::Rows { rows, limit, .. } => rows.condition.iter().chain(limit).for_each(visit),
                 SourceSyntax::Values(list) => visit(list),
             },
             StepKindSyntax::Call { call, .. } => call.args.iter().for_each(|(_, value)| visit(value)),

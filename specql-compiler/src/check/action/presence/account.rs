@@ -54,7 +54,7 @@ impl ActionChecker<'_> {
         steps: &[StepSyntax],
     ) {
         let row = match source {
-            Some(Source::Rows { entity, condition, bind }) => {
+            Some(Source::Rows { entity, condition, bind, .. }) => {
                 self.frame_mut().known.gone.binds(*bind, *entity);
                 self.assume_of_row(told, *bind);
                 condition.iter().for_each(|condition| self.forget_by(condition));
@@ -209,7 +209,7 @@ impl ActionChecker<'_> {
             let rows = match &step.kind {
                 StepKindSyntax::Find { rows, .. } => Some(rows),
                 StepKindSyntax::Foreach { head, .. } => match &head.source {
-                    SourceSyntax::Rows(rows) => Some(rows),
+                    SourceSyntax::Rows { rows, .. } => Some(rows),
                     SourceSyntax::Values(_) => None,
                 },
                 _ => None,

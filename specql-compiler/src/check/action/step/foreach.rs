@@ -4,11 +4,11 @@ use specql_registry::{Basic, ValueType};
 
 use super::super::{ActionChecker, Binding, presence::OfRow};
 use crate::{
-    check::expr,
+    check::expr::{self, Want},
     diagnostics::rules::{sq0141_invalid_option as invalid_option, sq0211_not_a_list as not_a_list},
     model::{
-        ColumnRef, EntityId, Expr, FieldType, Foreach, Step, StepKind,
-        expr::ExprType,
+        ColumnRef, EntityId, Expr, ExprKind, FieldType, Foreach, Step, StepKind,
+        expr::{ExprType, Literal},
         step::{LoopKey, Source},
     },
     source::Spanned,
@@ -85,7 +85,9 @@ impl ActionChecker<'_> {
         let (known, before) = (self.frame().bindings.len(), self.frame().current);
         let mut told = OfRow::default();
         let source = match &head.source {
-            SourceSyntax::Rows(rows) => self.row_source(&head.name.value, rows, &mut told),
+            SourceSyntax::Rows { rows, order, limit } => {
+                self.row_source(&head.name.value, rows, order, limit.as_ref(), &mut told)
+            }
             SourceSyntax::Values(list) => self.value_source(&head.name.value, list),
         };
         if !named || source.is_none() {
@@ -93,11 +95,14 @@ impl ActionChecker<'_> {
             self.complete = false;
         }
         match &source {
-            Some(Source::Rows { condition, .. }) => condition.iter().for_each(|condition| self.forget_by(condition)),
+            Some(Source::Rows { condition, limit, .. }) => {
+                condition.iter().chain(limit).for_each(|value| self.forget_by(value));
+            }
             Some(Source::Values { list, .. }) => self.forget_by(list),
             None => {}
         }
         let before_rounds = self.frame().known.clone();
+        self.note_loop(source.as_ref());
         self.enter_rounds(source.as_ref(), told, steps);
         let steps: Vec<Step> = self.steps(steps);
         // There may have been no round, or many.
@@ -109,8 +114,18 @@ impl ActionChecker<'_> {
         Some(StepKind::Foreach(Box::new(Foreach { source: source?, steps })))
     }
 
-    fn row_source(&mut self, name: &str, rows: &RowsSyntax, told: &mut OfRow) -> Option<Source> {
+    fn row_source(
+        &mut self,
+        name: &str,
+        rows: &RowsSyntax,
+        order: &[OrderSyntax],
+        limit: Option<&Ast>,
+        told: &mut OfRow,
+    ) -> Option<Source> {
         let (entity, condition) = self.rows(rows)?;
+        // The row of the round has no name yet.
+        let order = order.iter().filter_map(|by| self.ordered_by(entity, by)).collect();
+        let limit = limit.and_then(|limit| self.limit(limit));
         *told = self.told_by(rows.condition.as_ref(), entity);
         let own = entity == self.entity;
         let frame = self.frame_mut();
@@ -120,8 +135,21 @@ impl ActionChecker<'_> {
         if own {
             frame.current = Some(bind);
         }
-        // A condition that is wrong is reported; the steps are checked all the same.
-        Some(Source::Rows { entity, condition: condition.flatten(), bind })
+        // A head that is wrong is reported; the steps are checked all the same.
+        Some(Source::Rows { entity, condition: condition.flatten(), order, limit, bind })
+    }
+
+    /// How many rounds there are at most.
+    fn limit(&mut self, written: &Ast) -> Option<Expr> {
+        let ty = ExprType::basic(Basic::Bigint);
+        let limit = self.value(written, &Want { required: true, ..Want::optional(ty) })?;
+        match &limit.kind {
+            ExprKind::Literal(Literal::Integer(digits)) if digits.parse().is_ok_and(|rounds: i64| rounds < 1) => {
+                let message = format!("a limit of {digits} leaves no row");
+                self.report(invalid_option::error(written.span, message, "write how many rows at most, from 1"))
+            }
+            _ => Some(limit),
+        }
     }
 
     fn value_source(&mut self, name: &str, list: &Ast) -> Option<Source> {

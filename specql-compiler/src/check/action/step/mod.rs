@@ -44,6 +44,7 @@ impl ActionChecker<'_> {
                     let step = Step { kind, stale: Vec::new(), origin: self.project.sources.origin(written.span) };
                     self.account_for(&step);
                     self.note_rows(written, &step);
+                    self.note_inserted(written, &step);
                     checked.push(step);
                 }
                 None => self.complete = false,
@@ -219,7 +220,7 @@ impl ActionChecker<'_> {
     }
 
     /// Checks something in which bare names are columns of `entity`.
-    fn in_statement<T>(&mut self, entity: EntityId, check: impl FnOnce(&mut Self) -> T) -> T {
+    pub(in crate::check) fn in_statement<T>(&mut self, entity: EntityId, check: impl FnOnce(&mut Self) -> T) -> T {
         let outer = self.statement.replace(entity);
         let result = check(self);
         self.statement = outer;

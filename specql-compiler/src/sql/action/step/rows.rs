@@ -5,7 +5,7 @@ use specql_registry::{Basic, ValueType};
 use super::Body;
 use crate::{
     model::{
-        ColumnRef, EntityId, Expr, ExprKind, Foreach, VarId,
+        ColumnRef, Entity, EntityId, Expr, ExprKind, Foreach, Step, VarId,
         expr::{BinaryOp, ExprType},
         names,
         step::{LoopKey, Source},
@@ -35,12 +35,7 @@ impl Body<'_> {
         let mut statement = self.select_into(entity, bind);
         statement.push(format!("FROM {} AS t", qualified(&owner.schema, &owner.table())));
         statement.push(self.live(entity, condition));
-        let by = |(column, descending): &(ColumnRef, bool)| {
-            let way = if *descending { " DESC NULLS LAST" } else { "" };
-            format!("t.{}{way}", column_name(owner, *column))
-        };
-        let keys: Vec<String> = order.iter().map(by).chain([format!("t.{}", ident(&owner.pk()))]).collect();
-        statement.push(format!("ORDER BY {}", keys.join(", ")));
+        statement.push(in_order(owner, order, "t"));
         statement.push("LIMIT 1".to_owned());
         statement.extend(locks.then(|| "FOR NO KEY UPDATE".to_owned()));
         self.statement(&statement);
@@ -72,10 +67,19 @@ impl Body<'_> {
     /// to a row for which the answer counts, and that depends on the index that PostgreSQL goes by.
     pub(super) fn known_keys(&mut self, condition: Option<&Expr>) {
         let mut keys = Vec::new();
-        if let Some(condition) = condition {
-            keys_of(condition, &mut keys);
-        }
-        let mut asked: Vec<String> = keys.into_iter().map(|key| self.printer().print(key)).collect();
+        condition.into_iter().for_each(|condition| keys_of(condition, &mut keys));
+        self.ask_for(&keys);
+    }
+
+    /// The same for the rows that the expressions of a step count, before it: of none it would not be asked.
+    pub(super) fn known_keys_of_rows(&mut self, step: &Step) {
+        let mut keys = Vec::new();
+        step.expressions(&mut |value| keys_of_rows(value, &mut keys));
+        self.ask_for(&keys);
+    }
+
+    fn ask_for(&mut self, keys: &[&Expr]) {
+        let mut asked: Vec<String> = keys.iter().map(|key| self.printer().print(key)).collect();
         asked.dedup();
         asked.iter().for_each(|key| self.w.line(format!("PERFORM {key};")));
     }
@@ -89,7 +93,10 @@ impl Body<'_> {
 
     pub(super) fn foreach(&mut self, foreach: &Foreach, stale: &[VarId]) {
         match &foreach.source {
-            Source::Rows { entity, condition, bind } => self.row_loop(*entity, condition.as_ref(), *bind),
+            Source::Rows { entity, condition, order, limit, bind } => {
+                let chosen = self.chosen(*entity, condition.as_ref(), order, limit.as_ref());
+                self.row_loop(*entity, condition.as_ref(), order, &chosen, *bind);
+            }
             Source::Values { list, bind, element } => self.value_loop(list, bind, element),
         }
         self.w.line("LOOP");
@@ -100,9 +107,44 @@ impl Body<'_> {
         self.w.line("END LOOP;");
     }
 
+    /// With a limit, what says that a row is one of the first ones. They are chosen before any is locked, for locks are taken in the
+    /// order of keys, whatever the order of the rounds is. A row of them that another transaction changes meanwhile, so that the
+    /// condition is no longer true of it, is left out, and no other takes its place.
+    fn chosen(
+        &self,
+        entity: EntityId,
+        condition: Option<&Expr>,
+        order: &[(ColumnRef, bool)],
+        limit: Option<&Expr>,
+    ) -> String {
+        let Some(limit) = limit else { return String::new() };
+        let owner = self.scope.model.entity(entity);
+        let pk = ident(&owner.pk());
+        let most = match &limit.kind {
+            ExprKind::Literal(_) => self.printer().print(limit),
+            // PostgreSQL refuses a negative one.
+            _ => format!("greatest({}, 0)", self.printer().print(limit)),
+        };
+        let lines = [
+            format!("SELECT t.{pk}"),
+            format!("FROM {} AS t", qualified(&owner.schema, &owner.table())),
+            self.live(entity, condition),
+            in_order(owner, order, "t"),
+            format!("LIMIT {most}"),
+        ];
+        format!(" AND t.{pk} = ANY (ARRAY(\n{}\n))", indented(&lines.join("\n")))
+    }
+
     /// All rows are locked, in the order of their keys, before the first round: a row that is locked later than a round
     /// has changed it would be skipped.
-    fn row_loop(&mut self, entity: EntityId, condition: Option<&Expr>, bind: VarId) {
+    fn row_loop(
+        &mut self,
+        entity: EntityId,
+        condition: Option<&Expr>,
+        order: &[(ColumnRef, bool)],
+        chosen: &str,
+        bind: VarId,
+    ) {
         let owner = self.scope.model.entity(entity);
         let row = self.scope.vars.get(bind.0).map(row_variable).unwrap_or_default();
         let pk = ident(&owner.pk());
@@ -113,7 +155,7 @@ impl Body<'_> {
             let lines = [
                 "SELECT 1".to_owned(),
                 format!("FROM {} AS t", qualified(&owner.schema, &owner.table())),
-                self.live(entity, condition),
+                format!("{}{chosen}", self.live(entity, condition)),
                 format!("ORDER BY t.{pk}"),
                 "FOR NO KEY UPDATE".to_owned(),
             ];
@@ -121,16 +163,24 @@ impl Body<'_> {
             self.counted(name, &format!("FROM (\n{}\n) AS r", indented(&lines.join("\n"))));
             return;
         }
+        // What the rounds are ordered by is read with the rows, where nothing else reads it.
+        let mut locked = usage.fetched(owner, bind, "t");
+        let keys = order.iter().map(|(column, _)| format!("t.{}", column_name(owner, *column)));
+        for key in keys {
+            if !locked.contains(&key) {
+                locked.push(key);
+            }
+        }
         let lines = [
             filled("SELECT", &usage.fetched(owner, bind, "r")),
             "FROM (".to_owned(),
-            indented(&filled("SELECT", &usage.fetched(owner, bind, "t"))),
+            indented(&filled("SELECT", &locked)),
             indented(&format!("FROM {} AS t", qualified(&owner.schema, &owner.table()))),
-            indented(&self.live(entity, condition)),
+            indented(&format!("{}{chosen}", self.live(entity, condition))),
             indented(&format!("ORDER BY t.{pk}")),
             indented("FOR NO KEY UPDATE"),
             ") AS r".to_owned(),
-            format!("ORDER BY r.{pk}"),
+            in_order(owner, order, "r"),
         ];
         self.w.line(format!("FOR {row} IN"));
         self.w.indent(|w| w.line(lines.join("\n")));
@@ -191,6 +241,16 @@ impl Body<'_> {
     }
 }
 
+/// `ORDER BY …`: the columns, a row without a value last, and behind all of them the key.
+fn in_order(owner: &Entity, order: &[(ColumnRef, bool)], alias: &str) -> String {
+    let by = |(column, descending): &(ColumnRef, bool)| {
+        let way = if *descending { " DESC NULLS LAST" } else { "" };
+        format!("{alias}.{}{way}", column_name(owner, *column))
+    };
+    let keys: Vec<String> = order.iter().map(by).chain([format!("{alias}.{}", ident(&owner.pk()))]).collect();
+    format!("ORDER BY {}", keys.join(", "))
+}
+
 /// The keys that a condition wants whatever the row is: of ids that are given. A branch that may not be gone into wants none.
 fn keys_of<'a>(condition: &'a Expr, keys: &mut Vec<&'a Expr>) {
     match &condition.kind {
@@ -199,7 +259,20 @@ fn keys_of<'a>(condition: &'a Expr, keys: &mut Vec<&'a Expr>) {
                 keys.push(condition);
             }
         }
-        ExprKind::Case { .. } | ExprKind::Binary(BinaryOp::Or, ..) => {}
+        // Those of other rows are asked for before the step.
+        ExprKind::Case { .. } | ExprKind::Binary(BinaryOp::Or, ..) | ExprKind::OfRows(_) => {}
         _ => condition.children(&mut |part| keys_of(part, keys)),
+    }
+}
+
+/// The same of all rows that an expression counts.
+fn keys_of_rows<'a>(value: &'a Expr, keys: &mut Vec<&'a Expr>) {
+    match &value.kind {
+        ExprKind::Case { .. } | ExprKind::Binary(BinaryOp::Or, ..) => {}
+        ExprKind::OfRows(rows) => rows.condition.iter().for_each(|condition| {
+            keys_of(condition, keys);
+            keys_of_rows(condition, keys);
+        }),
+        _ => value.children(&mut |part| keys_of_rows(part, keys)),
     }
 }
