@@ -310,6 +310,15 @@ impl Action {
         reported
     }
 
+    /// Whether a schedule calls it for one batch of rows after another.
+    #[must_use]
+    pub fn is_in_batches(&self) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(&step.kind, StepKind::Foreach(foreach)
+                if matches!(foreach.source, step::Source::Rows { batch: Some(_), .. }))
+        })
+    }
+
     /// The entity of all rows that it may report; `None` where there are none, or of several entities.
     #[must_use]
     pub fn reported_entity(&self) -> Option<EntityId> {

@@ -169,6 +169,8 @@ pub enum Source {
         order: Vec<(ColumnRef, bool)>,
         /// How many of them at most, the first ones in that order: a whole number that is not NULL.
         limit: Option<Expr>,
+        /// So many of them at most where a schedule calls, behind those of its call before (`jobs.call_scheduled`).
+        batch: Option<u32>,
         /// Holds the row of this round.
         bind: VarId,
     },

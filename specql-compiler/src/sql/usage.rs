@@ -31,6 +31,8 @@ pub(super) struct Usage {
     pub read_values: BTreeSet<String>,
     /// Those of them whose place in the list is used.
     pub positions: BTreeSet<String>,
+    /// Whether it goes through rows in batches.
+    pub batches: bool,
 }
 
 impl Usage {
@@ -106,6 +108,7 @@ impl Usage {
                     self.step(model, vars, step);
                 }
                 // Rows come in the order of their keys; where nothing reads them, only their number matters.
+                self.batches |= matches!(foreach.source, Source::Rows { batch: Some(_), .. });
                 if let Source::Rows { bind, .. } = foreach.source
                     && self.reads(bind)
                 {

@@ -1,6 +1,7 @@
 //! The worker against a real PostgreSQL.
 #![allow(clippy::unwrap_used, reason = "helpers of tests are not marked as tests")]
 
+mod batches;
 mod callbacks;
 mod cancel;
 mod completion;

@@ -137,6 +137,7 @@ impl<'a> ActionChecker<'a> {
             calls: std::collections::BTreeMap::new(),
             call_names: std::collections::BTreeSet::new(),
             callbacks: Vec::new(),
+            batches: None,
             sequences: Vec::new(),
             counting: super::Counting::default(),
         }

@@ -127,6 +127,8 @@ pub(crate) struct ActionChecker<'a> {
     /// The `as:` names of calls, which name callbacks.
     call_names: BTreeSet<String>,
     callbacks: Vec<(String, Span)>,
+    /// Where `in_batches_of:` may stand: in the only step of an action.
+    batches: Option<Span>,
     /// The sequences from which it takes numbers, with their schemas.
     pub(super) sequences: Vec<(String, Span)>,
     counting: Counting,
@@ -210,6 +212,7 @@ impl<'a> ActionChecker<'a> {
             calls: BTreeMap::new(),
             call_names: BTreeSet::new(),
             callbacks: Vec::new(),
+            batches: None,
             sequences: Vec::new(),
             counting: Counting::default(),
         }
@@ -245,6 +248,9 @@ impl<'a> ActionChecker<'a> {
                 }
             }
         } else {
+            if let [StepSyntax { kind: StepKindSyntax::Foreach { batch: Some(batch), .. }, .. }] = &syntax.steps[..] {
+                self.batches = Some(batch.span);
+            }
             self.inserts_own = self.inserts(&syntax.steps);
             self.infer_insert_inputs(&syntax.steps);
             action.steps = self.steps(&syntax.steps);

@@ -34,6 +34,8 @@ pub(super) struct Actions<'a> {
     wrappers: BTreeMap<String, ActionId>,
     /// Those that are checked.
     done: BTreeMap<ActionId, Action>,
+    /// Those that a schedule calls.
+    scheduled: BTreeSet<ActionId>,
     /// The entities of which steps of the project may remove rows from the table.
     removed: BTreeSet<EntityId>,
 }
@@ -90,8 +92,18 @@ impl<'a> Actions<'a> {
             }
             actions.listed.push(listed);
         }
+        for (index, entity) in written.iter().enumerate() {
+            let called = entity.schedules.iter().filter_map(|schedule| schedule.action.as_ref());
+            let called: Vec<_> = called.filter_map(|name| actions.find(EntityId(index), &name.value)).collect();
+            actions.scheduled.extend(called);
+        }
         actions.removed = removed_by_steps(project, written);
         actions
+    }
+
+    /// Whether a schedule calls the action of that name.
+    pub(super) fn is_scheduled(&self, entity: EntityId, name: &str) -> bool {
+        self.find(entity, name).is_some_and(|action| self.scheduled.contains(&action))
     }
 
     /// Whether a step of the project may remove rows of this entity from the table.

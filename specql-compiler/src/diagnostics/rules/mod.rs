@@ -64,6 +64,7 @@ pub mod sq0212_return_in_callback;
 pub mod sq0213_default_without_effect;
 pub mod sq0214_unlocked_row;
 pub mod sq0215_counted_without_lock;
+pub mod sq0218_misplaced_batches;
 pub mod sq0230_cron;
 pub mod sq0231_time_zone;
 pub mod sq0232_scheduled_action;
@@ -169,6 +170,7 @@ pub static ALL: &[&Rule] = &[
     &sq0213_default_without_effect::RULE,
     &sq0214_unlocked_row::RULE,
     &sq0215_counted_without_lock::RULE,
+    &sq0218_misplaced_batches::RULE,
     &sq0230_cron::RULE,
     &sq0231_time_zone::RULE,
     &sq0232_scheduled_action::RULE,

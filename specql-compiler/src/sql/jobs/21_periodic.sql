@@ -188,7 +188,7 @@ DECLARE
     _message text;
     _goes_on bigint;
     _waiting bigint;
-    _nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
+    _nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000'::uuid;
 BEGIN
     SELECT s.* INTO _schedule
     FROM jobs.tb_schedule AS s

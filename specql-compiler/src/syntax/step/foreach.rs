@@ -40,7 +40,8 @@ pub(super) fn read(
         }
         SourceSyntax::Values(_) => of_rows_alone(keys, diagnostics)?,
     }
-    Some(StepKindSyntax::Foreach { head, steps })
+    let batch = keys.integer("in_batches_of", diagnostics);
+    Some(StepKindSyntax::Foreach { head, batch, steps })
 }
 
 /// The limit in the text, or that of `limit:`; `None` when there are two, or it cannot be read.
@@ -55,7 +56,9 @@ fn limit_of(keys: &Keys<'_>, in_text: Option<Ast>, diagnostics: &mut Vec<Diagnos
 
 /// Refuses the keys that only a loop over rows has.
 fn of_rows_alone(keys: &Keys<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<()> {
-    let Some(entry) = ["order_by", "limit"].into_iter().find_map(|key| keys.entry(key)) else { return Some(()) };
+    let Some(entry) = ["order_by", "limit", "in_batches_of"].into_iter().find_map(|key| keys.entry(key)) else {
+        return Some(());
+    };
     let message = format!("`{}` is of rows, and this loop goes through a list in its own order", entry.key);
     let help = "leave it out, or go through rows: `x in find Entity WHERE …`";
     diagnostics.push(invalid_option::error(entry.key_span, message, help));

@@ -89,6 +89,8 @@ pub enum StepKindSyntax {
     Foreach {
         /// The element and what it is taken from.
         head: ForeachSyntax,
+        /// `in_batches_of:`.
+        batch: Option<Spanned<i64>>,
         /// `do:`.
         steps: Vec<StepSyntax>,
     },
@@ -143,6 +145,9 @@ impl StepSyntax {
         [first, second].into_iter()
     }
 }
+
+/// The most rows of a batch: all of them are locked in one transaction.
+pub const MAX_BATCH: i64 = 100_000;
 
 /// All steps of the language: the key that names one comes first, and behind it what may stand beside.
 pub static STEPS: &[Table] = &[
@@ -234,6 +239,12 @@ pub static STEPS: &[Table] = &[
             .default("the order in which rows were inserted"),
             Key::new("limit", Shape::Expression, "through how many rows at most: the first ones in this order")
                 .default("all of them"),
+            Key::new(
+                "in_batches_of",
+                Shape::Integer(1, MAX_BATCH),
+                "so many rows at most in one call of a schedule, which goes on behind them",
+            )
+            .default("all in one call"),
             Key::new("do", Shape::Steps, "what is done with each").required(),
         ],
     ),

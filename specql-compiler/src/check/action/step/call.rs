@@ -7,7 +7,7 @@ use crate::{
     check::expr::{Place, Want, declared_call, type_of},
     diagnostics::rules::{
         sq0208_unknown_callable as unknown_callable, sq0209_call_argument as call_argument,
-        sq0210_no_row_reported as no_row_reported,
+        sq0210_no_row_reported as no_row_reported, sq0218_misplaced_batches as misplaced_batches,
     },
     model::{Action, ActionId, CallAction, Expr, ExprKind, FunctionId, StepKind, expr::ExprType},
     source::Spanned,
@@ -28,6 +28,9 @@ impl ActionChecker<'_> {
             return self.report(unknown_callable::error(*span, name, known));
         };
         let callee = actions.checked(id)?; // A circle is reported already.
+        if callee.is_in_batches() {
+            return self.report(misplaced_batches::called(*span, name));
+        }
         let args = self.action_arguments(call, callee);
         let bind = match bind {
             Some(bind) => Some(self.bind_reported(bind, name, id, callee)?),

@@ -5,7 +5,10 @@ use specql_registry::{Basic, ValueType};
 use super::super::{ActionChecker, Binding, presence::OfRow};
 use crate::{
     check::expr::{self, Want},
-    diagnostics::rules::{sq0141_invalid_option as invalid_option, sq0211_not_a_list as not_a_list},
+    diagnostics::rules::{
+        sq0141_invalid_option as invalid_option, sq0211_not_a_list as not_a_list,
+        sq0218_misplaced_batches as misplaced_batches,
+    },
     model::{
         ColumnRef, EntityId, Expr, ExprKind, FieldType, Foreach, Step, StepKind,
         expr::{ExprType, Literal},
@@ -14,7 +17,7 @@ use crate::{
     source::Spanned,
     syntax::{
         expr::{Ast, ForeachSyntax, OrderSyntax, RowsSyntax, SourceSyntax},
-        step::StepSyntax,
+        step::{MAX_BATCH, StepSyntax},
     },
 };
 
@@ -80,16 +83,25 @@ impl ActionChecker<'_> {
         Some((entity, condition))
     }
 
-    pub(super) fn foreach(&mut self, head: &ForeachSyntax, steps: &[StepSyntax]) -> Option<StepKind> {
+    pub(super) fn foreach(
+        &mut self,
+        head: &ForeachSyntax,
+        batch: Option<&Spanned<i64>>,
+        steps: &[StepSyntax],
+    ) -> Option<StepKind> {
+        let batch = batch.and_then(|batch| self.batch(head, batch));
         let named = self.new_name(&head.name);
         let (known, before) = (self.frame().bindings.len(), self.frame().current);
         let mut told = OfRow::default();
-        let source = match &head.source {
+        let mut source = match &head.source {
             SourceSyntax::Rows { rows, order, limit } => {
                 self.row_source(&head.name.value, rows, order, limit.as_ref(), &mut told)
             }
             SourceSyntax::Values(list) => self.value_source(&head.name.value, list),
         };
+        if let Some(Source::Rows { batch: most, .. }) = &mut source {
+            *most = batch;
+        }
         if !named || source.is_none() {
             // What the steps call by that name is not known.
             self.complete = false;
@@ -136,7 +148,28 @@ impl ActionChecker<'_> {
             frame.current = Some(bind);
         }
         // A head that is wrong is reported; the steps are checked all the same.
-        Some(Source::Rows { entity, condition: condition.flatten(), order, limit, bind })
+        Some(Source::Rows { entity, condition: condition.flatten(), order, limit, batch: None, bind })
+    }
+
+    /// How many rows a batch has, where the loop may be done in batches.
+    fn batch(&mut self, head: &ForeachSyntax, written: &Spanned<i64>) -> Option<u32> {
+        let Spanned { value, span } = *written;
+        if !(1..=MAX_BATCH).contains(&value) {
+            let message = format!("a batch has from 1 to {MAX_BATCH} rows, not {value}");
+            return self.report(invalid_option::error(span, message, "some hundreds keep each transaction short"));
+        }
+        if let SourceSyntax::Rows { order, limit, .. } = &head.source
+            && (!order.is_empty() || limit.is_some())
+        {
+            return self.report(misplaced_batches::ordered(span));
+        }
+        if self.batches != Some(span) {
+            return self.report(misplaced_batches::not_alone(span));
+        }
+        if !self.actions.is_scheduled(self.entity, &self.name) {
+            return self.report(misplaced_batches::not_scheduled(span, &self.name));
+        }
+        u32::try_from(value).ok()
     }
 
     /// How many rounds there are at most.

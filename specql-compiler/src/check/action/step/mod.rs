@@ -76,7 +76,7 @@ impl ActionChecker<'_> {
                 self.find(rows, order, bind.as_ref(), *optional, lock.as_ref())
             }
             StepKindSyntax::If { condition, then, otherwise } => self.if_else(condition, then, otherwise),
-            StepKindSyntax::Foreach { head, steps } => self.foreach(head, steps),
+            StepKindSyntax::Foreach { head, batch, steps } => self.foreach(head, batch.as_ref(), steps),
             StepKindSyntax::Call { call, bind } => self.call(call, bind.as_ref()),
             StepKindSyntax::Notify(notify) => self.notify(notify),
             StepKindSyntax::Return(value) => self.finish(value),

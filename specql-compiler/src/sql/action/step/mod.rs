@@ -74,6 +74,11 @@ pub(super) fn declare_values(w: &mut Writer, usage: &Usage) {
     for name in &usage.positions {
         w.line(format!("{} BIGINT;", position_variable(name)));
     }
+    if usage.batches {
+        w.line("_batch_after BIGINT;");
+        w.line("_batch_end BIGINT;");
+        w.line("_batch_rows BIGINT;");
+    }
 }
 
 /// Gives the rows that only some ways through the steps assign their columns, all NULL, so that what follows may read

@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// Behind which key a batch begins: set by `jobs.call_scheduled` alone.
+const BATCH_AFTER: &str = "current_setting('specql.batch_after', true)";
+
 impl Body<'_> {
     pub(super) fn find(
         &mut self,
@@ -93,8 +96,11 @@ impl Body<'_> {
 
     pub(super) fn foreach(&mut self, foreach: &Foreach, stale: &[VarId]) {
         match &foreach.source {
-            Source::Rows { entity, condition, order, limit, bind } => {
-                let chosen = self.chosen(*entity, condition.as_ref(), order, limit.as_ref());
+            Source::Rows { entity, condition, order, limit, batch, bind } => {
+                let chosen = match batch {
+                    Some(most) => self.begin_batch(*entity, condition.as_ref(), *most),
+                    None => self.chosen(*entity, condition.as_ref(), order, limit.as_ref()),
+                };
                 self.row_loop(*entity, condition.as_ref(), order, &chosen, *bind);
             }
             Source::Values { list, bind, element } => self.value_loop(list, bind, element),
@@ -105,6 +111,43 @@ impl Body<'_> {
         self.w.close();
         self.branch(&foreach.steps);
         self.w.line("END LOOP;");
+        if let Source::Rows { batch: Some(most), .. } = foreach.source {
+            self.end_batch(most);
+        }
+    }
+
+    /// Finds out where this batch ends; what says that a row is of it. Its end is known before its rows are locked: those that are then
+    /// left out, because another transaction has changed them, must not seem to be the last ones.
+    fn begin_batch(&mut self, entity: EntityId, condition: Option<&Expr>, most: u32) -> String {
+        let owner = self.scope.model.entity(entity);
+        let pk = ident(&owner.pk());
+        self.known_keys(condition);
+        self.w
+            .line("-- A schedule calls for one batch after another; whoever else calls has all of them done at once.");
+        self.w.line(format!("_batch_after := nullif({BATCH_AFTER}, '')::bigint;"));
+        let candidates = [
+            format!("SELECT t.{pk} AS pk"),
+            format!("FROM {} AS t", qualified(&owner.schema, &owner.table())),
+            format!(
+                "{} AND t.{pk} > coalesce(_batch_after, (-9223372036854775808)::bigint)",
+                self.live(entity, condition)
+            ),
+            format!("ORDER BY t.{pk}"),
+            format!("LIMIT CASE WHEN _batch_after IS NOT NULL THEN {most} END"),
+        ];
+        self.statement(&[
+            "SELECT max(b.pk), count(*)".to_owned(),
+            "INTO _batch_end, _batch_rows".to_owned(),
+            format!("FROM (\n{}\n) AS b", indented(&candidates.join("\n"))),
+        ]);
+        format!(" AND t.{pk} > coalesce(_batch_after, (-9223372036854775808)::bigint) AND t.{pk} <= _batch_end")
+    }
+
+    /// Says where the next batch begins, if this one was full.
+    fn end_batch(&mut self, most: u32) {
+        self.w.line(format!("IF _batch_after IS NOT NULL AND _batch_rows = {most} THEN"));
+        self.w.line("    PERFORM set_config('specql.batch_end', _batch_end::text, true);");
+        self.w.line("END IF;");
     }
 
     /// With a limit, what says that a row is one of the first ones. They are chosen before any is locked, for locks are taken in the
