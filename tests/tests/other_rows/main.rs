@@ -250,7 +250,8 @@ async fn a_chosen_row_that_changes_meanwhile_is_asked_again() -> Result<()> {
         anyhow::Ok(())
     };
     let (done, waited) = tokio::join!(fair.done(TENANT, "first_ones", &input), waits);
-    (done?, waited?);
+    done?;
+    waited?;
     let found = "SELECT jsonb_build_array(price::int, place) FROM fair.tb_ticket ORDER BY price";
     assert_eq!(fair.rows(found).await?, json!([[10, 77], [20, 2], [30, null]]), "the third is there for the next call");
     Ok(())

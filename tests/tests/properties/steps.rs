@@ -119,7 +119,8 @@ fn step(random: &mut Random, scope: &mut Scope<'_>, depth: usize) -> Option<Valu
             steps.insert(0, counted);
             let mut head = format!("{name} in find {} WHERE {found}", scope.entities[any].name);
             if random.chance(30) {
-                head.push_str(random.pick(&[" ORDER BY count DESC", " ORDER BY count, id LIMIT 3", " LIMIT 1"]));
+                let orders = [" ORDER BY count DESC", " ORDER BY count, id LIMIT 3", " LIMIT 1"];
+                head += *random.pick(&orders);
             }
             Some(json!({"foreach": head, "do": steps}))
         }

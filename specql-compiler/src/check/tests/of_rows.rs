@@ -3,7 +3,7 @@
 use super::{compiled, said};
 use crate::{
     Compilation,
-    model::function::Volatility,
+    model::{StepKind, function::Volatility},
     sql::{ObjectKind, schema},
 };
 
@@ -103,6 +103,22 @@ fn an_own_update_that_counts_has_no_form_for_many_jobs() {
     };
     assert!(has_one("lines + 1"));
     assert!(!has_one("count(Line WHERE order = $order)"));
+}
+
+#[test]
+fn a_drawn_value_does_not_tell_one_call_from_another() {
+    let compilation = compiled(&project(
+        "- find: Order WHERE id = $input.order\n- call_service:\n    service: slack\n    operation: post_message\n    input:\n      \
+         channel: \"#a\"\n      text: concat('a', gen_random_uuid())",
+    ));
+    let steps = compilation.model.entities.iter().flat_map(|entity| &entity.actions).flat_map(|action| &action.steps);
+    let calls: Vec<_> = steps
+        .filter_map(|step| match &step.kind {
+            StepKind::CallService(call) => Some(call.undigested(&compilation.model)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(calls, [["text"]]);
 }
 
 /// What is said of the action `add`, which inserts a line.
