@@ -15,6 +15,7 @@
 //! | [`unexpected`] | where an error that nobody foresaw is to be looked up |
 //! | [`upkeep`] | rescue, promote, waiting callbacks, maintenance |
 //! | [`rights`] | whether a worker may call what it calls |
+//! | [`functions`] | whether the functions are there that the project only declares |
 //! | [`registration`] | operations and workers make themselves known |
 //! | [`notify`] | LISTEN, re-established for ever |
 //!
@@ -24,6 +25,7 @@ pub(crate) mod client;
 pub(crate) mod ended;
 pub mod error;
 pub mod finish;
+pub mod functions;
 pub mod inspect;
 pub mod lease;
 pub mod limits;
@@ -37,5 +39,6 @@ pub mod unexpected;
 pub mod upkeep;
 
 pub use error::QueueError;
+pub use functions::MissingFunction;
 pub use link::Link;
 pub use target::Target;

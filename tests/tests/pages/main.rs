@@ -2,6 +2,7 @@
 
 mod actions;
 mod dates;
+mod functions;
 mod other_rows;
 mod page;
 mod sequences;
