@@ -122,6 +122,8 @@ async fn plpgsql_check_passes_every_step_and_expression() -> Result<()> {
         "Text(",
         "Json(",
         "wait: true",
+        "Each(",
+        "vital: [\"",
     ];
     let functions = FUNCTIONS.iter().map(|function| format!("function: {:?}", function.name));
     for kind in kinds.iter().map(ToString::to_string).chain(functions) {

@@ -2,7 +2,7 @@
 
 use specql_registry::{Basic, ValueType, scalars::Scalar};
 
-use super::{EntityId, FieldId, VarId, function::FunctionId};
+use super::{EntityId, FieldId, VarId, function::FunctionId, step::Source};
 pub use crate::syntax::expr::{BinaryOp, UnaryOp};
 
 /// An expression whose names are resolved and whose type is known.
@@ -152,7 +152,14 @@ pub enum ExprKind {
     List(Vec<Expr>),
     /// An object in YAML's own brackets, not all constant: JSON of the type's shape, or any. A field of the shape whose value
     /// is NULL is left out.
-    Object(Vec<(String, Expr)>),
+    Object {
+        /// Name and value.
+        fields: Vec<(String, Expr)>,
+        /// Those without which there is no object: if the value of one of them is NULL, so is the whole.
+        vital: Vec<String>,
+    },
+    /// `{$for: x in …, $each: …}`: a list with a value for each element or row; never NULL.
+    Each(Box<Each>),
     /// A function of `functions:`. Where it returns a ref, [`ExprKind::KeyOf`] is around it.
     UserCall {
         /// Which one.
@@ -160,6 +167,17 @@ pub enum ExprKind {
         /// Its arguments, one for each parameter, in their order; a ref is given as its public id.
         args: Vec<Expr>,
     },
+}
+
+/// A list that is made of another, or of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Each {
+    /// What it goes through. Its variable is known in `value` only.
+    pub source: Source,
+    /// The columns by which rows are ordered, and whether the greatest value comes first; behind all of them the key.
+    pub order: Vec<(ColumnRef, bool)>,
+    /// The value for each of them.
+    pub value: Expr,
 }
 
 /// A column of an entity's table.
@@ -310,7 +328,14 @@ impl Expr {
                     visit(value);
                 }
             }
-            ExprKind::Object(fields) => fields.iter().for_each(|(_, value)| visit(value)),
+            ExprKind::Object { fields, .. } => fields.iter().for_each(|(_, value)| visit(value)),
+            ExprKind::Each(each) => {
+                match &each.source {
+                    Source::Rows { condition, .. } => condition.iter().for_each(&mut *visit),
+                    Source::Values { list, .. } => visit(list),
+                }
+                visit(&each.value);
+            }
             ExprKind::Call { args, .. } | ExprKind::UserCall { args, .. } | ExprKind::List(args) => {
                 args.iter().for_each(visit)
             }

@@ -156,8 +156,8 @@ pub struct Foreach {
     pub steps: Vec<Step>,
 }
 
-/// What a `foreach` goes through.
-#[derive(Clone, Debug)]
+/// What a `foreach` goes through, or a list that is made of it.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// Live rows, in the order of their keys, locked before the first round.
     Rows {

@@ -48,7 +48,7 @@ pub(super) struct Printer<'a> {
     /// What the row is called in place of its variable, in a statement that works on many rows at once.
     pub row: Option<&'static str>,
     /// What stands before a column of the statement's own row.
-    pub own: &'static str,
+    pub own: &'a str,
 }
 
 /// What a statement's own row is called.
@@ -110,7 +110,8 @@ impl Printer<'_> {
     pub(super) fn public(&self, expr: &Expr) -> String {
         match &expr.ty {
             ExprType::Ref(entity) => self.public_id(*entity, expr),
-            // A number stays a number on its way to a service.
+            // A number stays a number on its way to a service, in a list, too.
+            ExprType::Value(ValueType::List(item)) if is_text_in_json(item) => self.print(expr),
             ExprType::Value(ty) if !is_text_in_json(ty) => in_json(ty, &self.print(expr)),
             ExprType::Interval => format!("app.duration_text({})", self.print(expr)),
             _ => self.print(expr),
@@ -239,7 +240,8 @@ impl Printer<'_> {
             }
             ExprKind::Call { function, args } => self.call(function, args, &expr.ty),
             ExprKind::List(elements) => self.list_of(elements, &expr.ty),
-            ExprKind::Object(fields) => self.object(fields, &expr.ty),
+            ExprKind::Object { fields, vital } => self.object(fields, vital, &expr.ty),
+            ExprKind::Each(each) => Sql::atom(self.each(each, &expr.ty)),
             ExprKind::UserCall { function, args } => {
                 let function = self.model.function(*function);
                 let arg = |arg: &Expr| match &arg.ty {

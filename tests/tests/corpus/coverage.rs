@@ -6,7 +6,7 @@ use specql_registry::{Basic, composites, scalars};
 use specql_tests::corpus::apps;
 
 /// What is written neither as a key, nor as a type's or a function's name.
-const OTHERS: [&str; 49] = [
+const OTHERS: [&str; 51] = [
     // Types, and their places.
     "decimal",
     "decimal(",
@@ -61,6 +61,9 @@ const OTHERS: [&str; 49] = [
     "{$",
     " ?? ",
     "{$expr: ",
+    // Lists with a value for each.
+    "$for: ",
+    "$each: ",
 ];
 
 /// Every text of the corpus, without its comments.

@@ -2,5 +2,7 @@
 
 mod actions;
 mod dates;
+mod lists;
 mod page;
 mod texts;
+mod views;

@@ -64,7 +64,7 @@ enum Member {
 
 /// What is not NULL when a condition is true of a row.
 #[derive(Debug, Default)]
-pub(super) struct OfRow {
+pub(in crate::check) struct OfRow {
     /// Of the row itself.
     columns: Vec<ColumnRef>,
     others: Vec<Present>,
@@ -160,6 +160,12 @@ impl ActionChecker<'_> {
             let found = Present::column(row, column, &self.frame().vars);
             self.know(found);
         }
+    }
+
+    /// The variable holds a row that has just been read, of which that was told.
+    pub(in crate::check) fn reads_row(&mut self, row: VarId, entity: EntityId, told: OfRow) {
+        self.frame_mut().known.gone.binds(row, entity);
+        self.assume_of_row(told, row);
     }
 
     fn know(&mut self, found: Present) {

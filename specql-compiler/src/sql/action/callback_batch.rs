@@ -54,7 +54,8 @@ fn any_order(value: &Expr, updated: EntityId) -> bool {
     let mut fits = match &value.kind {
         // Reads another row of the entity, or whatever its author liked.
         ExprKind::Follow { entity, .. } => *entity != updated,
-        ExprKind::UserCall { .. } => false,
+        // So does a list that is made of rows; and its variable is not the row of the job.
+        ExprKind::UserCall { .. } | ExprKind::Each(_) => false,
         _ => true,
     };
     value.children(&mut |child| fits &= any_order(child, updated));

@@ -46,6 +46,28 @@ pub enum SourceSyntax {
     Values(Ast),
 }
 
+/// `{$for: x in …, $each: …}`: a list with a value for each element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EachSyntax {
+    /// `x in …`.
+    pub head: ForeachSyntax,
+    /// `ORDER BY`.
+    pub order: Vec<OrderSyntax>,
+    /// The value for each element.
+    pub value: Ast,
+}
+
+impl EachSyntax {
+    /// The expressions of which it is made.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Ast> {
+        let source = match &self.head.source {
+            SourceSyntax::Rows(rows) => rows.condition.as_ref(),
+            SourceSyntax::Values(list) => Some(list),
+        };
+        source.into_iter().chain([&self.value])
+    }
+}
+
 /// `fn(a = expr, …)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallSyntax {
@@ -84,12 +106,7 @@ pub fn parse_rows(node: &Node, text: &str) -> Result<RowsSyntax, Box<Diagnostic>
 pub fn parse_find(node: &Node, text: &str) -> Result<(RowsSyntax, Vec<OrderSyntax>), Box<Diagnostic>> {
     let mut parser = Parser::new(node, text)?;
     let rows = parser.rows()?;
-    let order = if parser.take_word("order") {
-        parser.expect_word("by")?;
-        parser.order()?
-    } else {
-        Vec::new()
-    };
+    let order = parser.order_by()?;
     parser.end()?;
     Ok((rows, order))
 }
@@ -111,16 +128,24 @@ pub fn parse_order(node: &Node, text: &str) -> Result<Vec<OrderSyntax>, Box<Diag
 /// The first thing that does not fit, with its place.
 pub fn parse_foreach(node: &Node, text: &str) -> Result<ForeachSyntax, Box<Diagnostic>> {
     let mut parser = Parser::new(node, text)?;
-    let name = parser.name("a name for the element, as in `line in $order.lines`,")?;
-    parser.expect_word("in")?;
-    let source = if parser.at_word("find") && parser.word_follows() {
-        parser.take_word("find");
-        SourceSyntax::Rows(parser.rows()?)
-    } else {
-        SourceSyntax::Values(parser.expression(power::LOWEST)?)
+    let head = parser.each()?;
+    parser.end()?;
+    Ok(head)
+}
+
+/// Reads `x in find Order [WHERE expr] [ORDER BY field [DESC], …]` or `x in expr`.
+///
+/// # Errors
+/// The first thing that does not fit, with its place.
+pub fn parse_each(node: &Node, text: &str) -> Result<(ForeachSyntax, Vec<OrderSyntax>), Box<Diagnostic>> {
+    let mut parser = Parser::new(node, text)?;
+    let head = parser.each()?;
+    let order = match &head.source {
+        SourceSyntax::Rows(_) => parser.order_by()?,
+        SourceSyntax::Values(_) => Vec::new(),
     };
     parser.end()?;
-    Ok(ForeachSyntax { name, source })
+    Ok((head, order))
 }
 
 /// Reads `fn(a = expr, …)`.
@@ -211,6 +236,28 @@ impl Parser {
         let entity = self.entity()?;
         let condition = if self.take_word("where") { Some(self.expression(power::LOWEST)?) } else { None };
         Ok(RowsSyntax { entity, condition })
+    }
+
+    /// `x in find Order [WHERE expr]`, `x in expr`.
+    fn each(&mut self) -> Result<ForeachSyntax, Box<Diagnostic>> {
+        let name = self.name("a name for the element, as in `line in $order.lines`,")?;
+        self.expect_word("in")?;
+        let source = if self.at_word("find") && self.word_follows() {
+            self.take_word("find");
+            SourceSyntax::Rows(self.rows()?)
+        } else {
+            SourceSyntax::Values(self.expression(power::LOWEST)?)
+        };
+        Ok(ForeachSyntax { name, source })
+    }
+
+    /// `[ORDER BY field [ASC | DESC], …]`.
+    fn order_by(&mut self) -> Result<Vec<OrderSyntax>, Box<Diagnostic>> {
+        if !self.take_word("order") {
+            return Ok(Vec::new());
+        }
+        self.expect_word("by")?;
+        self.order()
     }
 
     /// `field [ASC | DESC], …`.

@@ -14,8 +14,8 @@ mod walk;
 mod tests;
 
 pub use forms::{
-    CallSyntax, ForeachSyntax, NotifySyntax, OrderSyntax, RowsSyntax, SourceSyntax, parse_call, parse_find,
-    parse_foreach, parse_notify, parse_order, parse_rows,
+    CallSyntax, EachSyntax, ForeachSyntax, NotifySyntax, OrderSyntax, RowsSyntax, SourceSyntax, parse_call, parse_each,
+    parse_find, parse_foreach, parse_notify, parse_order, parse_rows,
 };
 pub use operators::{BinaryOp, CONSTANTS, FORMS, Form, INFIX, Infix, NAMES, REFUSED, UnaryOp, by_strength};
 pub use parser::{UpdateSyntax, parse, parse_update};
@@ -59,6 +59,8 @@ pub enum AstKind {
     List(Vec<Ast>),
     /// A YAML mapping that holds an expression.
     Object(Vec<(Spanned<String>, Ast)>),
+    /// `{$for: x in …, $each: …}`.
+    Each(Box<EachSyntax>),
     /// A bare name.
     Name(String),
     /// `$order.customer.email`.

@@ -13,7 +13,7 @@ use crate::{
     },
     source::Spanned,
     syntax::{
-        expr::{Ast, ForeachSyntax, OrderSyntax, RowsSyntax, SourceSyntax},
+        expr::{Ast, EachSyntax, ForeachSyntax, OrderSyntax, RowsSyntax, SourceSyntax},
         step::StepSyntax,
     },
 };
@@ -125,17 +125,59 @@ impl ActionChecker<'_> {
     }
 
     fn value_source(&mut self, name: &str, list: &Ast) -> Option<Source> {
-        let span = list.span;
-        let list = self.expression(list, None)?;
-        let element = match &list.ty {
-            ExprType::Value(ValueType::List(element)) => (**element).clone(),
-            ExprType::Value(ValueType::Basic(Basic::Json)) => ValueType::Basic(Basic::Json),
-            other => return self.report(not_a_list::error(span, &expr::describe_type(other))),
-        };
+        let (list, element) = self.list_to_go_through(list)?;
         let frame = self.frame_mut();
         let bind = frame.new_value(name, &element);
         frame.bindings.push((name.to_owned(), Binding::Value(bind.clone(), element.clone(), false)));
         frame.loops.push((None, LoopKey::Position(bind.clone())));
         Some(Source::Values { list, bind, element })
+    }
+
+    /// A list, and the type of its elements.
+    fn list_to_go_through(&mut self, list: &Ast) -> Option<(Expr, ValueType)> {
+        let span = list.span;
+        let list = self.expression(list, None)?;
+        match &list.ty {
+            ExprType::Value(ValueType::List(element)) => {
+                let element = (**element).clone();
+                Some((list, element))
+            }
+            ExprType::Value(ValueType::Basic(Basic::Json)) => Some((list, ValueType::Basic(Basic::Json))),
+            other => self.report(not_a_list::error(span, &expr::describe_type(other))),
+        }
+    }
+
+    /// The value of `{$for: x in …, $each: …}` for each element or row, and what it goes through. Its variable is known in the
+    /// value only, and is in no row's place: the current row stays what it is.
+    pub(in crate::check) fn in_each<T>(
+        &mut self,
+        each: &EachSyntax,
+        check: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<(Source, Vec<(ColumnRef, bool)>, T)> {
+        let name = &each.head.name;
+        let named = self.new_name(name);
+        let known = self.frame().bindings.len();
+        let (source, order) = match &each.head.source {
+            SourceSyntax::Rows(rows) => {
+                let (entity, condition) = self.rows(rows)?;
+                let told = self.told_by(rows.condition.as_ref(), entity);
+                let order: Vec<_> = each.order.iter().map(|by| self.ordered_by(entity, by)).collect();
+                let bind = self.frame_mut().new_var(&name.value, entity);
+                self.frame_mut().bindings.push((name.value.clone(), Binding::Row(bind)));
+                self.reads_row(bind, entity, told);
+                let source = condition.map(|condition| Source::Rows { entity, condition, bind });
+                (source, order.into_iter().collect::<Option<Vec<_>>>())
+            }
+            SourceSyntax::Values(list) => {
+                let (list, element) = self.list_to_go_through(list)?;
+                let bind = self.frame_mut().new_value(&name.value, &element);
+                let binding = Binding::Value(bind.clone(), element.clone(), false);
+                self.frame_mut().bindings.push((name.value.clone(), binding));
+                (Some(Source::Values { list, bind, element }), Some(Vec::new()))
+            }
+        };
+        let value = check(self);
+        self.frame_mut().bindings.truncate(known);
+        Some((source.filter(|_| named)?, order?, value?))
     }
 }

@@ -156,6 +156,7 @@ impl<'a> Body<'a> {
             if index > 0 {
                 self.w.blank();
             }
+            self.known_keys_of_lists(step);
             let ends = self.step(step);
             if !matches!(step.kind, StepKind::Foreach(_)) {
                 step.stale.iter().for_each(|row| self.read_changed(*row));

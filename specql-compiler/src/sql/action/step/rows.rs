@@ -1,21 +1,19 @@
 //! `find` and `foreach`.
 
-use specql_registry::{Basic, ValueType};
+use specql_registry::ValueType;
 
 use super::Body;
 use crate::{
     model::{
-        ColumnRef, EntityId, Expr, ExprKind, Foreach, VarId,
-        expr::{BinaryOp, ExprType},
+        ColumnRef, EntityId, Expr, ExprKind, Foreach, Step, VarId,
+        expr::BinaryOp,
         names,
         step::{LoopKey, Source},
     },
     sql::{
         entity::{column_name, tenant_and},
         expr::{position_variable, row_variable, value_variable},
-        input::decode,
         quote::{ident, literal, qualified},
-        types::is_array,
         writer::{filled, indented},
     },
 };
@@ -75,6 +73,17 @@ impl Body<'_> {
         if let Some(condition) = condition {
             keys_of(condition, &mut keys);
         }
+        self.ask_for_keys(keys);
+    }
+
+    /// The same for the conditions of the rows of which the values of a step make lists.
+    pub(super) fn known_keys_of_lists(&mut self, step: &Step) {
+        let mut keys = Vec::new();
+        step.expressions(&mut |value| keys_of_lists(value, &mut Vec::new(), &mut keys));
+        self.ask_for_keys(keys);
+    }
+
+    fn ask_for_keys(&mut self, keys: Vec<&Expr>) {
         let mut asked: Vec<String> = keys.into_iter().map(|key| self.printer().print(key)).collect();
         asked.dedup();
         asked.iter().for_each(|key| self.w.line(format!("PERFORM {key};")));
@@ -144,20 +153,9 @@ impl Body<'_> {
     }
 
     fn value_loop(&mut self, list: &Expr, bind: &str, element: &ValueType) {
-        let name = match &list.kind {
-            ExprKind::Input(name) => name,
-            _ => bind,
-        };
-        let value = self.printer().print(list);
-        let (value, elements) = if matches!(&list.ty, ExprType::Value(ValueType::List(item)) if is_array(item)) {
-            ("e.value".to_owned(), format!("unnest({value})"))
-        } else {
-            let decoded = match element {
-                ValueType::Basic(Basic::Json) | ValueType::Object(_) => "e.value".to_owned(),
-                _ => decode(element, "e.value", name),
-            };
-            (decoded, format!("jsonb_array_elements(app.to_array({value}, {}))", literal(name)))
-        };
+        let printer = self.printer();
+        let elements = printer.elements(list, bind);
+        let value = printer.decoded(list, bind, element).unwrap_or_else(|| "e.value".to_owned());
         let usage = self.scope.usage;
         let mut targets = Vec::new();
         if usage.read_values.contains(bind) {
@@ -188,6 +186,32 @@ impl Body<'_> {
             LoopKey::Position(value) => format!(" || '_' || {}", position_variable(value)),
         };
         rounds.iter().map(part).collect()
+    }
+}
+
+/// The keys that the conditions of lists want, apart from those that depend on the variable of such a list.
+fn keys_of_lists<'a>(value: &'a Expr, bound: &mut Vec<&'a str>, keys: &mut Vec<&'a Expr>) {
+    let ExprKind::Each(each) = &value.kind else {
+        return value.children(&mut |part| keys_of_lists(part, bound, keys));
+    };
+    match &each.source {
+        Source::Rows { condition, .. } => {
+            let from = keys.len();
+            condition.iter().for_each(|condition| keys_of(condition, keys));
+            let own = |key: &&Expr| {
+                let ExprKind::KeyOf { id, .. } = &key.kind else { return false };
+                matches!(&id.kind, ExprKind::Value(name) if bound.contains(&name.as_str()))
+            };
+            let asked: Vec<&Expr> = keys.drain(from..).filter(|key| !own(key)).collect();
+            keys.extend(asked);
+            keys_of_lists(&each.value, bound, keys);
+        }
+        Source::Values { list, bind, .. } => {
+            keys_of_lists(list, bound, keys);
+            bound.push(bind);
+            keys_of_lists(&each.value, bound, keys);
+            bound.pop();
+        }
     }
 }
 
