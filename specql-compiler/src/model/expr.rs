@@ -86,6 +86,8 @@ pub enum ExprKind {
     Input(String),
     /// The value in a variable: `$tag` in `foreach: tag in $input.tags`.
     Value(String),
+    /// The element in `$each` of `{$for: tag in $order.tags, $each: …}`; the name is unique in its function.
+    Element(String),
     /// `$payment.job_id` of an earlier `call_service … as: payment`.
     JobId(String),
     /// `$job.<field>` in a callback.
@@ -291,6 +293,7 @@ impl Expr {
             | ExprKind::Row(_)
             | ExprKind::Input(_)
             | ExprKind::Value(_)
+            | ExprKind::Element(_)
             | ExprKind::JobId(_)
             | ExprKind::Job(_)
             | ExprKind::Output(_)

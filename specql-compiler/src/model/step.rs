@@ -172,7 +172,8 @@ pub enum Source {
     Values {
         /// A list, or JSON that must be one.
         list: Expr,
-        /// The variable, unique in its function: [`super::ExprKind::Value`].
+        /// The variable, unique in its function: [`super::ExprKind::Value`], in a list that is made
+        /// [`super::ExprKind::Element`].
         bind: String,
         /// The type of the elements.
         element: ValueType,

@@ -90,6 +90,11 @@ pub(super) fn value_variable(name: &str) -> String {
     ident(&names::derived(&format!("value_{name}")))
 }
 
+/// What the elements are called of which a list is made. A name with that before it is never a column of another table.
+fn elements_alias(name: &str) -> String {
+    ident(&names::derived(&format!("each_{name}")))
+}
+
 /// The variable that holds the place of that value in its list.
 pub(super) fn position_variable(name: &str) -> String {
     ident(&names::derived(&format!("position_{name}")))
@@ -184,6 +189,7 @@ impl Printer<'_> {
             ExprKind::KeyOf { entity, id, field } => Sql::atom(self.key_of(*entity, id, field)),
             ExprKind::Input(name) => Sql::atom(format!("input.{}", ident(name))),
             ExprKind::Value(name) => Sql::atom(value_variable(name)),
+            ExprKind::Element(name) => Sql::atom(format!("{}.value", elements_alias(name))),
             ExprKind::JobId(bind) => Sql::atom(job_variable(bind)),
             ExprKind::Job(field) => Sql::atom(match field {
                 JobField::Id => "_job_run_id",

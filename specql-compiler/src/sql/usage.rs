@@ -220,14 +220,12 @@ impl Usage {
             _ => {}
         }
         expr.children(&mut |child| self.expr(model, vars, child));
-        // Its variable is none of the function's: it is known in its own statement only.
-        if let ExprKind::Each(each) = &expr.kind {
-            match &each.source {
-                Source::Rows { bind, .. } => self.columns.get_mut(bind.0).into_iter().for_each(BTreeSet::clear),
-                Source::Values { bind, .. } => {
-                    self.read_values.remove(bind);
-                }
-            }
+        // Its rows are in no variable of the function's: they are known in its own statement only.
+        if let ExprKind::Each(each) = &expr.kind
+            && let Source::Rows { bind, .. } = &each.source
+            && let Some(columns) = self.columns.get_mut(bind.0)
+        {
+            columns.clear();
         }
     }
 }

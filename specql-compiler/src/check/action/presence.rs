@@ -92,7 +92,7 @@ impl Present {
             ExprKind::Row(var) => Self::of(Root::Row(*var)),
             ExprKind::VarColumn { var, column } => Self::column(*var, *column, vars),
             ExprKind::Input(name) => Self::of(Root::Input(name.clone())),
-            ExprKind::Value(name) => Self::of(Root::Value(name.clone())),
+            ExprKind::Value(name) | ExprKind::Element(name) => Self::of(Root::Value(name.clone())),
             ExprKind::Job(field) => Self::of(Root::Job(*field)),
             ExprKind::Output(path) => path.iter().fold(Self::of(Root::Output), named),
             ExprKind::Follow { base, entity, column } => {

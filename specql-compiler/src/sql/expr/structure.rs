@@ -11,7 +11,7 @@ use super::{
         view::json_object,
         writer::indented,
     },
-    Printer, Sql, binding, row_variable, value_variable,
+    Printer, Sql, binding, elements_alias, row_variable,
 };
 use crate::model::{
     Expr, ExprKind,
@@ -89,14 +89,14 @@ impl Printer<'_> {
             }
             Source::Values { list, bind, element } => {
                 let elements = self.elements(list, bind);
-                let value = value_variable(bind);
+                let alias = elements_alias(bind);
                 let from = match self.decoded(list, bind, element) {
-                    None => format!("{elements} WITH ORDINALITY AS e({value}, position)"),
+                    None => format!("{elements} WITH ORDINALITY AS {alias}(value, position)"),
                     Some(decoded) => format!(
-                        "(SELECT {decoded} AS {value}, e.position FROM {elements} WITH ORDINALITY AS e(value, position)) AS e"
+                        "(\n    SELECT {decoded} AS value, e.position\n    FROM {elements} WITH ORDINALITY AS e(value, position)\n) AS {alias}"
                     ),
                 };
-                (from, "e.position".to_owned())
+                (from, format!("{alias}.position"))
             }
         };
         // Of a bare constant PostgreSQL would not know the type.

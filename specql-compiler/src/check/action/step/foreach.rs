@@ -7,7 +7,7 @@ use crate::{
     check::expr,
     diagnostics::rules::{sq0141_invalid_option as invalid_option, sq0211_not_a_list as not_a_list},
     model::{
-        ColumnRef, EntityId, Expr, FieldType, Foreach, Step, StepKind,
+        ColumnRef, EntityId, Expr, ExprKind, FieldType, Foreach, Step, StepKind,
         expr::ExprType,
         step::{LoopKey, Source},
     },
@@ -128,7 +128,7 @@ impl ActionChecker<'_> {
         let (list, element) = self.list_to_go_through(list)?;
         let frame = self.frame_mut();
         let bind = frame.new_value(name, &element);
-        frame.bindings.push((name.to_owned(), Binding::Value(bind.clone(), element.clone(), false)));
+        frame.bindings.push((name.to_owned(), Binding::Value(ExprKind::Value(bind.clone()), element.clone(), false)));
         frame.loops.push((None, LoopKey::Position(bind.clone())));
         Some(Source::Values { list, bind, element })
     }
@@ -171,7 +171,7 @@ impl ActionChecker<'_> {
             SourceSyntax::Values(list) => {
                 let (list, element) = self.list_to_go_through(list)?;
                 let bind = self.frame_mut().new_value(&name.value, &element);
-                let binding = Binding::Value(bind.clone(), element.clone(), false);
+                let binding = Binding::Value(ExprKind::Element(bind.clone()), element.clone(), false);
                 self.frame_mut().bindings.push((name.value.clone(), binding));
                 (Some(Source::Values { list, bind, element }), Some(Vec::new()))
             }

@@ -79,7 +79,7 @@ impl Body<'_> {
     /// The same for the conditions of the rows of which the values of a step make lists.
     pub(super) fn known_keys_of_lists(&mut self, step: &Step) {
         let mut keys = Vec::new();
-        step.expressions(&mut |value| keys_of_lists(value, &mut Vec::new(), &mut keys));
+        step.expressions(&mut |value| keys_of_lists(value, &mut keys));
         self.ask_for_keys(keys);
     }
 
@@ -189,30 +189,14 @@ impl Body<'_> {
     }
 }
 
-/// The keys that the conditions of lists want, apart from those that depend on the variable of such a list.
-fn keys_of_lists<'a>(value: &'a Expr, bound: &mut Vec<&'a str>, keys: &mut Vec<&'a Expr>) {
-    let ExprKind::Each(each) = &value.kind else {
-        return value.children(&mut |part| keys_of_lists(part, bound, keys));
-    };
-    match &each.source {
-        Source::Rows { condition, .. } => {
-            let from = keys.len();
-            condition.iter().for_each(|condition| keys_of(condition, keys));
-            let own = |key: &&Expr| {
-                let ExprKind::KeyOf { id, .. } = &key.kind else { return false };
-                matches!(&id.kind, ExprKind::Value(name) if bound.contains(&name.as_str()))
-            };
-            let asked: Vec<&Expr> = keys.drain(from..).filter(|key| !own(key)).collect();
-            keys.extend(asked);
-            keys_of_lists(&each.value, bound, keys);
-        }
-        Source::Values { list, bind, .. } => {
-            keys_of_lists(list, bound, keys);
-            bound.push(bind);
-            keys_of_lists(&each.value, bound, keys);
-            bound.pop();
-        }
+/// The keys that the conditions of lists want.
+fn keys_of_lists<'a>(value: &'a Expr, keys: &mut Vec<&'a Expr>) {
+    if let ExprKind::Each(each) = &value.kind
+        && let Source::Rows { condition: Some(condition), .. } = &each.source
+    {
+        keys_of(condition, keys);
     }
+    value.children(&mut |part| keys_of_lists(part, keys));
 }
 
 /// The keys that a condition wants whatever the row is: of ids that are given. A branch that may not be gone into wants none.
