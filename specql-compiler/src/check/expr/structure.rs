@@ -6,10 +6,7 @@ use super::{Place, Want, operators::id_for_ref};
 use crate::{
     check::action::ActionChecker,
     diagnostics::rules::sq0308_object_shape as object_shape,
-    model::{
-        Expr, ExprKind,
-        expr::{Each, ExprType},
-    },
+    model::{Expr, ExprKind, expr::ExprType},
     source::{Span, Spanned},
     syntax::expr::{Ast, AstKind, EachSyntax},
 };
@@ -26,9 +23,8 @@ impl ActionChecker<'_> {
     /// `{$for: line in $order.lines, $each: {sku: $line.sku}}`: a list of the type that is wanted, else JSON.
     pub(super) fn each(&mut self, each: &EachSyntax, wanted: Option<&Want>) -> Option<Expr> {
         let (ty, element) = list_wanted(wanted);
-        let checked = self.in_each(each, |checker| checker.part(&each.value, element.as_ref()));
-        let (source, order, value) = checked?;
-        Some(Expr { kind: ExprKind::Each(Box::new(Each { source, order, value })), ty, nullable: false })
+        let list = self.list_of_each(each, |checker| checker.part(&each.value, element.as_ref()))?;
+        Some(Expr { kind: ExprKind::Each(Box::new(list)), ty, nullable: false })
     }
 
     /// `{sku: $order.sku, quantity: 1}`: an object of the shape that is wanted, else JSON.

@@ -8,7 +8,7 @@ use crate::{
     diagnostics::rules::{sq0141_invalid_option as invalid_option, sq0211_not_a_list as not_a_list},
     model::{
         ColumnRef, EntityId, Expr, ExprKind, FieldType, Foreach, Step, StepKind,
-        expr::ExprType,
+        expr::{Each, ExprType},
         step::{LoopKey, Source},
     },
     source::Spanned,
@@ -147,13 +147,13 @@ impl ActionChecker<'_> {
         }
     }
 
-    /// The value of `{$for: x in …, $each: …}` for each element or row, and what it goes through. Its variable is known in the
-    /// value only, and is in no row's place: the current row stays what it is.
-    pub(in crate::check) fn in_each<T>(
+    /// `{$for: x in …, $each: …}`, of which `check` checks the value. The variable is known in the value only, and is in no row's
+    /// place: the current row stays what it is.
+    pub(in crate::check) fn list_of_each(
         &mut self,
         each: &EachSyntax,
-        check: impl FnOnce(&mut Self) -> Option<T>,
-    ) -> Option<(Source, Vec<(ColumnRef, bool)>, T)> {
+        check: impl FnOnce(&mut Self) -> Option<Expr>,
+    ) -> Option<Each> {
         let name = &each.head.name;
         let named = self.new_name(name);
         let known = self.frame().bindings.len();
@@ -178,6 +178,6 @@ impl ActionChecker<'_> {
         };
         let value = check(self);
         self.frame_mut().bindings.truncate(known);
-        Some((source.filter(|_| named)?, order?, value?))
+        Some(Each { source: source.filter(|_| named)?, order: order?, value: value? })
     }
 }
