@@ -33,6 +33,10 @@ pub struct Service {
     /// What its jobs may do over all workers together.
     #[serde(default)]
     pub limits: Limits,
+    /// A handler serves it, which the worker's program must have. Otherwise an operation without a target may also be another
+    /// worker's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handled_in_code: bool,
     /// The service that takes over a call that was not started; it has the same operations.
     #[serde(default)]
     pub fallback: Option<String>,

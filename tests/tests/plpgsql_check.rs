@@ -125,6 +125,8 @@ async fn plpgsql_check_passes_every_step_and_expression() -> Result<()> {
         "UserCall {",
         "language: Sql",
         "language: Plpgsql",
+        "Each(",
+        "vital: [\"",
     ];
     let functions = FUNCTIONS.iter().map(|function| match function.name {
         "sequence" => "Sequence {".to_owned(),

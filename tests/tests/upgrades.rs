@@ -64,6 +64,33 @@ async fn an_upgraded_database_is_the_same_as_a_fresh_one() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_view_gets_its_new_columns_in_place_and_keeps_what_stands_on_it() -> Result<()> {
+    let shop = compiled::folder(&repository().join("examples/shop"))?;
+    for (name, lock) in EARLIER {
+        let before = snapshot(lock)?;
+        let database = TestDatabase::from_sql(&before.render()).await?;
+        let pool = database.pool();
+        sqlx::raw_sql(
+            "CREATE VIEW public.totals AS SELECT sum((data ->> 'total')::integer) AS total FROM sales.v_order;
+             INSERT INTO sales.tb_order (customer_email, total) VALUES ('ada@example.eu', 5);
+             GRANT SELECT (data) ON sales.v_order TO pg_monitor;",
+        )
+        .execute(pool)
+        .await?;
+        upgrade(pool, &diff(&before, &schema(&shop.model), Direction::Forward)).await.context(name)?;
+        let seen: (i64, bool, bool) = sqlx::query_as(
+            "SELECT (SELECT total FROM public.totals),
+                 (SELECT created_at = (data ->> 'created_at')::timestamptz AND updated_at IS NOT NULL FROM sales.v_order),
+                 has_column_privilege('pg_monitor', 'sales.v_order', 'data', 'SELECT')",
+        )
+        .fetch_one(pool)
+        .await?;
+        assert_eq!(seen, (5, true, true), "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn jobs_that_were_queued_before_an_upgrade_are_done_after_it() -> Result<()> {
     let shop = compiled::folder(&repository().join("examples/shop"))?;
     for (name, lock) in EARLIER {

@@ -283,10 +283,16 @@ impl Effects {
             | ExprKind::TextOf(_)
             | ExprKind::Job(_)
             | ExprKind::List(_)
-            | ExprKind::Object(_) => {
+            | ExprKind::Object { .. } => {
                 self.at_least(Volatility::Stable);
             }
             ExprKind::Sequence { .. } => self.at_least(Volatility::Volatile),
+            ExprKind::Each(each) => {
+                self.at_least(Volatility::Stable);
+                if let Source::Rows { entity, .. } = each.source {
+                    self.touches(known, entity);
+                }
+            }
             ExprKind::Call { function, .. } => {
                 self.at_least(Function::find(function).map_or(Volatility::Volatile, |function| function.volatility));
             }

@@ -2,7 +2,7 @@
 
 use specql_registry::{Basic, ValueType, scalars::Scalar};
 
-use super::{EntityId, FieldId, VarId, function::FunctionId};
+use super::{EntityId, FieldId, VarId, function::FunctionId, step::Source};
 pub use crate::syntax::expr::{BinaryOp, RowsFunction, UnaryOp};
 
 /// An expression whose names are resolved and whose type is known.
@@ -86,6 +86,8 @@ pub enum ExprKind {
     Input(String),
     /// The value in a variable: `$tag` in `foreach: tag in $input.tags`.
     Value(String),
+    /// The element in `$each` of `{$for: tag in $order.tags, $each: …}`; the name is unique in its function.
+    Element(String),
     /// `$payment.job_id` of an earlier `call_service … as: payment`.
     JobId(String),
     /// `$job.<field>` in a callback.
@@ -161,7 +163,14 @@ pub enum ExprKind {
     List(Vec<Expr>),
     /// An object in YAML's own brackets, not all constant: JSON of the type's shape, or any. A field of the shape whose value
     /// is NULL is left out.
-    Object(Vec<(String, Expr)>),
+    Object {
+        /// Name and value.
+        fields: Vec<(String, Expr)>,
+        /// Those without which there is no object: if the value of one of them is NULL, so is the whole.
+        vital: Vec<String>,
+    },
+    /// `{$for: x in …, $each: …}`: a list with a value for each element or row; never NULL.
+    Each(Box<Each>),
     /// A function of `functions:`. Where it returns a ref, [`ExprKind::KeyOf`] is around it.
     UserCall {
         /// Which one.
@@ -184,6 +193,15 @@ pub struct OfRows {
     pub value: Option<Expr>,
     /// Which rows; a [`ExprKind::Column`] in it is of these rows. `None`: all.
     pub condition: Option<Expr>,
+}
+
+/// A list that is made of another, or of rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Each {
+    /// What it goes through. Its variable is known in `value` only.
+    pub source: Source,
+    /// The value for each of them.
+    pub value: Expr,
 }
 
 /// A column of an entity's table.
@@ -297,6 +315,7 @@ impl Expr {
             | ExprKind::Row(_)
             | ExprKind::Input(_)
             | ExprKind::Value(_)
+            | ExprKind::Element(_)
             | ExprKind::JobId(_)
             | ExprKind::Job(_)
             | ExprKind::Output(_)
@@ -336,7 +355,14 @@ impl Expr {
                 }
             }
             ExprKind::OfRows(rows) => rows.value.iter().chain(&rows.condition).for_each(visit),
-            ExprKind::Object(fields) => fields.iter().for_each(|(_, value)| visit(value)),
+            ExprKind::Object { fields, .. } => fields.iter().for_each(|(_, value)| visit(value)),
+            ExprKind::Each(each) => {
+                match &each.source {
+                    Source::Rows { condition, limit, .. } => condition.iter().chain(limit).for_each(&mut *visit),
+                    Source::Values { list, .. } => visit(list),
+                }
+                visit(&each.value);
+            }
             ExprKind::Call { args, .. } | ExprKind::UserCall { args, .. } | ExprKind::List(args) => {
                 args.iter().for_each(visit)
             }

@@ -73,9 +73,9 @@ pub struct Entity {
     /// The declared fields, in source order.
     pub fields: Vec<Field>,
     /// Fields in which no two live rows are equal, together.
-    pub unique: Vec<row_rule::Fields>,
+    pub unique: Vec<row_rule::Columns>,
     /// Fields by which rows are found fast.
-    pub indexes: Vec<row_rule::Fields>,
+    pub indexes: Vec<row_rule::Columns>,
     /// What all rows meet.
     pub checks: Vec<row_rule::Check>,
     /// The SQL functions that it declares, in source order.

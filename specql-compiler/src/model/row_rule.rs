@@ -1,13 +1,13 @@
 //! What an entity's rows must be, and to each other; and what is found among them fast.
 
-use super::{Expr, FieldId};
+use super::{ColumnRef, Expr, FieldId};
 use crate::source::Origin;
 
-/// Some fields of an entity, in the order in which they are written.
+/// Some columns of an entity, in the order in which they are written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fields {
-    /// One or more, each once.
-    pub fields: Vec<FieldId>,
+pub struct Columns {
+    /// One or more, each once; where they are to be unique, all are declared fields.
+    pub columns: Vec<ColumnRef>,
     /// Where they are written.
     pub origin: Origin,
 }

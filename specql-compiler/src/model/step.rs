@@ -156,8 +156,8 @@ pub struct Foreach {
     pub steps: Vec<Step>,
 }
 
-/// What a `foreach` goes through.
-#[derive(Clone, Debug)]
+/// What a `foreach` goes through, or a list that is made of it.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// Live rows, locked before the first round, in the order of their keys.
     Rows {
@@ -178,7 +178,8 @@ pub enum Source {
     Values {
         /// A list, or JSON that must be one.
         list: Expr,
-        /// The variable, unique in its function: [`super::ExprKind::Value`].
+        /// The variable, unique in its function: [`super::ExprKind::Value`], in a list that is made
+        /// [`super::ExprKind::Element`].
         bind: String,
         /// The type of the elements.
         element: ValueType,

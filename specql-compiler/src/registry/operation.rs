@@ -113,7 +113,7 @@ pub(super) fn read(node: &Node, context: &Context<'_>, decoder: &mut Decoder) ->
         }
         return None;
     };
-    if matches!(context.base, Configuration::Handler) && http.first_key().is_none() {
+    if matches!(context.base, Configuration::Handler) && http.first_key().is_none() && !context.handled_in_code {
         decoder.report(no_target(name_span, context.name, &name));
     }
     let (call, by_method) = match call {

@@ -12,7 +12,7 @@ use crate::{
     diagnostics::rules::{
         sq0502_not_implemented::not_implemented, sq0503_no_credential::no_credential,
         sq0504_duplicate_service::duplicate_service, sq0505_bad_registry_value::unknown_word,
-        sq0514_bad_service_name::bad_service_name,
+        sq0514_bad_service_name::bad_service_name, sq0516_handled_in_code::handled_in_code,
     },
     keys::{Key, Shape, Table},
     source::{
@@ -52,6 +52,8 @@ pub(super) static SERVICE: Table = Table::new(
         )
         .default("`http`"),
         Key::new("runner_config", Shape::Table(&http_service::CONFIG), "how it is called").default("handlers serve it"),
+        Key::new("handled_in_code", Shape::Boolean, "a handler in code serves it: no worker starts without one")
+            .default("`false`: a handler, or another worker"),
         Key::new("security_policy", Shape::Table(&http_service::POLICY), "what its calls may reach"),
         Key::new("timeout", Shape::Integer(1, MAX_TIMEOUT as i64), "seconds that an attempt may take")
             .default("300; 30 without a `runner_config`"),
@@ -89,6 +91,7 @@ pub(super) static RETRY: Table = Table::new(
 pub(super) struct Context<'a> {
     pub(super) name: &'a str,
     pub(super) base: &'a Configuration,
+    pub(super) handled_in_code: bool,
     pub(super) timeout_seconds: u32,
     pub(super) retry: RetryPolicy,
     pub(super) circuit_breaker: Option<CircuitBreaker>,
@@ -111,6 +114,7 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
     let description = fields.take("description").and_then(|entry| decoder.text(entry));
     let execution_type = fields.take("execution_type").map_or(ExecutionType::Http, |entry| execution(entry, decoder));
     let (runner_config, policy) = (fields.take("runner_config"), fields.take("security_policy"));
+    let in_code = fields.take("handled_in_code");
     let timeout = fields.take("timeout").and_then(|entry| decoder.integer(entry, 1..=MAX_TIMEOUT));
     let retry = fields.take("retry").map(|entry| read_retry(entry, decoder)).unwrap_or_default();
     let (environments, operations) = (fields.take("environments"), fields.take("operations"));
@@ -134,6 +138,7 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
         description,
         execution_type,
         limits,
+        handled_in_code: in_code.and_then(|entry| decoder.boolean(entry)).unwrap_or(false),
         fallback: fallback.as_ref().map(|(name, _)| name.clone()),
         base: Configuration::Handler,
         environments: IndexMap::new(),
@@ -143,6 +148,9 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
     // Of the other types nothing is read: that they are not implemented has been said.
     if execution_type == ExecutionType::Http {
         let config = runner_config.map(|entry| with_auth_type(&entry.value, auth_type));
+        if let (Some(entry), Some(target)) = (in_code.filter(|_| service.handled_in_code), runner_config) {
+            decoder.report(handled_in_code(entry.key_span, target.key_span));
+        }
         let (config, policy) = (config.as_ref(), policy.map(|entry| &entry.value));
         if let (None, Some(entry)) = (config, auth_type) {
             decoder.report(no_credential(entry.key_span));
@@ -156,7 +164,14 @@ fn read(node: &Node, decoder: &mut Decoder) -> Option<DeclaredService> {
         if let Some(environments) = environments {
             service.environments = environment::read(environments, config, policy, &service.base, decoder);
         }
-        let context = Context { name: &service.name, base: &service.base, timeout_seconds, retry, circuit_breaker };
+        let context = Context {
+            name: &service.name,
+            base: &service.base,
+            handled_in_code: service.handled_in_code,
+            timeout_seconds,
+            retry,
+            circuit_breaker,
+        };
         let items = operations.map(|entry| decoder.items(entry)).unwrap_or_default();
         for item in items {
             let Some((operation, span)) = operation::read(item, &context, decoder) else { continue };

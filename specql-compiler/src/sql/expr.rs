@@ -10,7 +10,7 @@ use super::{
     writer::list,
 };
 use crate::model::{
-    EntityId, Expr, ExprKind, Field, FieldType, Model, Var, VarId,
+    ColumnRef, Entity, EntityId, Expr, ExprKind, Field, FieldType, Model, Var, VarId,
     expr::{BinaryOp, ErrorField, ExprType, JobField, Literal, UnaryOp},
     function::{Form, Function},
     names,
@@ -48,7 +48,7 @@ pub(super) struct Printer<'a> {
     /// What the row is called in place of its variable, in a statement that works on many rows at once.
     pub row: Option<&'static str>,
     /// What stands before a column of the statement's own row.
-    pub own: &'static str,
+    pub own: &'a str,
 }
 
 /// What a statement's own row is called.
@@ -80,6 +80,16 @@ pub(super) fn row_variable(var: &Var) -> String {
     ident(&names::derived(&format!("v_{}", var.name)))
 }
 
+/// `ORDER BY …`: the columns, a row without a value last, and behind all of them the key.
+pub(super) fn in_order(owner: &Entity, order: &[(ColumnRef, bool)], alias: &str) -> String {
+    let by = |(column, descending): &(ColumnRef, bool)| {
+        let way = if *descending { " DESC NULLS LAST" } else { "" };
+        format!("{alias}.{}{way}", column_name(owner, *column))
+    };
+    let keys: Vec<String> = order.iter().map(by).chain([format!("{alias}.{}", ident(&owner.pk()))]).collect();
+    format!("ORDER BY {}", keys.join(", "))
+}
+
 /// The variable that holds the id of a job that a step queued.
 pub(super) fn job_variable(bind: &str) -> String {
     ident(&names::derived(&format!("job_{bind}")))
@@ -88,6 +98,11 @@ pub(super) fn job_variable(bind: &str) -> String {
 /// The variable that holds a value, such as the element of a list.
 pub(super) fn value_variable(name: &str) -> String {
     ident(&names::derived(&format!("value_{name}")))
+}
+
+/// What the elements are called of which a list is made. A name with that before it is never a column of another table.
+fn elements_alias(name: &str) -> String {
+    ident(&names::derived(&format!("each_{name}")))
 }
 
 /// The variable that holds the place of that value in its list.
@@ -110,7 +125,8 @@ impl Printer<'_> {
     pub(super) fn public(&self, expr: &Expr) -> String {
         match &expr.ty {
             ExprType::Ref(entity) => self.public_id(*entity, expr),
-            // A number stays a number on its way to a service.
+            // A number stays a number on its way to a service, in a list, too.
+            ExprType::Value(ValueType::List(item)) if is_text_in_json(item) => self.print(expr),
             ExprType::Value(ty) if !is_text_in_json(ty) => in_json(ty, &self.print(expr)),
             ExprType::Interval => format!("app.duration_text({})", self.print(expr)),
             _ => self.print(expr),
@@ -183,6 +199,7 @@ impl Printer<'_> {
             ExprKind::KeyOf { entity, id, field } => Sql::atom(self.key_of(*entity, id, field)),
             ExprKind::Input(name) => Sql::atom(format!("input.{}", ident(name))),
             ExprKind::Value(name) => Sql::atom(value_variable(name)),
+            ExprKind::Element(name) => Sql::atom(format!("{}.value", elements_alias(name))),
             ExprKind::JobId(bind) => Sql::atom(job_variable(bind)),
             ExprKind::Job(field) => Sql::atom(match field {
                 JobField::Id => "_job_run_id",
@@ -245,7 +262,8 @@ impl Printer<'_> {
             }
             ExprKind::OfRows(rows) => Sql::atom(self.of_rows(rows)),
             ExprKind::List(elements) => self.list_of(elements, &expr.ty),
-            ExprKind::Object(fields) => self.object(fields, &expr.ty),
+            ExprKind::Object { fields, vital } => self.object(fields, vital, &expr.ty),
+            ExprKind::Each(each) => Sql::atom(self.each(each, &expr.ty)),
             ExprKind::UserCall { function, args } => {
                 let function = self.model.function(*function);
                 let arg = |arg: &Expr| match &arg.ty {

@@ -32,7 +32,7 @@ pub enum Facts {
     Reference(Reference),
     /// A function.
     Function(Signature),
-    /// A view in which only the last column, a document, may change.
+    /// A view in which only the column `data`, a document, may change.
     View {
         /// The columns, in order.
         columns: Vec<String>,

@@ -9,7 +9,7 @@ use super::{
     types::{check_needs, field_check, key_type, sql_type},
 };
 use crate::{
-    model::{Entity, Field, FieldType, Model, OnDelete, names, row_rule::Fields},
+    model::{ColumnRef, Entity, Field, FieldType, Model, OnDelete, names, row_rule::Columns},
     source::Origin,
 };
 
@@ -95,8 +95,15 @@ pub(super) fn indexes(entity: &Entity) -> Vec<Object> {
         let index = Index { unique: true, suffix: Some(OF_LIVE_ROWS.to_owned()), ..on(with_tenant(entity, columns)) };
         object(&constraint_name("uq", entity, field), origin, index)
     };
-    let joined =
-        |fields: &Fields| fields.fields.iter().map(|field| &*entity.field(*field).name).collect::<Vec<_>>().join("__");
+    let names = |columns: &Columns, of_field: fn(&Field) -> &str| -> Vec<String> {
+        let name = |column: &ColumnRef| match column {
+            ColumnRef::Field(field) => of_field(entity.field(*field)).to_owned(),
+            ColumnRef::System(column) => column.name().to_owned(),
+        };
+        columns.columns.iter().map(name).collect()
+    };
+    let joined = |columns: &Columns| names(columns, |field| &field.name).join("__");
+    let columns_of = |columns: &Columns| names(columns, |field| &field.column);
     let mut out = vec![unique("identifier", &["identifier"], &entity.origin)];
     for field in &entity.fields {
         if field.unique {
@@ -107,18 +114,17 @@ pub(super) fn indexes(entity: &Entity) -> Vec<Object> {
             out.push(object(&name, &field.origin, on(vec![ident(&field.column)])));
         }
     }
-    for fields in &entity.unique {
-        let columns: Vec<&str> = fields.fields.iter().map(|field| &*entity.field(*field).column).collect();
-        out.push(unique(&joined(fields), &columns, &fields.origin));
+    for listed in &entity.unique {
+        let columns = columns_of(listed);
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        out.push(unique(&joined(listed), &columns, &listed.origin));
     }
-    for fields in &entity.indexes {
+    for listed in &entity.indexes {
         // A statement of an action looks among one tenant's rows.
-        let columns: Vec<&str> = fields.fields.iter().map(|field| &*entity.field(*field).column).collect();
-        out.push(object(
-            &constraint_name("idx", entity, &joined(fields)),
-            &fields.origin,
-            on(with_tenant(entity, &columns)),
-        ));
+        let columns = columns_of(listed);
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let name = constraint_name("idx", entity, &joined(listed));
+        out.push(object(&name, &listed.origin, on(with_tenant(entity, &columns))));
     }
     out
 }

@@ -224,5 +224,12 @@ impl Usage {
             _ => {}
         }
         expr.children(&mut |child| self.expr(model, vars, child));
+        // Its rows are in no variable of the function's: they are known in its own statement only.
+        if let ExprKind::Each(each) = &expr.kind
+            && let Source::Rows { bind, .. } = &each.source
+            && let Some(columns) = self.columns.get_mut(bind.0)
+        {
+            columns.clear();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! An entity's read view: each live row as its public id and one JSON document.
+//! An entity's read view: each live row as its public id, one JSON document, and when it was made and changed.
 
 use super::{
     entity::{CURRENT_TENANT, tenant_and},
@@ -13,12 +13,15 @@ use crate::model::{Entity, Field, FieldType, Model};
 /// PostgreSQL takes at most 100 arguments in a call; a pair is two.
 const PAIRS_IN_A_CALL: usize = 40;
 
-/// `v_order (id, data)`.
+/// The columns behind the document, by which readers order and page.
+const TIMES: [&str; 2] = ["created_at", "updated_at"];
+
+/// `v_order (id, data, created_at, updated_at)`.
 pub(super) fn view(model: &Model, entity: &Entity) -> Object {
     let name = qualified(&entity.schema, &entity.view());
     let mut pairs = vec![("id".to_owned(), "t.id".to_owned()), ("identifier".to_owned(), "t.identifier".to_owned())];
     pairs.extend(entity.fields.iter().map(|field| (field.name.clone(), public_value(model, field))));
-    pairs.extend(["created_at", "updated_at"].map(|column| (column.to_owned(), format!("t.{column}"))));
+    pairs.extend(TIMES.map(|column| (column.to_owned(), format!("t.{column}"))));
 
     // The reader's own rights decide about tenants, not those of the view's owner. The predicate holds even for a
     // superuser, whom no policy binds.
@@ -27,12 +30,12 @@ pub(super) fn view(model: &Model, entity: &Entity) -> Object {
     let predicate =
         if entity.multi_tenant { format!("\n    AND t.tenant_id = {CURRENT_TENANT}") } else { String::new() };
     let create = format!(
-        "CREATE VIEW {name}{options} AS\nSELECT\n    t.id,\n{tenant}{} AS data\nFROM {} AS t\nWHERE t.deleted_at IS NULL{predicate}",
+        "CREATE VIEW {name}{options} AS\nSELECT\n    t.id,\n{tenant}{} AS data,\n    t.created_at,\n    t.updated_at\nFROM {} AS t\nWHERE t.deleted_at IS NULL{predicate}",
         indented(&json_object(&pairs)),
         qualified(&entity.schema, &entity.table()),
     );
     let comment = format!("Live rows of {} as JSON", entity.name);
-    let columns = ["id"].into_iter().chain(entity.multi_tenant.then_some("tenant_id")).chain(["data"]);
+    let columns = ["id"].into_iter().chain(entity.multi_tenant.then_some("tenant_id")).chain(["data"]).chain(TIMES);
     let facts = Facts::View { columns: columns.map(str::to_owned).collect(), invoker: entity.multi_tenant };
     let create = vec![create, format!("COMMENT ON VIEW {name} IS {}", literal(&comment))];
     Object::made_by(ObjectKind::View, name, create)

@@ -117,7 +117,7 @@ static ENTITY_KEYS: &[Key] = &[
     Key::new(
         "indexes",
         Shape::List(&Shape::Either(&[Shape::Name, Shape::List(&Shape::Name)])),
-        "fields, or lists of fields, by which rows are found fast; what is unique and what refers has an index anyway",
+        "fields, or lists of fields, by which rows are found fast, also `created_at`, `updated_at` and `id`; what is unique and what refers has an index anyway",
     ),
     Key::new(
         "checks",

@@ -7,16 +7,20 @@
 //! | prose: `message` | text with `{$path}` in it | the same |
 //!
 //! A number, `true`, `false` or `null` is that constant. A sequence or a mapping is a list or an object of values;
-//! `{$expr: "…"}` is an expression that YAML would cut if it were plain.
+//! `{$expr: "…"}` is an expression that YAML would cut if it were plain, and `{$for: x in …, $each: …}` a list with a value for
+//! each `x`.
 
 use super::{
-    expr::{self, Ast, AstKind, UnaryOp, parse, parse_text},
+    expr::{self, Ast, AstKind, EachSyntax, UnaryOp, parse, parse_foreach, parse_text},
     keys,
 };
 use crate::{
     diagnostics::{
         Diagnostic,
-        rules::{sq0301_expression_syntax as expression_syntax, sq0309_quoted_expression as quoted_expression},
+        rules::{
+            sq0301_expression_syntax as expression_syntax, sq0309_quoted_expression as quoted_expression,
+            sq0408_list_of_each as list_of_each,
+        },
     },
     source::{
         Spanned,
@@ -26,6 +30,10 @@ use crate::{
 
 /// The only key of a mapping that stands for an expression.
 const EXPRESSION: &str = "$expr";
+
+/// The two keys of a mapping that stands for a list with a value for each element of another, or for each row.
+const FOR: &str = "$for";
+const EACH: &str = "$each";
 
 /// Reads what stands at the place of a value.
 pub fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
@@ -37,6 +45,7 @@ pub fn read(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
         Value::String(text) => plain(node, text).map_err(|error| diagnostics.push(*error)).ok(),
         Value::Mapping(entries) => match expression_in(entries) {
             Some(inner) => clause(inner, diagnostics),
+            None if is_each(entries) => each(node, entries, diagnostics),
             None => structure(node, diagnostics),
         },
         Value::Sequence(_) => structure(node, diagnostics),
@@ -65,6 +74,38 @@ fn expression_in(entries: &[Entry]) -> Option<&Node> {
         [only] if only.key == EXPRESSION => Some(&only.value),
         _ => None,
     }
+}
+
+/// Whether a mapping stands for a list, or was meant to.
+fn is_each(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| [FOR, EACH].contains(&entry.key.as_str()))
+}
+
+/// `{$for: x in …, $each: …}`.
+fn each(node: &Node, entries: &[Entry], diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
+    let given = |key: &str| entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+    if let Some(other) = entries.iter().find(|entry| ![FOR, EACH].contains(&entry.key.as_str())) {
+        diagnostics.push(list_of_each::other_key(other.key_span, &other.key));
+        return None;
+    }
+    let (Some(head), Some(value)) = (given(FOR), given(EACH)) else {
+        diagnostics.push(list_of_each::incomplete(node.span, if given(FOR).is_some() { EACH } else { FOR }));
+        return None;
+    };
+    let value = read(value, diagnostics);
+    let head = match &head.value {
+        Value::Mapping(entries) => expression_in(entries).unwrap_or(head),
+        _ => head,
+    };
+    let Value::String(text) = &head.value else {
+        diagnostics.push(list_of_each::no_head(head.span));
+        return None;
+    };
+    let read = parse_foreach(head, text).and_then(|head| {
+        let Some(value) = value else { return Ok(None) };
+        expr::structure(AstKind::Each(Box::new(EachSyntax { head, value })), node.span).map(Some)
+    });
+    read.map_err(|error| diagnostics.push(*error)).ok().flatten()
 }
 
 fn constant(node: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Ast> {
@@ -186,7 +227,7 @@ fn json(node: &Node) -> Option<serde_json::Value> {
             _ => return None,
         },
         Value::Sequence(elements) => Json::Array(elements.iter().map(json).collect::<Option<_>>()?),
-        Value::Mapping(entries) if expression_in(entries).is_some() => return None,
+        Value::Mapping(entries) if expression_in(entries).is_some() || is_each(entries) => return None,
         Value::Mapping(entries) => Json::Object(
             entries.iter().map(|entry| Some((entry.key.clone(), json(&entry.value)?))).collect::<Option<_>>()?,
         ),

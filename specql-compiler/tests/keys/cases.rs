@@ -222,6 +222,12 @@ pub(crate) const CASES: &[(&str, &str, &str, &str)] = &[
         "name: crm, runner_config: {base_url: 'https://crm.example.eu'}, environments: {dev: {runner_config: {max_response_mb: 2}}}",
     ),
     ("a service", "operations", "", "+operations: [{name: sync}]"),
+    (
+        "a service",
+        "handled_in_code",
+        "name: crm, operations: [{name: sync}]",
+        "name: crm, operations: [{name: sync}], handled_in_code: true",
+    ),
     ("a service", "limits", "", "+limits: {concurrency: 2}"),
     (
         "a service",

@@ -125,6 +125,13 @@ impl WorkerBuilder {
         self
     }
 
+    /// Says that another worker serves operation `O`, of a service with `handled_in_code: true`. Without this the worker does not
+    /// start unless it has a handler for the operation. Its jobs wait for that other worker.
+    pub fn elsewhere<O: Operation>(mut self) -> Self {
+        self.runners.elsewhere.insert((O::SERVICE, O::OPERATION));
+        self
+    }
+
     /// Serves all operations of an execution type, instead of the built-in runner.
     pub fn runner(mut self, execution_type: ExecutionType, runner: impl Runner + 'static) -> Self {
         self.runners.by_type.insert(execution_type, Arc::new(runner));

@@ -1,6 +1,9 @@
 //! What this worker can serve: the operations of its own registry that it has a runner for.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use specql_registry::{
     ExecutionType, Operation, Registry, Service,
@@ -32,6 +35,8 @@ pub(crate) struct Runners {
     pub(crate) by_type: HashMap<ExecutionType, Arc<dyn Runner>>,
     /// Handlers, by service and operation. They come first.
     pub(crate) handlers: HashMap<(&'static str, &'static str), Arc<dyn Runner>>,
+    /// What another worker serves, by service and operation.
+    pub(crate) elsewhere: HashSet<(&'static str, &'static str)>,
 }
 
 impl Runners {
@@ -41,7 +46,7 @@ impl Runners {
             #[cfg(feature = "http")]
             (ExecutionType::Http, Arc::new(crate::runner::http::HttpRunner::new())),
         ];
-        Self { by_type: by_type.into(), handlers: HashMap::new() }
+        Self { by_type: by_type.into(), handlers: HashMap::new(), elsewhere: HashSet::new() }
     }
 
     fn runner_for(&self, service: &Service, operation: &Operation) -> Option<Arc<dyn Runner>> {
@@ -130,10 +135,14 @@ pub(crate) fn resolve(
     environment: Option<&str>,
     runners: &Runners,
 ) -> Result<(Vec<Served>, Vec<String>), StartError> {
-    for (service, operation) in sorted(runners.handlers.keys()) {
+    for (service, operation) in sorted(runners.handlers.keys().chain(&runners.elsewhere)) {
         if registry.operation(service, operation).is_none() {
             return Err(StartError::UnknownHandler { service: service.into(), operation: operation.into() });
         }
+    }
+    let without = without_handler(registry, runners);
+    if !without.is_empty() {
+        return Err(StartError::NoHandler { operations: without });
     }
     let (mut served, mut unserved) = (Vec::new(), Vec::new());
     for service in registry.services.values() {
@@ -164,6 +173,15 @@ pub(crate) fn resolve(
         }
     }
     Ok((served, unserved))
+}
+
+/// The operations that a handler serves, and for which there is none: `service.operation`.
+fn without_handler(registry: &Registry, runners: &Runners) -> Vec<String> {
+    let in_code = registry.services.values().filter(|service| service.handled_in_code);
+    let names =
+        in_code.flat_map(|service| service.operations.keys().map(|name| (service.name.as_str(), name.as_str())));
+    let known = |name: &(&str, &str)| runners.handlers.contains_key(name) || runners.elsewhere.contains(name);
+    names.filter(|name| !known(name)).map(|(service, operation)| format!("{service}.{operation}")).collect()
 }
 
 /// In order, so that the same mistake gives the same message each time.

@@ -22,6 +22,12 @@ pub enum StartError {
         /// The operation.
         operation: String,
     },
+    /// Operations of services with `handled_in_code: true` for which this worker has no handler.
+    #[error("{}", without_handler(.operations))]
+    NoHandler {
+        /// `service.operation`, in the registry's order.
+        operations: Vec<String>,
+    },
     /// The service is not configured in the chosen environment.
     #[error(
         "service `{service}` is not configured for environment `{environment}`; it knows `{known}`. \
@@ -90,6 +96,32 @@ pub enum ShutdownError {
     Interrupted,
 }
 
+/// What a worker lacks, and the line that is missing where it is made.
+fn without_handler(operations: &[String]) -> String {
+    let lines: Vec<String> = operations
+        .iter()
+        .map(|name| {
+            let path = type_path(name);
+            format!("`{name}`: write `.handle::<{path}>(|input, job| async move {{ … }})`, or `.elsewhere::<{path}>()`")
+        })
+        .collect();
+    format!(
+        "`handled_in_code: true` says that a handler serves these operations, and this worker has none. Give its builder one, or say \
+         that another worker does: {}",
+        lines.join("; ")
+    )
+}
+
+/// The generated type of `service.operation`: `services::crm::SyncAll` of `crm.sync_all`.
+fn type_path(name: &str) -> String {
+    let (service, operation) = name.split_once('.').unwrap_or(("", name));
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().map(|first| format!("{}{}", first.to_ascii_uppercase(), letters.as_str())).unwrap_or_default()
+    };
+    format!("services::{service}::{}", operation.split('_').map(capital).collect::<String>())
+}
+
 fn counted(jobs: usize) -> String {
     if jobs == 1 { "1 job".into() } else { format!("{jobs} jobs") }
 }
@@ -97,6 +129,18 @@ fn counted(jobs: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_worker_without_a_handler_shows_the_line_that_is_missing() {
+        let error = StartError::NoHandler { operations: vec!["crm.sync_all".into(), "pdf.render".into()] };
+        assert_eq!(
+            error.to_string(),
+            "`handled_in_code: true` says that a handler serves these operations, and this worker has none. Give its builder one, or say \
+             that another worker does: `crm.sync_all`: write `.handle::<services::crm::SyncAll>(|input, job| async move { … })`, or \
+             `.elsewhere::<services::crm::SyncAll>()`; `pdf.render`: write \
+             `.handle::<services::pdf::Render>(|input, job| async move { … })`, or `.elsewhere::<services::pdf::Render>()`"
+        );
+    }
 
     #[test]
     fn a_shutdown_error_says_how_many_jobs_and_names_one() {

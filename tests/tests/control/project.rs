@@ -82,6 +82,7 @@ fn declared(name: &str, settings: &Settings) -> Service {
         description: None,
         execution_type: ExecutionType::Http,
         limits: settings.limits,
+        handled_in_code: false,
         fallback: settings.fallback.map(str::to_owned),
         base: Configuration::Handler,
         environments: IndexMap::new(),

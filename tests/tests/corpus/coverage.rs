@@ -6,7 +6,7 @@ use specql_registry::{Basic, composites, scalars};
 use specql_tests::corpus::apps;
 
 /// What is written neither as a key, nor as a type's or a function's name.
-const OTHERS: [&str; 60] = [
+const OTHERS: [&str; 62] = [
     // Types, and their places.
     "decimal",
     "decimal(",
@@ -72,6 +72,9 @@ const OTHERS: [&str; 60] = [
     "{$",
     " ?? ",
     "{$expr: ",
+    // Lists with a value for each.
+    "$for: ",
+    "$each: ",
 ];
 
 /// Every text of the corpus, without its comments.

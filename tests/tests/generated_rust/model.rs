@@ -193,6 +193,7 @@ fn service(name: &str, operations: Vec<Operation>) -> Service {
         description: None,
         execution_type: ExecutionType::Http,
         limits: specql_registry::limits::Limits::default(),
+        handled_in_code: false,
         fallback: None,
         base: Configuration::Handler,
         environments: Default::default(),

@@ -3,7 +3,9 @@
 mod actions;
 mod dates;
 mod functions;
+mod lists;
 mod other_rows;
 mod page;
 mod sequences;
 mod texts;
+mod views;

@@ -3,6 +3,7 @@
 mod callbacks;
 mod calls;
 mod failures;
+mod inputs;
 mod loops;
 mod narrowing;
 mod returns;

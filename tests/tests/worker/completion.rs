@@ -3,10 +3,10 @@
 use std::{convert::Infallible, time::Duration};
 
 use serde_json::json;
-use specql_registry::FailureClass;
+use specql_registry::{FailureClass, service::Configuration};
 use specql_runtime::{runner::Failure, worker::StartError};
 
-use crate::project::{Calls, Echo, Pay, Queue, eventually, said};
+use crate::project::{Calls, Echo, Pay, Queue, eventually, operation, registry_of, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_run_and_its_output_recorded() {
@@ -201,4 +201,28 @@ async fn a_handler_for_an_operation_that_does_not_exist_is_an_error_at_start() {
     let queue = Queue::new().await;
     let started = queue.worker().handle::<Misspelt>(|_, _| async { Ok::<_, Infallible>(json!({})) }).start().await;
     assert!(matches!(started, Err(StartError::UnknownHandler { .. })), "{started:?}");
+    let started = queue.worker().elsewhere::<Misspelt>().start().await;
+    assert!(matches!(started, Err(StartError::UnknownHandler { .. })), "{started:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_does_not_start_without_the_handlers_of_what_is_handled_in_code() {
+    let mut registry = registry_of([operation("echo", true), operation("pay", false)], Configuration::Handler);
+    registry.services[0].handled_in_code = true;
+    let queue = Queue::with(&registry).await;
+    let echo = || queue.worker().handle::<Echo>(|input, _| async { Ok::<_, Infallible>(input) });
+    let refused = echo().start().await;
+    let Err(StartError::NoHandler { operations }) = &refused else { panic!("{refused:?}") };
+    assert_eq!(operations, &["work.pay"]);
+    let workers = || queue.count("SELECT count(*) FROM jobs.tb_worker");
+    assert_eq!(workers().await, 0, "the database knows nothing of it");
+
+    let worker = echo().elsewhere::<Pay>().start().await.unwrap();
+    let (served, waiting) = (queue.enqueue("echo", "a").await, queue.enqueue("pay", "b").await);
+    assert_eq!(queue.outcome(served).await.status, "completed");
+    assert_eq!(queue.count("SELECT count(*) FROM jobs.tb_job_outcome").await, 1, "the other job waits");
+    worker.shutdown().await.unwrap();
+    let worker = echo().handle::<Pay>(|input, _| async { Ok::<_, Infallible>(input) }).start().await.unwrap();
+    assert_eq!(queue.outcome(waiting).await.status, "completed");
+    worker.shutdown().await.unwrap();
 }

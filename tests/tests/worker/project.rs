@@ -73,6 +73,7 @@ pub(crate) fn registry_of(operations: impl IntoIterator<Item = Declared>, base: 
         description: None,
         execution_type: ExecutionType::Http,
         limits: specql_registry::limits::Limits::default(),
+        handled_in_code: false,
         fallback: None,
         base,
         environments: IndexMap::new(),

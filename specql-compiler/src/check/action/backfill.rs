@@ -111,6 +111,7 @@ fn names_what_is_not_there(expr: &Expr) -> bool {
             | ExprKind::Job(_)
             | ExprKind::Output(_)
             | ExprKind::Error(_)
+            | ExprKind::Each(_)
     );
     let mut found = itself;
     expr.children(&mut |child| found |= names_what_is_not_there(child));

@@ -90,7 +90,10 @@ fn is_ensured(entity: &Entity, rows: &OfRows) -> bool {
         });
     }
     let alone = entity.fields.iter().enumerate().any(|(index, field)| field.unique && named.contains(&FieldId(index)));
-    alone || entity.unique.iter().any(|unique| unique.fields.iter().all(|field| named.contains(field)))
+    alone
+        || entity.unique.iter().any(|unique| {
+            unique.columns.iter().all(|column| matches!(column, ColumnRef::Field(field) if named.contains(field)))
+        })
 }
 
 fn walk<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {

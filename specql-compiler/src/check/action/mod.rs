@@ -35,7 +35,8 @@ use crate::{
         },
     },
     model::{
-        Action, ActionId, CallbackKind, Effects, EntityId, Step, StepKind, Var, VarId, effects::Known, step::LoopKey,
+        Action, ActionId, CallbackKind, Effects, EntityId, ExprKind, Step, StepKind, Var, VarId, effects::Known,
+        step::LoopKey,
     },
     source::{Span, Spanned},
     syntax::{
@@ -186,8 +187,8 @@ pub(crate) enum Binding {
     Row(VarId),
     /// A row that may not have been found: all its columns are NULL then.
     Optional(VarId),
-    /// A value: its variable, its type, and whether it may be NULL.
-    Value(String, ValueType, bool),
+    /// A value: what it is in an expression, its type, and whether it may be NULL.
+    Value(ExprKind, ValueType, bool),
     /// A queued call.
     Job,
 }

@@ -64,7 +64,7 @@ enum Member {
 
 /// What is not NULL when a condition is true of a row.
 #[derive(Debug, Default)]
-pub(super) struct OfRow {
+pub(in crate::check) struct OfRow {
     /// Of the row itself.
     columns: Vec<ColumnRef>,
     others: Vec<Present>,
@@ -92,7 +92,7 @@ impl Present {
             ExprKind::Row(var) => Self::of(Root::Row(*var)),
             ExprKind::VarColumn { var, column } => Self::column(*var, *column, vars),
             ExprKind::Input(name) => Self::of(Root::Input(name.clone())),
-            ExprKind::Value(name) => Self::of(Root::Value(name.clone())),
+            ExprKind::Value(name) | ExprKind::Element(name) => Self::of(Root::Value(name.clone())),
             ExprKind::Job(field) => Self::of(Root::Job(*field)),
             ExprKind::Output(path) => path.iter().fold(Self::of(Root::Output), named),
             ExprKind::Follow { base, entity, column } => {
@@ -160,6 +160,12 @@ impl ActionChecker<'_> {
             let found = Present::column(row, column, &self.frame().vars);
             self.know(found);
         }
+    }
+
+    /// The variable holds a row that has just been read, of which that was told.
+    pub(in crate::check) fn reads_row(&mut self, row: VarId, entity: EntityId, told: OfRow) {
+        self.frame_mut().known.gone.binds(row, entity);
+        self.assume_of_row(told, row);
     }
 
     fn know(&mut self, found: Present) {

@@ -90,6 +90,7 @@ fn reads_more(expr: &Expr, fields: &mut BTreeSet<FieldId>) -> Option<String> {
         ExprKind::Follow { .. } | ExprKind::PublicId(_) | ExprKind::KeyOf { .. } | ExprKind::OfRows(_) => {
             Some("a check sees its own row alone, and no row that this one refers to".to_owned())
         }
+        ExprKind::Each(_) => Some("a check is a condition on one row".to_owned()),
         ExprKind::Call { function, .. } => Function::find(function)
             .filter(|found| found.volatility != Volatility::Immutable)
             .map(|_| format!("`{function}` has another answer at another time")),

@@ -159,7 +159,11 @@ fn widens(expr: &Expr, want: &Want) -> bool {
         (_, ValueType::Basic(Basic::Json)) => matches!(want.place, Place::CallInput(..)),
         // The worker checks a call's input against the schema, so JSON may hold what only it can tell.
         (ValueType::Basic(Basic::Json), ValueType::Object(_) | ValueType::List(_)) => {
-            matches!(want.place, Place::CallInput(..))
+            let other = match wanted {
+                ValueType::Object(_) => matches!(expr.kind, ExprKind::List(_) | ExprKind::Each(_)),
+                _ => matches!(expr.kind, ExprKind::Object { .. }),
+            };
+            matches!(want.place, Place::CallInput(..)) && !other
         }
         (ValueType::Enum(found), ValueType::Enum(wanted)) => found.iter().all(|member| wanted.contains(member)),
         _ if is_text(from) || is_uuid(from) => text_widens(expr, wanted),

@@ -57,6 +57,7 @@ impl ActionChecker<'_> {
             AstKind::Json(json) => Some(literal(Literal::Json(json.clone()), ExprType::basic(Basic::Json))),
             AstKind::List(elements) => self.list(elements, wanted),
             AstKind::Object(entries) => self.object_of(entries, ast.span, wanted),
+            AstKind::Each(each) => self.each(each, wanted),
             AstKind::Name(name) => self.bare_name(name, ast.span),
             AstKind::Path { root, members } => self.path(root, members, ast.span, wanted),
             AstKind::Unary(UnaryOp::Negate, operand) => self.negate(operand, wanted),
@@ -237,6 +238,8 @@ fn describe(ty: &ExprType, expr: &Expr) -> String {
     match &expr.kind {
         ExprKind::Literal(Literal::Text(text)) => format!("the text `{}`", text.escape_debug()),
         ExprKind::Literal(Literal::Integer(text) | Literal::Decimal(text)) => format!("the number `{text}`"),
+        ExprKind::List(_) | ExprKind::Each(_) if is_basic(ty, Basic::Json) => "a list".to_owned(),
+        ExprKind::Object { .. } if is_basic(ty, Basic::Json) => "an object".to_owned(),
         _ => describe_type(ty),
     }
 }

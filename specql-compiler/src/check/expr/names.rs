@@ -208,7 +208,7 @@ impl ActionChecker<'_> {
             Some(Binding::Row(var)) => (var, self.may_be_gone(var)),
             Some(Binding::Optional(var)) => (var, !self.is_found(var)),
             Some(Binding::Value(variable, ty, nullable)) => {
-                let value = Expr { kind: ExprKind::Value(variable), ty: ExprType::Value(ty), nullable };
+                let value = Expr { kind: variable, ty: ExprType::Value(ty), nullable };
                 let value = self.narrowed(value);
                 return self.follow(value, &format!("${name}"), members);
             }

@@ -195,7 +195,7 @@ impl ActionChecker<'_> {
     fn is_open(&self, ast: &Ast) -> bool {
         match &ast.kind {
             AstKind::Null | AstKind::Boolean(_) | AstKind::Number(_) | AstKind::Text(_) | AstKind::Json(_) => true,
-            AstKind::List(_) | AstKind::Object(_) => true,
+            AstKind::List(_) | AstKind::Object(_) | AstKind::Each(_) => true,
             AstKind::Path { root, members } => {
                 root.value == "input" && members.len() == 1 && !self.knows_input(&members[0].value)
             }

@@ -8,22 +8,23 @@ use crate::{
     diagnostics::rules::sq0308_object_shape as object_shape,
     model::{Expr, ExprKind, expr::ExprType},
     source::{Span, Spanned},
-    syntax::expr::Ast,
+    syntax::expr::{Ast, AstKind, EachSyntax},
 };
 
 impl ActionChecker<'_> {
     /// `[$order.sku, 'b']`: a list of the type that is wanted, else JSON.
     pub(super) fn list(&mut self, elements: &[Ast], wanted: Option<&Want>) -> Option<Expr> {
-        let (ty, element) = match wanted.map(|want| (&want.ty, want)) {
-            Some((ExprType::Value(ValueType::List(element)), want)) => {
-                let ty = ExprType::Value((**element).clone());
-                (want.ty.clone(), Some(Want { ty, required: true, place: want.place.clone() }))
-            }
-            _ => (ExprType::basic(Basic::Json), None),
-        };
+        let (ty, element) = list_wanted(wanted);
         let checked: Vec<_> = elements.iter().map(|value| self.part(value, element.as_ref())).collect();
         let elements = checked.into_iter().collect::<Option<_>>()?;
         Some(Expr { kind: ExprKind::List(elements), ty, nullable: false })
+    }
+
+    /// `{$for: line in $order.lines, $each: {sku: $line.sku}}`: a list of the type that is wanted, else JSON.
+    pub(super) fn each(&mut self, each: &EachSyntax, wanted: Option<&Want>) -> Option<Expr> {
+        let (ty, element) = list_wanted(wanted);
+        let list = self.list_of_each(each, |checker| checker.part(&each.value, element.as_ref()))?;
+        Some(Expr { kind: ExprKind::Each(Box::new(list)), ty, nullable: false })
     }
 
     /// `{sku: $order.sku, quantity: 1}`: an object of the shape that is wanted, else JSON.
@@ -39,6 +40,9 @@ impl ActionChecker<'_> {
             _ => None,
         };
         let ty = shape.map_or_else(|| ExprType::basic(Basic::Json), |(_, want)| want.ty.clone());
+        // An input that may be left out is left out where it lacks what it must have.
+        let may_lack = shape.is_some_and(|(_, want)| !want.required && matches!(want.place, Place::CallInput(..)));
+        let mut needed = Vec::new();
         let mut checked = Vec::new();
         for (name, value) in entries {
             let want = match shape {
@@ -46,7 +50,10 @@ impl ActionChecker<'_> {
                 Some((schema, want)) => match schema.fields.get(&name.value) {
                     Some(field) => {
                         let required = field.required && field.default.is_none();
-                        Some(want.member(&name.value, ExprType::Value(field.ty.clone()), required))
+                        needed.extend(required.then_some(&name.value));
+                        // What never has a value would mean that there is never an object.
+                        let lacks = may_lack && value.kind != AstKind::Null;
+                        Some(want.member(&name.value, ExprType::Value(field.ty.clone()), required && !lacks))
                     }
                     None => {
                         let known = schema.fields.keys().map(String::as_str);
@@ -61,8 +68,11 @@ impl ActionChecker<'_> {
             self.complete_object(schema, entries, span)?;
         }
         let all = checked.len() == entries.len();
-        let fields = checked.into_iter().collect::<Option<_>>()?;
-        all.then_some(Expr { kind: ExprKind::Object(fields), ty, nullable: false })
+        let fields: Vec<(String, Expr)> = checked.into_iter().collect::<Option<_>>()?;
+        let is_vital = |(name, value): &&(String, Expr)| value.nullable && needed.contains(&name);
+        let vital: Vec<String> = fields.iter().filter(is_vital).map(|(name, _)| name.clone()).collect();
+        let nullable = !vital.is_empty();
+        all.then_some(Expr { kind: ExprKind::Object { fields, vital }, ty, nullable })
     }
 
     /// Reports the fields of the shape that must be there and are not.
@@ -87,5 +97,16 @@ impl ActionChecker<'_> {
                 self.expression(value, Some(&any)).map(id_for_ref)
             }
         }
+    }
+}
+
+/// The type of a list, and what is wanted of its elements.
+fn list_wanted(wanted: Option<&Want>) -> (ExprType, Option<Want>) {
+    match wanted.map(|want| (&want.ty, want)) {
+        Some((ExprType::Value(ValueType::List(element)), want)) => {
+            let ty = ExprType::Value((**element).clone());
+            (want.ty.clone(), Some(Want { ty, required: true, place: want.place.clone() }))
+        }
+        _ => (ExprType::basic(Basic::Json), None),
     }
 }

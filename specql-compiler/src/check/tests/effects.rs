@@ -8,7 +8,7 @@ use super::{compiled, said};
 use crate::{
     Compilation, compile,
     model::{
-        Action,
+        Action, StepKind,
         effects::{Awaited, LOOKS},
         function::Volatility,
     },
@@ -66,9 +66,10 @@ fn a_chain_that_is_too_long_is_shown_once() {
 fn an_action_that_works_on_rows_of_tenants_needs_one_wherever_it_stands() {
     let compilation = two_schemas(
         "fields: {note: text}\nactions: [{name: place, steps: [{insert: Order}]}]\n",
-        "fields: {note: text}
+        "fields: {note: text, found: json}
 actions:
   - {name: inserts, steps: [{insert: Order}]}
+  - {name: lists, steps: [{insert: Contact, values: {found: {$for: order in find Order, $each: $order.note}}}]}
   - {name: finds, steps: [{find: Order, optional: true}]}
   - {name: loops, steps: [{foreach: order in find Order, do: [{validate: 1 = 1}]}]}
   - {name: in_a_branch, steps: [{if: 1 = 1, then: [{delete: Order WHERE note = 'x'}]}]}
@@ -84,7 +85,9 @@ schedules:
   - {name: nightly, cron: '@daily', action: by_a_call}
 ",
     );
-    for name in ["place", "inserts", "finds", "loops", "in_a_branch", "by_a_call", "later", "counts", "counts_inside"] {
+    for name in
+        ["place", "inserts", "lists", "finds", "loops", "in_a_branch", "by_a_call", "later", "counts", "counts_inside"]
+    {
         assert!(action(&compilation, name).effects.for_tenant, "{name}");
     }
     assert!(!action(&compilation, "elsewhere").effects.for_tenant);
@@ -97,6 +100,37 @@ schedules:
             .unwrap()
             .starts_with("`by_a_call`, or an action or a callback that it calls, works on rows")
     );
+}
+
+#[test]
+fn what_differs_in_each_call_is_found_in_lists() {
+    let compilation = compiled(
+        "entity: Order
+fields: {note: text, tags: list(text)}
+actions:
+  - name: tell
+    steps:
+      - call_service:
+          service: stripe
+          operation: create_charge
+          input:
+            amount: 5
+            currency: \"EUR\"
+            metadata: {of: {$for: other in find Order, $each: {note: $other.note, at: $other.updated_at}}}
+      - call_service:
+          service: stripe
+          operation: create_charge
+          input:
+            amount: 5
+            currency: \"EUR\"
+            metadata: {of: {$for: other in find Order, $each: $other.note}, tags: {$for: tag in $order.tags, $each: [$tag]}}
+",
+    );
+    let calls = action(&compilation, "tell").steps.iter().map(|step| match &step.kind {
+        StepKind::CallService(call) => call.undigested(&compilation.model),
+        _ => panic!("a call"),
+    });
+    assert_eq!(calls.collect::<Vec<_>>(), [vec!["metadata"], vec![]]);
 }
 
 #[test]

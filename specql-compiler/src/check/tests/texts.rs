@@ -84,7 +84,7 @@ fn at(place: &str, written: &str) -> (String, Vec<String>) {
         StepKind::Insert { values, .. } => shown(&values[0].value),
         StepKind::Update { set, .. } => match &set[0].value.kind {
             ExprKind::List(elements) => shown(&elements[1]),
-            ExprKind::Object(fields) => shown(&fields[1].1),
+            ExprKind::Object { fields, .. } => shown(&fields[1].1),
             _ => shown(&set[0].value),
         },
         StepKind::Return(Return::Message(value)) => shown(value),

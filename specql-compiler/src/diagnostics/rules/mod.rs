@@ -94,6 +94,7 @@ pub mod sq0404_unknown_input;
 pub mod sq0405_input_type;
 pub mod sq0406_unknown_output;
 pub mod sq0407_call_setting;
+pub mod sq0408_list_of_each;
 pub mod sq0501_unknown_registry_key;
 pub mod sq0502_not_implemented;
 pub mod sq0503_no_credential;
@@ -109,6 +110,7 @@ pub mod sq0512_retry_not_idempotent;
 pub mod sq0513_no_target;
 pub mod sq0514_bad_service_name;
 pub mod sq0515_bad_fallback;
+pub mod sq0516_handled_in_code;
 pub mod sq0601_unreadable_lock;
 pub mod sq0602_edited_migration;
 pub mod sq0603_missing_migration;
@@ -202,6 +204,7 @@ pub static ALL: &[&Rule] = &[
     &sq0405_input_type::RULE,
     &sq0406_unknown_output::RULE,
     &sq0407_call_setting::RULE,
+    &sq0408_list_of_each::RULE,
     &sq0501_unknown_registry_key::RULE,
     &sq0502_not_implemented::RULE,
     &sq0503_no_credential::RULE,
@@ -217,6 +220,7 @@ pub static ALL: &[&Rule] = &[
     &sq0513_no_target::RULE,
     &sq0514_bad_service_name::RULE,
     &sq0515_bad_fallback::RULE,
+    &sq0516_handled_in_code::RULE,
     &sq0601_unreadable_lock::RULE,
     &sq0602_edited_migration::RULE,
     &sq0603_missing_migration::RULE,

@@ -31,5 +31,5 @@ Right:
 #[must_use]
 pub fn error(span: Span, found: &str) -> Diagnostic {
     Diagnostic::new(&RULE, span, format!("a loop goes through a list, found {found}"))
-        .help("for rows write `foreach: x in find Entity WHERE …`")
+        .help("for rows write `x in find Entity WHERE …`")
 }

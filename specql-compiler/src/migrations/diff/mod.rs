@@ -500,7 +500,7 @@ fn must_be_dropped(old: &Object, new: &Object) -> bool {
     }
     match old.kind {
         ObjectKind::Function => !calls::same_call(old, new),
-        ObjectKind::View => !same_columns(old, new),
+        ObjectKind::View => !keeps_columns(old, new),
         ObjectKind::Role | ObjectKind::Schema | ObjectKind::Table | ObjectKind::Data => false,
         ObjectKind::Type
         | ObjectKind::Constraint
@@ -511,10 +511,15 @@ fn must_be_dropped(old: &Object, new: &Object) -> bool {
     }
 }
 
-/// Whether two views have the same columns: then one replaces the other in place, and the rights that somebody was granted on it
-/// stay.
-fn same_columns(old: &Object, new: &Object) -> bool {
-    !old.facts().are_none() && old.facts() == new.facts()
+/// Whether a view keeps its columns, and others come behind them at most: then it replaces the old one in place, and the rights that
+/// somebody was granted on it stay.
+fn keeps_columns(old: &Object, new: &Object) -> bool {
+    match (old.facts(), new.facts()) {
+        (Facts::View { columns: before, invoker: was }, Facts::View { columns: after, invoker }) => {
+            was == invoker && after.starts_with(before)
+        }
+        _ => false,
+    }
 }
 
 /// Whether nothing but other leaves can depend on such an object, so that it may go before tables change.

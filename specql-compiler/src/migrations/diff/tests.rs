@@ -462,6 +462,24 @@ fn an_entity_s_view_is_replaced_in_place_and_keeps_what_was_granted_on_it() {
 }
 
 #[test]
+fn a_view_that_gets_columns_behind_its_own_is_replaced_in_place() {
+    let view = |columns: &str| {
+        let create = format!(
+            "CREATE VIEW sales.v_order AS\nSELECT\n    t.id,\n    jsonb_build_object(\n'a', t.a\n    ) AS data{columns}\nFROM sales.tb_order AS t"
+        );
+        [table(vec![column("a", "TEXT")], &[]), statement(ObjectKind::View, "sales.v_order", &create)]
+    };
+    let (before, after, other) =
+        (view(""), view(",\n    t.created_at,\n    t.updated_at"), view(",\n    t.updated_at,\n    t.created_at"));
+    let starts = |plan: &Plan| -> Vec<String> {
+        statements(plan).iter().map(|text| text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect()
+    };
+    assert_eq!(starts(&forward(&before, &after)), ["CREATE OR"]);
+    assert_eq!(starts(&forward(&after, &before)), ["DROP VIEW", "CREATE VIEW"], "columns that go");
+    assert_eq!(starts(&forward(&after, &other)), ["DROP VIEW", "CREATE VIEW"], "columns that change places");
+}
+
+#[test]
 fn a_schema_that_is_no_longer_described_loses_its_comment() {
     let sales = |create: &[&str]| {
         read::object(ObjectKind::Schema, "sales", create.iter().map(|text| (*text).to_owned()).collect())

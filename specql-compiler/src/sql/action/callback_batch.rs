@@ -55,7 +55,8 @@ fn any_order(value: &Expr, updated: EntityId) -> bool {
     let mut fits = match &value.kind {
         // Reads other rows of the entity, or whatever its author liked. Rows that a callback asks for may have to be there.
         ExprKind::Follow { entity, .. } => *entity != updated,
-        ExprKind::UserCall { .. } | ExprKind::OfRows(_) | ExprKind::Sequence { .. } => false,
+        // So does a list that is made of rows; and its variable is not the row of the job.
+        ExprKind::UserCall { .. } | ExprKind::OfRows(_) | ExprKind::Each(_) | ExprKind::Sequence { .. } => false,
         _ => true,
     };
     value.children(&mut |child| fits &= any_order(child, updated));

@@ -113,20 +113,16 @@ fn reference(create: &[String]) -> Option<Reference> {
     })
 }
 
-/// An entity's view: its columns, and one document behind them.
+/// An entity's view: its columns, one of which is a document.
 fn view(create: &[String]) -> Option<Facts> {
     let (before, document) = create.first()?.split_once("jsonb_build_object(")?;
-    if !document.contains(" AS data\nFROM ") {
-        return None;
-    }
+    let (behind, _) = document.rsplit_once(" AS data")?.1.split_once("\nFROM ")?;
     let (head, list) = before.split_once(" AS\nSELECT\n")?;
-    let mut columns: Vec<String> = list
-        .split(',')
-        .map(str::trim)
-        .filter(|column| !column.is_empty())
-        .map(|column| column.strip_prefix("t.").map(str::to_owned))
-        .collect::<Option<_>>()?;
-    columns.push("data".to_owned());
+    let named = |list: &str| {
+        let columns = list.split(',').map(str::trim).filter(|column| !column.is_empty());
+        columns.map(|column| column.strip_prefix("t.").map(str::to_owned)).collect::<Option<Vec<_>>>()
+    };
+    let columns = [named(list)?, vec!["data".to_owned()], named(behind)?].concat();
     Some(Facts::View { columns, invoker: head.ends_with(" WITH (security_invoker = true)") })
 }
 

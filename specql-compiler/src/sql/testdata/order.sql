@@ -156,7 +156,9 @@ SELECT
         'email', t.email,
         'created_at', t.created_at,
         'updated_at', t.updated_at
-    ) AS data
+    ) AS data,
+    t.created_at,
+    t.updated_at
 FROM crm.tb_customer AS t
 WHERE t.deleted_at IS NULL;
 COMMENT ON VIEW crm.v_customer IS 'Live rows of Customer as JSON';
@@ -178,7 +180,9 @@ SELECT
         'weight', t.weight::text,
         'created_at', t.created_at,
         'updated_at', t.updated_at
-    ) AS data
+    ) AS data,
+    t.created_at,
+    t.updated_at
 FROM sales.tb_order AS t
 WHERE t.deleted_at IS NULL;
 COMMENT ON VIEW sales.v_order IS 'Live rows of Order as JSON';

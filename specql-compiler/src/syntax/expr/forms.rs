@@ -53,6 +53,26 @@ pub enum SourceSyntax {
     Values(Ast),
 }
 
+/// `{$for: x in …, $each: …}`: a list with a value for each element.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EachSyntax {
+    /// `x in …`.
+    pub head: ForeachSyntax,
+    /// The value for each element.
+    pub value: Ast,
+}
+
+impl EachSyntax {
+    /// The expressions of which it is made.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &Ast> {
+        let (first, second) = match &self.head.source {
+            SourceSyntax::Rows { rows, limit, .. } => (rows.condition.as_ref(), limit.as_ref()),
+            SourceSyntax::Values(list) => (Some(list), None),
+        };
+        first.into_iter().chain(second).chain([&self.value])
+    }
+}
+
 /// `fn(a = expr, …)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallSyntax {
@@ -91,7 +111,7 @@ pub fn parse_rows(node: &Node, text: &str) -> Result<RowsSyntax, Box<Diagnostic>
 pub fn parse_find(node: &Node, text: &str) -> Result<(RowsSyntax, Vec<OrderSyntax>), Box<Diagnostic>> {
     let mut parser = Parser::new(node, text)?;
     let rows = parser.rows()?;
-    let order = parser.ordered()?;
+    let order = parser.order_by()?;
     parser.end()?;
     Ok((rows, order))
 }
@@ -113,18 +133,9 @@ pub fn parse_order(node: &Node, text: &str) -> Result<Vec<OrderSyntax>, Box<Diag
 /// The first thing that does not fit, with its place.
 pub fn parse_foreach(node: &Node, text: &str) -> Result<ForeachSyntax, Box<Diagnostic>> {
     let mut parser = Parser::new(node, text)?;
-    let name = parser.name("a name for the element, as in `line in $order.lines`,")?;
-    parser.expect_word("in")?;
-    let source = if parser.at_word("find") && parser.word_follows() {
-        parser.take_word("find");
-        let (rows, order) = (parser.rows()?, parser.ordered()?);
-        let limit = if parser.take_word("limit") { Some(parser.expression(power::LOWEST)?) } else { None };
-        SourceSyntax::Rows { rows, order, limit }
-    } else {
-        SourceSyntax::Values(parser.expression(power::LOWEST)?)
-    };
+    let head = parser.each()?;
     parser.end()?;
-    Ok(ForeachSyntax { name, source })
+    Ok(head)
 }
 
 /// Reads `fn(a = expr, …)`.
@@ -217,8 +228,23 @@ impl Parser {
         Ok(RowsSyntax { entity, condition })
     }
 
-    /// `ORDER BY field [DESC], …`, or nothing.
-    fn ordered(&mut self) -> Result<Vec<OrderSyntax>, Box<Diagnostic>> {
+    /// `x in find Order [WHERE expr] [ORDER BY field [DESC], …] [LIMIT expr]`, `x in expr`.
+    fn each(&mut self) -> Result<ForeachSyntax, Box<Diagnostic>> {
+        let name = self.name("a name for the element, as in `line in $order.lines`,")?;
+        self.expect_word("in")?;
+        let source = if self.at_word("find") && self.word_follows() {
+            self.take_word("find");
+            let (rows, order) = (self.rows()?, self.order_by()?);
+            let limit = if self.take_word("limit") { Some(self.expression(power::LOWEST)?) } else { None };
+            SourceSyntax::Rows { rows, order, limit }
+        } else {
+            SourceSyntax::Values(self.expression(power::LOWEST)?)
+        };
+        Ok(ForeachSyntax { name, source })
+    }
+
+    /// `[ORDER BY field [ASC | DESC], …]`.
+    fn order_by(&mut self) -> Result<Vec<OrderSyntax>, Box<Diagnostic>> {
         if !self.take_word("order") {
             return Ok(Vec::new());
         }

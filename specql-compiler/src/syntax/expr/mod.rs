@@ -15,7 +15,7 @@ mod walk;
 mod tests;
 
 pub use forms::{
-    CallSyntax, ForeachSyntax, NotifySyntax, OrderSyntax, RowsSyntax, SourceSyntax, parse_call, parse_find,
+    CallSyntax, EachSyntax, ForeachSyntax, NotifySyntax, OrderSyntax, RowsSyntax, SourceSyntax, parse_call, parse_find,
     parse_foreach, parse_notify, parse_order, parse_rows,
 };
 pub use of_rows::{OfRowsSyntax, RowsFunction};
@@ -61,6 +61,8 @@ pub enum AstKind {
     List(Vec<Ast>),
     /// A YAML mapping that holds an expression.
     Object(Vec<(Spanned<String>, Ast)>),
+    /// `{$for: x in …, $each: …}`.
+    Each(Box<EachSyntax>),
     /// A bare name.
     Name(String),
     /// `$order.customer.email`.

@@ -417,6 +417,7 @@ pub(in crate::syntax) fn parts(kind: &AstKind) -> Box<dyn Iterator<Item = &Ast> 
         AstKind::Call { args, .. } | AstKind::List(args) => Box::new(args.iter()),
         AstKind::OfRows(rows) => Box::new(rows.condition.iter()),
         AstKind::Object(entries) => Box::new(entries.iter().map(|(_, value)| value)),
+        AstKind::Each(each) => Box::new(each.parts()),
     }
 }
 

@@ -24,7 +24,7 @@ fn shape(ast: &Ast) -> String {
         AstKind::Number(text) | AstKind::Name(text) => text.clone(),
         AstKind::Text(text) | AstKind::Interval(text) => format!("'{text}'"),
         AstKind::Json(json) => json.to_string(),
-        AstKind::List(_) | AstKind::Object(_) | AstKind::Template(_) => "structure".to_owned(),
+        AstKind::List(_) | AstKind::Object(_) | AstKind::Each(_) | AstKind::Template(_) => "structure".to_owned(),
         AstKind::Path { root, members } => {
             members.iter().fold(format!("${}", root.value), |path, member| format!("{path}.{}", member.value))
         }

@@ -22,6 +22,7 @@ impl Ast {
             })),
             AstKind::List(elements) => parts.extend(elements),
             AstKind::Object(entries) => parts.extend(entries.iter().map(|(_, value)| value)),
+            AstKind::Each(each) => parts.extend(each.parts()),
             AstKind::Unary(_, inner) => parts.push(inner),
             AstKind::Binary(_, left, right) => parts.extend([&**left, right]),
             AstKind::In { value, list, .. } => {

@@ -109,7 +109,10 @@ impl ActionChecker<'_> {
                 }
                 let frame = self.frame_mut();
                 let variable = frame.new_value(&name.value, &ty);
-                frame.bindings.push((name.value.clone(), Binding::Value(variable.clone(), ty.clone(), value.nullable)));
+                frame.bindings.push((
+                    name.value.clone(),
+                    Binding::Value(ExprKind::Value(variable.clone()), ty.clone(), value.nullable),
+                ));
                 Some((variable, ty))
             }
             _ => None,

@@ -11,12 +11,12 @@ use crate::{
     },
     model::{
         ColumnRef, EntityId, Expr, ExprKind, FieldType, Foreach, Step, StepKind,
-        expr::{ExprType, Literal},
+        expr::{Each, ExprType, Literal},
         step::{LoopKey, Source},
     },
     source::Spanned,
     syntax::{
-        expr::{Ast, ForeachSyntax, OrderSyntax, RowsSyntax, SourceSyntax},
+        expr::{Ast, EachSyntax, ForeachSyntax, OrderSyntax, RowsSyntax, SourceSyntax},
         step::{MAX_BATCH, StepSyntax},
     },
 };
@@ -186,17 +186,66 @@ impl ActionChecker<'_> {
     }
 
     fn value_source(&mut self, name: &str, list: &Ast) -> Option<Source> {
-        let span = list.span;
-        let list = self.expression(list, None)?;
-        let element = match &list.ty {
-            ExprType::Value(ValueType::List(element)) => (**element).clone(),
-            ExprType::Value(ValueType::Basic(Basic::Json)) => ValueType::Basic(Basic::Json),
-            other => return self.report(not_a_list::error(span, &expr::describe_type(other))),
-        };
+        let (list, element) = self.list_to_go_through(list)?;
         let frame = self.frame_mut();
         let bind = frame.new_value(name, &element);
-        frame.bindings.push((name.to_owned(), Binding::Value(bind.clone(), element.clone(), false)));
+        frame.bindings.push((name.to_owned(), Binding::Value(ExprKind::Value(bind.clone()), element.clone(), false)));
         frame.loops.push((None, LoopKey::Position(bind.clone())));
         Some(Source::Values { list, bind, element })
+    }
+
+    /// A list, and the type of its elements.
+    fn list_to_go_through(&mut self, list: &Ast) -> Option<(Expr, ValueType)> {
+        let span = list.span;
+        let list = self.expression(list, None)?;
+        match &list.ty {
+            ExprType::Value(ValueType::List(element)) => {
+                let element = (**element).clone();
+                Some((list, element))
+            }
+            ExprType::Value(ValueType::Basic(Basic::Json)) => Some((list, ValueType::Basic(Basic::Json))),
+            other => self.report(not_a_list::error(span, &expr::describe_type(other))),
+        }
+    }
+
+    /// `{$for: x in …, $each: …}`, of which `check` checks the value. The variable is known in the value only, and is in no row's
+    /// place: the current row stays what it is.
+    pub(in crate::check) fn list_of_each(
+        &mut self,
+        each: &EachSyntax,
+        check: impl FnOnce(&mut Self) -> Option<Expr>,
+    ) -> Option<Each> {
+        let name = &each.head.name;
+        let named = self.new_name(name);
+        let known = self.frame().bindings.len();
+        let source = match &each.head.source {
+            SourceSyntax::Rows { rows, order, limit } => {
+                let (entity, condition) = self.rows(rows)?;
+                let told = self.told_by(rows.condition.as_ref(), entity);
+                let order: Vec<_> = order.iter().map(|by| self.ordered_by(entity, by)).collect();
+                let limit = limit.as_ref().map(|limit| self.limit(limit));
+                let bind = self.frame_mut().new_var(&name.value, entity);
+                self.frame_mut().bindings.push((name.value.clone(), Binding::Row(bind)));
+                self.reads_row(bind, entity, told);
+                let head = (condition, order.into_iter().collect::<Option<Vec<_>>>(), limit);
+                match head {
+                    (Some(condition), Some(order), None | Some(Some(_))) => {
+                        let limit = head.2.flatten();
+                        Some(Source::Rows { entity, condition, order, limit, batch: None, bind })
+                    }
+                    _ => None,
+                }
+            }
+            SourceSyntax::Values(list) => {
+                let (list, element) = self.list_to_go_through(list)?;
+                let bind = self.frame_mut().new_value(&name.value, &element);
+                let binding = Binding::Value(ExprKind::Element(bind.clone()), element.clone(), false);
+                self.frame_mut().bindings.push((name.value.clone(), binding));
+                Some(Source::Values { list, bind, element })
+            }
+        };
+        let value = check(self);
+        self.frame_mut().bindings.truncate(known);
+        Some(Each { source: source.filter(|_| named)?, value: value? })
     }
 }

@@ -1,21 +1,19 @@
 //! `find` and `foreach`.
 
-use specql_registry::{Basic, ValueType};
+use specql_registry::ValueType;
 
 use super::Body;
 use crate::{
     model::{
-        ColumnRef, Entity, EntityId, Expr, ExprKind, Foreach, Step, VarId,
-        expr::{BinaryOp, ExprType},
+        ColumnRef, EntityId, Expr, ExprKind, Foreach, Step, VarId,
+        expr::BinaryOp,
         names,
         step::{LoopKey, Source},
     },
     sql::{
         entity::{column_name, tenant_and},
-        expr::{position_variable, row_variable, value_variable},
-        input::decode,
+        expr::{in_order, position_variable, row_variable, value_variable},
         quote::{ident, literal, qualified},
-        types::is_array,
         writer::{filled, indented},
     },
 };
@@ -74,7 +72,7 @@ impl Body<'_> {
         self.ask_for(&keys);
     }
 
-    /// The same for the rows that the expressions of a step count, before it: of none it would not be asked.
+    /// The same for the rows that the expressions of a step count, or make lists of, before it: of none it would not be asked.
     pub(super) fn known_keys_of_rows(&mut self, step: &Step) {
         let mut keys = Vec::new();
         step.expressions(&mut |value| keys_of_rows(value, &mut keys));
@@ -237,20 +235,9 @@ impl Body<'_> {
     }
 
     fn value_loop(&mut self, list: &Expr, bind: &str, element: &ValueType) {
-        let name = match &list.kind {
-            ExprKind::Input(name) => name,
-            _ => bind,
-        };
-        let value = self.printer().print(list);
-        let (value, elements) = if matches!(&list.ty, ExprType::Value(ValueType::List(item)) if is_array(item)) {
-            ("e.value".to_owned(), format!("unnest({value})"))
-        } else {
-            let decoded = match element {
-                ValueType::Basic(Basic::Json) | ValueType::Object(_) => "e.value".to_owned(),
-                _ => decode(element, "e.value", name),
-            };
-            (decoded, format!("jsonb_array_elements(app.to_array({value}, {}))", literal(name)))
-        };
+        let printer = self.printer();
+        let elements = printer.elements(list, bind);
+        let value = printer.decoded(list, bind, element).unwrap_or_else(|| "e.value".to_owned());
         let usage = self.scope.usage;
         let mut targets = Vec::new();
         if usage.read_values.contains(bind) {
@@ -284,16 +271,6 @@ impl Body<'_> {
     }
 }
 
-/// `ORDER BY …`: the columns, a row without a value last, and behind all of them the key.
-fn in_order(owner: &Entity, order: &[(ColumnRef, bool)], alias: &str) -> String {
-    let by = |(column, descending): &(ColumnRef, bool)| {
-        let way = if *descending { " DESC NULLS LAST" } else { "" };
-        format!("{alias}.{}{way}", column_name(owner, *column))
-    };
-    let keys: Vec<String> = order.iter().map(by).chain([format!("{alias}.{}", ident(&owner.pk()))]).collect();
-    format!("ORDER BY {}", keys.join(", "))
-}
-
 /// The keys that a condition wants whatever the row is: of ids that are given. A branch that may not be gone into wants none.
 fn keys_of<'a>(condition: &'a Expr, keys: &mut Vec<&'a Expr>) {
     match &condition.kind {
@@ -316,6 +293,13 @@ fn keys_of_rows<'a>(value: &'a Expr, keys: &mut Vec<&'a Expr>) {
             keys_of(condition, keys);
             keys_of_rows(condition, keys);
         }),
-        _ => value.children(&mut |part| keys_of_rows(part, keys)),
+        _ => {
+            if let ExprKind::Each(each) = &value.kind
+                && let Source::Rows { condition: Some(condition), .. } = &each.source
+            {
+                keys_of(condition, keys);
+            }
+            value.children(&mut |part| keys_of_rows(part, keys));
+        }
     }
 }
