@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # use specql_runtime::{Project, testing::TestDatabase};
-//! # static PROJECT: Project = Project { name: "shop", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: false };
+//! # static PROJECT: Project = Project { name: "shop", root: "", compiler_version: "", migrations: &[], migrations_table: "_sqlx_migrations", registry: "", uses_jobs: false };
 //! # async fn example() -> Result<(), specql_runtime::testing::TestError> {
 //! let db = TestDatabase::migrated(&PROJECT).await?; // derefs to Database
 //! let mut tx = db.begin().await?;
@@ -117,6 +117,7 @@ static NO_PROJECT: Project = Project {
     root: "",
     compiler_version: "",
     migrations: &[],
+    migrations_table: "_sqlx_migrations",
     registry: "{\"services\":{}}",
     uses_jobs: false,
 };
@@ -130,7 +131,7 @@ impl TestDatabase {
         let mut digest = Sha256::new();
         digest.update(project.registry);
         // All that decides what is in it, and where the one text ends and the next begins.
-        digest.update(format!("{:?}", project.migrations));
+        digest.update(format!("{:?} {}", project.migrations, project.migrations_table));
         let server = server().await?;
         let template = template(server, digest, async |pool| {
             Database::from_pool(pool, project).migrate().await.map_err(TestError::from)

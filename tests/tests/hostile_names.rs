@@ -467,7 +467,7 @@ fn rustc_accepts_what_the_compiler_accepts() {
     app.use_checkout();
     let mut modules = "#![allow(dead_code)]\n".to_owned();
     for (index, (_, compilation)) in projects().iter().enumerate() {
-        let parts = ProjectParts { name: format!("p{index}"), migrations: Vec::new() };
+        let parts = ProjectParts { name: format!("p{index}"), ..ProjectParts::default() };
         app.write(&format!("src/p{index}.rs"), &emit(&compilation.model, &parts));
         modules += &format!("pub mod p{index};\n");
     }

@@ -10,11 +10,14 @@ use super::{
     files::set_folder_modified,
     load::{Layout, named},
 };
+use crate::source::sqlx;
 
 /// The paths that decide a project: folders stand for all that is in them, as they do for Cargo.
-fn watched(layout: &Layout) -> [PathBuf; 4] {
+fn watched(layout: &Layout) -> Vec<PathBuf> {
     let path = |part: &str| layout.root.join(part);
-    [path(Layout::SETTINGS), path(&layout.entities), path(&layout.registry), path(&layout.migrations)]
+    let ours = [Layout::SETTINGS, sqlx::FILE, &layout.entities, &layout.registry, &layout.migrations];
+    // Whether there is another history decides what may stand in `sqlx.toml`.
+    ours.into_iter().chain(layout.other_migrations.as_deref()).map(path).collect()
 }
 
 /// The time of the newest input, folders included.
@@ -83,7 +86,7 @@ mod tests {
             assert_eq!(watch, [root.path().join("entities"), out.path().join("awaited")]);
             assert!(watch.iter().all(|path| path.exists()));
         }
-        assert_eq!(fs::read_dir(out.path().join("awaited")).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(out.path().join("awaited")).unwrap().count(), 4);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct ProjectParts {
     pub name: String,
     /// All migrations, by version.
     pub migrations: Vec<MigrationPart>,
+    /// The table in which a database records them.
+    pub migrations_table: String,
 }
 
 /// The generated module, formatted.

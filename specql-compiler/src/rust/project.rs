@@ -14,6 +14,7 @@ pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
     // A registry is plain data with text keys, which is always JSON; an empty one is what the worker refuses clearly.
     let registry = text(&serde_json::to_string_pretty(&model.registry).unwrap_or_default());
     let uses_jobs = model.uses_jobs;
+    let table = &project.migrations_table;
     quote! {
         #doc
         #[allow(dead_code, unreachable_pub)]
@@ -22,6 +23,7 @@ pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
             root: ::core::env!("CARGO_MANIFEST_DIR"),
             compiler_version: #version,
             migrations: &[#(#migrations),*],
+            migrations_table: #table,
             registry: #registry,
             uses_jobs: #uses_jobs,
         };

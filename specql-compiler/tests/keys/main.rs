@@ -257,7 +257,7 @@ fn outcome(sources: &Sources) -> Result<String, String> {
     }
     let settings = settings::read(sources, &mut Vec::new());
     let folders = (settings.entities, settings.registry, settings.migrations);
-    let parts = ProjectParts { name: "keys".to_owned(), migrations: Vec::new() };
+    let parts = ProjectParts { name: "keys".to_owned(), ..ProjectParts::default() };
     let (schema, rust) = (sql::schema(&compilation.model), rust::emit(&compilation.model, &parts));
     let sql = schema.render();
     Ok(format!(

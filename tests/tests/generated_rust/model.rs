@@ -17,9 +17,11 @@ pub(crate) fn parts() -> ProjectParts {
             description: "first_tables".to_owned(),
             sql: "CREATE TABLE a (b TEXT DEFAULT '\"#');\n-- \"##\n".to_owned(),
             open: true,
+            by_hand: false,
             reverse: Some("DROP TABLE a;".to_owned()),
             replaces: vec![(0, "00ff".to_owned())],
         }],
+        migrations_table: "_sqlx_migrations".to_owned(),
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) fn run(command: &Migrate, dir: &Path) -> anyhow::Result<ExitCode> {
     match command {
         Migrate::Status => status(dir),
         Migrate::Plan { reverse } => plan(dir, *reverse),
+        Migrate::New { name } => new(dir, name),
         Migrate::Seal { name } => seal(dir, name.as_deref()),
         Migrate::Allow { hazards } => allow(dir, hazards),
         Migrate::Squash { name } => squash(dir, name),
@@ -26,7 +27,8 @@ fn status(dir: &Path) -> anyhow::Result<ExitCode> {
     let rows: Vec<_> = (found.history.migrations.iter())
         .map(|migration| {
             let state = if migration.open { "open" } else { "sealed" };
-            [format!("{:04}", migration.version), migration.description.clone(), state.to_owned()]
+            let writer = if migration.by_hand { ", by hand" } else { "" };
+            [format!("{:04}", migration.version), migration.description.clone(), format!("{state}{writer}")]
         })
         .collect();
     table::print(["VERSION", "NAME", "STATE"], &rows);
@@ -47,7 +49,7 @@ fn plan(dir: &Path, reverse: bool) -> anyhow::Result<ExitCode> {
         project::report(&found);
         anyhow::bail!("nothing can be planned: the project has errors");
     }
-    if found.history.step.is_empty() {
+    if found.history.step.is_empty() && found.history.diagnostics.is_empty() {
         println!("-- the migrations are up to date with the entities");
     }
     for migration in &found.history.step {
@@ -63,6 +65,14 @@ fn plan(dir: &Path, reverse: bool) -> anyhow::Result<ExitCode> {
     }
     let (errors, _) = project::report(&found);
     Ok(if errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn new(dir: &Path, name: &str) -> anyhow::Result<ExitCode> {
+    let root = project::root(dir)?;
+    let file = outcome(Project::begin_by_hand(&root, name), "begun")?;
+    let folder = project::read(dir)?.layout.migrations;
+    println!("`{folder}/{file}` is open: write its SQL, then seal it (`cargo specql migrate seal`)");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn seal(dir: &Path, name: Option<&str>) -> anyhow::Result<ExitCode> {
