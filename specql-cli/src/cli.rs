@@ -284,7 +284,8 @@ pub(crate) enum Migrate {
         #[arg(required = true)]
         hazards: Vec<String>,
     },
-    /// Put one migration, which makes the whole schema, in the place of all sealed ones.
+    /// Put one migration, which makes the whole schema, in the place of all sealed ones that builds wrote. SQL of your own stays, behind
+    /// it; then both histories are run first, and nothing is squashed unless they make the same database.
     Squash {
         /// A name for it.
         #[arg(default_value = "baseline")]

@@ -1,5 +1,6 @@
 //! `specql migrate`: what is sealed, what is open, and what may be done about it.
 
+mod replay;
 mod roles;
 mod verify;
 
@@ -90,7 +91,12 @@ fn allow(dir: &Path, hazards: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 fn squash(dir: &Path, name: &str) -> anyhow::Result<ExitCode> {
-    let file = outcome(Project::squash(&project::root(dir)?, Some(name)), "squashed")?;
+    let found = project::read(dir)?;
+    if found.history.migrations.iter().any(|migration| migration.by_hand) {
+        let squashed = outcome(found.squashed(Some(name)), "squashed")?;
+        verify::same_when_squashed(&found, &squashed)?;
+    }
+    let file = outcome(Project::squash(&found.layout.root, Some(name)), "squashed")?;
     println!("squashed into `{file}`: commit it together with `specql.lock` and the removed files");
     println!(
         "`db.migrate()` takes over databases that have all of the old migrations; bring the others up to date first"
