@@ -121,7 +121,7 @@ async fn one_that_fails_is_undone_and_told() {
     let broken = History::of_orders().sealed("totals", &format!("{TOTALS}SELECT 1 / 0;"));
     let database = TestDatabase::from_sql("").await.unwrap();
     let error = broken.on(database.pool()).migrate().await.unwrap_err().to_string();
-    assert_eq!(error, "migration 2 (totals) failed and was undone: division by zero");
+    assert_eq!(error, "migration 2 (totals) failed and was undone: division by zero (SQLSTATE 22012)");
     History::of_orders().sealed("totals", TOTALS).on(database.pool()).migrate().await.unwrap();
     assert!(fails("run", &broken, &database).contains("was previously applied but has been modified"));
 }
@@ -150,15 +150,16 @@ async fn a_squash_leaves_them_behind_the_baseline_and_no_database_runs_them_twic
     }
     assert_eq!(shape(database.pool()).await, shape(fresh.pool()).await);
 
-    // A fresh one that was interrupted in the middle goes on, and an old one that has only some is refused.
+    // A fresh one that was interrupted in the middle goes on, and an old one that has only some of what got another number is refused.
     for done in 1..5 {
         let interrupted = migrated(&squashed.first(done)).await;
         squashed.on(interrupted.pool()).migrate().await.unwrap();
     }
     for done in 1..before.names().len() {
         let old = migrated(&before.first(done)).await;
-        let error = squashed.on(old.pool()).migrate().await.unwrap_err();
-        assert!(matches!(error, MigrateError::PartlyReplaced { .. }), "{done}: {error}");
+        let result = squashed.on(old.pool()).migrate().await;
+        let refused = matches!(result, Err(MigrateError::PartlyReplaced { .. }));
+        assert_eq!(refused, done < 5, "{done}: {result:?}");
         before.on(old.pool()).migrate().await.unwrap();
         squashed.on(old.pool()).migrate().await.unwrap();
     }
