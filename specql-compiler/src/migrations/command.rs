@@ -44,7 +44,7 @@ fn empty_by_hand(name: &str) -> String {
     format!(
         "-- {name}: SQL of your own. Write it below these lines, which you may remove. `specql migrate seal` seals it, and only then\n\
          -- is it applied. It runs in one transaction, unless the file's first line is `-- no-transaction`: then it must be one\n\
-         -- statement, such as CREATE INDEX CONCURRENTLY.\n"
+         -- statement, such as that of an index that is built concurrently.\n"
     )
 }
 
