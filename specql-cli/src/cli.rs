@@ -46,7 +46,7 @@ pub(crate) enum Command {
         #[arg(long, global = true, default_value = ".")]
         dir: PathBuf,
     },
-    /// Look at the migrations, seal, allow, squash and verify them; give roles their rights.
+    /// Look at the migrations, write one by hand, seal, allow, squash and verify them; give roles their rights.
     Migrate {
         #[command(subcommand)]
         command: Migrate,
@@ -267,6 +267,12 @@ pub(crate) enum Migrate {
         #[arg(long)]
         reverse: bool,
     },
+    /// Begin a migration of your own SQL: a file for you to write. No build touches it, and it is applied once it is sealed. A file of
+    /// that name and of the next number that is there already is taken as it is.
+    New {
+        /// Its name: lower-case letters, digits and `_`.
+        name: String,
+    },
     /// Seal the open migration: from then on it never changes, and the next change begins a new one.
     Seal {
         /// A name for it, in place of the derived one.
@@ -278,7 +284,8 @@ pub(crate) enum Migrate {
         #[arg(required = true)]
         hazards: Vec<String>,
     },
-    /// Put one migration, which makes the whole schema, in the place of all sealed ones.
+    /// Put one migration, which makes the whole schema, in the place of all sealed ones that builds wrote. SQL of your own stays, behind
+    /// it; then both histories are run first, and nothing is squashed unless they make the same database.
     Squash {
         /// A name for it.
         #[arg(default_value = "baseline")]

@@ -1,17 +1,21 @@
-//! `docs/migrations.md`, word for word, in one project: its YAML is written, its commands are run in order and must print the lines
-//! below them, its SQL must stand in the migrations.
+//! `docs/migrations.md`, word for word, in one project: its files are written, its commands are run in order and must print the lines
+//! below them, its other SQL must stand in the migrations. What it says of a project that has migrations already is done in one that has
+//! twenty.
 #![allow(clippy::unwrap_used)] // a helper that cannot go on ends its test
 
-use std::{fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use specql_compiler::{Mode, Project};
 use specql_runtime::testing;
 
 const PAGE: &str = include_str!("../../docs/migrations.md");
 
+/// The section that is about another project.
+const OTHER_PROJECT: &str = "## A project that has migrations already";
+
 /// The fenced blocks: language and text.
-fn blocks() -> Vec<(&'static str, &'static str)> {
-    let inside = PAGE.split("```").skip(1).step_by(2);
+fn blocks(page: &'static str) -> Vec<(&'static str, &'static str)> {
+    let inside = page.split("```").skip(1).step_by(2);
     inside.map(|block| block.split_once('\n').unwrap()).collect()
 }
 
@@ -51,25 +55,39 @@ fn console(text: &str, root: &Path, server: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_sample_of_the_page_is_true() {
     let server = testing::server().await.unwrap().owner_url();
+    let (page, other) = PAGE.split_once(OTHER_PROJECT).unwrap();
     let root = tempfile::tempdir().unwrap();
-    let mut counts = [0; 3];
-    for (language, text) in blocks() {
-        let place = ["yaml", "console", "sql"].iter().position(|known| *known == language);
-        counts[place.unwrap_or_else(|| panic!("a block of `{language}`"))] += 1;
-        match language {
-            "yaml" => {
-                let (name, text) = text.split_once('\n').unwrap();
-                let path = root.path().join(name.strip_prefix("# ").unwrap());
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, text).unwrap();
+    assert_eq!(true_blocks(page, root.path(), server), ["console", "sql", "yaml"]);
+    let root = tempfile::tempdir().unwrap();
+    let theirs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests/migrate/realworld/migrations");
+    fs::create_dir(root.path().join("migrations")).unwrap();
+    for entry in fs::read_dir(theirs).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), root.path().join("migrations").join(entry.file_name())).unwrap();
+    }
+    assert_eq!(true_blocks(other, root.path(), server), ["console", "sql", "toml", "yaml"]);
+}
+
+/// Writes and runs what stands there; in which languages.
+fn true_blocks(page: &'static str, root: &Path, server: &str) -> Vec<&'static str> {
+    let mut languages = BTreeSet::new();
+    for (language, text) in blocks(page) {
+        languages.insert(language);
+        let (first, rest) = text.split_once('\n').unwrap();
+        let file = first.strip_prefix("# ").or(first.strip_prefix("-- ").filter(|path| path.ends_with(".sql")));
+        match (language, file) {
+            ("yaml" | "toml" | "sql", Some(path)) => {
+                fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+                fs::write(root.join(path), rest).unwrap();
             }
-            "console" => console(text, root.path(), server),
-            _ => {
-                let files = fs::read_dir(root.path().join("migrations")).unwrap();
+            ("console", _) => console(text, root, server),
+            ("sql", None) => {
+                let files = fs::read_dir(root.join("migrations")).unwrap();
                 let all: String = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
                 assert!(text.lines().all(|line| all.contains(line)), "{text}");
             }
+            _ => panic!("a block of `{language}`"),
         }
     }
-    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
+    languages.into_iter().collect()
 }

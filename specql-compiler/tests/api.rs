@@ -79,7 +79,17 @@ const GROWING: [(&str, &str, &[&str]); 9] = [
     (
         "source/mod.rs",
         "SourceKind",
-        &["Settings", "Entities", "Registry", "BuiltinRegistry", "Lock", "Migration", "Body"],
+        &[
+            "Settings",
+            "Entities",
+            "Registry",
+            "BuiltinRegistry",
+            "Lock",
+            "Migration",
+            "Body",
+            "SqlxSettings",
+            "OtherMigration",
+        ],
     ),
 ];
 

@@ -3,6 +3,7 @@
 //!
 //! A folder's name begins with the code it is about. Besides the project's files it may hold
 //! - `before/`: the project as it was when its first migration was sealed, or `open/`: when it was written,
+//! - `new.txt`: the name of a migration that was begun by hand since then,
 //! - `remove.txt`: files that were removed since then,
 //! - `compare.txt`: why nothing may be written, as in CI.
 //!
@@ -34,7 +35,7 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        if ["before", "open", "remove.txt", "compare.txt", "expected.txt"].contains(&name.as_str()) {
+        if ["before", "open", "new.txt", "remove.txt", "compare.txt", "expected.txt"].contains(&name.as_str()) {
             continue;
         }
         let target = to.join(&name);
@@ -68,6 +69,9 @@ fn said(fixture: &Path) -> (String, BTreeSet<&'static str>) {
     if fixture.join("open").is_dir() {
         copy(&fixture.join("open"), root);
         assert!(!Project::update(root, &Mode::Write).unwrap().has_errors());
+    }
+    if let Ok(name) = fs::read_to_string(fixture.join("new.txt")) {
+        Project::begin_by_hand(root, name.trim_end()).unwrap();
     }
     copy(fixture, root);
     if let Ok(files) = fs::read_to_string(fixture.join("remove.txt")) {

@@ -11,6 +11,8 @@ pub struct Project {
     pub compiler_version: &'static str,
     /// All migrations, by version.
     pub migrations: &'static [Migration],
+    /// The table in which a database records them, as sqlx-cli has it configured: `_sqlx_migrations`, unless a `sqlx.toml` says otherwise.
+    pub migrations_table: &'static str,
     /// The checked registry, as JSON ([`specql_registry::Registry`]).
     pub registry: &'static str,
     /// Whether there is a job queue at all.
@@ -45,8 +47,16 @@ pub struct Migration {
     pub sql: &'static str,
     /// Not sealed yet: applied in development only.
     pub open: bool,
-    /// Undoes an open step: all of it in its first file, nothing in the others.
+    /// Undoes an open step: all of it in its first file, nothing in the others. `None` of an open one: it is written by hand, and is
+    /// applied once it is sealed.
     pub reverse: Option<&'static str>,
     /// The sealed migrations that this one, a baseline, stands for since they were squashed: version and SHA-384 in hex.
     pub replaces: &'static [(i64, &'static str)],
+}
+
+impl Migration {
+    /// Whether somebody writes it by hand, and has not sealed it yet.
+    pub(crate) const fn waits_for_its_seal(&self) -> bool {
+        self.open && self.reverse.is_none()
+    }
 }

@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # use specql_runtime::{Project, testing::TestDatabase};
-//! # static PROJECT: Project = Project { name: "shop", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: false, functions: &[] };
+//! # static PROJECT: Project = Project { name: "shop", root: "", compiler_version: "", migrations: &[], migrations_table: "_sqlx_migrations", registry: "", uses_jobs: false, functions: &[] };
 //! # async fn example() -> Result<(), specql_runtime::testing::TestError> {
 //! let db = TestDatabase::migrated(&PROJECT).await?; // derefs to Database
 //! let mut tx = db.begin().await?;
@@ -17,6 +17,7 @@ use std::{env, ops::Deref, time::Duration};
 use sha2::{Digest, Sha256};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::sync::OnceCell;
@@ -38,6 +39,9 @@ pub enum TestError {
     /// The project's migrations failed.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+    /// The migrations that the project has beside SpecQL's failed.
+    #[error("the project's own migrations failed: {0}")]
+    OwnMigrations(sqlx::migrate::MigrateError),
     /// The database refused something.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -117,6 +121,7 @@ static NO_PROJECT: Project = Project {
     root: "",
     compiler_version: "",
     migrations: &[],
+    migrations_table: "_sqlx_migrations",
     registry: "{\"services\":{}}",
     uses_jobs: false,
     functions: &[],
@@ -128,16 +133,39 @@ impl TestDatabase {
     /// # Errors
     /// When the server or a migration refuses.
     pub async fn migrated(project: &'static Project) -> Result<Self, TestError> {
-        let mut digest = Sha256::new();
-        digest.update(project.registry);
-        // All that decides what is in it, and where the one text ends and the next begins.
-        digest.update(format!("{:?}", project.migrations));
         let server = server().await?;
-        let template = template(server, digest, async |pool| {
+        let template = template(server, Self::digest(project), async |pool| {
             Database::from_pool(pool, project).migrate().await.map_err(TestError::from)
         })
         .await?;
         Self::clone_of(server, &template, project).await
+    }
+
+    /// The same for a project that has sqlx migrations of its own (`sqlx::migrate!()`): these are applied first.
+    ///
+    /// # Errors
+    /// When the server or a migration refuses.
+    pub async fn migrated_after(own: &Migrator, project: &'static Project) -> Result<Self, TestError> {
+        let mut digest = Self::digest(project);
+        for migration in own.iter() {
+            digest.update(format!("{} {} ", migration.version, migration.description));
+            digest.update(&migration.checksum);
+        }
+        let server = server().await?;
+        let template = template(server, digest, async |pool| {
+            own.run(&pool).await.map_err(TestError::OwnMigrations)?;
+            Database::from_pool(pool, project).migrate().await.map_err(TestError::from)
+        })
+        .await?;
+        Self::clone_of(server, &template, project).await
+    }
+
+    /// Of all that decides what is in a project's database, and where the one text ends and the next begins.
+    fn digest(project: &Project) -> Sha256 {
+        let mut digest = Sha256::new();
+        digest.update(project.registry);
+        digest.update(format!("{:?} {}", project.migrations, project.migrations_table));
+        digest
     }
 
     /// A database that was made by running this SQL.

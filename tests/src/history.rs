@@ -17,6 +17,8 @@ pub struct History {
     migrations: Vec<Migration>,
     /// The functions that its binaries want to be there.
     functions: Vec<DeclaredFunction>,
+    /// Where they are recorded, if not where sqlx does it by itself.
+    table: Option<&'static str>,
 }
 
 /// The whole schema of a project with one table, `sales.tb_order (total)`, as a first migration has it.
@@ -36,7 +38,8 @@ impl History {
     /// That of a project as it was compiled, with its open step sealed.
     #[must_use]
     pub fn of(project: &Project) -> Self {
-        Self { migrations: project.migrations.to_vec(), functions: project.functions.to_vec() }.seal()
+        let (functions, table) = (project.functions.to_vec(), Some(project.migrations_table));
+        Self { migrations: project.migrations.to_vec(), functions, table }.seal()
     }
 
     /// That of a folder: everything sealed.
@@ -65,6 +68,20 @@ impl History {
     #[must_use]
     pub fn open(self, name: &str, sql: &str, reverse: &str) -> Self {
         self.and(name, sql, Some(reverse), &[])
+    }
+
+    /// And one more that is written by hand and not sealed.
+    #[must_use]
+    pub fn open_by_hand(self, name: &str, sql: &str) -> Self {
+        let mut history = self.sealed(name, sql);
+        history.migrations.last_mut().expect("it was just added").open = true;
+        history
+    }
+
+    /// The same, recorded in this table.
+    #[must_use]
+    pub fn recorded_in(self, table: &'static str) -> Self {
+        Self { table: Some(table), ..self }
     }
 
     /// And these, as a build has emitted them.
@@ -135,7 +152,8 @@ impl History {
     /// The first so many.
     #[must_use]
     pub fn first(&self, migrations: usize) -> Self {
-        Self { migrations: self.migrations[..migrations].to_vec(), functions: self.functions.clone() }
+        let (functions, table) = (self.functions.clone(), self.table);
+        Self { migrations: self.migrations[..migrations].to_vec(), functions, table }
     }
 
     /// What they are called, in their order.
@@ -200,6 +218,7 @@ impl History {
             root: "",
             compiler_version: "",
             migrations: Box::leak(self.migrations.clone().into_boxed_slice()),
+            migrations_table: self.table.unwrap_or("_sqlx_migrations"),
             registry: "{\"services\":{}}",
             uses_jobs: false,
             functions: Box::leak(self.functions.clone().into_boxed_slice()),

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use specql_compiler::{
     Compilation, Diagnostic, Mode, SourceFile, SourceKind, Sources, compile,
     internals::{
-        migrations::{MigrationPart, allow, history, seal, squash},
+        migrations::{MigrationPart, allow, begin_by_hand, history, seal, seal_by_hand, squash},
         outputs::Edit,
         sql::{self, Schema},
     },
@@ -68,6 +68,20 @@ impl Folder {
     /// When nothing is open.
     pub fn seal(&mut self, project: &[SourceFile], schema: &Schema) -> Result<()> {
         let (_, edits) = seal(&self.sources(project), MIGRATIONS, schema, None).map_err(anyhow::Error::msg)?;
+        self.apply(&edits);
+        Ok(())
+    }
+
+    /// Adds a step that is written by hand, sealed.
+    ///
+    /// # Errors
+    /// When a step is open.
+    pub fn by_hand(&mut self, project: &[SourceFile], name: &str, sql: &str) -> Result<()> {
+        let (file, edits) = begin_by_hand(&self.sources(project), MIGRATIONS, name).map_err(anyhow::Error::msg)?;
+        self.apply(&edits);
+        self.apply(&[Edit::Write { path: format!("{MIGRATIONS}/{file}"), text: sql.to_owned() }]);
+        let sealed = seal_by_hand(&self.sources(project), MIGRATIONS, None).map_err(anyhow::Error::msg)?;
+        let (_, edits) = sealed.context("it was just begun")?;
         self.apply(&edits);
         Ok(())
     }

@@ -472,8 +472,8 @@ fn rustc_accepts_what_the_compiler_accepts() {
     for (index, (_, compilation)) in projects().iter().enumerate() {
         let parts = ProjectParts {
             name: format!("p{index}"),
-            migrations: Vec::new(),
             functions: sql::function::declared(&compilation.model),
+            ..ProjectParts::default()
         };
         app.write(&format!("src/p{index}.rs"), &emit(&compilation.model, &parts));
         modules += &format!("pub mod p{index};\n");

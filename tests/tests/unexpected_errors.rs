@@ -40,6 +40,7 @@ static PROJECT: Project = Project {
     root: "",
     compiler_version: "",
     migrations: &[],
+    migrations_table: "_sqlx_migrations",
     registry: "{\"services\":{}}",
     uses_jobs: true,
     functions: &[],

@@ -172,11 +172,11 @@ fn stripe_mock() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// sqlx-cli's `sqlx`: PostgreSQL alone, without TLS, not optimised: little more than a minute, once.
+/// sqlx-cli's `sqlx`: PostgreSQL and `sqlx.toml` alone, without TLS, not optimised: little more than a minute, once.
 fn sqlx_cli() -> anyhow::Result<PathBuf> {
     let folder = tools_folder().join("sqlx");
     let program = folder.join("bin/sqlx");
-    let marker = folder.join(format!("sqlx-cli@{SQLX_CLI}"));
+    let marker = folder.join(format!("sqlx-cli@{SQLX_CLI}+toml"));
     if program.exists() && marker.exists() {
         println!("   sqlx-cli {SQLX_CLI}: installed");
         return Ok(program);
@@ -184,7 +184,7 @@ fn sqlx_cli() -> anyhow::Result<PathBuf> {
     println!("   installing sqlx-cli {SQLX_CLI} from crates.io");
     let mut install =
         cargo(&["install", "sqlx-cli", "--version", SQLX_CLI, "--locked", "--debug", "--quiet", "--force"]);
-    install.args(["--no-default-features", "--features", "postgres", "--root"]).arg(&folder);
+    install.args(["--no-default-features", "--features", "postgres,sqlx-toml", "--root"]).arg(&folder);
     run(install)?;
     fs::write(marker, "")?;
     Ok(program)

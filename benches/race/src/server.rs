@@ -9,8 +9,16 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-static PROJECT: Project =
-    Project { name: "specql_race", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: false, functions: &[] };
+static PROJECT: Project = Project {
+    name: "specql_race",
+    root: "",
+    compiler_version: "",
+    migrations: &[],
+    migrations_table: "_sqlx_migrations",
+    registry: "",
+    uses_jobs: false,
+    functions: &[],
+};
 
 const MAY_CHECKPOINT: &str = "SELECT pg_has_role('pg_checkpoint', 'USAGE')";
 

@@ -47,6 +47,7 @@ async fn open(dir: &Path) -> anyhow::Result<Database> {
         root: root.leak(),
         compiler_version: env!("CARGO_PKG_VERSION"),
         migrations: &[],
+        migrations_table: "_sqlx_migrations",
         registry: "{\"services\":{}}",
         uses_jobs: true,
         functions: &[],

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    source::{SourceFile, SourceKind, Sources, settings},
+    source::{FileId, SourceFile, SourceKind, Sources, settings, sqlx},
     syntax::function::named_files,
 };
 
@@ -22,6 +22,8 @@ pub struct Layout {
     pub registry: String,
     /// Folder of the migrations and the lock, relative to the root.
     pub migrations: String,
+    /// Folder of the project's own sqlx migrations, relative to the root, as sqlx finds it; `None` where it is that of SpecQL's.
+    pub other_migrations: Option<String>,
 }
 
 impl Layout {
@@ -42,7 +44,13 @@ impl Layout {
         let text = if path.is_file() { read_text(&path)? } else { String::new() };
         let file = SourceFile { path: Self::SETTINGS.to_owned(), text, kind: SourceKind::Settings };
         let settings = settings::read(&Sources::new(vec![file]), &mut Vec::new());
+        let path = root.join(sqlx::FILE);
+        let text = if path.is_file() { read_text(&path)? } else { String::new() };
+        let file = SourceFile { path: sqlx::FILE.to_owned(), text, kind: SourceKind::SqlxSettings };
+        let other = sqlx::read(FileId::default(), &file, &mut Vec::new()).folder.value;
+        let same = root.join(&other).components().eq(root.join(&settings.migrations).components());
         Ok(Self {
+            other_migrations: (!same).then_some(other),
             root: root.to_owned(),
             entities: settings.entities,
             registry: settings.registry,
@@ -54,6 +62,28 @@ impl Layout {
     #[must_use]
     pub fn lock_path(&self) -> PathBuf {
         self.root.join(&self.migrations).join(Self::LOCK)
+    }
+
+    /// The first of the project's own sqlx migrations: it stands for all of them.
+    fn first_other_migration(&self) -> io::Result<Option<PathBuf>> {
+        let Some(folder) = self.other_migrations.as_ref().map(|folder| self.root.join(folder)) else { return Ok(None) };
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let mut first = None;
+        for entry in named(fs::read_dir(&folder), &folder)? {
+            let path = named(entry, &folder)?.path();
+            let is_migration = crate::migrations::FileName::parse(&file_name(&path)).is_some() && path.is_file();
+            if is_migration && first.as_ref().is_none_or(|first| path < *first) {
+                first = Some(path);
+            }
+        }
+        Ok(first)
+    }
+
+    /// The files in which sqlx is told about migrations: the project's, and that of SpecQL's folder.
+    fn sqlx_settings(&self) -> [PathBuf; 2] {
+        [self.root.join(sqlx::FILE), self.root.join(&self.migrations).join(sqlx::FILE)]
     }
 
     /// A path as it is shown to people: relative to the root, with `/`.
@@ -87,6 +117,12 @@ pub(crate) fn load_layout(layout: &Layout) -> io::Result<Sources> {
         files.push(SourceFile { path: layout.display(path), text, kind });
         Ok(())
     };
+    for path in layout.sqlx_settings().iter().filter(|path| path.is_file()) {
+        add(&mut files, path, SourceKind::SqlxSettings)?;
+    }
+    if let Some(first) = layout.first_other_migration()? {
+        add(&mut files, &first, SourceKind::OtherMigration)?;
+    }
     let settings = layout.root.join(Layout::SETTINGS);
     if settings.is_file() {
         add(&mut files, &settings, SourceKind::Settings)?;
@@ -241,6 +277,29 @@ mod tests {
         let dir = project(&[("specql.toml", "entities = '../..'\nregistry = '/etc'"), ("entities/b.yaml", "")]);
         assert_eq!(loaded(dir.path())[0].0, "entities/b.yaml");
         assert_eq!(loaded(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn of_the_project_s_own_migrations_only_the_first_is_read() {
+        let dir = project(&[
+            ("specql.toml", "migrations = 'specql-migrations'"),
+            ("migrations/20230102_b.sql", "SELECT 2"),
+            ("migrations/20230101_a.sql", "SELECT 1"),
+            ("migrations/notes.txt", ""),
+            ("specql-migrations/sqlx.toml", ""),
+        ]);
+        assert_eq!(
+            loaded(dir.path()),
+            [
+                ("migrations/20230101_a.sql".to_owned(), SourceKind::OtherMigration),
+                ("specql-migrations/sqlx.toml".to_owned(), SourceKind::SqlxSettings),
+                ("specql.toml".to_owned(), SourceKind::Settings),
+            ]
+        );
+        fs::write(dir.path().join("sqlx.toml"), "[migrate]\nmigrations-dir = './specql-migrations'").unwrap();
+        let layout = Layout::of(dir.path()).unwrap();
+        assert_eq!(layout.other_migrations, None, "sqlx.toml is about SpecQL's");
+        assert!(load(dir.path()).unwrap().iter().all(|(_, file)| file.kind != SourceKind::OtherMigration));
     }
 
     #[test]

@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     Compilation, compile,
-    diagnostics::{Diagnostic, render_for_rustc, render_line},
-    migrations::{self, FileName, History, Refusal},
+    diagnostics::{Diagnostic, render_for_rustc, render_line, rules::sq0611_open_by_hand},
+    migrations::{self, FileName, History, MigrationPart, Refusal},
     outputs::{Edit, Mode},
     rust::{self, ProjectParts},
-    source::Sources,
+    source::{SourceFile, SourceKind, Sources},
     sql::{self, Schema},
 };
 
@@ -78,19 +78,43 @@ impl Project {
         Ok(project)
     }
 
+    /// Begins a step of SQL that somebody writes by hand, and returns its file.
+    ///
+    /// # Errors
+    /// When another step is open, the name is none, or a file cannot be read or written.
+    pub fn begin_by_hand(root: &Path, name: &str) -> Result<FileName, MigrationError> {
+        let _lock = lock(root)?;
+        let found = Self::read(root, &Mode::Write)?;
+        let (file, edits) = migrations::begin_by_hand(&found.sources, &found.migrations_folder(), name)?;
+        apply(root, &with_attributes(&found.layout, &edits), SystemTime::now())?;
+        Ok(file)
+    }
+
     /// Brings the migrations up to date and seals the open one, under `name` where one is given.
     ///
     /// # Errors
     /// When the project has errors, there is nothing to seal, or a file cannot be read or written.
     pub fn seal(root: &Path, name: Option<&str>) -> Result<Vec<FileName>, MigrationError> {
         let _lock = lock(root)?;
+        let found = Self::read(root, &Mode::Write)?;
+        let by_hand = migrations::seal_by_hand(&found.sources, &found.migrations_folder(), name)?;
+        if let Some((file, edits)) = by_hand {
+            // What the entities ask for comes behind it, and may have any mistakes.
+            let broken =
+                found.history.diagnostics.iter().find(|found| found.rule.code != sq0611_open_by_hand::RULE.code);
+            if let Some(broken) = broken {
+                return Err(Refusal::BrokenHistory { message: broken.message.clone() }.into());
+            }
+            apply(root, &edits, SystemTime::now())?;
+            return Ok(vec![file]);
+        }
         let built = Self::update_locked(root, &Mode::Write)?;
         let Some(schema) = built.schema.as_ref().filter(|_| !built.has_errors()) else {
             return Err(MigrationError::Broken(Box::new(built)));
         };
         // Read again: the build may just have written the files.
         let sources = load_layout(&built.layout)?;
-        let folder = built.layout.display(&root.join(&built.layout.migrations));
+        let folder = built.migrations_folder();
         let (files, edits) = migrations::seal(&sources, &folder, schema, name)?;
         // Newer than all builds: one that failed because this was open must look again.
         apply(root, &edits, SystemTime::now())?;
@@ -107,7 +131,7 @@ impl Project {
         if found.compilation.has_errors() {
             return Err(MigrationError::Broken(Box::new(found)));
         }
-        let folder = found.layout.display(&root.join(&found.layout.migrations));
+        let folder = found.migrations_folder();
         let edits = migrations::allow(&found.sources, &folder, &found.history.hazards, ids)?;
         // Newer than all builds, so that the next one looks again.
         apply(root, &edits, SystemTime::now())?;
@@ -115,23 +139,49 @@ impl Project {
         Ok(())
     }
 
-    /// Puts one migration, which makes the whole schema, in the place of all sealed ones.
+    /// Puts one migration, which makes the whole schema, in the place of all sealed ones that a build wrote.
     ///
     /// # Errors
     /// When the project has errors, not all is sealed, there is nothing to squash, or a file cannot be read or written.
     pub fn squash(root: &Path, name: Option<&str>) -> Result<FileName, MigrationError> {
         let _lock = lock(root)?;
-        let found = Self::read(root, &Mode::Write)?;
-        let Some(schema) = found.schema.as_ref().filter(|_| !found.has_errors()) else {
-            return Err(MigrationError::Broken(Box::new(found)));
-        };
-        if !found.history.edits.is_empty() {
-            return Err(Refusal::NotSealed.into());
-        }
-        let folder = found.layout.display(&root.join(&found.layout.migrations));
-        let (file, edits) = migrations::squash(&found.sources, &folder, schema, name)?;
+        let (file, edits) = Self::read(root, &Mode::Write)?.squash_edits(name)?;
         apply(root, &edits, SystemTime::now())?;
         Ok(file)
+    }
+
+    /// The migrations as [`Project::squash`] would leave them. Writes nothing.
+    ///
+    /// # Errors
+    /// When that would fail.
+    #[doc(hidden)]
+    pub fn squashed(&self, name: Option<&str>) -> Result<Vec<MigrationPart>, MigrationError> {
+        let (_, edits) = self.clone().squash_edits(name)?;
+        let mut files: Vec<SourceFile> = self.sources.iter().map(|(_, file)| file.clone()).collect();
+        for edit in edits {
+            files.retain(|file| file.path != edit.path());
+            if let Edit::Write { path, text } = edit {
+                let kind = if path.ends_with(Layout::LOCK) { SourceKind::Lock } else { SourceKind::Migration };
+                files.push(SourceFile::new(path, text, kind));
+            }
+        }
+        let sources = Sources::new(files);
+        Ok(migrations::history(&sources, &self.migrations_folder(), self.schema.as_ref(), &Mode::Write).migrations)
+    }
+
+    fn squash_edits(self, name: Option<&str>) -> Result<(FileName, Vec<Edit>), MigrationError> {
+        let Some(schema) = self.schema.as_ref().filter(|_| !self.has_errors()) else {
+            return Err(MigrationError::Broken(Box::new(self)));
+        };
+        if !self.history.edits.is_empty() {
+            return Err(Refusal::NotSealed.into());
+        }
+        Ok(migrations::squash(&self.sources, &self.migrations_folder(), schema, name)?)
+    }
+
+    /// The folder of the migrations, as the history and messages name it.
+    fn migrations_folder(&self) -> String {
+        self.layout.display(&self.layout.root.join(&self.layout.migrations))
     }
 
     /// All there is to say, the compiler's first.
@@ -176,6 +226,7 @@ impl Project {
         let parts = ProjectParts {
             name: package.to_owned(),
             migrations: self.history.migrations.clone(),
+            migrations_table: self.history.table.clone(),
             functions: sql::function::declared(model),
         };
         rust::emit(model, &parts)

@@ -10,13 +10,18 @@ use super::{
     files::set_folder_modified,
     load::{Layout, named},
 };
-use crate::{source::Sources, syntax::function::named_files};
+use crate::{
+    source::{Sources, sqlx},
+    syntax::function::named_files,
+};
 
 /// The paths that decide a project: folders stand for all that is in them, as they do for Cargo. Files that functions name may
 /// be anywhere.
 fn watched(layout: &Layout, sources: &Sources) -> Vec<PathBuf> {
-    let parts = [Layout::SETTINGS, &layout.entities, &layout.registry, &layout.migrations].map(str::to_owned);
-    parts.into_iter().chain(named_files(sources)).map(|part| layout.root.join(part)).collect()
+    let ours = [Layout::SETTINGS, sqlx::FILE, &layout.entities, &layout.registry, &layout.migrations];
+    // Whether there is another history decides what may stand in `sqlx.toml`.
+    let parts = ours.into_iter().chain(layout.other_migrations.as_deref()).map(str::to_owned);
+    parts.chain(named_files(sources)).map(|part| layout.root.join(part)).collect()
 }
 
 /// The time of the newest input, folders included.
@@ -91,7 +96,7 @@ mod tests {
             assert_eq!(watch, [root.path().join("entities"), out.path().join("awaited")]);
             assert!(watch.iter().all(|path| path.exists()));
         }
-        assert_eq!(fs::read_dir(out.path().join("awaited")).unwrap().count(), 3);
+        assert_eq!(fs::read_dir(out.path().join("awaited")).unwrap().count(), 4);
     }
 
     #[test]
@@ -107,13 +112,13 @@ mod tests {
         };
         assert_eq!(watch(), [root.path().join("entities"), out.path().join("awaited")]);
         let awaited = || fs::read_dir(out.path().join("awaited")).unwrap().count();
-        assert_eq!(awaited(), 4);
+        assert_eq!(awaited(), 5);
 
         let body = root.path().join("sql/tax.sql");
         fs::create_dir(root.path().join("sql")).unwrap();
         fs::write(&body, "SELECT 1").unwrap();
         assert!(watch().contains(&body));
-        assert_eq!(awaited(), 3);
+        assert_eq!(awaited(), 4);
         let time = SystemTime::now() + std::time::Duration::from_secs(60);
         fs::File::options().write(true).open(&body).unwrap().set_modified(time).unwrap();
         let sources = crate::build::load(root.path()).unwrap();

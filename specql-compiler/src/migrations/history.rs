@@ -5,12 +5,14 @@
 
 use super::{
     Direction, FileName, MissingStep,
+    command::checked_name,
     conflict::Side,
     diff::{breaking, diff},
-    lock::{Entry, Lock, LockError},
+    lock::{Entry, Lock, LockError, State},
     origins,
     part::MigrationPart,
     plan::{Hazard, HazardKind},
+    record,
     render::{is_generated, render},
 };
 use crate::{
@@ -27,6 +29,8 @@ use crate::{
             sq0608_rows_may_not_fit::rows_may_not_fit,
             sq0609_long_lock::long_lock,
             sq0610_not_worked_out::not_worked_out,
+            sq0611_open_by_hand::open_by_hand,
+            sq0613_folder_of_others::folder_of_others,
         },
     },
     outputs::{Edit, Mode},
@@ -51,6 +55,8 @@ pub struct History {
     pub edits: Vec<Edit>,
     /// All migrations as they are after the edits.
     pub migrations: Vec<MigrationPart>,
+    /// The table in which a database records them.
+    pub table: String,
 }
 
 /// The migrations folder among the sources.
@@ -68,16 +74,27 @@ pub(super) struct Folder<'a> {
 /// `schema` is what the model asks for; `None` where it has errors: then only what is sealed is checked.
 #[must_use]
 pub fn history(sources: &Sources, path: &str, schema: Option<&Schema>, mode: &Mode) -> History {
+    let mut diagnostics = Vec::new();
+    let table = record::table(sources, path, &mut diagnostics);
     let folder = match Folder::read(sources, path) {
         Ok(folder) => folder,
-        Err(diagnostic) => return History { diagnostics: vec![*diagnostic], ..History::default() },
+        Err(diagnostic) => {
+            diagnostics.push(*diagnostic);
+            return History { diagnostics, table, ..History::default() };
+        }
     };
     let snapshot = folder.lock.snapshot.clone();
-    let mut history = History { migrations: folder.sealed_parts(), snapshot, ..History::default() };
+    let mut history = History { diagnostics, migrations: folder.sealed_parts(), snapshot, table, ..History::default() };
     folder.check_files(&mut history.diagnostics);
+    let by_hand = folder.open_by_hand();
+    history.migrations.extend(by_hand.map(|(entry, text)| part(entry, text)));
     let Some(schema) = schema.filter(|_| history.diagnostics.is_empty()) else { return history };
 
     let missing = MissingStep::between(&folder.lock.snapshot, schema);
+    if let Some((entry, _)) = by_hand {
+        history.diagnostics.extend(folder.behind_by_hand(&missing, entry, mode));
+        return history;
+    }
     let hazards: Vec<Hazard> = missing.hazards().cloned().collect();
     let open = folder.open(&missing, schema);
     history.step = folder.step_parts(&open, schema);
@@ -135,12 +152,26 @@ impl<'a> Folder<'a> {
     }
 
     fn sealed_parts(&self) -> Vec<MigrationPart> {
-        let sealed = self.lock.sealed().filter_map(|entry| {
-            let file = part(&entry.file_name(), self.find(&entry.file_name())?, false);
-            let replaces = entry.replaces.iter().map(|one| (one.version, one.sha384.clone())).collect();
-            Some(MigrationPart { replaces, ..file })
-        });
+        let sealed = self.lock.sealed().filter_map(|entry| Some(part(entry, self.find(&entry.file_name())?)));
         sealed.collect()
+    }
+
+    /// The open step and its text, where somebody writes it by hand. Who deletes the file takes the step back.
+    pub(super) fn open_by_hand(&self) -> Option<(&Entry, &'a str)> {
+        let entry = self.lock.open_by_hand()?;
+        Some((entry, self.find(&entry.file_name())?))
+    }
+
+    /// What is wrong where the open step is written by hand: nothing is written behind it.
+    fn behind_by_hand(&self, missing: &MissingStep, entry: &Entry, mode: &Mode) -> Option<Diagnostic> {
+        let path = self.path_of(&entry.file_name());
+        if !missing.is_empty() {
+            return Some(open_by_hand(self.first_place(missing), &path));
+        }
+        match mode {
+            Mode::Write => None,
+            Mode::Compare(why) => Some(open_migration(self.anywhere(), &path, why)),
+        }
     }
 
     /// Sealed files must be there as they were sealed, and other files must be ours.
@@ -155,14 +186,23 @@ impl<'a> Folder<'a> {
                 Some(_) => {}
             }
         }
+        let no_lock = self.lock_file.is_none() && !self.files.iter().any(|(_, _, file)| is_generated(&file.text));
+        if let Some((id, _, file)) = self.files.first().filter(|_| no_lock) {
+            diagnostics.push(folder_of_others(line_span(*id, file, 1), self.path, self.files.len()));
+            return;
+        }
+        let by_hand = self.lock.open_by_hand().map(Entry::file_name);
         for (id, name, file) in &self.files {
-            let sealed = self.lock.sealed().any(|entry| entry.file_name() == *name);
-            if !sealed && !self.is_left_over(name, &file.text) {
+            let known = by_hand.as_ref() == Some(name) || self.lock.sealed().any(|entry| entry.file_name() == *name);
+            if !known && !self.is_left_over(name, &file.text) {
                 let span = line_span(*id, file, 1);
                 let same_number = self.lock.migrations.iter().find(|entry| entry.version == name.version);
                 diagnostics.push(match same_number {
                     Some(entry) => duplicate_migration(span, &file.path, &entry.file_name().to_string()),
-                    None => unknown_migration(span, &file.path),
+                    None => {
+                        let is_next = name.version == self.lock.next_version() && checked_name(&name.name).is_ok();
+                        unknown_migration(span, &file.path, is_next.then_some(&name.name))
+                    }
                 });
             }
         }
@@ -171,6 +211,9 @@ impl<'a> Folder<'a> {
     /// Whether a file is one of the open step, or was it in a build that was interrupted, or was squashed: ours to replace. What
     /// another branch has sealed looks the same, but it lies beside one of ours.
     fn is_left_over(&self, name: &FileName, text: &str) -> bool {
+        if self.lock.sealed().any(|entry| entry.file_name() == *name) {
+            return false;
+        }
         let mut replaced = self.lock.migrations.iter().flat_map(|entry| &entry.replaces);
         if replaced.any(|one| one.is(name, text)) {
             return true;
@@ -211,7 +254,9 @@ impl<'a> Folder<'a> {
         let mut reverse = (!open.is_empty()).then(|| self.reverse(schema));
         let parts = open.iter().map(|(file, text)| {
             let reverse = Some(reverse.take().unwrap_or_default());
-            MigrationPart { reverse, ..part(file, text, true) }
+            let (version, description) = (file.version, described(&file.name));
+            let sql = text.clone();
+            MigrationPart { version, description, sql, open: true, by_hand: false, reverse, replaces: Vec::new() }
         });
         parts.collect()
     }
@@ -255,7 +300,7 @@ impl<'a> Folder<'a> {
         why: &str,
     ) -> Option<Diagnostic> {
         let open = open.first().map(|(file, _)| self.path_of(file));
-        let span = missing.first_origin().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin));
+        let span = self.first_place(missing);
         match (edits.first(), open) {
             (Some(edit), open) => Some(outdated_migration(span, open.as_deref().unwrap_or(edit.path()), why)),
             (None, Some(open)) => Some(open_migration(span, &open, why)),
@@ -283,6 +328,11 @@ impl<'a> Folder<'a> {
         Span { file: id, start: offset(start), end: offset(start + named.len()) }
     }
 
+    /// Where the first change of a step is written.
+    fn first_place(&self, missing: &MissingStep) -> Span {
+        missing.first_origin().map_or_else(|| self.anywhere(), |origin| self.origin_span(origin))
+    }
+
     /// The place of `entities/order.yaml:12`.
     fn origin_span(&self, origin: &str) -> Span {
         let Some((path, line)) = origin.rsplit_once(':') else { return self.anywhere() };
@@ -300,16 +350,22 @@ impl<'a> Folder<'a> {
     }
 }
 
-fn part(file: &FileName, text: &str, open: bool) -> MigrationPart {
-    let description = file.name.replace('_', " ");
+/// A migration that no build writes anew.
+fn part(entry: &Entry, text: &str) -> MigrationPart {
     MigrationPart {
-        version: file.version,
-        description,
+        version: entry.version,
+        description: described(&entry.name),
         sql: text.to_owned(),
-        open,
+        open: entry.state == State::Open,
+        by_hand: entry.by_hand,
         reverse: None,
-        replaces: Vec::new(),
+        replaces: entry.replaces.iter().map(|one| (one.version, one.sha384.clone())).collect(),
     }
+}
+
+/// A migration's name as sqlx describes it.
+fn described(name: &str) -> String {
+    name.replace('_', " ")
 }
 
 /// What a side of a conflict is called, and the files that it added.

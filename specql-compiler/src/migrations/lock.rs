@@ -56,7 +56,10 @@ pub struct Entry {
     pub chain: String,
     /// Whether it may still change.
     pub state: State,
-    /// Of a baseline: the migrations that it stands for.
+    /// Somebody wrote it: no part of the snapshot is its work, and no build writes it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
+    /// Of a baseline: the migrations that it stands for. Of one that was written by hand and has got another number: itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaces: Vec<Replaced>,
 }
@@ -222,6 +225,12 @@ impl Lock {
         self.migrations.iter().filter(|entry| entry.state == State::Open)
     }
 
+    /// The open step, where somebody writes it by hand: it is one file.
+    #[must_use]
+    pub fn open_by_hand(&self) -> Option<&Entry> {
+        self.open().find(|entry| entry.by_hand)
+    }
+
     /// The number of the open step's first file, or of the migration that comes next.
     #[must_use]
     pub fn next_version(&self) -> i64 {
@@ -232,18 +241,44 @@ impl Lock {
     #[must_use]
     pub fn with_open(&self, open: &[(&str, &str)]) -> Self {
         let mut lock = Self { migrations: self.sealed().cloned().collect(), ..self.clone() };
-        for ((name, text), version) in open.iter().zip(lock.next_version()..) {
-            let entry = Entry {
-                version,
-                name: (*name).to_owned(),
-                sha384: sha384(text),
-                chain: chain(&lock.migrations),
-                state: State::Open,
-                replaces: Vec::new(),
-            };
-            lock.migrations.push(entry);
+        for (name, text) in open {
+            lock.push(name, text, State::Open, false);
         }
         lock
+    }
+
+    /// This lock with a file for its open step that somebody writes by hand.
+    #[must_use]
+    pub fn with_open_by_hand(&self, name: &str, text: &str) -> Self {
+        self.with_by_hand(name, text, State::Open)
+    }
+
+    /// This lock with its open step, which somebody has written by hand, sealed under this name with this text. The snapshot is the
+    /// same: it has what the model asks for.
+    #[must_use]
+    pub fn with_sealed_by_hand(&self, name: &str, text: &str) -> Self {
+        self.with_by_hand(name, text, State::Sealed)
+    }
+
+    fn with_by_hand(&self, name: &str, text: &str, state: State) -> Self {
+        let mut lock = Self { migrations: self.sealed().cloned().collect(), ..self.clone() };
+        lock.push(name, text, state, true);
+        lock
+    }
+
+    /// Adds a migration behind all others.
+    fn push(&mut self, name: &str, text: &str, state: State, by_hand: bool) {
+        let version = self.migrations.last().map_or(0, |last| last.version) + 1;
+        let entry = Entry {
+            version,
+            name: name.to_owned(),
+            sha384: sha384(text),
+            chain: chain(&self.migrations),
+            state,
+            by_hand,
+            replaces: Vec::new(),
+        };
+        self.migrations.push(entry);
     }
 
     /// This lock with its open step sealed under these names, one a file, after which the database is as in `schema`.
@@ -260,25 +295,35 @@ impl Lock {
         lock
     }
 
-    /// This lock with one migration, of that name and text, for all that it holds. `None` where nothing is sealed or something
-    /// is open.
+    /// This lock with one migration, of that name and text, for all that a build wrote. What somebody wrote by hand stays: before
+    /// it what came before everything else, behind it all other, with the numbers that are left then. `None` where nothing is sealed
+    /// or something is open.
     #[must_use]
     pub fn with_baseline(&self, name: &str, text: &str) -> Option<Self> {
         let last = self.migrations.last().filter(|last| last.state == State::Sealed)?;
-        let replaces = self
-            .migrations
-            .iter()
-            .map(|entry| Replaced { version: entry.version, sha384: entry.sha384.clone() })
-            .collect();
-        let entry = Entry {
-            version: last.version,
+        let replaced = |entry: &Entry| Replaced { version: entry.version, sha384: entry.sha384.clone() };
+        let baseline = Entry {
+            version: 0,
             name: name.to_owned(),
             sha384: sha384(text),
-            chain: chain(&[]),
+            chain: String::new(),
             state: State::Sealed,
-            replaces,
+            by_hand: false,
+            replaces: self.migrations.iter().filter(|entry| !entry.by_hand).map(replaced).collect(),
         };
-        Some(Self { migrations: vec![entry], ..self.clone() })
+        let first = self.migrations.iter().take_while(|entry| entry.by_hand);
+        let rest = self.migrations.iter().skip_while(|entry| entry.by_hand).filter(|entry| entry.by_hand);
+        let entries: Vec<Entry> = first.cloned().chain([baseline]).chain(rest.cloned()).collect();
+        let mut lock = Self { migrations: Vec::new(), ..self.clone() };
+        let left = i64::try_from(entries.len()).ok()?;
+        for (mut entry, version) in entries.into_iter().zip(last.version - left + 1..) {
+            if entry.by_hand {
+                entry.replaces = if entry.version == version { Vec::new() } else { vec![replaced(&entry)] };
+            }
+            (entry.version, entry.chain) = (version, chain(&lock.migrations));
+            lock.migrations.push(entry);
+        }
+        Some(lock)
     }
 }
 

@@ -11,11 +11,12 @@
 //! | [`render`] | a plan as the text of a file |
 //! | [`step`](mod@step) | the files of the step that is missing: SpecQL's own, then the model's |
 //! | [`history`](mod@history) | the folder as it is and as it should be |
+//! | [`record`] | the table in which a database records them, beside an application's own |
 //! | `part` | a migration as a binary carries it |
-//! | `command`, `refusal` | sealing, allowing, squashing, and why not |
+//! | `command`, `refusal` | beginning one by hand, sealing, allowing, squashing, and why not |
 //!
 //! A *sealed* migration never changes; at most one step is *open*, and every build writes its files anew from the difference
-//! between the last sealed schema and the model. Nothing here touches a file: `build` makes the edits.
+//! between the last sealed schema and the model, or somebody writes it by hand. Nothing here touches a file: `build` makes the edits.
 
 mod command;
 pub mod conflict;
@@ -27,11 +28,12 @@ pub mod name;
 mod origins;
 mod part;
 pub mod plan;
+pub mod record;
 mod refusal;
 pub mod render;
 pub mod step;
 
-pub use command::{allow, seal, squash};
+pub use command::{allow, begin_by_hand, seal, seal_by_hand, squash};
 pub use diff::{diff, retired};
 pub use file::FileName;
 pub use history::{History, history};

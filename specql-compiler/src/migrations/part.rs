@@ -11,7 +11,9 @@ pub struct MigrationPart {
     pub sql: String,
     /// Not sealed yet.
     pub open: bool,
-    /// Undoes an open step: all of it in its first file, nothing in the others.
+    /// Somebody wrote it.
+    pub by_hand: bool,
+    /// Undoes an open step: all of it in its first file, nothing in the others. `None` of one that is written by hand.
     pub reverse: Option<String>,
     /// What a baseline stands for: version and SHA-384 in hex. Empty for any other migration.
     pub replaces: Vec<(i64, String)>,

@@ -21,6 +21,40 @@ pub enum Refusal {
         /// Which file.
         path: String,
     },
+    /// The open step, which somebody writes by hand, has no statement.
+    #[error("`{path}` holds no statement yet: write it, or delete the file to take the step back")]
+    NothingWritten {
+        /// Its file.
+        path: String,
+    },
+    /// A line that PostgreSQL and sqlx read as a comment, where it stands.
+    #[error(
+        "`{path}` has `-- no-transaction` behind its first line, where it is a comment: it must be the file's first line"
+    )]
+    NoTransactionTooLate {
+        /// The file.
+        path: String,
+    },
+    /// One step at a time: what is written by hand begins where everything else is sealed.
+    #[error("`{file}` is open: seal it first (`cargo specql migrate seal`)")]
+    StepIsOpen {
+        /// The open one.
+        file: FileName,
+    },
+    /// A file that no lock knows has the number that a new one would get.
+    #[error(
+        "`{path}` has the number of the next migration and is not in the lock: `cargo build` says what to do with it"
+    )]
+    NumberIsTaken {
+        /// That file.
+        path: String,
+    },
+    /// The history has mistakes, which a build tells.
+    #[error("{message}")]
+    BrokenHistory {
+        /// The first of them.
+        message: String,
+    },
     /// A migration cannot have this name.
     #[error("`{name}` is no name for a migration: use lower-case letters, digits and `_`")]
     BadName {

@@ -34,6 +34,12 @@ impl MissingStep {
         self.own.hazards.iter().chain(&self.model.hazards)
     }
 
+    /// Whether nothing is missing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.model.is_empty()
+    }
+
     /// Where the first change is written, for messages about the step as a whole.
     #[must_use]
     pub fn first_origin(&self) -> Option<&str> {

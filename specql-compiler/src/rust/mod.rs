@@ -43,6 +43,8 @@ pub struct ProjectParts {
     pub migrations: Vec<MigrationPart>,
     /// The functions that somebody else makes.
     pub functions: Vec<Declared>,
+    /// The table in which a database records them.
+    pub migrations_table: String,
 }
 
 /// The generated module, formatted.

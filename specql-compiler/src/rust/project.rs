@@ -18,6 +18,7 @@ pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
     let registry = text(&serde_json::to_string_pretty(&model.registry).unwrap_or_default());
     let uses_jobs = model.uses_jobs;
     let functions = project.functions.iter().map(function);
+    let table = &project.migrations_table;
     quote! {
         #doc
         #[allow(dead_code, unreachable_pub)]
@@ -26,6 +27,7 @@ pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
             root: ::core::env!("CARGO_MANIFEST_DIR"),
             compiler_version: #version,
             migrations: &[#(#migrations),*],
+            migrations_table: #table,
             registry: #registry,
             uses_jobs: #uses_jobs,
             functions: &[#(#functions),*],

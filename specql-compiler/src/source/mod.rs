@@ -1,6 +1,7 @@
 //! Sources: files in memory, positions in them, and the bounded YAML reader.
 
 pub mod settings;
+pub mod sqlx;
 pub mod yaml;
 
 use std::fmt;
@@ -43,6 +44,10 @@ pub enum SourceKind {
     Migration,
     /// The body of a function: a `.sql` file that an entity names.
     Body,
+    /// A `sqlx.toml`: the project's, or that in the folder of the migrations. Read by `migrations` alone.
+    SqlxSettings,
+    /// The first of the project's own sqlx migrations, which are in another folder. Read by `migrations` alone.
+    OtherMigration,
 }
 
 impl SourceFile {

@@ -35,6 +35,12 @@ pub(crate) const CASES: &[(&str, &str, &str, &str)] = &[
         "foreach: x in find Order, do: [{reject: no}]",
         "foreach: x in find Order, do: [{reject: no}], limit: 1",
     ),
+    (
+        "a step `foreach`",
+        "in_batches_of",
+        "foreach: x in find Order, do: [{reject: no}]",
+        "foreach: x in find Order, do: [{reject: no}], in_batches_of: 10",
+    ),
     ("a step `foreach`", "do", "", "foreach: x in find Order WHERE total = 1, do: [{reject: no}]"),
     ("a step `call`", "call", "", "call: create_note(body = 'b')"),
     ("a step `call`", "as", "", "+as: made"),

@@ -235,6 +235,9 @@ fn project(place: &Place, inside: &str) -> Sources {
     if inside.contains("file: ") {
         files.push(SourceFile::new("sql/tax.sql", "SELECT amount * 2", SourceKind::Body));
     }
+    if inside.contains("in find Order, do: [{reject: no}]") {
+        files[0].text += "schedules: [{name: nightly, cron: '0 3 * * *', action: act}]\n";
+    }
     if inside.contains("tenants: ") {
         files[1].text += "actions: [{name: act, steps: [{insert: Order}]}]\n\
             schedules: [{name: nightly, cron: '0 3 * * *', action: act, for_each_tenant: true}]\n";
@@ -261,7 +264,7 @@ fn outcome(sources: &Sources) -> Result<String, String> {
     }
     let settings = settings::read(sources, &mut Vec::new());
     let folders = (settings.entities, settings.registry, settings.migrations);
-    let parts = ProjectParts { name: "keys".to_owned(), migrations: Vec::new(), functions: Vec::new() };
+    let parts = ProjectParts { name: "keys".to_owned(), ..ProjectParts::default() };
     let (schema, rust) = (sql::schema(&compilation.model), rust::emit(&compilation.model, &parts));
     let sql = schema.render();
     Ok(format!(

@@ -42,6 +42,7 @@ static PROJECT: Project = Project {
     root: "",
     compiler_version: "",
     migrations: &[],
+    migrations_table: "_sqlx_migrations",
     registry: "",
     uses_jobs: true,
     functions: &[],

@@ -56,6 +56,7 @@ async fn ten_jobs_of_a_service_that_takes_one_a_second_are_all_done_with_one_att
         root: "",
         compiler_version: "",
         migrations: &[],
+        migrations_table: "_sqlx_migrations",
         registry: Box::leak(serde_json::to_string(registry).unwrap().into_boxed_str()),
         uses_jobs: true,
         functions: &[],

@@ -86,6 +86,7 @@ impl Queue {
             root: "",
             compiler_version: "",
             migrations: &[],
+            migrations_table: "_sqlx_migrations",
             registry: Box::leak(serde_json::to_string(&registry).unwrap().into_boxed_str()),
             uses_jobs: true,
             functions: &[],

@@ -20,6 +20,7 @@ fn with_registry(pool: &PgPool, registry: String) -> Database {
         root: "",
         compiler_version: PROJECT.compiler_version,
         migrations: PROJECT.migrations,
+        migrations_table: PROJECT.migrations_table,
         registry: Box::leak(registry.into_boxed_str()),
         uses_jobs: true,
         functions: &[],

@@ -17,6 +17,7 @@ pub(crate) fn parts() -> ProjectParts {
             description: "first_tables".to_owned(),
             sql: "CREATE TABLE a (b TEXT DEFAULT '\"#');\n-- \"##\n".to_owned(),
             open: true,
+            by_hand: false,
             reverse: Some("DROP TABLE a;".to_owned()),
             replaces: vec![(0, "00ff".to_owned())],
         }],
@@ -27,6 +28,7 @@ pub(crate) fn parts() -> ProjectParts {
             arguments: 1,
             probe: "SELECT coalesce(sales.tax(NULL::numeric), NULL::numeric)".to_owned(),
         }],
+        migrations_table: "_sqlx_migrations".to_owned(),
     }
 }
 

@@ -722,6 +722,7 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
             replaces: &[(0, "00ff")],
         },
     ],
+    migrations_table: "_sqlx_migrations",
     registry: r#"{
   "services": {
     "stripe": {

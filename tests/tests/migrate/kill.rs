@@ -122,7 +122,7 @@ async fn a_dirty_row_of_an_index_is_mended_and_another_one_explained() {
     let error = history.on(database.pool()).migrate().await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "migration 4 was interrupted half way; look at what it left, mend that by hand, and delete its row in `_sqlx_migrations`"
+        "migration 4 was interrupted half way; look at what it left, mend that by hand, and delete its row in `public._sqlx_migrations`"
     );
 }
 

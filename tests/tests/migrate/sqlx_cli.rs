@@ -37,6 +37,12 @@ pub(crate) fn succeeds(subcommand: &str, history: &History, database: &TestDatab
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// It does not succeed.
+pub(crate) fn fails(subcommand: &str, history: &History, database: &TestDatabase) {
+    let output = sqlx(subcommand, history, database);
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 /// The state that `sqlx migrate info` has for each migration.
 fn info(history: &History, database: &TestDatabase) -> Vec<String> {
     let text = succeeds("info", history, database);

@@ -149,7 +149,7 @@ async fn go_on(connection: &mut PgConnection) -> String {
 async fn a_worker_goes_on_until_all_rows_are_done_and_counts_one_run() {
     let bills = Bills::new(95).await;
     let worker = bills.worker().await;
-    eventually("all bills", async || bills.record().await == (1, 0)).await;
+    eventually(async || (bills.record().await == (1, 0)).then_some(())).await;
     worker.shutdown().await.unwrap();
     assert_eq!(bills.reminders().await, [(1, 95)]);
     assert_eq!(bills.left().await, 0);
@@ -163,7 +163,7 @@ async fn each_tenant_goes_on_by_itself() {
     let bills = Bills::of_companies(30).await;
     let worker = bills.worker().await;
     // The last batch was full: only the next one finds that there is none.
-    eventually("all bills", async || bills.record().await == (2, 0)).await;
+    eventually(async || (bills.record().await == (2, 0)).then_some(())).await;
     worker.shutdown().await.unwrap();
     assert_eq!(bills.reminders().await, [(1, 60)]);
     assert_eq!(bills.left().await, 0);
@@ -180,7 +180,7 @@ async fn a_batch_that_is_killed_is_done_again_and_those_before_it_are_not() {
     assert_eq!(go_on(&mut connection).await, "more");
     drop(connection);
     let mut connection = bills.connection().await;
-    eventually("rolled back", async || bills.reminders().await == [(0, 15), (1, 10)]).await;
+    eventually(async || (bills.reminders().await == [(0, 15), (1, 10)]).then_some(())).await;
     assert_eq!(go_on(&mut connection).await, "more");
     assert_eq!(bills.reminders().await, [(0, 5), (1, 20)]);
     assert_eq!(go_on(&mut connection).await, "success");
@@ -199,9 +199,10 @@ async fn rows_that_another_transaction_takes_out_of_a_whole_batch_do_not_end_it(
     let mut connection = bills.connection().await;
     let calling = due(&mut connection, 1);
     let ending = async {
-        eventually("it waits", async || {
+        eventually(async || {
             let sql = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)";
-            sqlx::query_scalar(sql).fetch_one(bills.pool()).await.unwrap()
+            let waits: bool = sqlx::query_scalar(sql).fetch_one(bills.pool()).await.unwrap();
+            waits.then_some(())
         })
         .await;
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();

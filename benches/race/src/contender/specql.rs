@@ -122,8 +122,16 @@ impl Contender for SpecQl {
     async fn open(place: &Place) -> anyhow::Result<Self> {
         let registry = registry(place.limit)?;
         let text: &'static str = serde_json::to_string(&registry)?.leak();
-        let project =
-            Project { name: "race", root: "", compiler_version: "", migrations: &[], registry: text, uses_jobs: true, functions: &[] };
+        let project = Project {
+            name: "race",
+            root: "",
+            compiler_version: "",
+            migrations: &[],
+            migrations_table: "_sqlx_migrations",
+            registry: text,
+            uses_jobs: true,
+            functions: &[],
+        };
         let database = Database::from_pool(place.pool(CLIENTS).await?, Box::leak(Box::new(project)));
         Ok(Self { database, registry })
     }

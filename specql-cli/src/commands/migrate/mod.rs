@@ -1,5 +1,6 @@
 //! `specql migrate`: what is sealed, what is open, and what may be done about it.
 
+mod replay;
 mod roles;
 mod verify;
 
@@ -13,6 +14,7 @@ pub(super) fn run(command: &Migrate, dir: &Path) -> anyhow::Result<ExitCode> {
     match command {
         Migrate::Status => status(dir),
         Migrate::Plan { reverse } => plan(dir, *reverse),
+        Migrate::New { name } => new(dir, name),
         Migrate::Seal { name } => seal(dir, name.as_deref()),
         Migrate::Allow { hazards } => allow(dir, hazards),
         Migrate::Squash { name } => squash(dir, name),
@@ -26,7 +28,8 @@ fn status(dir: &Path) -> anyhow::Result<ExitCode> {
     let rows: Vec<_> = (found.history.migrations.iter())
         .map(|migration| {
             let state = if migration.open { "open" } else { "sealed" };
-            [format!("{:04}", migration.version), migration.description.clone(), state.to_owned()]
+            let writer = if migration.by_hand { ", by hand" } else { "" };
+            [format!("{:04}", migration.version), migration.description.clone(), format!("{state}{writer}")]
         })
         .collect();
     table::print(["VERSION", "NAME", "STATE"], &rows);
@@ -47,7 +50,7 @@ fn plan(dir: &Path, reverse: bool) -> anyhow::Result<ExitCode> {
         project::report(&found);
         anyhow::bail!("nothing can be planned: the project has errors");
     }
-    if found.history.step.is_empty() {
+    if found.history.step.is_empty() && found.history.diagnostics.is_empty() {
         println!("-- the migrations are up to date with the entities");
     }
     for migration in &found.history.step {
@@ -65,6 +68,14 @@ fn plan(dir: &Path, reverse: bool) -> anyhow::Result<ExitCode> {
     Ok(if errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+fn new(dir: &Path, name: &str) -> anyhow::Result<ExitCode> {
+    let root = project::root(dir)?;
+    let file = outcome(Project::begin_by_hand(&root, name), "begun")?;
+    let folder = project::read(dir)?.layout.migrations;
+    println!("`{folder}/{file}` is open: write its SQL, then seal it (`cargo specql migrate seal`)");
+    Ok(ExitCode::SUCCESS)
+}
+
 fn seal(dir: &Path, name: Option<&str>) -> anyhow::Result<ExitCode> {
     let files = outcome(Project::seal(&project::root(dir)?, name), "sealed")?;
     let files: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
@@ -80,7 +91,12 @@ fn allow(dir: &Path, hazards: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 fn squash(dir: &Path, name: &str) -> anyhow::Result<ExitCode> {
-    let file = outcome(Project::squash(&project::root(dir)?, Some(name)), "squashed")?;
+    let found = project::read(dir)?;
+    if found.history.migrations.iter().any(|migration| migration.by_hand) {
+        let squashed = outcome(found.squashed(Some(name)), "squashed")?;
+        verify::same_when_squashed(&found, &squashed)?;
+    }
+    let file = outcome(Project::squash(&found.layout.root, Some(name)), "squashed")?;
     println!("squashed into `{file}`: commit it together with `specql.lock` and the removed files");
     println!(
         "`db.migrate()` takes over databases that have all of the old migrations; bring the others up to date first"

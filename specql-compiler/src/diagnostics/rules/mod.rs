@@ -121,6 +121,9 @@ pub mod sq0607_data_loss;
 pub mod sq0608_rows_may_not_fit;
 pub mod sq0609_long_lock;
 pub mod sq0610_not_worked_out;
+pub mod sq0611_open_by_hand;
+pub mod sq0612_shared_table;
+pub mod sq0613_folder_of_others;
 
 /// Every rule, by code.
 pub static ALL: &[&Rule] = &[
@@ -231,6 +234,9 @@ pub static ALL: &[&Rule] = &[
     &sq0608_rows_may_not_fit::RULE,
     &sq0609_long_lock::RULE,
     &sq0610_not_worked_out::RULE,
+    &sq0611_open_by_hand::RULE,
+    &sq0612_shared_table::RULE,
+    &sq0613_folder_of_others::RULE,
 ];
 
 /// The rule of that code (`SQ0003`) or name (`duplicate-key`).

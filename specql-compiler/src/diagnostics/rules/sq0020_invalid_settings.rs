@@ -1,17 +1,18 @@
-//! SQ0020: `specql.toml` cannot be read.
+//! SQ0020: `specql.toml` or `sqlx.toml` cannot be read.
 
 use crate::{
     diagnostics::{Diagnostic, Rule, Severity},
     source::Span,
 };
 
-/// `specql.toml` cannot be read.
+/// `specql.toml` or `sqlx.toml` cannot be read.
 pub static RULE: Rule = Rule {
     code: "SQ0020",
     name: "invalid-settings",
     severity: Severity::Error,
     explanation: "\
 The settings of a project are TOML: `entities`, `registry` and `migrations` name folders inside the project, `use` is a list of services.
+Of `sqlx.toml`, which is sqlx's own, only `[migrate]` is read: it says in which table the migrations of a folder are recorded.
 
 Wrong:
 ```toml

@@ -8,6 +8,8 @@ use crate::sql::{
     read,
 };
 
+mod by_hand;
+
 /// A project folder without a disk.
 #[derive(Clone, Default)]
 struct Project {

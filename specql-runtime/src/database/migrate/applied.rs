@@ -22,6 +22,8 @@ pub(super) struct Row {
 /// What was applied.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Applied {
+    /// sqlx's table, for messages.
+    pub(super) table: String,
     /// sqlx's rows, by version.
     pub(super) rows: BTreeMap<i64, Row>,
     /// Versions and checksums of what a baseline stands for.
@@ -40,7 +42,7 @@ impl Applied {
                 .await?;
         }
         let breaking = last_breaking(connection).await?;
-        Ok(Self { rows, replaced: replaced.into_iter().collect(), breaking })
+        Ok(Self { table: table.name().to_owned(), rows, replaced: replaced.into_iter().collect(), breaking })
     }
 
     /// Whether the migration was applied as it is, by itself or in what a baseline stands for. `None`: not at all.

@@ -112,11 +112,13 @@ pub enum MigrateError {
     },
     /// A record of sqlx says that a migration was begun and not ended.
     #[error(
-        "migration {version} was interrupted half way; look at what it left, mend that by hand, and delete its row in `_sqlx_migrations`"
+        "migration {version} was interrupted half way; look at what it left, mend that by hand, and delete its row in `{table}`"
     )]
     Dirty {
         /// Its number.
         version: i64,
+        /// The table in which migrations are recorded.
+        table: String,
     },
     /// A release build carries an open migration.
     #[error(
@@ -245,10 +247,16 @@ pub enum MigrateError {
     Functions(Vec<MissingFunction>),
     /// There is no table of sqlx's yet, and it cannot be made.
     #[error(
-        "the table `public._sqlx_migrations` cannot be made: {}; let this role create tables in schema `public`, or make the \
-         table in a schema of its own, as `sqlx migrate run` does", said(.0)
+        "the table `{table}` cannot be made: {}; let this role create tables there, or make the table in a schema of its own, as \
+         `sqlx migrate run` does",
+        said(cause)
     )]
-    NoTable(sqlx::migrate::MigrateError),
+    NoTable {
+        /// Its name.
+        table: String,
+        /// What PostgreSQL said.
+        cause: sqlx::migrate::MigrateError,
+    },
     /// The database has several tables of sqlx's, and which of them is the project's is not to be seen.
     #[error(
         "this database has more than one table of applied migrations: {}; drop the one that is not this project's, or close its \

@@ -1,13 +1,13 @@
 //! Bringing a database up to a project's migrations.
 //!
-//! Sealed migrations are plain sqlx migrations, recorded in `_sqlx_migrations`: sqlx-cli and this agree on what is applied. Whatever
+//! Sealed migrations are plain sqlx migrations, recorded in sqlx's table: sqlx-cli and this agree on what is applied. Whatever
 //! interrupts a run, the next one goes on from there, or says what a person must do.
 //!
 //! | module | holds |
 //! |---|---|
 //! | `session` | the connection that migrates, and its limits |
 //! | `turn` | one process at a time |
-//! | `table` | sqlx's table, wherever it is |
+//! | `table` | the table in which they are recorded, wherever it is |
 //! | `applied` | what the database says of its history |
 //! | `standing` | what that means for this binary |
 //! | `compatible` | older binaries beside a newer database |
@@ -44,7 +44,7 @@ pub use patience::LockPatience;
 use self::{applied::Applied, blockers::Watch, standing::Standing, table::Table, turn::Turn};
 use super::Database;
 use crate::{
-    Migration, Project,
+    Project,
     queue::{Link, functions, registration::operation_records},
 };
 
@@ -77,7 +77,7 @@ pub(super) async fn migrate(database: &Database, patience: LockPatience) -> Resu
     let watch = Watch::new(&database.pool.connect_options(), pid);
     let mut migrator =
         Migrator { connection, watch, patience, development: cfg!(debug_assertions), may_undo: may_undo(database) };
-    let result = bring_up(&mut migrator, project.migrations).await;
+    let result = bring_up(&mut migrator, project).await;
     turn.give_back(&mut migrator.connection).await;
     let closed = migrator.connection.close().await;
     if let Some(newest) = result? {
@@ -110,13 +110,14 @@ async fn register_operations(database: &Database, project: &Project) -> Result<(
 }
 
 /// Applies what is missing. `Some`: the database is newer than the binary, by a migration of this number, and nothing was done.
-async fn bring_up(migrator: &mut Migrator, migrations: &[Migration]) -> Result<Option<i64>, MigrateError> {
+async fn bring_up(migrator: &mut Migrator, project: &Project) -> Result<Option<i64>, MigrateError> {
+    let migrations = project.migrations;
     if !migrator.development
         && let Some(open) = migrations.iter().find(|migration| migration.open)
     {
         return Err(MigrateError::Open { version: open.version, description: open.description.to_owned() });
     }
-    let table = Table::find_or_make(&mut migrator.connection).await?;
+    let table = Table::find_or_make(&mut migrator.connection, project.migrations_table).await?;
     squash::replace(&mut migrator.connection, &table, migrations).await?;
     open_step::reconcile(migrator, &table, migrations).await?;
     let applied = Applied::read(&mut migrator.connection, &table).await?;
@@ -129,6 +130,14 @@ async fn bring_up(migrator: &mut Migrator, migrations: &[Migration]) -> Result<O
         table.forget_failed(&mut migrator.connection).await?;
     }
     for migration in missing {
+        if migration.waits_for_its_seal() {
+            tracing::warn!(
+                version = migration.version,
+                description = migration.description,
+                "this migration is written by hand and open: it is not applied before `cargo specql migrate seal` has sealed it"
+            );
+            continue;
+        }
         apply::apply(migrator, &table, migration).await?;
     }
     open_step::adopt(&mut migrator.connection, migrations, &applied).await?;
@@ -139,7 +148,7 @@ async fn bring_up(migrator: &mut Migrator, migrations: &[Migration]) -> Result<O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::TestDatabase;
+    use crate::{Migration, testing::TestDatabase};
 
     const fn migration(version: i64, sql: &'static str, reverse: Option<&'static str>) -> Migration {
         Migration { version, description: "step", sql, open: reverse.is_some(), reverse, replaces: &[] }
@@ -155,12 +164,13 @@ mod tests {
     async fn as_build(
         database: &Database,
         development: bool,
-        migrations: &[Migration],
+        migrations: &'static [Migration],
     ) -> Result<Option<i64>, MigrateError> {
         let connection = session::open(&database.pool).await?;
         let watch = Watch::new(&database.pool.connect_options(), 0);
         let patience = LockPatience::default();
-        bring_up(&mut Migrator { connection, watch, patience, development, may_undo: development }, migrations).await
+        let project = Project { migrations, ..*database.project };
+        bring_up(&mut Migrator { connection, watch, patience, development, may_undo: development }, &project).await
     }
 
     /// Tests are a debug build, and what a release build does must be asked for.
@@ -172,11 +182,11 @@ mod tests {
         as_build(&database, true, &[FIRST, OPEN]).await.unwrap();
 
         let other = migration(2, "CREATE TABLE app.tb_b ()", None);
-        let refused = as_build(&database, false, &[FIRST, other]).await.unwrap_err();
+        let refused = as_build(&database, false, vec![FIRST, other].leak()).await.unwrap_err();
         assert!(matches!(refused, MigrateError::EarlierForm { version: 2, .. }), "{refused}");
         let older = as_build(&database, false, &[FIRST]).await.unwrap();
         assert_eq!(older, Some(2));
         let sealed = migration(2, OPEN.sql, None);
-        assert_eq!(as_build(&database, false, &[FIRST, sealed]).await.unwrap(), None);
+        assert_eq!(as_build(&database, false, vec![FIRST, sealed].leak()).await.unwrap(), None);
     }
 }

@@ -80,7 +80,9 @@ pub(super) async fn adopt(
     migrations: &[Migration],
     applied: &Applied,
 ) -> Result<(), sqlx::Error> {
-    let open = migrations.iter().filter(|migration| migration.open && applied.is_unchanged(migration) == Some(true));
+    let open = migrations.iter().filter(|migration| {
+        migration.reverse.is_some() && migration.open && applied.is_unchanged(migration) == Some(true)
+    });
     for migration in open {
         if is_recorded(connection).await? {
             record(connection, migration).await?;

@@ -1,4 +1,5 @@
-//! Baselines: one migration that stands for all before it.
+//! Baselines: one migration that stands for all before it that a build wrote. Beside it, those that were written by hand have other
+//! numbers, and each stands for itself.
 //!
 //! A fresh database gets the baseline. One that has every migration it stands for gets its row in their place, for it is the same
 //! schema. What it stands for stays on record in `app.tb_replaced_migration`: a binary from before the squash, rolled back to or
@@ -9,32 +10,46 @@ use sqlx::{Connection as _, PgConnection};
 use super::{MigrateError, applied::checksum_of, table::Table};
 use crate::Migration;
 
-/// Puts the rows of baselines in the place of what they stand for.
+/// Puts the rows of what a squash has left in the place of what it stands for: all at once, for one may have another's old number.
 pub(super) async fn replace(
     connection: &mut PgConnection,
     table: &Table,
     migrations: &[Migration],
 ) -> Result<(), MigrateError> {
-    for baseline in migrations.iter().filter(|migration| !migration.replaces.is_empty()) {
-        replace_by(connection, table, baseline).await?;
+    let squashed: Vec<&Migration> = migrations.iter().filter(|migration| !migration.replaces.is_empty()).collect();
+    let replaced: Vec<(i64, &str)> = squashed.iter().flat_map(|one| one.replaces.iter().copied()).collect();
+    let old: Vec<i64> = replaced.iter().map(|(version, _)| *version).collect();
+    let all: Vec<i64> = squashed.iter().map(|one| one.version).chain(old.iter().copied()).collect();
+    let rows = if all.is_empty() { Vec::new() } else { table.applied(&mut *connection, &all).await? };
+    let is_there = |one: &Migration| {
+        let checksum = checksum_of(one);
+        let is_old = replaced.iter().any(|(version, sha384)| *version == one.version && *sha384 == hex(&checksum));
+        !is_old && rows.iter().any(|(version, _, found)| *version == one.version && *found == checksum)
+    };
+    if rows.is_empty() || squashed.iter().any(|one| is_there(one)) {
+        return Ok(());
     }
+    for one in &squashed {
+        check(one, &rows)?;
+    }
+    let mut transaction = connection.begin().await?;
+    table.forget(&mut transaction, &old).await?;
+    for one in &squashed {
+        table.record(&mut transaction, (one.version, one.description, &checksum_of(one))).await?;
+    }
+    transaction.commit().await?;
+    tracing::info!(replaced = old.len(), "a baseline took the place of earlier migrations");
     Ok(())
 }
 
-async fn replace_by(connection: &mut PgConnection, table: &Table, baseline: &Migration) -> Result<(), MigrateError> {
-    let replaced: Vec<i64> = baseline.replaces.iter().map(|(version, _)| *version).collect();
-    let with_itself: Vec<i64> = replaced.iter().copied().chain([baseline.version]).collect();
-    let rows = table.applied(&mut *connection, &with_itself).await?;
-    let checksum = checksum_of(baseline);
-    if rows.is_empty() || rows.iter().any(|(version, _, found)| *version == baseline.version && *found == checksum) {
-        return Ok(());
-    }
+/// Whether a database with these rows has all that a migration stands for.
+fn check(baseline: &Migration, rows: &[(i64, String, Vec<u8>)]) -> Result<(), MigrateError> {
     for &(version, sha384) in baseline.replaces {
         let Some((_, description, found)) = rows.iter().find(|(found, ..)| *found == version) else {
             return Err(MigrateError::PartlyReplaced {
                 version: baseline.version,
                 description: baseline.description.to_owned(),
-                replaced: replaced.len(),
+                replaced: baseline.replaces.len(),
                 missing: version,
             });
         };
@@ -42,15 +57,6 @@ async fn replace_by(connection: &mut PgConnection, table: &Table, baseline: &Mig
             return Err(MigrateError::Changed { version, description: description.clone() });
         }
     }
-    let mut transaction = connection.begin().await?;
-    table.forget(&mut transaction, &replaced).await?;
-    table.record(&mut transaction, (baseline.version, baseline.description, &checksum)).await?;
-    transaction.commit().await?;
-    tracing::info!(
-        version = baseline.version,
-        replaced = replaced.len(),
-        "a baseline took the place of earlier migrations"
-    );
     Ok(())
 }
 

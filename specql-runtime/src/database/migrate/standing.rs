@@ -22,7 +22,7 @@ pub(super) fn standing<'a>(applied: &Applied, migrations: &'a [Migration]) -> Re
         // What one statement can have left behind is known; anything else is for a person to look at.
         let mendable = known(version).is_some_and(|migration| ConcurrentIndex::of(migration.sql).is_some());
         if !row.success && !mendable {
-            return Err(MigrateError::Dirty { version });
+            return Err(MigrateError::Dirty { version, table: applied.table.clone() });
         }
     }
     let mut missing = Vec::new();
@@ -171,6 +171,6 @@ mod tests {
         dirty.rows.get_mut(&2).unwrap().success = false;
         assert_eq!(missing(&dirty), [2, 3]);
         dirty.rows.get_mut(&1).unwrap().success = false;
-        assert!(matches!(refused(&dirty), MigrateError::Dirty { version: 1 }));
+        assert!(matches!(refused(&dirty), MigrateError::Dirty { version: 1, .. }));
     }
 }

@@ -1,4 +1,4 @@
-//! sqlx's table, and every statement about it.
+//! The table in which migrations are recorded, sqlx's own or the one that its configuration names, and every statement about it.
 //!
 //! Which table a bare name means is decided by `search_path`, and may be another one after a migration than before it: a role `app` finds
 //! its own schema first, as soon as there is one. So the table is looked for in the catalog and always named with its schema.
@@ -9,8 +9,8 @@ use sqlx::{AssertSqlSafe, PgConnection, migrate::Migrate as _};
 
 use super::{MigrateError, applied::Row};
 
-/// Where it is made: where sqlx-cli makes it, too, unless a role's `search_path` says otherwise.
-const USUAL: &str = "public._sqlx_migrations";
+/// Where it is made, if its name has no schema: where sqlx-cli makes it, too, unless a role's `search_path` says otherwise.
+const USUAL_SCHEMA: &str = "public";
 
 /// Where a database records what was applied.
 #[derive(Clone, Debug)]
@@ -20,20 +20,48 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// The database's own, wherever it is; made in `public` where there is none.
-    pub(super) async fn find_or_make(connection: &mut PgConnection) -> Result<Self, MigrateError> {
-        let mut found: Vec<String> = sqlx::query_scalar(FIND).fetch_all(&mut *connection).await?;
+    /// The database's own of that name, in that schema, or wherever it is; made where there is none.
+    pub(super) async fn find_or_make(connection: &mut PgConnection, name: &str) -> Result<Self, MigrateError> {
+        let parts: Vec<String> =
+            sqlx::query_scalar("SELECT pg_catalog.parse_ident($1)").bind(name).fetch_one(&mut *connection).await?;
+        let mut found: Vec<String> = sqlx::query_scalar(FIND).bind(&parts).fetch_all(&mut *connection).await?;
         match (found.pop(), found.pop()) {
-            (None, _) => {
-                connection.ensure_migrations_table(USUAL).await.map_err(MigrateError::NoTable)?;
-                Ok(Self { name: USUAL.to_owned() })
-            }
+            (None, _) => Self::make(connection, &parts).await,
             (Some(name), None) => Ok(Self { name }),
             (Some(last), Some(other)) => {
                 let mut tables = found;
                 tables.extend([other, last]);
                 Err(MigrateError::SeveralTables { tables: described(connection, tables).await })
             }
+        }
+    }
+
+    async fn make(connection: &mut PgConnection, parts: &[String]) -> Result<Self, MigrateError> {
+        let (schema, table) = match parts {
+            [schema, table] => (schema.as_str(), table.as_str()),
+            _ => (USUAL_SCHEMA, parts.last().map(String::as_str).unwrap_or_default()),
+        };
+        let (schema, table): (String, String) =
+            sqlx::query_as("SELECT pg_catalog.quote_ident($1), pg_catalog.quote_ident($2)")
+                .bind(schema)
+                .bind(table)
+                .fetch_one(&mut *connection)
+                .await?;
+        let name = format!("{schema}.{table}");
+        let made = async {
+            // Even IF NOT EXISTS wants the right to make one.
+            let there: bool = sqlx::query_scalar("SELECT pg_catalog.to_regnamespace($1) IS NOT NULL")
+                .bind(&schema)
+                .fetch_one(&mut *connection)
+                .await?;
+            if !there {
+                connection.create_schema_if_not_exists(&schema).await?;
+            }
+            connection.ensure_migrations_table(&name).await
+        };
+        match made.await {
+            Ok(()) => Ok(Self { name }),
+            Err(cause) => Err(MigrateError::NoTable { table: name, cause }),
         }
     }
 
@@ -113,11 +141,11 @@ async fn described(connection: &mut PgConnection, tables: Vec<String>) -> Vec<St
     described
 }
 
-/// Every such table that this role can reach. Another application's, in a schema that is closed to it, is none of its business.
+/// Every table of the name `$1` (with its schema, or without) that this role can reach. Another application's, in a schema that is closed to it, is none of its business.
 const FIND: &str = "
     SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relname = '_sqlx_migrations' AND c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%'
+    WHERE c.relname = ($1::text[])[pg_catalog.cardinality($1)] AND (pg_catalog.cardinality($1) = 1 OR n.nspname = ($1::text[])[1]) AND c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%'
         AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
     ORDER BY 1";

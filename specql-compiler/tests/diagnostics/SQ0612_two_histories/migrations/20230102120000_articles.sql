@@ -1,0 +1,1 @@
+CREATE TABLE articles (id BIGINT PRIMARY KEY);

@@ -1,0 +1,1 @@
+CREATE INDEX comments_article_id ON comments (article_id, created_at);
