@@ -76,7 +76,11 @@ const GROWING: [(&str, &str, &[&str]); 9] = [
     ("diagnostics/mod.rs", "Severity", &["Error", "Warning"]),
     ("outputs.rs", "Mode", &["Write", "Compare"]),
     ("source/mod.rs", "SourceFile", &["path", "text", "kind"]),
-    ("source/mod.rs", "SourceKind", &["Settings", "Entities", "Registry", "BuiltinRegistry", "Lock", "Migration"]),
+    (
+        "source/mod.rs",
+        "SourceKind",
+        &["Settings", "Entities", "Registry", "BuiltinRegistry", "Lock", "Migration", "Body"],
+    ),
 ];
 
 #[test]

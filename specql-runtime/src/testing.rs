@@ -5,7 +5,7 @@
 //!
 //! ```no_run
 //! # use specql_runtime::{Project, testing::TestDatabase};
-//! # static PROJECT: Project = Project { name: "shop", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: false };
+//! # static PROJECT: Project = Project { name: "shop", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: false, functions: &[] };
 //! # async fn example() -> Result<(), specql_runtime::testing::TestError> {
 //! let db = TestDatabase::migrated(&PROJECT).await?; // derefs to Database
 //! let mut tx = db.begin().await?;
@@ -119,6 +119,7 @@ static NO_PROJECT: Project = Project {
     migrations: &[],
     registry: "{\"services\":{}}",
     uses_jobs: false,
+    functions: &[],
 };
 
 impl TestDatabase {

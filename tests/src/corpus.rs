@@ -1,7 +1,7 @@
 //! The corpus: applications as a team would write them, in `tests/corpus`.
 //!
 //! Each folder is a project (`entities/`, `registry/`), with two files beside it that the compiler does not read:
-//! `functions.sql` has the SQL functions that its entities declare, `cases.yaml` what its actions answer.
+//! `functions.sql` has the SQL functions that its entities only declare, `cases.yaml` what its actions answer.
 
 use std::{
     fs,

@@ -2,8 +2,11 @@
 
 use std::{fs, path::Path, sync::LazyLock};
 
-use specql_compiler::internals::{migrations::MigrationPart, sql};
-use specql_runtime::{Database, Migration, Project};
+use specql_compiler::{
+    Compilation,
+    internals::{migrations::MigrationPart, sql},
+};
+use specql_runtime::{Database, DeclaredFunction, Migration, Project};
 use sqlx::PgPool;
 
 use crate::compiled;
@@ -12,6 +15,8 @@ use crate::compiled;
 #[derive(Clone, Debug, Default)]
 pub struct History {
     migrations: Vec<Migration>,
+    /// The functions that its binaries want to be there.
+    functions: Vec<DeclaredFunction>,
 }
 
 /// The whole schema of a project with one table, `sales.tb_order (total)`, as a first migration has it.
@@ -31,7 +36,7 @@ impl History {
     /// That of a project as it was compiled, with its open step sealed.
     #[must_use]
     pub fn of(project: &Project) -> Self {
-        Self { migrations: project.migrations.to_vec() }.seal()
+        Self { migrations: project.migrations.to_vec(), functions: project.functions.to_vec() }.seal()
     }
 
     /// That of a folder: everything sealed.
@@ -101,6 +106,23 @@ impl History {
         self
     }
 
+    /// The same, of binaries of that project: they want its declared functions.
+    #[must_use]
+    pub fn wanting(mut self, project: &Compilation) -> Self {
+        let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+        let declared = sql::function::declared(&project.model).into_iter();
+        self.functions = declared
+            .map(|declared| DeclaredFunction {
+                shown: leak(declared.shown),
+                schema: leak(declared.schema),
+                name: leak(declared.name),
+                arguments: declared.arguments,
+                probe: leak(declared.probe),
+            })
+            .collect();
+        self
+    }
+
     /// The same, with its open step sealed.
     #[must_use]
     pub fn seal(mut self) -> Self {
@@ -113,7 +135,7 @@ impl History {
     /// The first so many.
     #[must_use]
     pub fn first(&self, migrations: usize) -> Self {
-        Self { migrations: self.migrations[..migrations].to_vec() }
+        Self { migrations: self.migrations[..migrations].to_vec(), functions: self.functions.clone() }
     }
 
     /// What they are called, in their order.
@@ -180,6 +202,7 @@ impl History {
             migrations: Box::leak(self.migrations.clone().into_boxed_slice()),
             registry: "{\"services\":{}}",
             uses_jobs: false,
+            functions: Box::leak(self.functions.clone().into_boxed_slice()),
         }))
     }
 }

@@ -107,7 +107,11 @@ impl Folder {
 /// An entity file (`entities/….yaml`) or a registry file (`registry/….yaml`).
 #[must_use]
 pub fn file(path: &str, text: impl Into<String>) -> SourceFile {
-    let kind = if path.starts_with("registry/") { SourceKind::Registry } else { SourceKind::Entities };
+    let kind = match path {
+        _ if path.starts_with("registry/") => SourceKind::Registry,
+        _ if path.ends_with(".sql") => SourceKind::Body,
+        _ => SourceKind::Entities,
+    };
     SourceFile::new(path, text, kind)
 }
 

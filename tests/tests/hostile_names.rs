@@ -4,7 +4,10 @@
 
 use specql_compiler::{
     Compilation, Sources, compile,
-    internals::rust::{ProjectParts, emit},
+    internals::{
+        rust::{ProjectParts, emit},
+        sql,
+    },
 };
 use specql_tests::{app::App, compiled, migrations::file, plpgsql_check, random::Random};
 
@@ -467,7 +470,11 @@ fn rustc_accepts_what_the_compiler_accepts() {
     app.use_checkout();
     let mut modules = "#![allow(dead_code)]\n".to_owned();
     for (index, (_, compilation)) in projects().iter().enumerate() {
-        let parts = ProjectParts { name: format!("p{index}"), migrations: Vec::new() };
+        let parts = ProjectParts {
+            name: format!("p{index}"),
+            migrations: Vec::new(),
+            functions: sql::function::declared(&compilation.model),
+        };
         app.write(&format!("src/p{index}.rs"), &emit(&compilation.model, &parts));
         modules += &format!("pub mod p{index};\n");
     }

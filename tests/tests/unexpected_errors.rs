@@ -42,6 +42,7 @@ static PROJECT: Project = Project {
     migrations: &[],
     registry: "{\"services\":{}}",
     uses_jobs: true,
+    functions: &[],
 };
 
 #[derive(Serialize)]

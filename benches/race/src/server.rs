@@ -10,7 +10,7 @@ use sqlx::{
 };
 
 static PROJECT: Project =
-    Project { name: "specql_race", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: false };
+    Project { name: "specql_race", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: false, functions: &[] };
 
 const MAY_CHECKPOINT: &str = "SELECT pg_has_role('pg_checkpoint', 'USAGE')";
 

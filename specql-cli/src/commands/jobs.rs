@@ -49,6 +49,7 @@ async fn open(dir: &Path) -> anyhow::Result<Database> {
         migrations: &[],
         registry: "{\"services\":{}}",
         uses_jobs: true,
+        functions: &[],
     };
     Ok(Database::open(Box::leak(Box::new(project))).await?)
 }

@@ -6,7 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::source::{SourceFile, SourceKind, Sources, settings};
+use crate::{
+    source::{SourceFile, SourceKind, Sources, settings},
+    syntax::function::named_files,
+};
 
 /// Where the parts of a project are: as `specql.toml` says, or `entities`, `registry` and `migrations`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,9 +64,9 @@ impl Layout {
     }
 }
 
-/// Reads all files of the project in `dir`: settings, entities, registry, lock and migrations.
+/// Reads all files of the project in `dir`: settings, entities with the bodies of their functions, registry, lock and migrations.
 ///
-/// A folder that is not there holds no files. Files whose names begin with a dot, and files that are neither YAML nor
+/// A folder that is not there holds no files. That a body is not there is for the compiler to say, with a position. Files whose names begin with a dot, and files that are neither YAML nor
 /// migrations, are none of ours.
 ///
 /// # Errors
@@ -75,9 +78,9 @@ pub fn load(dir: &Path) -> io::Result<Sources> {
 /// [`load`], where the layout is known.
 pub(crate) fn load_layout(layout: &Layout) -> io::Result<Sources> {
     let mut files = Vec::new();
-    let mut add = |path: &Path, kind: SourceKind| -> io::Result<()> {
+    let add = |files: &mut Vec<SourceFile>, path: &Path, kind: SourceKind| -> io::Result<()> {
         let mut text = read_text(path)?;
-        if matches!(kind, SourceKind::Lock | SourceKind::Migration) {
+        if matches!(kind, SourceKind::Lock | SourceKind::Migration | SourceKind::Body) {
             // A checkout may write other line ends (`core.autocrlf`): the history is the same.
             text = text.replace("\r\n", "\n");
         }
@@ -86,16 +89,16 @@ pub(crate) fn load_layout(layout: &Layout) -> io::Result<Sources> {
     };
     let settings = layout.root.join(Layout::SETTINGS);
     if settings.is_file() {
-        add(&settings, SourceKind::Settings)?;
+        add(&mut files, &settings, SourceKind::Settings)?;
     }
     for path in walk(&layout.root.join(&layout.entities))? {
         if is_yaml(&path) {
-            add(&path, SourceKind::Entities)?;
+            add(&mut files, &path, SourceKind::Entities)?;
         }
     }
     for path in walk(&layout.root.join(&layout.registry))? {
         if is_yaml(&path) {
-            add(&path, SourceKind::Registry)?;
+            add(&mut files, &path, SourceKind::Registry)?;
         }
     }
     let migrations = layout.root.join(&layout.migrations);
@@ -105,10 +108,20 @@ pub(crate) fn load_layout(layout: &Layout) -> io::Result<Sources> {
             continue;
         }
         if path == layout.lock_path() {
-            add(&path, SourceKind::Lock)?;
+            add(&mut files, &path, SourceKind::Lock)?;
         } else if crate::migrations::FileName::parse(&file_name(&path)).is_some() {
-            add(&path, SourceKind::Migration)?;
+            add(&mut files, &path, SourceKind::Migration)?;
         }
+    }
+    let sources = Sources::new(files.clone());
+    let bodies: Vec<PathBuf> = named_files(&sources).iter().map(|path| layout.root.join(path)).collect();
+    let is_known = |path: &PathBuf| files.iter().any(|file| file.path == layout.display(path));
+    let bodies: Vec<PathBuf> = bodies.into_iter().filter(|path| path.is_file() && !is_known(path)).collect();
+    if bodies.is_empty() {
+        return Ok(sources);
+    }
+    for path in bodies {
+        add(&mut files, &path, SourceKind::Body)?;
     }
     Ok(Sources::new(files))
 }
@@ -195,6 +208,25 @@ mod tests {
                 ("specql.toml".to_owned(), SourceKind::Settings),
             ]
         );
+    }
+
+    #[test]
+    fn a_body_is_read_where_a_function_names_it() {
+        let functions =
+            "functions: {a: {file: sql/a.sql}, b: {file: sql/gone.sql}, c: {file: ../c.sql}, d: {file: sql/d.sql}}";
+        let dir = project(&[
+            ("project/entities/order.yaml", &format!("entity: Order\n{functions}\n")),
+            ("project/sql/a.sql", "SELECT 1\r\n"),
+            ("project/sql/b.sql", "SELECT 2"),
+            ("project/sql/d.sql/e.txt", "a folder"),
+            ("c.sql", "SELECT 3"),
+        ]);
+        let root = dir.path().join("project");
+        assert_eq!(
+            loaded(&root),
+            [("entities/order.yaml".to_owned(), SourceKind::Entities), ("sql/a.sql".to_owned(), SourceKind::Body)]
+        );
+        assert!(load(&root).unwrap().iter().all(|(_, file)| !file.text.contains('\r')));
     }
 
     #[test]

@@ -87,8 +87,8 @@ pub fn run(request: &Request) -> io::Result<Vec<String>> {
     let project = Project::update(&request.root, &request.mode)?;
     write_outputs(&project, &request.package, &request.out_dir)?;
 
-    let newest = watch::newest(&project.layout)?;
-    let watched = watch::paths(&project.layout, &request.out_dir, newest)?;
+    let newest = watch::newest(&project.layout, &project.sources)?;
+    let watched = watch::paths(&project.layout, &project.sources, &request.out_dir, newest)?;
     let mut lines: Vec<String> =
         watched.iter().map(|path| format!("cargo::rerun-if-changed={}", path.display())).collect();
     if project.has_errors() {

@@ -73,7 +73,7 @@ impl Project {
         let project = Self::read(root, mode)?;
         if !project.history.edits.is_empty() {
             let edits = with_attributes(&project.layout, &project.history.edits);
-            apply(root, &edits, watch::newest(&project.layout)?)?;
+            apply(root, &edits, watch::newest(&project.layout, &project.sources)?)?;
         }
         Ok(project)
     }
@@ -172,8 +172,13 @@ impl Project {
     /// The generated Rust of the package of that name.
     #[must_use]
     pub fn rust(&self, package: &str) -> String {
-        let parts = ProjectParts { name: package.to_owned(), migrations: self.history.migrations.clone() };
-        rust::emit(&self.compilation.model, &parts)
+        let model = &self.compilation.model;
+        let parts = ProjectParts {
+            name: package.to_owned(),
+            migrations: self.history.migrations.clone(),
+            functions: sql::function::declared(model),
+        };
+        rust::emit(model, &parts)
     }
 }
 

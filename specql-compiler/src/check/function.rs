@@ -1,10 +1,10 @@
-//! `functions:` of entities: SQL functions that the user wrote elsewhere, declared so that steps may call them.
+//! `functions:` of entities: functions in SQL that steps may call, with a body, or only declared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     entity::{Entities, resolve_type},
-    names,
+    function_body, names,
 };
 use crate::{
     diagnostics::{
@@ -77,10 +77,11 @@ impl Checker<'_, '_> {
         let returns = self.ty(written.returns.as_ref(), "what a function returns");
         let volatility = self.volatility(written.volatility.as_ref());
         let never_null = written.returns.as_ref().is_some_and(|ty| ty.required);
+        let body = function_body::check(self.sources, written, self.diagnostics);
         let origin = self.sources.origin(written.name.span);
         let (schema, args, returns) = (schema?, args?, returns?);
         let name = written.name.value.clone();
-        named.then_some(SqlFunction { name, schema, args, returns, never_null, volatility, origin })
+        named.then_some(SqlFunction { name, schema, args, returns, never_null, volatility, body, origin })
     }
 
     /// Whether nothing else that can be called has the name.

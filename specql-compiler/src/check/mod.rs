@@ -17,6 +17,7 @@ pub(crate) mod action;
 pub(crate) mod entity;
 pub(crate) mod expr;
 mod function;
+mod function_body;
 mod limits;
 pub(crate) mod names;
 mod rename;

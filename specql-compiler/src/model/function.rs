@@ -1,4 +1,4 @@
-//! Functions: those of the language, and those that an entity declares with `functions:`.
+//! Functions: those of the language, and those that an entity has under `functions:`.
 
 use super::{EntityId, FieldType};
 use crate::source::Origin;
@@ -39,7 +39,7 @@ pub struct FunctionId {
     pub index: usize,
 }
 
-/// A function that the user wrote elsewhere and declares under `functions:`.
+/// A function that the user writes in SQL and names under `functions:`.
 #[derive(Clone, Debug)]
 pub struct SqlFunction {
     /// Its name.
@@ -54,8 +54,60 @@ pub struct SqlFunction {
     pub never_null: bool,
     /// What PostgreSQL may assume of it.
     pub volatility: Volatility,
+    /// What the migrations make it of. `None`: it is only declared, and somebody else makes it.
+    pub body: Option<Body>,
     /// Where it is declared.
     pub origin: Origin,
+}
+
+/// A function that is only declared, as a database is asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// For people: `sales.tax(amount numeric) returns numeric`.
+    pub shown: String,
+    /// Its schema.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// How many arguments it is given.
+    pub arguments: usize,
+    /// A query that calls it as steps do. It is never run: PostgreSQL says whether it could be.
+    pub probe: String,
+}
+
+/// The body of a [`SqlFunction`].
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// What it is written in.
+    pub language: Language,
+    /// What stands between the quotes, with LF at the ends of lines.
+    pub text: String,
+    /// The file that holds it: `sql/tax.sql`.
+    pub path: String,
+}
+
+/// What a [`Body`] is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// Statements, of which the last one's first row is the value.
+    #[default]
+    Sql,
+    /// A block, `BEGIN … END`, that returns the value.
+    Plpgsql,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Sql, Self::Plpgsql];
+
+    /// The name, in YAML and in SQL.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sql => "sql",
+            Self::Plpgsql => "plpgsql",
+        }
+    }
 }
 
 /// A parameter of a [`SqlFunction`].

@@ -7,7 +7,7 @@
 //! | `services` | `services::<service>`: marker, input and output of each operation |
 //! | `enqueue` | `enqueue::<service>::<operation>(input)` |
 //! | `actions` | `actions::<entity>::<action>(input)` |
-//! | `project` | `PROJECT`: migrations and registry |
+//! | `project` | `PROJECT`: migrations, registry, and functions that somebody else makes |
 //! | `names` | which Rust name each of them has |
 //! | `structs`, `enums`, `types`, `docs` | what they have in common |
 //! | [`print`](mod@print) | modules as formatted text |
@@ -28,7 +28,10 @@ mod services;
 mod structs;
 mod types;
 
-use crate::{migrations::MigrationPart, model::Model};
+use crate::{
+    migrations::MigrationPart,
+    model::{Model, function::Declared},
+};
 use names::Names;
 
 /// What the generated `PROJECT` says besides the model.
@@ -38,6 +41,8 @@ pub struct ProjectParts {
     pub name: String,
     /// All migrations, by version.
     pub migrations: Vec<MigrationPart>,
+    /// The functions that somebody else makes.
+    pub functions: Vec<Declared>,
 }
 
 /// The generated module, formatted.

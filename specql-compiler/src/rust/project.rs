@@ -4,7 +4,10 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use super::{ProjectParts, docs};
-use crate::{migrations::MigrationPart, model::Model};
+use crate::{
+    migrations::MigrationPart,
+    model::{Model, function::Declared},
+};
 
 pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
     let doc = docs::doc(["The project: its migrations and the services it may call."]);
@@ -14,6 +17,7 @@ pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
     // A registry is plain data with text keys, which is always JSON; an empty one is what the worker refuses clearly.
     let registry = text(&serde_json::to_string_pretty(&model.registry).unwrap_or_default());
     let uses_jobs = model.uses_jobs;
+    let functions = project.functions.iter().map(function);
     quote! {
         #doc
         #[allow(dead_code, unreachable_pub)]
@@ -24,6 +28,7 @@ pub(super) fn project(model: &Model, project: &ProjectParts) -> TokenStream {
             migrations: &[#(#migrations),*],
             registry: #registry,
             uses_jobs: #uses_jobs,
+            functions: &[#(#functions),*],
         };
     }
 }
@@ -49,6 +54,16 @@ fn migration(migration: &MigrationPart) -> TokenStream {
         ::specql_runtime::Migration {
             version: #version, description: #description, sql: #sql, open: #open, reverse: #reverse,
             replaces: &[#(#replaces),*],
+        }
+    }
+}
+
+fn function(function: &Declared) -> TokenStream {
+    let Declared { shown, schema, name, arguments, probe } = function;
+    let arguments = Literal::usize_unsuffixed(*arguments);
+    quote! {
+        ::specql_runtime::DeclaredFunction {
+            shown: #shown, schema: #schema, name: #name, arguments: #arguments, probe: #probe,
         }
     }
 }

@@ -41,6 +41,8 @@ pub enum SourceKind {
     Lock,
     /// A migration file. Read by `migrations` alone.
     Migration,
+    /// The body of a function: a `.sql` file that an entity names.
+    Body,
 }
 
 impl SourceFile {

@@ -98,6 +98,9 @@ pub struct Signature {
     /// Whether it has a comment, for those who call it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub described: bool,
+    /// PostgreSQL's function that reads its body, where a user wrote that: it has not been read when the function is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
 }
 
 impl Facts {

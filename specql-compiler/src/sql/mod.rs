@@ -8,6 +8,7 @@
 //! | `foundation` | the static schemas `app` and `jobs`, from `app/*.sql` and `jobs/*.sql` |
 //! | `types`, `input` | types of the language in SQL, and how JSON is read into them |
 //! | `entity`, `table`, `view`, `helper` | what an entity becomes |
+//! | [`function`] | functions whose bodies the user writes |
 //! | `tenancy` | who may see which row |
 //! | [`roles`] | the roles that are not the owner, and what each may do |
 //! | `action` | what an action becomes: input type, wrapper, core, callbacks |
@@ -20,6 +21,7 @@ mod entity;
 mod expr;
 pub mod facts;
 mod foundation;
+pub mod function;
 mod helper;
 mod input;
 mod keywords;
@@ -66,6 +68,7 @@ pub fn schema(model: &Model) -> Schema {
     let own = objects.len();
     objects.extend(model.composites().into_iter().map(shape::function));
     objects.extend(entity_schemas(model));
+    objects.extend(model.entities.iter().flat_map(function::functions));
     let actions = || model.entities.iter().flat_map(|entity| entity.actions.iter().map(move |action| (entity, action)));
 
     objects.extend(actions().map(|(_, action)| action::input_type(action)));
@@ -96,17 +99,22 @@ pub fn schema(model: &Model) -> Schema {
     Schema { objects, renames, places, backfills, own, ..Schema::default() }
 }
 
-/// The schemas that entities name, each at its first entity. `public` is there in every database.
+/// The schemas that entities and functions with a body name, each at the first of them. `public` is there in every database.
 fn entity_schemas(model: &Model) -> Vec<Object> {
     let mut out: Vec<Object> = Vec::new();
-    for entity in model.entities.iter().filter(|entity| entity.schema != "public") {
-        let name = quote::ident(&entity.schema);
+    let named = model.entities.iter().flat_map(|entity| {
+        let functions = entity.functions.iter().filter(|function| function.body.is_some());
+        let of_functions = functions.map(|function| (&function.schema, &function.origin));
+        std::iter::once((&entity.schema, &entity.origin)).chain(of_functions)
+    });
+    for (schema, origin) in named.filter(|(schema, _)| *schema != "public") {
+        let name = quote::ident(schema);
         if out.iter().all(|known| known.name != name) {
             let mut create = vec![format!("CREATE SCHEMA IF NOT EXISTS {name}")];
-            let description = model.schemas.get(&entity.schema);
+            let description = model.schemas.get(schema);
             create.extend(description.map(|text| format!("COMMENT ON SCHEMA {name} IS {}", quote::literal(text))));
             let facts = Facts::Schema { described: description.is_some() };
-            out.push(Object::made_by(ObjectKind::Schema, name, create).from(&entity.origin).known_as(facts));
+            out.push(Object::made_by(ObjectKind::Schema, name, create).from(origin).known_as(facts));
         }
     }
     out

@@ -1,6 +1,7 @@
 //! A schema as the text of a script, for people to read and for psql to run.
 
 use super::{
+    function,
     object::{Object, ObjectKind, Schema},
     quote::comment,
 };
@@ -15,7 +16,8 @@ impl Schema {
     }
 }
 
-/// The statements that make these objects, in sections, each object under the line that it comes from.
+/// The statements that make these objects, in sections, each object under the line that it comes from, and those that ask whether
+/// they are sound.
 #[must_use]
 pub fn render_objects(objects: &[Object]) -> String {
     let mut out = String::new();
@@ -37,6 +39,9 @@ pub fn render_objects(objects: &[Object]) -> String {
             out.push_str(&statement);
             out.push_str(";\n");
         }
+    }
+    if let Some(check) = function::check(objects.iter()) {
+        out.push_str(&format!("\n{check};\n"));
     }
     out
 }

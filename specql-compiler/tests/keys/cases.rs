@@ -126,6 +126,8 @@ pub(crate) const CASES: &[(&str, &str, &str, &str)] = &[
     ("a field", "unique", "", "+unique: true"),
     ("a function", "volatility", "", "+volatility: immutable"),
     ("a function", "schema", "", "+schema: crm"),
+    ("a function", "sql", "", "+sql: SELECT amount * 2"),
+    ("a function", "file", "", "+file: sql/tax.sql"),
     ("an action", "name", "name: act, steps: [{reject: no}]", "name: other, steps: [{reject: no}]"),
     ("an action", "description", "", "+description: Does it"),
     ("an action", "input", "name: act, steps: [{reject: no}]", "name: act, steps: [{reject: no}], input: {x: text}"),

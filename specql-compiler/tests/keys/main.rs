@@ -196,6 +196,7 @@ const ONE_VALUE: &[(&str, &str, &str, &str)] = &[
     ("a field", "schema", "type: ref(Customer), schema: nowhere", "SQ0139"),
     ("a function", "args", "args: {}, returns: integer", "SQ0305"),
     ("a function", "returns", "args: {amount: integer}, returns: text", "SQ0303"),
+    ("a function", "language", "args: {amount: integer}, returns: integer, sql: SELECT 1, language: plpgsql", "SQ0144"),
     ("`retry`", "backoff", "backoff: linear", "SQ0505"),
     ("a service", "execution_type", "name: crm, execution_type: docker", "SQ0502"),
     // What it does where `auth` stands beside it is a test of the registry's.
@@ -231,6 +232,9 @@ fn project(place: &Place, inside: &str) -> Sources {
             files.push(SourceFile::new(path, text, SourceKind::Entities));
         }
     }
+    if inside.contains("file: ") {
+        files.push(SourceFile::new("sql/tax.sql", "SELECT amount * 2", SourceKind::Body));
+    }
     if inside.contains("tenants: ") {
         files[1].text += "actions: [{name: act, steps: [{insert: Order}]}]\n\
             schedules: [{name: nightly, cron: '0 3 * * *', action: act, for_each_tenant: true}]\n";
@@ -257,7 +261,7 @@ fn outcome(sources: &Sources) -> Result<String, String> {
     }
     let settings = settings::read(sources, &mut Vec::new());
     let folders = (settings.entities, settings.registry, settings.migrations);
-    let parts = ProjectParts { name: "keys".to_owned(), migrations: Vec::new() };
+    let parts = ProjectParts { name: "keys".to_owned(), migrations: Vec::new(), functions: Vec::new() };
     let (schema, rust) = (sql::schema(&compilation.model), rust::emit(&compilation.model, &parts));
     let sql = schema.render();
     Ok(format!(

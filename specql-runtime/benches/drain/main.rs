@@ -37,8 +37,15 @@ const CHUNK: usize = 5_000;
 /// Single jobs whose way from the commit to the handler is measured.
 const WAKE_UPS: usize = 200;
 
-static PROJECT: Project =
-    Project { name: "specql_drain", root: "", compiler_version: "", migrations: &[], registry: "", uses_jobs: true };
+static PROJECT: Project = Project {
+    name: "specql_drain",
+    root: "",
+    compiler_version: "",
+    migrations: &[],
+    registry: "",
+    uses_jobs: true,
+    functions: &[],
+};
 
 /// An operation that does nothing, and may do it twice.
 struct Noop;

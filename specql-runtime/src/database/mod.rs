@@ -57,6 +57,8 @@ impl Database {
     /// session for each transaction is refused before anything is done. Killed at any point, it goes on from there when it is called
     /// again.
     ///
+    /// At the end it looks whether the functions are there that the project declares without a body, and refuses where one is not.
+    ///
     /// # Errors
     /// [`MigrateError`], with what to do; what had been applied before stays applied.
     pub async fn migrate(&self) -> Result<(), MigrateError> {

@@ -24,6 +24,7 @@ pub(crate) mod client;
 pub(crate) mod ended;
 pub mod error;
 pub mod finish;
+pub mod functions;
 pub mod inspect;
 pub mod lease;
 pub mod limits;
@@ -37,5 +38,6 @@ pub mod unexpected;
 pub mod upkeep;
 
 pub use error::QueueError;
+pub use functions::MissingFunction;
 pub use link::Link;
 pub use target::Target;

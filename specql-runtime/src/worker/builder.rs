@@ -163,6 +163,12 @@ impl WorkerBuilder {
             return Err(StartError::Rights(lacking));
         }
         compatible::check(self.database.project().migrations, link.last_breaking().await?)?;
+        for function in link.missing_functions(self.database.project().functions).await? {
+            tracing::warn!(
+                %function,
+                "steps call a function that the database does not have: actions and callbacks with such a step fail until it is there"
+            );
+        }
         let codes = link.register_operations(&operation_records(&registry, environment)).await?;
         let registry = codes.first().map(|registered| registered.registry);
         let catalog = Catalog::new(served, codes)?;

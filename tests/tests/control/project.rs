@@ -119,6 +119,7 @@ impl Queue {
             migrations: &[],
             registry: Box::leak(serde_json::to_string(&registry).unwrap().into_boxed_str()),
             uses_jobs: true,
+            functions: &[],
         };
         let database = Database::from_pool(test.pool().clone(), Box::leak(Box::new(project)));
         let mut link = Link::new(&test.pool().connect_options(), "test", Duration::from_secs(10));

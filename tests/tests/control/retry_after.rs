@@ -58,6 +58,7 @@ async fn ten_jobs_of_a_service_that_takes_one_a_second_are_all_done_with_one_att
         migrations: &[],
         registry: Box::leak(serde_json::to_string(registry).unwrap().into_boxed_str()),
         uses_jobs: true,
+        functions: &[],
     };
     let database = Database::from_pool(test.pool().clone(), Box::leak(Box::new(project)));
     sqlx::query("SELECT jobs.register_operations($1)")

@@ -88,6 +88,7 @@ impl Queue {
             migrations: &[],
             registry: Box::leak(serde_json::to_string(&registry).unwrap().into_boxed_str()),
             uses_jobs: true,
+            functions: &[],
         };
         let database = Database::from_pool(self.test.pool().clone(), Box::leak(Box::new(project)));
         Version { database, registry }

@@ -22,6 +22,7 @@ fn with_registry(pool: &PgPool, registry: String) -> Database {
         migrations: PROJECT.migrations,
         registry: Box::leak(registry.into_boxed_str()),
         uses_jobs: true,
+        functions: &[],
     };
     Database::from_pool(pool.clone(), Box::leak(Box::new(project)))
 }

@@ -1,6 +1,6 @@
 // A project as the checker would make it, with every kind of type and every awkward name.
 
-use specql_compiler::internals::{model::{Action, Effects, Entity, EntityId, Field, FieldId, FieldType, InputField, KeyType, Model, Step, StepKind, Var, VarId, step::{Assignment, Target}}, migrations::MigrationPart, rust::ProjectParts, source::Origin};
+use specql_compiler::internals::{model::{Action, Effects, Entity, EntityId, Field, FieldId, FieldType, InputField, KeyType, Model, Step, StepKind, Var, VarId, function::Declared, step::{Assignment, Target}}, migrations::MigrationPart, rust::ProjectParts, source::Origin};
 use specql_registry::{
     Basic, ExecutionType, Operation, Registry, Schema, SchemaField, Service, Setting, ValueType,
     scalars::Scalar,
@@ -19,6 +19,13 @@ pub(crate) fn parts() -> ProjectParts {
             open: true,
             reverse: Some("DROP TABLE a;".to_owned()),
             replaces: vec![(0, "00ff".to_owned())],
+        }],
+        functions: vec![Declared {
+            shown: "sales.tax(amount numeric) returns numeric".to_owned(),
+            schema: "sales".to_owned(),
+            name: "tax".to_owned(),
+            arguments: 1,
+            probe: "SELECT coalesce(sales.tax(NULL::numeric), NULL::numeric)".to_owned(),
         }],
     }
 }

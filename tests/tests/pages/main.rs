@@ -2,5 +2,6 @@
 
 mod actions;
 mod dates;
+mod functions;
 mod page;
 mod texts;

@@ -13,7 +13,7 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// A block of YAML that begins with `# path` is a file; one that begins with `  - name:` goes on with the last entity.
+    /// A block that begins with `# path`, or `-- path` in SQL, is a file; one that begins with `  - name:` goes on with the last entity.
     pub(crate) fn read(name: &str) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(repository().join("docs").join(name))?;
         let mut page = Self { files: Vec::new(), statements: Vec::new() };
@@ -21,6 +21,7 @@ impl Page {
             let (language, text) = block.split_once('\n').context("a block without an end")?;
             match language {
                 "yaml" => page.file(&format!("{text}\n"))?,
+                "sql" if is_file(text) => page.files.push(body(text)?),
                 "sql" => page.statements.append(&mut statements(text)?),
                 _ => {}
             }
@@ -73,6 +74,16 @@ impl Page {
         }
         Ok(answered)
     }
+}
+
+/// Whether a block of SQL is the file that its first line names.
+fn is_file(text: &str) -> bool {
+    text.lines().next().is_some_and(|line| line.starts_with("-- ") && line.ends_with(".sql"))
+}
+
+fn body(text: &str) -> anyhow::Result<(String, String)> {
+    let (path, _) = text.split_once('\n').context("an empty file")?;
+    Ok((path.trim_start_matches("-- ").to_owned(), text.to_owned()))
 }
 
 fn statements(sample: &str) -> anyhow::Result<Vec<(String, Option<String>)>> {

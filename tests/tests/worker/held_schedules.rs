@@ -17,6 +17,7 @@ static PROJECT: Project = Project {
     migrations: &[],
     registry: "{\"services\":{}}",
     uses_jobs: true,
+    functions: &[],
 };
 
 /// Bills of three tenants that are touched every second, and a clock of no tenant that ticks as often.

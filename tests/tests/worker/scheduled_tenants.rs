@@ -17,6 +17,7 @@ static PROJECT: Project = Project {
     migrations: &[],
     registry: "{\"services\":{}}",
     uses_jobs: true,
+    functions: &[],
 };
 
 /// Companies, each with bills of its own that are remembered at night.

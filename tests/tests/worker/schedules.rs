@@ -23,6 +23,7 @@ static PROJECT: Project = Project {
     migrations: &[],
     registry: "{\"services\":{}}",
     uses_jobs: true,
+    functions: &[],
 };
 
 /// A tick with an action that makes one, an action that fails, and these schedules.

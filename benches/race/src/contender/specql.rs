@@ -123,7 +123,7 @@ impl Contender for SpecQl {
         let registry = registry(place.limit)?;
         let text: &'static str = serde_json::to_string(&registry)?.leak();
         let project =
-            Project { name: "race", root: "", compiler_version: "", migrations: &[], registry: text, uses_jobs: true };
+            Project { name: "race", root: "", compiler_version: "", migrations: &[], registry: text, uses_jobs: true, functions: &[] };
         let database = Database::from_pool(place.pool(CLIENTS).await?, Box::leak(Box::new(project)));
         Ok(Self { database, registry })
     }

@@ -43,6 +43,8 @@ pub mod sq0139_unknown_entity;
 pub mod sq0140_unknown_field;
 pub mod sq0141_invalid_option;
 pub mod sq0142_bad_rename;
+pub mod sq0143_body_file;
+pub mod sq0144_function_body;
 pub mod sq0150_ref_to_tenant;
 pub mod sq0151_domain_collision;
 pub mod sq0152_unused_domain;
@@ -143,6 +145,8 @@ pub static ALL: &[&Rule] = &[
     &sq0140_unknown_field::RULE,
     &sq0141_invalid_option::RULE,
     &sq0142_bad_rename::RULE,
+    &sq0143_body_file::RULE,
+    &sq0144_function_body::RULE,
     &sq0150_ref_to_tenant::RULE,
     &sq0151_domain_collision::RULE,
     &sq0152_unused_domain::RULE,

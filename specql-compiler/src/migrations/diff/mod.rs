@@ -6,6 +6,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `bodies` | bodies of functions that the user wrote, read again |
 //! | [`breaking`] | the record of what older binaries cannot go on with |
 //! | `dependents` | which objects must go before another one can |
 //! | `rename` | tables and columns under another name |
@@ -15,6 +16,7 @@
 //! | `rows` | what is asked of rows before a step, and what fills them |
 //! | `retire` | callbacks that the model no longer has |
 
+mod bodies;
 pub mod breaking;
 mod calls;
 mod column_type;
@@ -70,6 +72,7 @@ pub fn diff(old: &Schema, new: &Schema, direction: Direction) -> Plan {
         retire::restore(old, new, &mut plan);
     }
     diff.clear_up(&recreated, &mut plan);
+    bodies::check(new, direction, &mut plan);
     plan.steps.retain(|step| !step.statements.is_empty());
     plan
 }

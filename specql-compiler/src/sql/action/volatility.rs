@@ -4,7 +4,7 @@ use crate::model::function::Volatility;
 
 impl Volatility {
     /// The line in `CREATE FUNCTION`; the default needs none.
-    pub(super) const fn clause(self) -> &'static str {
+    pub(in super::super) const fn clause(self) -> &'static str {
         match self {
             Self::Immutable => "IMMUTABLE\n",
             Self::Stable => "STABLE\n",

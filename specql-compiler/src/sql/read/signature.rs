@@ -19,7 +19,7 @@ pub(super) fn read(create: &[String]) -> Option<Signature> {
     };
     // A static file's statements are one text.
     let described = create.iter().any(|text| text.starts_with(COMMENT) || text.contains(&format!("\n{COMMENT}")));
-    Some(Signature { given, answered, result: result.to_owned(), described })
+    Some(Signature { given, answered, result: result.to_owned(), described, reader: None })
 }
 
 const COMMENT: &str = "COMMENT ON FUNCTION ";

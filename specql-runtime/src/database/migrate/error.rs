@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     database::PooledByTransaction,
-    queue::{QueueError, error::words},
+    queue::{MissingFunction, QueueError, error::words},
 };
 
 /// Why the schema could not be brought up to date.
@@ -237,6 +237,12 @@ pub enum MigrateError {
     /// The queue does not take the project's operations.
     #[error("the project's operations could not be registered: {}", .0.describe())]
     Operations(QueueError),
+    /// The migrations are applied, and functions that the project declares and does not make are not there.
+    #[error(
+        "all migrations are applied, but steps call functions that the database does not have as `functions:` declares them: {}; \
+         create them, or give them a body (`sql:` or `file:`), and migrate again", listed(.0)
+    )]
+    Functions(Vec<MissingFunction>),
     /// There is no table of sqlx's yet, and it cannot be made.
     #[error(
         "the table `public._sqlx_migrations` cannot be made: {}; let this role create tables in schema `public`, or make the \
@@ -275,6 +281,10 @@ impl From<sqlx::Error> for MigrateError {
 /// What PostgreSQL says, where it is PostgreSQL that says something.
 fn said(cause: &sqlx::migrate::MigrateError) -> String {
     cause_of(cause).map_or_else(|| cause.to_string(), words)
+}
+
+fn listed(missing: &[MissingFunction]) -> String {
+    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The middle of a sentence about where another migration came from.

@@ -45,7 +45,7 @@ use self::{applied::Applied, blockers::Watch, standing::Standing, table::Table, 
 use super::Database;
 use crate::{
     Migration, Project,
-    queue::{Link, registration::operation_records},
+    queue::{Link, functions, registration::operation_records},
 };
 
 /// Who migrates.
@@ -93,7 +93,10 @@ pub(super) async fn migrate(database: &Database, patience: LockPatience) -> Resu
     if project.uses_jobs {
         register_operations(database, project).await?;
     }
-    Ok(())
+    // Last: a migration may make them, and what they are missing for is not all that the project does.
+    let mut connection = database.pool.acquire().await?;
+    let missing = functions::missing(&mut connection, project.functions).await?;
+    if missing.is_empty() { Ok(()) } else { Err(MigrateError::Functions(missing)) }
 }
 
 /// Tells the queue what may be called, in the environment of `SPECQL_ENV`.
