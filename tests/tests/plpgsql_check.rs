@@ -122,6 +122,9 @@ async fn plpgsql_check_passes_every_step_and_expression() -> Result<()> {
         "Text(",
         "Json(",
         "wait: true",
+        "UserCall {",
+        "language: Sql",
+        "language: Plpgsql",
     ];
     let functions = FUNCTIONS.iter().map(|function| format!("function: {:?}", function.name));
     for kind in kinds.iter().map(ToString::to_string).chain(functions) {

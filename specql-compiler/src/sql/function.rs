@@ -100,8 +100,8 @@ const fn reader(language: Language) -> &'static str {
     }
 }
 
-/// A statement that lets PostgreSQL read the bodies of these functions as it does when one is made, under the setting with which they run. `None`:
-/// no user has written one of them.
+/// A statement that lets PostgreSQL read the bodies of these functions as it does when one is made, under the setting with which
+/// they run. `None`: no user has written one of them.
 #[must_use]
 pub fn check<'a>(objects: impl Iterator<Item = &'a Object>) -> Option<String> {
     let calls: Vec<String> = objects

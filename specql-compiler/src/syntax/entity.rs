@@ -128,7 +128,7 @@ static ENTITY_KEYS: &[Key] = &[
     Key::new(
         "functions",
         Shape::Map(&Shape::Table(&function::FUNCTION)),
-        "SQL functions, written elsewhere, that steps may call",
+        "functions in SQL that steps may call, with a body, or made elsewhere",
     ),
     Key::new(
         "schedules",

@@ -15,6 +15,7 @@
 //! | [`unexpected`] | where an error that nobody foresaw is to be looked up |
 //! | [`upkeep`] | rescue, promote, waiting callbacks, maintenance |
 //! | [`rights`] | whether a worker may call what it calls |
+//! | [`functions`] | whether the functions are there that the project only declares |
 //! | [`registration`] | operations and workers make themselves known |
 //! | [`notify`] | LISTEN, re-established for ever |
 //!

@@ -1007,4 +1007,13 @@ pub static PROJECT: ::specql_runtime::Project = ::specql_runtime::Project {
   }
 }"#,
     uses_jobs: true,
+    functions: &[
+        ::specql_runtime::DeclaredFunction {
+            shown: "sales.tax(amount numeric) returns numeric",
+            schema: "sales",
+            name: "tax",
+            arguments: 1,
+            probe: "SELECT coalesce(sales.tax(NULL::numeric), NULL::numeric)",
+        },
+    ],
 };
