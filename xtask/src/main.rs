@@ -38,7 +38,7 @@ enum Task {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// Rewrite golden files, expected compiler messages and the shop's migrations from what the code says now.
+    /// Rewrite golden files, expected compiler messages and the examples' migrations from what the code says now.
     Bless,
 }
 

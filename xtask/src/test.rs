@@ -74,26 +74,32 @@ pub(crate) fn chaos(minutes: u64, seed: Option<u64>) -> anyhow::Result<()> {
     run(command)
 }
 
-/// Rewrites golden files, the UI tests' expected messages and the shop's migrations.
+/// Rewrites golden files, the UI tests' expected messages and the examples' migrations.
 pub(crate) fn bless() -> anyhow::Result<()> {
     let tools = tools::set_up()?;
-    begin_the_shops_history_anew()?;
+    for example in EXAMPLES {
+        begin_the_history_anew(example)?;
+    }
     let mut command = with(&tools, cargo(&["test", "--workspace", "--quiet"]));
     command.env("SPECQL_BLESS", "1").env("TRYBUILD", "overwrite");
     run(command)
 }
 
-/// Nobody's database holds the shop's data: while SpecQL is unreleased its migrations are made anew when the emitted SQL has
+/// The examples with migrations.
+const EXAMPLES: [&str; 2] = ["shop", "subscriptions"];
+
+/// Nobody's database holds an example's data: while SpecQL is unreleased their migrations are made anew when the emitted SQL has
 /// changed, instead of growing by a step for each change.
-fn begin_the_shops_history_anew() -> anyhow::Result<()> {
-    let migrations = root().join("examples/shop/migrations");
+fn begin_the_history_anew(example: &str) -> anyhow::Result<()> {
+    let folder = format!("examples/{example}");
+    let migrations = root().join(&folder).join("migrations");
     if migrations.exists() {
         fs::remove_dir_all(&migrations)?;
     }
-    let mut build = cargo(&["build", "--quiet", "-p", "shop"]);
+    let mut build = cargo(&["build", "--quiet", "-p", example]);
     build.env_remove("CI");
     run(build)?;
-    run(cargo(&["run", "--quiet", "-p", "specql-cli", "--", "migrate", "seal", "--dir", "examples/shop"]))
+    run(cargo(&["run", "--quiet", "-p", "specql-cli", "--", "migrate", "seal", "--dir", &folder]))
 }
 
 /// The tests find their tools by these variables; a test whose tool is missing fails and says so.

@@ -46,11 +46,35 @@ pub fn error(span: Span, value: &str, ty: &str, help: impl Into<String>) -> Diag
 /// `text` behind `INTERVAL` is no length of time.
 #[must_use]
 pub fn interval(span: Span, text: &str) -> Diagnostic {
-    let help =
-        "write whole numbers with units (seconds, minutes, hours, days or weeks), such as `INTERVAL '10 minutes'`";
+    let help = if names_months(text) {
+        "months and years differ in length: write `months(1)` or `years(1)`"
+    } else {
+        "write whole numbers with units (seconds, minutes, hours, days or weeks), such as `INTERVAL '10 minutes'`"
+    };
     Diagnostic::new(&RULE, span, format!("`{}` is not a length of time", text.escape_debug())).help(help)
+}
+
+fn names_months(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_ascii_alphabetic());
+    words.any(|word| ["month", "months", "year", "years"].contains(&word.to_ascii_lowercase().as_str()))
 }
 
 fn list(members: &[String]) -> String {
     members.iter().map(|member| format!("`{member}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_for_months_and_years_names_their_functions() {
+        let help = |text: &str| interval(Span::default(), text).help.expect("each has a help");
+        for text in ["1 month", "3 months", "1 YEAR 2 days", "2years"] {
+            assert!(help(text).contains("`months(1)` or `years(1)`"), "{text}: {}", help(text));
+        }
+        for text in ["soon", "1 day 2 hours extra", ""] {
+            assert!(help(text).contains("such as `INTERVAL '10 minutes'`"), "{text}: {}", help(text));
+        }
+    }
 }
