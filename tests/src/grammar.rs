@@ -77,12 +77,15 @@ pub fn expected(object: &Object) -> Vec<(String, String)> {
             (Some("GRANT" | "REVOKE"), _) => "GrantStmt",
             (Some("ALTER"), _) => "AlterTableStmt",
             (Some("DO"), ObjectKind::Policy) => "DoStmt",
+            // A body of a user's own is read later.
+            (Some("SET"), ObjectKind::Function) => "VariableSetStmt",
+            (Some("CREATE"), ObjectKind::Function) => "CreateFunctionStmt",
             (_, _) if position > 0 => "a second statement of an object",
             (_, ObjectKind::Schema) => "CreateSchemaStmt",
             (_, ObjectKind::Type) => "CompositeTypeStmt",
             (_, ObjectKind::Table) => "CreateStmt",
             (_, ObjectKind::Index) => "IndexStmt",
-            (_, ObjectKind::Function) => "CreateFunctionStmt",
+            (_, ObjectKind::Function) => "another statement of a function",
             (_, ObjectKind::Trigger) => "CreateTrigStmt",
             (_, ObjectKind::View) => "ViewStmt",
             (_, ObjectKind::Policy) => "CreatePolicyStmt",
@@ -92,7 +95,7 @@ pub fn expected(object: &Object) -> Vec<(String, String)> {
         // Rows are named by their key, and go into the queue's tables.
         let table = statement.strip_prefix("INSERT INTO ").and_then(|rest| rest.split([' ', '(']).next());
         let named = match kind {
-            "DoStmt" => "",
+            "DoStmt" | "VariableSetStmt" => "",
             "AlterTableStmt" => name.strip_prefix("row level security ON ").unwrap_or(&name),
             _ if object.kind == ObjectKind::Data => table.unwrap_or_default(),
             _ => &name,

@@ -966,6 +966,34 @@ COMMENT ON FUNCTION app.notify(text, text, text, uuid, uuid) IS
     'Keeps a notification and, once the transaction commits, tells those who listen to its channel';
 REVOKE ALL ON FUNCTION app.notify(text, text, text, uuid, uuid) FROM PUBLIC;
 
+CREATE TABLE app.tb_sequence (
+    name TEXT NOT NULL,
+    tenant_id UUID,
+    last_number BIGINT NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE app.tb_sequence IS 'The last number that was taken from each `sequence(…)`, of each tenant';
+
+-- Not NULLS NOT DISTINCT, which came with PostgreSQL 15.
+CREATE UNIQUE INDEX idx_tb_sequence_name ON app.tb_sequence (name, coalesce(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid));
+
+-- As those of app.tb_notification.
+ALTER TABLE app.tb_sequence ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant ON app.tb_sequence
+    USING (tenant_id IS NOT DISTINCT FROM nullif(current_setting('app.tenant_id', true), '')::uuid);
+
+-- The row is locked until the end of the transaction: who takes the next number waits, and gets this one if it is rolled back.
+CREATE OR REPLACE FUNCTION app.next_number(_name TEXT, _tenant_id UUID) RETURNS BIGINT
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $specql$
+    INSERT INTO app.tb_sequence AS s (name, tenant_id, last_number)
+    VALUES (_name, _tenant_id, 1)
+    ON CONFLICT (name, coalesce(tenant_id, '00000000-0000-0000-0000-000000000000'::uuid))
+    DO UPDATE SET last_number = s.last_number + 1
+    RETURNING s.last_number
+$specql$;
+COMMENT ON FUNCTION app.next_number(text, uuid) IS 'Takes the next number of a sequence';
+REVOKE ALL ON FUNCTION app.next_number(text, uuid) FROM PUBLIC;
+
 -- ================================================================================
 -- Job queue
 -- ================================================================================
@@ -1100,6 +1128,7 @@ CREATE TABLE jobs.tb_job_run (
     policy_code INTEGER,
     input_digest BYTEA,
     give_up_seconds INTEGER,
+    callback_rows JSONB,
     CONSTRAINT pk_tb_job_run PRIMARY KEY (pk_job_run)
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_run IS 'Jobs as they were queued. Read jobs.v_job_run to see where they stand.';
@@ -1110,6 +1139,8 @@ COMMENT ON COLUMN jobs.tb_job_run.security_context IS 'A record for audit. No wo
 COMMENT ON COLUMN jobs.tb_job_run.max_attempts IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.timeout_seconds IS 'Where it is absent the operation''s own applies.';
 COMMENT ON COLUMN jobs.tb_job_run.give_up_seconds IS 'Where it is absent the operation''s own applies.';
+COMMENT ON COLUMN jobs.tb_job_run.callback_rows IS
+    'The other rows that its callbacks read again: public ids by the names that they have there.';
 COMMENT ON COLUMN jobs.tb_job_run.priority IS 'Higher goes first.';
 COMMENT ON COLUMN jobs.tb_job_run.unique_rule IS 'Absent where the job never asked for a key.';
 COMMENT ON COLUMN jobs.tb_job_run.operation_code IS 'jobs.tb_operation. Absent in jobs that ended before there were codes.';
@@ -1170,7 +1201,7 @@ CREATE TABLE jobs.tb_job_attempt (
     message TEXT,
     resource_usage JSONB,
     CONSTRAINT ck_tb_job_attempt_event CHECK (event IN
-        ('refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried'))
+        ('refused', 'finished', 'released', 'lost', 'callback_raised', 'cancelled', 'retried', 'row_gone'))
 ) PARTITION BY RANGE (pk_job_run);
 COMMENT ON TABLE jobs.tb_job_attempt IS 'What happened to jobs on the way. Read jobs.v_job_attempt for the whole story.';
 COMMENT ON COLUMN jobs.tb_job_attempt.claimed_at IS 'When the attempt that this event ended was begun.';
@@ -1864,7 +1895,7 @@ CREATE OR REPLACE FUNCTION jobs.queue_job(
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _trace_context text,
     _entity_type text, _entity_pk bigint, _on_success text, _on_failure text, _undigested text[],
-    _give_up_seconds integer,
+    _give_up_seconds integer, _rows jsonb,
     OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -1920,12 +1951,12 @@ BEGIN
     INSERT INTO jobs.tb_job_run (
         pk_job_run, id, identifier, idempotency_key, operation_code, policy_code, input_data, input_digest,
         tenant_id, triggered_by, correlation_id, entity_type, entity_pk, max_attempts, timeout_seconds,
-        priority, run_at, unique_rule, on_success, on_failure, trace_context, give_up_seconds)
+        priority, run_at, unique_rule, on_success, on_failure, trace_context, give_up_seconds, callback_rows)
     OVERRIDING SYSTEM VALUE
     VALUES (
         _pk, job_id, _identifier, _idempotency_key, _known.code, _known.policy_code, coalesce(_input_data, '{}'), _digest,
         _tenant_id, _triggered_by, _correlation_id, _entity_type, _entity_pk, _max_attempts, _timeout_seconds,
-        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _trace_context, _give_up_seconds);
+        coalesce(_priority, 0), _run_at, _rule, _on_success, _on_failure, _trace_context, _give_up_seconds, _rows);
 
     IF _place.after_pk IS NOT NULL OR _run_at > now() THEN
         INSERT INTO jobs.tb_job_scheduled (
@@ -1960,7 +1991,7 @@ BEGIN
     _made := jobs.queue_job(
         _service, _operation, _input_data, NULL, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, _trace_context,
-        NULL, NULL, NULL, NULL, NULL, NULL);
+        NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     job_id := _made.job_id;
     deduplicated := _made.deduplicated;
 END
@@ -1968,14 +1999,15 @@ $$;
 COMMENT ON FUNCTION jobs.enqueue(text, text, jsonb, text, text, uuid, uuid, text, integer, timestamptz, integer, integer, text) IS
     'Queues a call of a registered operation in the caller''s transaction.';
 
--- The same for generated actions, which alone may name an originating row and callbacks. Granted to nobody. _undigested are
--- the inputs that differ in each call though the same is asked: times, random values.
+-- The same for generated actions, which alone may name an originating row, callbacks and their other rows. Granted to nobody.
+-- _undigested are the inputs that differ in each call though the same is asked: times, random values. _rows are public ids, by
+-- the names that callbacks have for these rows.
 CREATE OR REPLACE FUNCTION jobs.enqueue_step(
     _service text, _operation text, _input_data jsonb, _identifier text, _idempotency_key text, _unique text,
     _tenant_id uuid, _triggered_by uuid, _correlation_id text, _priority integer, _run_at timestamptz,
     _timeout_seconds integer, _max_attempts integer, _entity_type text, _entity_pk bigint,
     _on_success text, _on_failure text, _undigested text[] DEFAULT NULL, _give_up_seconds integer DEFAULT NULL,
-    OUT job_id uuid, OUT deduplicated boolean)
+    _rows jsonb DEFAULT NULL, OUT job_id uuid, OUT deduplicated boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _made record;
@@ -1983,7 +2015,7 @@ BEGIN
     _made := jobs.queue_job(
         _service, _operation, _input_data, _identifier, _idempotency_key, _unique, _tenant_id, _triggered_by,
         _correlation_id, _priority, _run_at, _timeout_seconds, _max_attempts, NULL,
-        _entity_type, _entity_pk, _on_success, _on_failure, _undigested, _give_up_seconds);
+        _entity_type, _entity_pk, _on_success, _on_failure, _undigested, _give_up_seconds, _rows);
     job_id := _made.job_id;
     deduplicated := _made.deduplicated;
 END
@@ -3285,6 +3317,34 @@ BEGIN
     JOIN jobs.tb_operation AS o ON o.code = j.operation_code
     JOIN jobs.tb_job_callback AS c ON c.pk_job_run = _pk
     WHERE j.pk_job_run = _pk;
+END
+$$;
+
+-- The other rows that a generated callback reads again: public ids by name.
+CREATE OR REPLACE FUNCTION jobs.callback_rows(_job_run_id uuid) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _pk bigint := jobs.pk_of(_job_run_id);
+BEGIN
+    RETURN (SELECT j.callback_rows FROM jobs.tb_job_run AS j WHERE j.pk_job_run = _pk);
+END
+$$;
+
+-- Notes that a row which a callback was to read again is gone. A row that was not there when the call was queued is none. A
+-- job that does not name the row at all was queued for other steps: its callback cannot do what it should, and waiting does
+-- not help.
+CREATE OR REPLACE FUNCTION jobs.note_absent_row(_job_run_id uuid, _rows jsonb, _name text, _entity text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT coalesce(_rows ? _name, false) THEN
+        RAISE EXCEPTION 'the job carries no `%`: it was queued before its callback read that row', _name
+            USING ERRCODE = 'SQ403';
+    END IF;
+    INSERT INTO jobs.tb_job_attempt (pk_job_run, epoch, attempt, event, at, message)
+    SELECT c.pk_job_run, c.epoch, c.attempts, 'row_gone', clock_timestamp(),
+        format('`%s` is gone: there is no %s with the id %s', _name, _entity, _rows ->> _name)
+    FROM jobs.tb_job_callback AS c
+    WHERE c.pk_job_run = jobs.pk_of(_job_run_id) AND _rows ->> _name IS NOT NULL;
 END
 $$;
 
@@ -6463,11 +6523,16 @@ CREATE TABLE jobs.tb_schedule_tenant (
     key TEXT NOT NULL,
     tenant_id UUID NOT NULL,
     due TIMESTAMPTZ NOT NULL,
+    position BIGINT,
     CONSTRAINT pk_tb_schedule_tenant PRIMARY KEY (key, tenant_id, due),
     CONSTRAINT fk_tb_schedule_tenant_key FOREIGN KEY (key) REFERENCES jobs.tb_schedule (key) ON UPDATE CASCADE ON DELETE CASCADE
 );
 COMMENT ON TABLE jobs.tb_schedule_tenant IS
     'Tenants for which a schedule that is due for each of them is still to be run. A row goes with the run.';
+COMMENT ON COLUMN jobs.tb_schedule_tenant.tenant_id IS
+    'All zeros: the schedule is not run for each tenant, and its action goes on in batches.';
+COMMENT ON COLUMN jobs.tb_schedule_tenant.position IS
+    'Of an action that works in batches: the key of the last row of those that are done.';
 
 -- A row for each tenant: were they counted in the schedule's own row, all runs would wait for each other there.
 CREATE TABLE jobs.tb_schedule_outcome (
@@ -6520,13 +6585,19 @@ COMMENT ON FUNCTION jobs.log_uncalled(text, text, uuid, text, text, text) IS
 -- audit row. What it does not catch is written down here; serialisation failures, deadlocks and a cancelled query (57014) undo
 -- everything, and the same is tried again. A lock that another transaction keeps for longer than the caller's lock_timeout ends the
 -- action as any other error does.
-CREATE OR REPLACE FUNCTION jobs.call_scheduled(_schedule jobs.tb_schedule, _tenant_id uuid, OUT status text, OUT message text)
+--
+-- An action that works in batches does one of them, of rows behind _position, or the first one. `goes_on` says behind which row the
+-- next batch begins; it is NULL behind the last one. Both are told by settings of the transaction, which other actions leave alone.
+CREATE OR REPLACE FUNCTION jobs.call_scheduled(_schedule jobs.tb_schedule, _tenant_id uuid, _position bigint,
+    OUT status text, OUT message text, OUT goes_on bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     _error_sqlstate text;
     _error_message text;
     _error_context text;
 BEGIN
+    PERFORM set_config('specql.batch_after', coalesce(_position, (-9223372036854775808)::bigint)::text, true),
+        set_config('specql.batch_end', '', true);
     BEGIN
         EXECUTE format('SELECT r.status, r.message FROM app.%I($1, NULL, $2) AS r', _schedule.wrapper)
             INTO STRICT status, message
@@ -6542,6 +6613,10 @@ BEGIN
             status := 'failed:unexpected_error';
             message := format('%s (SQLSTATE %s)', _error_message, _error_sqlstate);
     END;
+    IF status = 'success' THEN
+        goes_on := nullif(current_setting('specql.batch_end'), '')::bigint;
+    END IF;
+    PERFORM set_config('specql.batch_after', '', true), set_config('specql.batch_end', '', true);
     IF _error_sqlstate IS NOT NULL THEN
         PERFORM jobs.log_uncalled(
             _schedule.wrapper, _schedule.entity_type, _tenant_id, _error_sqlstate, _error_message, _error_context);
@@ -6557,11 +6632,24 @@ BEGIN
 END
 $$;
 
+-- Counts a run of a schedule that is not run for each tenant.
+CREATE OR REPLACE FUNCTION jobs.record_run(_key text, _status text, _message text) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE jobs.tb_schedule AS s SET
+        runs = s.runs + 1,
+        failures = s.failures + CASE WHEN _status = 'success' THEN 0 ELSE 1 END,
+        last_run_at = clock_timestamp(),
+        last_status = _status,
+        last_message = _message
+    WHERE s.key = _key
+$$;
+
 -- Calls a schedule's action for one time, or only counts on (_call false), if nobody did so meanwhile. The row is the
 -- lock: whoever moves counted_to has the run, and run and record are one transaction. Where the action is called for each
 -- tenant, they are written down instead, for jobs.run_for_tenant. A tenant for which a call runs and another waits gets no third
--- one, unless all times are caught up with. Answers the action's status, 'spread', 'skipped', or 'taken' when another worker is at
--- it or the schedule is no longer as it was read. No lock is waited for longer than lock_timeout says.
+-- one, unless all times are caught up with. The same holds for a schedule that goes on in batches. Answers the action's status, 'more'
+-- where batches are left, 'spread', 'skipped', or 'taken' when another worker is at it or the schedule is no longer as it was read. No
+-- lock is waited for longer than lock_timeout says.
 CREATE OR REPLACE FUNCTION jobs.run_schedule(_key text, _cron text, _timezone text, _counted_to timestamptz,
     _due timestamptz, _skipped integer, _call boolean) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
@@ -6569,6 +6657,9 @@ DECLARE
     _schedule jobs.tb_schedule;
     _status text;
     _message text;
+    _goes_on bigint;
+    _waiting bigint;
+    _nobody CONSTANT uuid := '00000000-0000-0000-0000-000000000000'::uuid;
 BEGIN
     SELECT s.* INTO _schedule
     FROM jobs.tb_schedule AS s
@@ -6593,14 +6684,20 @@ BEGIN
         USING _key, _due, _schedule.catch_up = 'all';
         RETURN 'spread';
     END IF;
-    SELECT c.status, c.message INTO _status, _message FROM jobs.call_scheduled(_schedule, NULL) AS c;
-    UPDATE jobs.tb_schedule AS s SET
-        runs = s.runs + 1,
-        failures = s.failures + CASE WHEN _status = 'success' THEN 0 ELSE 1 END,
-        last_run_at = clock_timestamp(),
-        last_status = _status,
-        last_message = _message
-    WHERE s.key = _key;
+    -- Batches of an earlier time are left: this one comes behind them.
+    _waiting := (SELECT count(*) FROM jobs.tb_schedule_tenant AS w WHERE w.key = _key AND w.tenant_id = _nobody);
+    IF _waiting > 0 THEN
+        IF _waiting < 2 OR _schedule.catch_up = 'all' THEN
+            INSERT INTO jobs.tb_schedule_tenant (key, tenant_id, due) VALUES (_key, _nobody, _due);
+        END IF;
+        RETURN 'spread';
+    END IF;
+    SELECT c.status, c.message, c.goes_on INTO _status, _message, _goes_on FROM jobs.call_scheduled(_schedule, NULL, NULL) AS c;
+    IF _goes_on IS NOT NULL THEN
+        INSERT INTO jobs.tb_schedule_tenant (key, tenant_id, due, position) VALUES (_key, _nobody, _due, _goes_on);
+        RETURN 'more';
+    END IF;
+    PERFORM jobs.record_run(_key, _status, _message);
     RETURN _status;
 END
 $$;
@@ -6623,7 +6720,7 @@ CREATE OR REPLACE FUNCTION jobs.scheduled_tenants(_key text, _after_tenant uuid 
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT DISTINCT ON (t.tenant_id) t.tenant_id, t.due
     FROM jobs.tb_schedule_tenant AS t
-    WHERE t.key = _key AND t.tenant_id > coalesce(_after_tenant, '00000000-0000-0000-0000-000000000000')
+    WHERE t.key = _key AND (_after_tenant IS NULL OR t.tenant_id > _after_tenant)
     ORDER BY t.tenant_id, t.due
     LIMIT _limit
 $$;
@@ -6631,21 +6728,26 @@ COMMENT ON FUNCTION jobs.scheduled_tenants(text, uuid, integer) IS 'The tenants 
 
 -- Calls a schedule's action for one tenant and one time, if nobody did so meanwhile; run and record are one transaction. Who calls
 -- under a name runs one at a time, also where the connection is lost over which another still runs. No lock is waited for longer than
--- lock_timeout says. Answers the action's status; 'skipped' where the tenant is gone, or the schedule is no longer run for each; 'taken'
--- when another is at it, or an earlier time of the tenant is still to be run; 'busy' when this one is.
+-- lock_timeout says. Answers the action's status; 'more' where batches of it are left; 'skipped' where the tenant is gone, or the
+-- schedule is no longer run for each; 'taken' when another is at it, or an earlier time of the tenant is still to be run; 'busy' when this
+-- one is.
 CREATE OR REPLACE FUNCTION jobs.run_for_tenant(_worker uuid, _key text, _tenant_id uuid, _due timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
 DECLARE
     _schedule jobs.tb_schedule;
+    _is_tenant CONSTANT boolean := _tenant_id <> '00000000-0000-0000-0000-000000000000';
     _lives boolean := false;
+    _position bigint;
     _status text;
     _message text;
+    _goes_on bigint;
 BEGIN
     -- 'SpQT'
     IF NOT pg_try_advisory_xact_lock(1399869780, hashtext(_worker::text)) THEN
         RETURN 'busy';
     END IF;
-    PERFORM FROM jobs.tb_schedule_tenant AS t
+    SELECT t.position INTO _position
+    FROM jobs.tb_schedule_tenant AS t
     WHERE t.key = _key AND t.tenant_id = _tenant_id AND t.due = _due
         AND NOT EXISTS (
             SELECT FROM jobs.tb_schedule_tenant AS e
@@ -6654,17 +6756,31 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 'taken';
     END IF;
-    DELETE FROM jobs.tb_schedule_tenant AS t WHERE t.key = _key AND t.tenant_id = _tenant_id AND t.due = _due;
     SELECT s.* INTO _schedule FROM jobs.tb_schedule AS s WHERE s.key = _key;
-    IF _schedule.tenants_table IS NOT NULL THEN
+    IF NOT _is_tenant THEN
+        _lives := _schedule.tenants_table IS NULL;
+    ELSIF _schedule.tenants_table IS NOT NULL THEN
         EXECUTE format('SELECT EXISTS (SELECT FROM %I.%I AS t WHERE t.id = $1 AND t.deleted_at IS NULL)',
             _schedule.tenants_schema, _schedule.tenants_table)
         INTO _lives USING _tenant_id;
     END IF;
+    IF _lives THEN
+        SELECT c.status, c.message, c.goes_on INTO _status, _message, _goes_on
+        FROM jobs.call_scheduled(_schedule, CASE WHEN _is_tenant THEN _tenant_id END, _position) AS c;
+    END IF;
+    IF _goes_on IS NOT NULL THEN
+        UPDATE jobs.tb_schedule_tenant AS t SET position = _goes_on
+        WHERE t.key = _key AND t.tenant_id = _tenant_id AND t.due = _due;
+        RETURN 'more';
+    END IF;
+    DELETE FROM jobs.tb_schedule_tenant AS t WHERE t.key = _key AND t.tenant_id = _tenant_id AND t.due = _due;
     IF NOT _lives THEN
         RETURN 'skipped';
     END IF;
-    SELECT c.status, c.message INTO _status, _message FROM jobs.call_scheduled(_schedule, _tenant_id) AS c;
+    IF NOT _is_tenant THEN
+        PERFORM jobs.record_run(_key, _status, _message);
+        RETURN _status;
+    END IF;
     INSERT INTO jobs.tb_schedule_outcome AS o (key, tenant_id, runs, failures, last_run_at, last_status, last_message)
     VALUES (_key, _tenant_id, 1, CASE WHEN _status = 'success' THEN 0 ELSE 1 END, clock_timestamp(), _status, _message)
     ON CONFLICT (key, tenant_id) DO UPDATE SET
@@ -6696,7 +6812,8 @@ SELECT
     CASE WHEN l.last_run_at > s.last_run_at OR s.last_run_at IS NULL THEN l.last_status ELSE s.last_status END AS last_status,
     CASE WHEN l.last_run_at > s.last_run_at OR s.last_run_at IS NULL THEN l.last_message ELSE s.last_message END AS last_message,
     s.tenants_table IS NOT NULL AS for_each_tenant,
-    (SELECT count(DISTINCT t.tenant_id) FROM jobs.tb_schedule_tenant AS t WHERE t.key = s.key) AS tenants_waiting
+    (SELECT count(DISTINCT t.tenant_id) FROM jobs.tb_schedule_tenant AS t
+        WHERE t.key = s.key AND t.tenant_id <> '00000000-0000-0000-0000-000000000000') AS tenants_waiting
 FROM jobs.tb_schedule AS s
 LEFT JOIN LATERAL (
     SELECT sum(o.runs) AS runs, sum(o.failures) AS failures FROM jobs.tb_schedule_outcome AS o WHERE o.key = s.key) AS o ON true

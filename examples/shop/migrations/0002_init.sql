@@ -83,7 +83,9 @@ SELECT
         'charge_id', t.charge_id,
         'created_at', t.created_at,
         'updated_at', t.updated_at
-    ) AS data
+    ) AS data,
+    t.created_at,
+    t.updated_at
 FROM sales.tb_order AS t
 WHERE t.deleted_at IS NULL;
 COMMENT ON VIEW sales.v_order IS 'Live rows of Order as JSON';
