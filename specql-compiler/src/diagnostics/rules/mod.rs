@@ -95,6 +95,7 @@ pub mod sq0405_input_type;
 pub mod sq0406_unknown_output;
 pub mod sq0407_call_setting;
 pub mod sq0408_list_of_each;
+pub mod sq0409_taken_for_another;
 pub mod sq0501_unknown_registry_key;
 pub mod sq0502_not_implemented;
 pub mod sq0503_no_credential;
@@ -208,6 +209,7 @@ pub static ALL: &[&Rule] = &[
     &sq0406_unknown_output::RULE,
     &sq0407_call_setting::RULE,
     &sq0408_list_of_each::RULE,
+    &sq0409_taken_for_another::RULE,
     &sq0501_unknown_registry_key::RULE,
     &sq0502_not_implemented::RULE,
     &sq0503_no_credential::RULE,

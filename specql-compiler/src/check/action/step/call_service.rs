@@ -12,10 +12,11 @@ use crate::{
             sq0206_already_bound as already_bound, sq0401_unknown_service as unknown_service,
             sq0402_unknown_operation as unknown_operation, sq0403_missing_input as missing_input,
             sq0404_unknown_input as unknown_input, sq0407_call_setting as call_setting,
+            sq0409_taken_for_another as taken_for_another,
         },
         suggest,
     },
-    model::{CallService, Callback, CallbackKind, Expr, StepKind, VarId, expr::ExprType, names::derived, step::Start},
+    model::{CallService, Callback, CallbackKind, Expr, ExprKind, StepKind, VarId, expr::ExprType, names::derived, step::Start},
     registry::MAX_GIVE_UP_AFTER,
     source::Spanned,
     syntax::call_service::{CallServiceSyntax, CallbackSyntax},
@@ -55,6 +56,9 @@ impl<'a> ActionChecker<'a> {
         let inherited = [&on_success, &on_failure].into_iter().flatten().flat_map(|(_, inherited)| inherited);
         let carries: BTreeMap<String, VarId> = inherited.map(|row| (row.name.clone(), row.outer)).collect();
         let operation = operation?;
+        if unique.unwrap_or(operation.unique) == Unique::Once && idempotency_key.is_none() {
+            self.warn_of_other_call(syntax, row, input.as_deref().unwrap_or_default(), carries.values());
+        }
         Some(StepKind::CallService(Box::new(CallService {
             service: syntax.service.value.clone(),
             operation: syntax.operation.value.clone(),
@@ -76,6 +80,34 @@ impl<'a> ActionChecker<'a> {
             on_success: on_success.map(|(callback, _)| callback),
             on_failure: on_failure.map(|(callback, _)| callback),
         })))
+    }
+
+    /// Warns of a call that is made for a row which is new each time, and taken for the same call each time: its name is that of the
+    /// action's own row.
+    fn warn_of_other_call<'v>(
+        &mut self,
+        syntax: &CallServiceSyntax,
+        row: Option<VarId>,
+        input: &[(String, Expr)],
+        carried: impl Iterator<Item = &'v VarId>,
+    ) {
+        let frame = self.frame();
+        let is_new = |row: &VarId| frame.inserted.contains(row);
+        // Without a row of its own the call has no name, and with a new one a new name.
+        if row.is_none_or(|row| is_new(&row)) {
+            return;
+        }
+        let mut read = Vec::new();
+        input.iter().for_each(|(_, value)| rows_of(value, &mut read));
+        let new = carried.copied().chain(read).find(is_new);
+        let name = new.and_then(|new| {
+            let bound = |(_, binding): &&(String, Binding)| matches!(binding, Binding::Row(row) if *row == new);
+            frame.bindings.iter().rev().find(bound).map(|(name, _)| name.clone())
+        });
+        if let Some(name) = name {
+            let own = &self.project.entity(self.entity).snake;
+            self.diagnostics.push(taken_for_another::warning(syntax.operation.span, &syntax.operation.value, own, &name));
+        }
     }
 
     /// The operation that is called.
@@ -223,4 +255,12 @@ impl<'a> ActionChecker<'a> {
         let callback = Callback { key, schema, function: derived(&full), kind, vars, row, carried, steps, origin };
         Some((callback, inherited))
     }
+}
+
+/// The rows that an expression reads, by their variables.
+fn rows_of(value: &Expr, rows: &mut Vec<VarId>) {
+    if let ExprKind::VarColumn { var, .. } | ExprKind::Row(var) = value.kind {
+        rows.push(var);
+    }
+    value.children(&mut |part| rows_of(part, rows));
 }
