@@ -134,7 +134,7 @@ impl Body<'_> {
             format!("LIMIT CASE WHEN _batch_after IS NOT NULL THEN {most} END"),
         ];
         self.statement(&[
-            "SELECT max(b.pk), count(*)".to_owned(),
+            "SELECT max(b.pk)::bigint, count(*)".to_owned(),
             "INTO _batch_end, _batch_rows".to_owned(),
             format!("FROM (\n{}\n) AS b", indented(&candidates.join("\n"))),
         ]);
