@@ -22,7 +22,7 @@ use crate::{
             sq0601_unreadable_lock::{conflicting_lock, unreadable_lock},
             sq0602_edited_migration::edited_migration,
             sq0603_missing_migration::missing_migration,
-            sq0604_unknown_migration::{duplicate_migration, unknown_migration},
+            sq0604_unknown_migration::{duplicate_migration, lost_lock, unknown_migration},
             sq0605_open_migration::open_migration,
             sq0606_outdated_migration::outdated_migration,
             sq0607_data_loss::data_loss,
@@ -97,6 +97,10 @@ pub fn history(sources: &Sources, path: &str, schema: Option<&Schema>, mode: &Mo
     }
     let hazards: Vec<Hazard> = missing.hazards().cloned().collect();
     let open = folder.open(&missing, schema);
+    if let Some(diagnostic) = folder.without_its_lock(&open) {
+        history.diagnostics.push(diagnostic);
+        return history;
+    }
     history.step = folder.step_parts(&open, schema);
     let is_allowed =
         |hazard: &Hazard| hazard.kind != HazardKind::Impossible && folder.lock.allowed.contains(&hazard.id);
@@ -172,6 +176,18 @@ impl<'a> Folder<'a> {
             Mode::Write => None,
             Mode::Compare(why) => Some(open_migration(self.anywhere(), &path, why)),
         }
+    }
+
+    /// Where there is no lock: a file that this build would not write itself. A first build that was interrupted has written some of
+    /// its files and no lock yet; any other file may have been sealed, and be applied somewhere.
+    fn without_its_lock(&self, open: &[(FileName, String)]) -> Option<Diagnostic> {
+        if self.lock_file.is_some() {
+            return None;
+        }
+        let of_another =
+            |name: &FileName, file: &SourceFile| !open.iter().any(|(open, text)| open == name && *text == file.text);
+        let (id, _, file) = self.files.iter().find(|(_, name, file)| of_another(name, file))?;
+        Some(lost_lock(line_span(*id, file, 1), &file.path, self.path))
     }
 
     /// Sealed files must be there as they were sealed, and other files must be ours.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use specql_registry::ValueType;
 
-use super::{entity::column_name, quote::ident};
+use super::{action::locks_first, entity::column_name, quote::ident};
 use crate::model::{
     CallService, Entity, Expr, ExprKind, Model, Return, Step, StepKind, Var, VarId,
     step::{Assignment, LoopKey, Source, Start, Target},
@@ -33,6 +33,8 @@ pub(super) struct Usage {
     pub positions: BTreeSet<String>,
     /// Whether it goes through rows in batches.
     pub batches: bool,
+    /// Whether the rows of an update are locked in a statement before.
+    pub locks_first: bool,
 }
 
 impl Usage {
@@ -87,6 +89,7 @@ impl Usage {
             }
             StepKind::Insert { values, .. } => self.assignments(model, vars, values),
             StepKind::Update { set, target, .. } => {
+                self.locks_first |= locks_first(set, target);
                 self.assignments(model, vars, set);
                 self.target(model, vars, target);
             }

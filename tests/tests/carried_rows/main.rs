@@ -208,6 +208,28 @@ async fn a_callback_that_only_looks_at_such_a_row_locks_it_too() -> Outcome {
 }
 
 #[tokio::test]
+async fn the_row_of_the_call_stays_the_current_one_when_a_callback_inserts_another() -> Outcome {
+    let shop = Shop::open().await?;
+    let order = shop.succeed(shop.tenant, "create_order", json!({"number": "first"})).await?;
+    shop.succeed(shop.tenant, "reorder", json!({"id": order["id"]})).await?;
+    assert_eq!(shop.end(COMPLETE).await?, "completed");
+    let states = "SELECT string_agg(concat(number, ' ', state), ', ' ORDER BY pk_order) FROM sales.tb_order";
+    assert_eq!(shop.text(states).await?.as_deref(), Some("first charged, copy refused"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_row_of_the_call_is_meant_by_its_id_too_though_it_was_deleted() -> Outcome {
+    let shop = Shop::open().await?;
+    let order = shop.succeed(shop.tenant, "create_order", json!({"number": "first"})).await?;
+    shop.succeed(shop.tenant, "mark", json!({"id": order["id"]})).await?;
+    shop.run("UPDATE sales.tb_order SET deleted_at = now()").await?;
+    assert_eq!(shop.end(COMPLETE).await?, "completed");
+    assert_eq!(shop.text("SELECT state FROM sales.tb_order").await?.as_deref(), Some("charged"));
+    Ok(())
+}
+
+#[tokio::test]
 async fn each_round_of_a_loop_carries_its_own_rows() -> Outcome {
     let shop = Shop::open().await?;
     shop.run(

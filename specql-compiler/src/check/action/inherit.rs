@@ -77,7 +77,7 @@ impl ActionChecker<'_> {
         })
     }
 
-    /// The inherited row of which alone a condition is true: `id = $invoice.id`.
+    /// The callback's row, own or inherited, of which alone a condition is true: `id = $invoice.id`.
     pub(super) fn inherited_target(&self, condition: &Expr) -> Option<VarId> {
         let ExprKind::Binary(BinaryOp::Equal, left, right) = &condition.kind else { return None };
         let is_id =
@@ -87,7 +87,8 @@ impl ActionChecker<'_> {
             _ => None,
         };
         let row = if is_id(left) { row_of(right) } else { row_of(left).filter(|_| is_id(right)) }?;
-        self.frame().inherited.iter().any(|known| known.var == row).then_some(row)
+        let is_own = self.frame().row == Some(row);
+        (is_own || self.frame().inherited.iter().any(|known| known.var == row)).then_some(row)
     }
 }
 

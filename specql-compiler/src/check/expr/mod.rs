@@ -20,7 +20,7 @@ mod template;
 pub(super) use constant::{adapt, duration};
 pub(crate) use fit::{Place, Want};
 pub(super) use functions::declared_call;
-pub(super) use sequence::warn_of_slips;
+pub(super) use sequence::{takes_number, warn_of_slips};
 
 use specql_registry::{Basic, ValueType, scalars::ScalarBase};
 

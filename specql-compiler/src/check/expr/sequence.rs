@@ -41,7 +41,7 @@ impl ActionChecker<'_> {
 }
 
 /// Whether evaluating the expression takes a number.
-pub(super) fn takes_number(expr: &Expr) -> bool {
+pub(in crate::check) fn takes_number(expr: &Expr) -> bool {
     let mut found = matches!(expr.kind, ExprKind::Sequence { .. });
     expr.children(&mut |child| found = found || takes_number(child));
     found

@@ -39,3 +39,12 @@ pub fn without_action(span: Span) -> Diagnostic {
     Diagnostic::new(&RULE, span, "only the steps of an action take numbers from a sequence")
         .help("take it in `values:` of an insert, or in the `SET` of an update")
 }
+
+/// For a row of an entity of another schema.
+#[must_use]
+pub fn other_schema(span: Span, schema: &str, entity: &str) -> Diagnostic {
+    let message = format!("the sequences of this action belong to `{schema}`, and `{entity}` is in another schema");
+    Diagnostic::new(&RULE, span, message).help(format!(
+        "take the number in an action of `{entity}`, so that all its rows count together, and tenant by tenant"
+    ))
+}

@@ -50,3 +50,11 @@ pub fn duplicate_migration(span: Span, path: &str, known: &str) -> Diagnostic {
         "after a merge: remove it and build, and what it did is written again behind the others; SQL of your own goes into the file that `cargo specql migrate new <name>` writes",
     )
 }
+
+/// The file is one that a build wrote, and there is no lock.
+#[must_use]
+pub fn lost_lock(span: Span, path: &str, folder: &str) -> Diagnostic {
+    Diagnostic::new(&RULE, span, format!("`{path}` is there, and the lock of the migrations is not")).help(format!(
+        "restore `{folder}/specql.lock` from version control, and see that no rule such as `*.lock` keeps it out; if no database has these migrations, remove them and build"
+    ))
+}

@@ -214,6 +214,15 @@ fn a_missing_sealed_file_is_an_error_at_its_line_of_the_lock() {
 }
 
 #[test]
+fn migrations_without_their_lock_are_left_as_they_are() {
+    let mut project = sealed();
+    project.files.retain(|file| file.kind != SourceKind::Lock);
+    let history = project.build(&["a", "b"]);
+    assert_eq!(codes(&history), ["SQ0604 `migrations/0001_init.sql` is there, and the lock of the migrations is not"]);
+    assert!(history.edits.is_empty());
+}
+
+#[test]
 fn a_file_of_someone_else_is_never_overwritten() {
     let mut project = sealed();
     project.put("migrations/0002_order_add_b.sql", "ALTER TABLE tb_order ADD COLUMN mine TEXT;");

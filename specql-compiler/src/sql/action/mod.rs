@@ -12,6 +12,7 @@
 //! | `validation:<code>` | a `validate` step |
 //! | `validation:<constraint>` | a step gives a field what a CHECK does not allow |
 //! | `validation:too_large` | a value is larger than the database can hold |
+//! | `validation:invalid_pattern` | what is right of `LIKE`, `~` and the like cannot be read |
 //! | `validation:fraction_of_minor_unit` | `app.minor_units` of an amount that its currency cannot pay |
 //! | `not_found` | the row that the action works on, or that a `find` asks for, does not exist |
 //! | `conflict:<constraint>` | a unique or foreign key was violated |
@@ -38,6 +39,7 @@ pub(super) use self::{
     callback_batch::function as callback_batch,
     core::core,
     input::input_type,
+    step::locks_first,
     wrapper::wrapper,
 };
 

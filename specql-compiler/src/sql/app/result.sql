@@ -73,6 +73,9 @@ BEGIN
         WHEN _sqlstate = '22003' THEN
             _status := 'failed:out_of_range';
             _words := 'a number is too large for its type';
+        WHEN _sqlstate IN ('2201B', '22025') THEN
+            _status := 'validation:invalid_pattern';
+            _words := 'a pattern cannot be read';
         WHEN _sqlstate = '54000' THEN
             -- Mostly a text that is unique, or searched for, and longer than an index can hold.
             _status := 'validation:' || coalesce(nullif(_constraint, ''), 'too_large');
@@ -108,7 +111,7 @@ SET search_path = pg_catalog, pg_temp
 AS $specql$
 DECLARE
     _unexpected CONSTANT BOOLEAN := _result.status = 'failed:unexpected_error';
-    _explains CONSTANT BOOLEAN := _unexpected OR _error_sqlstate IN ('22012', '22003', '54000', '2200H');
+    _explains CONSTANT BOOLEAN := _unexpected OR _error_sqlstate IN ('22012', '22003', '2201B', '22025', '54000', '2200H');
     _pk BIGINT;
 BEGIN
     INSERT INTO app.tb_mutation_audit_log (

@@ -16,7 +16,10 @@ use crate::{
         },
         suggest,
     },
-    model::{CallService, Callback, CallbackKind, Expr, ExprKind, StepKind, VarId, expr::ExprType, names::derived, step::Start},
+    model::{
+        CallService, Callback, CallbackKind, Expr, ExprKind, StepKind, VarId, expr::ExprType, names::derived,
+        step::Start,
+    },
     registry::MAX_GIVE_UP_AFTER,
     source::Spanned,
     syntax::call_service::{CallServiceSyntax, CallbackSyntax},
@@ -106,7 +109,12 @@ impl<'a> ActionChecker<'a> {
         });
         if let Some(name) = name {
             let own = &self.project.entity(self.entity).snake;
-            self.diagnostics.push(taken_for_another::warning(syntax.operation.span, &syntax.operation.value, own, &name));
+            self.diagnostics.push(taken_for_another::warning(
+                syntax.operation.span,
+                &syntax.operation.value,
+                own,
+                &name,
+            ));
         }
     }
 

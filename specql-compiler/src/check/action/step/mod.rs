@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::{ActionChecker, Binding, presence::Ways};
 use crate::{
     check::{
-        expr::{Place, Want, type_of},
+        expr::{Place, Want, takes_number, type_of},
         names,
     },
     diagnostics::{
@@ -18,6 +18,7 @@ use crate::{
         rules::{
             sq0133_missing_key as missing_key, sq0140_unknown_field as unknown_field,
             sq0204_no_current_row as no_current_row, sq0206_already_bound as already_bound,
+            sq0313_misplaced_sequence as misplaced_sequence,
         },
     },
     model::{
@@ -162,7 +163,8 @@ impl ActionChecker<'_> {
         if let Some(name) = bound {
             self.frame_mut().bindings.push((name, Binding::Row(var)));
         }
-        if id == self.entity {
+        // In a callback the row for which the call was queued stays the current one.
+        if id == self.entity && !self.frame().has_row {
             self.frame_mut().current = Some(var);
             if self.frames.len() == 1 {
                 self.result = Some(var);
@@ -245,9 +247,13 @@ impl ActionChecker<'_> {
                 self.diagnostics.push(unknown_field::twice(name.span, &name.value));
                 continue;
             }
-            if let Some(value) = self.value(value, &want) {
-                assignments.push(Assignment { column, value });
+            let Some(checked) = self.value(value, &want) else { continue };
+            let (own, other) = (self.project.entity(self.entity), self.project.entity(entity));
+            if own.schema != other.schema && takes_number(&checked) {
+                self.diagnostics.push(misplaced_sequence::other_schema(value.span, &own.schema, &other.name));
+                continue;
             }
+            assignments.push(Assignment { column, value: checked });
         }
         assignments
     }

@@ -54,6 +54,20 @@ pub(super) struct Body<'a> {
     pub(super) w: Writer,
 }
 
+/// The keys of rows that are locked before they are updated.
+const LOCKED: &str = "_locked";
+
+/// Whether the rows of an update are locked in a statement before: a number of a sequence is taken once, and rows are counted when
+/// those who competed for the row have written theirs.
+pub(in crate::sql) fn locks_first(set: &[Assignment], target: &Target) -> bool {
+    fn counts(value: &Expr) -> bool {
+        let mut found = matches!(value.kind, ExprKind::Sequence { .. } | ExprKind::OfRows(_));
+        value.children(&mut |part| found = found || counts(part));
+        found
+    }
+    matches!(target, Target::Where(_)) && set.iter().any(|assignment| counts(&assignment.value))
+}
+
 /// Declares the row variables that are read.
 pub(super) fn declare_rows(w: &mut Writer, vars: &[Var], usage: &Usage) {
     for (index, var) in vars.iter().enumerate() {
@@ -73,6 +87,9 @@ pub(super) fn declare_values(w: &mut Writer, usage: &Usage) {
     }
     for name in &usage.positions {
         w.line(format!("{} BIGINT;", position_variable(name)));
+    }
+    if usage.locks_first {
+        w.line(format!("{LOCKED} BIGINT[];"));
     }
     if usage.batches {
         w.line("_batch_after BIGINT;");
@@ -313,11 +330,24 @@ impl<'a> Body<'a> {
     fn update(&mut self, entity: EntityId, set: &[Assignment], target: &Target, partial: bool) {
         let owner = self.scope.model.entity(entity);
         self.known_keys(target.condition());
-        let mut statement = vec![
-            format!("UPDATE {} AS t", qualified(&owner.schema, &owner.table())),
-            list("SET ", &self.sets(entity, set, partial), ""),
-            self.matching(entity, target),
-        ];
+        let table = qualified(&owner.schema, &owner.table());
+        let mut rows = self.matching(entity, target);
+        if locks_first(set, target) {
+            let pk = ident(&owner.pk());
+            let locked = ["SELECT t.".to_owned() + &pk, format!("FROM {table} AS t"), rows, format!("ORDER BY t.{pk}")];
+            self.w.line("-- Locked before, for behind a lock PostgreSQL would compute a value twice, and from what it saw before it waited.");
+            self.w.line(format!("{LOCKED} := ARRAY("));
+            self.w.indent(|w| {
+                w.line(format!(
+                    "SELECT r.{pk}\nFROM (\n{}\n) AS r",
+                    indented(&format!("{}\nFOR NO KEY UPDATE", locked.join("\n")))
+                ));
+            });
+            self.w.line(");");
+            rows = format!("WHERE t.{pk} = ANY ({LOCKED}){}", tenant_and(owner, "t", self.scope.tenant));
+        }
+        let mut statement =
+            vec![format!("UPDATE {table} AS t"), list("SET ", &self.sets(entity, set, partial), ""), rows];
         statement.extend(self.read_again(entity, target));
         self.statement(&statement);
         if let Target::Row(var) = target {
