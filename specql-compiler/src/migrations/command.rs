@@ -8,7 +8,7 @@ use super::{
     lock::Entry,
     name,
     plan::{Hazard, HazardKind},
-    render::{NO_TRANSACTION, base_name, render_baseline},
+    render::{NO_TRANSACTION, base_name, is_generated, render_baseline},
 };
 use crate::{diagnostics::suggest, outputs::Edit, source::Sources, sql::Schema};
 
@@ -29,6 +29,10 @@ pub fn begin_by_hand(sources: &Sources, path: &str, name: &str) -> Result<(FileN
         return Err(Refusal::NumberIsTaken { path: other.path.clone() });
     }
     let there = folder.find(&file);
+    // That of a build belongs to a lock, which has been lost or is an older one.
+    if there.is_some_and(is_generated) {
+        return Err(Refusal::NumberIsTaken { path: folder.path_of(&file) });
+    }
     let text = there.map_or_else(|| empty_by_hand(name), str::to_owned);
     let lock = folder.lock.with_open_by_hand(name, &text);
     let mut edits = Vec::new();
@@ -65,6 +69,9 @@ pub fn seal_by_hand(
     let is_comment = |line: &str| line.trim().is_empty() || line.trim_start().starts_with("--");
     if text.lines().all(is_comment) {
         return Err(Refusal::NothingWritten { path });
+    }
+    if text.starts_with('\u{feff}') {
+        return Err(Refusal::ByteOrderMark { path });
     }
     if text.lines().skip(1).any(|line| line.trim() == NO_TRANSACTION.trim_end()) {
         return Err(Refusal::NoTransactionTooLate { path });

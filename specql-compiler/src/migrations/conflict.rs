@@ -21,8 +21,8 @@ pub struct Conflict {
 pub struct Side {
     /// What its marker calls it: `HEAD`, or a branch.
     pub label: String,
-    /// The migrations that the other side does not have in this form.
-    pub added: Vec<FileName>,
+    /// The migrations that the other side does not have in this form, and whether somebody wrote them by hand.
+    pub added: Vec<(FileName, bool)>,
 }
 
 /// Where a line stands.
@@ -66,7 +66,7 @@ impl Conflict {
 #[derive(Default)]
 struct Lines {
     label: String,
-    lines: Vec<(String, FileName)>,
+    lines: Vec<(String, (FileName, bool))>,
 }
 
 impl Lines {
@@ -77,7 +77,7 @@ impl Lines {
         }
     }
 
-    fn push(&mut self, line: &str, file: FileName) {
+    fn push(&mut self, line: &str, file: (FileName, bool)) {
         self.lines.push((entry_of(line).to_owned(), file));
     }
 
@@ -105,15 +105,17 @@ fn entry_of(line: &str) -> &str {
 }
 
 /// The migration of a line; `None` for others, and for names that no build gives: they go into commands that people copy.
-fn migration(line: &str) -> Option<FileName> {
+fn migration(line: &str) -> Option<(FileName, bool)> {
     #[derive(Deserialize)]
     struct Named {
         version: i64,
         name: String,
+        #[serde(default)]
+        by_hand: bool,
     }
-    let Named { version, name } = serde_json::from_str(entry_of(line)).ok()?;
+    let Named { version, name, by_hand } = serde_json::from_str(entry_of(line)).ok()?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-    (version > 0 && !name.is_empty() && name.bytes().all(plain)).then_some(FileName { version, name })
+    (version > 0 && !name.is_empty() && name.bytes().all(plain)).then_some((FileName { version, name }, by_hand))
 }
 
 #[cfg(test)]
@@ -126,7 +128,7 @@ mod tests {
     const LAST: &str = r#"    {"version":3,"name":"add_customer","sha384":"d"}"#;
 
     fn names(side: &Side) -> Vec<String> {
-        side.added.iter().map(ToString::to_string).collect()
+        side.added.iter().map(|(file, by_hand)| format!("{file}{}", if *by_hand { " by hand" } else { "" })).collect()
     }
 
     #[test]
@@ -147,6 +149,14 @@ mod tests {
         let conflict = Conflict::find(&text).unwrap();
         assert_eq!(names(&conflict.ours), ["0002_order_add_note.sql"]);
         assert_eq!(names(&conflict.theirs), ["0002_order_add_town.sql"]);
+    }
+
+    #[test]
+    fn what_somebody_wrote_by_hand_is_known() {
+        let by_hand = r#"    {"version":2,"name":"reports","sha384":"b","by_hand":true}"#;
+        let conflict =
+            Conflict::find(&["<<<<<<< HEAD", by_hand, "=======", THEIRS, ">>>>>>> town"].join("\n")).unwrap();
+        assert_eq!(names(&conflict.ours), ["0002_reports.sql by hand"]);
     }
 
     #[test]

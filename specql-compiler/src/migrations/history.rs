@@ -19,7 +19,7 @@ use crate::{
     diagnostics::{
         Diagnostic,
         rules::{
-            sq0601_unreadable_lock::{conflicting_lock, unreadable_lock},
+            sq0601_unreadable_lock::{Added, conflicting_lock, unreadable_lock},
             sq0602_edited_migration::edited_migration,
             sq0603_missing_migration::missing_migration,
             sq0604_unknown_migration::{duplicate_migration, lost_lock, unknown_migration},
@@ -385,8 +385,12 @@ fn described(name: &str) -> String {
 }
 
 /// What a side of a conflict is called, and the files that it added.
-fn side(side: Side) -> (String, Vec<String>) {
-    (side.label, side.added.iter().map(ToString::to_string).collect())
+fn side(side: Side) -> (String, Vec<Added>) {
+    let added = |(file, by_hand): (FileName, bool)| Added {
+        by_hand: by_hand.then(|| file.name.clone()),
+        file: file.to_string(),
+    };
+    (side.label, side.added.into_iter().map(added).collect())
 }
 
 /// A whole line (from 1), without the blanks around it.

@@ -35,6 +35,12 @@ pub enum Refusal {
         /// The file.
         path: String,
     },
+    /// Bytes before the text that editors do not show, and that PostgreSQL does not read.
+    #[error("`{path}` begins with a byte order mark, which PostgreSQL refuses: save it as UTF-8 without one")]
+    ByteOrderMark {
+        /// The file.
+        path: String,
+    },
     /// One step at a time: what is written by hand begins where everything else is sealed.
     #[error("`{file}` is open: seal it first (`cargo specql migrate seal`)")]
     StepIsOpen {

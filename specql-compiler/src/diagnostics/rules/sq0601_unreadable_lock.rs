@@ -42,25 +42,48 @@ pub fn unreadable_lock(span: Span, reason: &str, help: Option<&str>) -> Diagnost
         .help(help.unwrap_or("take it from version control as it was last committed; no hand writes it"))
 }
 
-/// Two branches both added migrations: their names, and the files that each of them added, to the folder at `path`.
+/// A migration that a branch has added.
+#[derive(Debug)]
+pub struct Added {
+    /// Its file.
+    pub file: String,
+    /// Its name, where somebody wrote it by hand: no build writes it again.
+    pub by_hand: Option<String>,
+}
+
+/// Two branches both added migrations: their names, and what each of them added, to the folder at `path`.
 #[must_use]
-pub fn conflicting_lock(span: Span, path: &str, sides: [(String, Vec<String>); 2]) -> Diagnostic {
+pub fn conflicting_lock(span: Span, path: &str, sides: [(String, Vec<Added>); 2]) -> Diagnostic {
     let [(ours, our_files), (theirs, their_files)] = &sides;
-    let listed = |branch: &str, files: &[String]| {
-        let files: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+    let listed = |branch: &str, added: &[Added]| {
+        let files: Vec<String> = added.iter().map(|added| format!("`{}`", added.file)).collect();
         if files.is_empty() { format!("that of `{branch}`") } else { format!("{} of `{branch}`", files.join(", ")) }
     };
-    let removal = |files: &[String]| -> String {
-        let files: String = files.iter().map(|file| format!(" {path}/{file}")).collect();
-        if files.is_empty() { String::new() } else { format!(" && git rm -f{files}") }
+    let removal = |added: &[Added]| -> String {
+        let (mut commands, mut removed) = (String::new(), String::new());
+        for Added { file, by_hand } in added {
+            match by_hand {
+                // Under such a name it is no migration, to no tool.
+                Some(name) => commands.push_str(&format!(" && git mv -f {path}/{file} {path}/{name}.txt")),
+                None => removed.push_str(&format!(" {path}/{file}")),
+            }
+        }
+        if !removed.is_empty() {
+            commands.push_str(&format!(" && git rm -f{removed}"));
+        }
+        commands
     };
-    let first = |side: &str, name: &str, files: &[String]| {
-        format!("if `{name}` was first: `git checkout --{side} -- {path}/specql.lock{}`", removal(files))
+    let first = |side: &str, name: &str, added: &[Added]| {
+        format!("if `{name}` was first: `git checkout --{side} -- {path}/specql.lock{}`", removal(added))
     };
     let message =
         format!("two branches each added a migration: {} and {}", listed(ours, our_files), listed(theirs, their_files));
+    let names = sides.iter().flat_map(|(_, added)| added).filter_map(|added| added.by_hand.as_deref());
+    let by_hand: String = names
+        .map(|name| format!("; SQL written by hand is not written again: `cargo specql migrate new {name}`, and put the text of `{path}/{name}.txt` there, if it was moved"))
+        .collect();
     Diagnostic::new(&RULE, span, message).label("a merge left both here").help(format!(
-        "the one that was merged or deployed first stays, and the other's change is written again behind it; {}; {}; then `cargo build`",
+        "the one that was merged or deployed first stays, and the other's change is written again behind it; {}; {}; then `cargo build`{by_hand}",
         first("ours", ours, their_files),
         first("theirs", theirs, our_files)
     ))

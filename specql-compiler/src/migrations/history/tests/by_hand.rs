@@ -115,9 +115,39 @@ fn a_file_that_is_there_already_is_taken_as_it_is() {
 }
 
 #[test]
+fn a_file_of_a_build_is_not_taken_for_one_that_somebody_wrote() {
+    let mut project = sealed();
+    let locked = project.text("migrations/specql.lock").to_owned();
+    project.build(&["a", "b"]);
+    project.put("migrations/specql.lock", &locked);
+    assert!(matches!(project.begin("order_add_b"), Err(Refusal::NumberIsTaken { .. })));
+}
+
+#[test]
+fn a_merge_keeps_what_somebody_wrote_by_hand() {
+    let mut ours = sealed();
+    let mut theirs = ours.clone();
+    ours.build(&["a", "b"]);
+    theirs.write_and_seal("reports", "SELECT 1;\n");
+    let line = |project: &Project, name: &str| {
+        let lock = project.text("migrations/specql.lock");
+        lock.lines().find(|line| line.contains(name)).unwrap().to_owned()
+    };
+    let merged = ["<<<<<<< HEAD", &line(&ours, "order_add_b"), "=======", &line(&theirs, "reports"), ">>>>>>> reports"];
+    ours.put("migrations/specql.lock", &merged.join("\n"));
+    let help = ours.build(&["a", "b"]).diagnostics[0].help.clone().unwrap();
+    let command = "git mv -f migrations/0002_reports.sql migrations/reports.txt`";
+    assert!(help.contains(command) && help.contains("`cargo specql migrate new reports`"), "{help}");
+    assert!(!help.contains("git rm -f migrations/0002_reports.sql"), "{help}");
+}
+
+#[test]
 fn what_would_do_nothing_or_something_else_is_not_sealed() {
     let mut project = sealed();
     project.begin("reports").unwrap();
+    project.put(REPORTS, "\u{feff}SELECT 1;\n");
+    assert!(matches!(project.seal_by_hand(None), Err(Refusal::ByteOrderMark { .. })));
+    project.put(REPORTS, "-- nothing yet\n");
     assert!(matches!(project.seal_by_hand(None), Err(Refusal::NothingWritten { .. })));
     let index = "CREATE INDEX CONCURRENTLY ix ON tb_order (a);\n";
     project.put(REPORTS, &format!("-- Reports.\n-- no-transaction\n{index}"));
