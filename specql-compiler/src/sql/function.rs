@@ -1,7 +1,7 @@
 //! Functions whose bodies the user writes, and what PostgreSQL says of these bodies.
 //!
 //! A body may name tables, views and other functions, and which ones nobody can tell from its text. So such a function is made
-//! before all tables and without a look into its body ([`functions`]); when everything else is there, PostgreSQL reads the bodies
+//! before all tables and without a look into its body (`functions`); when everything else is there, PostgreSQL reads the bodies
 //! ([`check`]).
 
 use super::{
