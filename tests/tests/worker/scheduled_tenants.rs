@@ -289,5 +289,5 @@ fn the_page_about_schedules_shows_what_compiles() {
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     let model = compiled::files(&files).unwrap().model;
     let found: Vec<_> = model.schedules.iter().map(|one| (one.name.as_str(), one.tenants.is_some())).collect();
-    assert_eq!(found, [("nightly", false), ("weekly", true), ("daily", false)]);
+    assert_eq!(found, [("daily", false), ("nightly", false), ("weekly", true)]);
 }
